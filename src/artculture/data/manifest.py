@@ -1,0 +1,159 @@
+"""The manifest: one row a painting. The only place that reads or writes `manifest.csv`."""
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from artculture.errors import InputError, choices_hint
+from artculture.files import replacing
+
+CULTURES = (
+    "American",
+    "British",
+    "Chinese",
+    "Dutch",
+    "Flemish",
+    "French",
+    "German",
+    "Indian",
+    "Italian",
+    "Japanese",
+    "Spanish",
+)
+
+REQUIRED = ("object_id", "image", "culture")
+TEXT_COLUMNS = (
+    "object_id",
+    "source",
+    "image",
+    "culture",
+    "title",
+    "artist",
+    "date",
+    "medium",
+    "accession_number",
+    "object_url",
+    "image_url",
+    "licence",
+    "sha256",
+    "group",
+)
+SIZE_COLUMNS = ("width", "height")
+COLUMNS = (*TEXT_COLUMNS[:13], *SIZE_COLUMNS, "group")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Paintings with their labels.
+
+    Attributes:
+        root: folder that the `image` paths are relative to.
+        table: one row a painting, the columns of `COLUMNS` (text; `width` and `height` in pixels, 0 where
+            unknown), index 0..n-1, and `split` where one is stored.
+    """
+
+    root: Path
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def paths(self) -> list[Path]:
+        return [self.root / image for image in self.table["image"]]
+
+    def fingerprint(self) -> str:
+        """Hash of what decides a training: ids, images, labels and groups (not titles or links)."""
+        keys = ["source", "object_id", "image", "culture", "sha256", "group"]
+        text = self.table[keys].to_csv(index=False, lineterminator="\n")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Args:
+        path: the CSV file, or the folder that holds `manifest.csv`.
+
+    Raises:
+        InputError: no such file, not a CSV, a column or a value missing, duplicate ids, or a path that leaves
+            the folder. All mistakes are in the one message.
+    """
+    path = path / "manifest.csv" if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"no manifest at {path}")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a readable CSV file: {error}") from error
+    return Manifest(path.parent, checked(table, path))
+
+
+def checked(table: pd.DataFrame, where: Path | str) -> pd.DataFrame:
+    """The table with all columns, typed and in order.
+
+    Raises:
+        InputError: listing every mistake, each with its row (the header is line 1) or column.
+    """
+    missing = [column for column in REQUIRED if column not in table.columns]
+    if missing:
+        hints = [f"`{column}` ({choices_hint(column, table.columns)})" for column in missing]
+        raise InputError(f"{where} lacks the column {', '.join(hints)}")
+    if table.empty:
+        raise InputError(f"{where} lists no paintings")
+    full = table.reset_index(drop=True).copy()
+    for column in TEXT_COLUMNS:
+        full[column] = full[column].astype(str).str.strip() if column in full else ""
+    for column in SIZE_COLUMNS:
+        raw = full[column] if column in full else pd.Series(0, index=full.index)
+        full[column] = pd.to_numeric(raw, errors="coerce").fillna(0).astype("int64")
+    # A painting that names no group is a group of its own.
+    own = full["source"] + ":" + full["object_id"]
+    full["group"] = full["group"].where(full["group"] != "", own)
+
+    mistakes = [*_empty_values(full), *_duplicates(full), *_paths_that_leave(full), *_unknown_splits(full)]
+    if mistakes:
+        shown = "\n  ".join(mistakes[:10])
+        more = f"\n  … and {len(mistakes) - 10} more" if len(mistakes) > 10 else ""
+        raise InputError(f"{where} has {len(mistakes)} mistake(s):\n  {shown}{more}")
+    extra = ["split"] if "split" in full else []
+    return full[[*COLUMNS, *extra]]
+
+
+def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
+    """Check and write a manifest, whole or not at all; returns the file's path."""
+    path = path or manifest.root / "manifest.csv"
+    table = checked(manifest.table, path)
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    return path
+
+
+def _empty_values(table: pd.DataFrame) -> Iterable[str]:
+    for column in REQUIRED:
+        for row in table.index[table[column] == ""]:
+            yield f"line {row + 2}: `{column}` is empty"
+
+
+def _duplicates(table: pd.DataFrame) -> Iterable[str]:
+    repeated = table.duplicated(["source", "object_id"], keep="first")
+    for row in table.index[repeated]:
+        yield f"line {row + 2}: object_id `{table.at[row, 'object_id']}` stands twice"
+
+
+def _paths_that_leave(table: pd.DataFrame) -> Iterable[str]:
+    for row, image in table["image"].items():
+        parts = PurePosixPath(str(image).replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+            yield f"line {int(str(row)) + 2}: image `{image}` leaves the manifest's folder"
+
+
+def _unknown_splits(table: pd.DataFrame) -> Iterable[str]:
+    if "split" not in table:
+        return
+    for row in table.index[~table["split"].isin(["", *SPLITS])]:
+        yield f"line {row + 2}: split `{table.at[row, 'split']}` is none of {', '.join(SPLITS)}"

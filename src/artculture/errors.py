@@ -1,0 +1,22 @@
+"""The two ways a command ends badly; `cli` turns them into one message and an exit code."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """The user's input is wrong: the message names the thing and the mend. Exit code 2."""
+
+
+class WorkError(Exception):
+    """The input was right, the work failed all the same. Exit code 1."""
+
+
+def choices_hint(wrong: str, valid: Iterable[str], *, shown: int = 12) -> str:
+    """The nearest valid spelling of `wrong`, or else the list of valid ones."""
+    options = sorted(valid)
+    near = difflib.get_close_matches(wrong, options, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    more = f" … ({len(options)} in all)" if len(options) > shown else ""
+    return f"choose from: {', '.join(options[:shown])}{more}"
