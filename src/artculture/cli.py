@@ -1,0 +1,76 @@
+"""`artculture <command> [overrides]`: finds the command, turns what went wrong into a message and a code.
+
+Nothing heavy is imported here: `artculture --help` must answer at once.
+"""
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+from artculture import __version__
+from artculture.errors import InputError, WorkError, choices_hint
+
+COMMANDS = {
+    "train": "train one row, or a grid of rows, and print the table",
+    "compare": "rebuild a study's results.csv and results.md from its run directories",
+}
+
+USAGE = """\
+artculture {version}: which culture painted this?
+
+usage: artculture <command> [group=option] [key=value] [flags]
+
+commands:
+{commands}
+
+`artculture <command> --help` shows a command's choices and values.
+First steps: artculture train study=table2 data=sample
+"""
+
+
+def usage() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{what}" for name, what in COMMANDS.items()]
+    return USAGE.format(version=__version__, commands="\n".join(lines))
+
+
+def main(argv: list[str]) -> int:
+    """Run one command.
+
+    Returns:
+        0 well; 1 the work failed; 2 the user's input was wrong; 130 interrupted.
+    """
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        sys.stdout.write(usage())
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version"):
+        sys.stdout.write(f"artculture {__version__}\n")
+        return 0
+    try:
+        if argv[0] not in COMMANDS:
+            raise InputError(f"no command `{argv[0]}`: {choices_hint(argv[0], COMMANDS)}")
+        code: int = import_module(f"artculture.commands.{argv[0]}").run(argv[1:])
+        return code
+    except (InputError, WorkError) as error:
+        _report(error, str(error))
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; the same command again goes on from here\n")
+        return 130
+    except BrokenPipeError:  # the reader of our output (`| head`) went away
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - keeps Python's exit from flushing into the pipe
+        return 0
+    except Exception as error:
+        _report(error, f"{type(error).__name__}: {error} (ARTCULTURE_DEBUG=1 shows where)")
+        return 1
+
+
+def entry() -> None:
+    sys.exit(main(sys.argv[1:]))
+
+
+def _report(error: BaseException, message: str) -> None:
+    if os.environ.get("ARTCULTURE_DEBUG") == "1":
+        traceback.print_exception(error)
+    sys.stderr.write(f"artculture: {message}\n")

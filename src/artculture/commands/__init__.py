@@ -1,0 +1,1 @@
+"""One thin file per command: config in, exit code out."""

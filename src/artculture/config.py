@@ -1,0 +1,200 @@
+"""The typed schema of `conf/train.yaml` and of every group it draws from.
+
+A composed config is checked against it before anything is read or trained; the defaults live in `conf/` alone.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+Share = Annotated[float, Field(ge=0, le=1)]
+MethodName = Literal["finetuned", "transfer", "scratch"]
+
+
+def _folder_name(value: str) -> str:
+    if not re.fullmatch(r"[\w][\w.=+-]*", value):
+        raise ValueError("must be a plain folder name: letters, digits, `.`, `_`, `-`, `=`")
+    return value
+
+
+class Section(BaseModel):
+    """A part of the config: no unknown keys, no silent conversion between types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Head(Section):
+    hidden: list[PositiveInt]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Rates(Section):
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    head_lr: PositiveFloat
+    backbone_lr: NonNegativeFloat
+
+
+class Recipe(Section):
+    finetuned: Rates
+    transfer: Rates
+    scratch: Rates
+
+
+class Architecture(Section):
+    name: str
+    library: Literal["torchvision", "timm"]
+    weights: str
+    channels_last: bool
+    head: Head
+    recipe: Recipe
+
+
+class Method(Section):
+    name: MethodName
+    head_lr: PositiveFloat
+    backbone_lr: NonNegativeFloat
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    nesterov: bool
+    weight_decay: NonNegativeFloat
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Scheduler(Section):
+    """Only the keys of the chosen schedule are set; `contradictions` checks that they are."""
+
+    name: Literal["step", "plateau", "cosine"]
+    gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
+    k: PositiveInt | None = None
+    warmup_epochs: Annotated[int, Field(ge=0)] | None = None
+    floor: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+
+class Data(Section):
+    name: Literal["sample", "folder", "met"]
+    root: str | None
+    per_culture: Annotated[int, Field(ge=3)] | None = None
+    split: Literal["stratified", "random", "stored"]
+    split_seed: int
+    fractions: list[Annotated[float, Field(gt=0, lt=1)]]
+    small_cultures: Literal["error", "drop", "train"]
+    on_bad_image: Literal["error", "skip"]
+    cultures: list[str] | None
+    image_size: Annotated[int, Field(ge=32, le=2048)] | None
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    cache: str
+
+
+class Augment(Section):
+    name: str
+    crop_scale: list[Annotated[float, Field(gt=0, le=1)]] | None
+    crop_ratio: list[PositiveFloat] | None
+    flip: bool
+    jitter: Share
+    erase: Share
+
+
+class Trainer(Section):
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: PositiveInt
+    max_epochs: PositiveInt
+    precision: Literal["auto", 32, "32", "bf16-mixed", "16-mixed"]
+    deterministic: bool | Literal["warn"]
+    channels_last: bool
+    gradient_clip: PositiveFloat | None
+    early_stopping: PositiveInt | None
+    monitor: Literal["val/top1", "val/loss", "val/macro_f1"]
+    eval_batches: PositiveInt
+
+
+class Logger(Section):
+    name: Literal["wandb", "wandb_offline", "csv"]
+    project: str
+    entity: str | None
+    tags: list[str]
+    thumbnails: Annotated[int, Field(ge=0)]
+
+
+class Launcher(Section):
+    name: Literal["local"]
+    parallel: Literal["auto"] | PositiveInt
+
+
+class Study(Section):
+    name: Annotated[str, AfterValidator(_folder_name)]
+    title: str | None
+    root: str
+
+
+class TrainConfig(Section):
+    """One run, whole."""
+
+    architecture: Architecture
+    method: Method
+    scheduler: Scheduler
+    data: Data
+    augment: Augment
+    trainer: Trainer
+    logger: Logger
+    launcher: Launcher
+    study: Study
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    resume: str
+    on_error: Literal["continue", "stop"]
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""
+        yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
+        yield from _data_contradictions(self.data)
+        if not self.architecture.head.hidden:
+            yield "architecture.head.hidden", "is empty; the head needs at least one hidden size, as in [512, 128]"
+        if self.method.nesterov and self.method.momentum == 0:
+            yield "method.nesterov", "needs momentum: set method.momentum or method.nesterov=false"
+        if self.method.name != "transfer" and self.method.backbone_lr == 0:
+            yield "method.backbone_lr", f"is 0, but {self.method.name} trains the backbone; use method=transfer"
+        if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
+            yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
+        if (self.augment.crop_scale is None) != (self.augment.crop_ratio is None):
+            yield "augment.crop_scale", "and augment.crop_ratio go together: set both or neither"
+        for key in ("crop_scale", "crop_ratio"):
+            pair = getattr(self.augment, key)
+            if pair is not None and (len(pair) != 2 or pair[0] > pair[1]):
+                yield f"augment.{key}", f"is {pair}; give [smallest, largest]"
+
+
+def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[tuple[str, str]]:
+    needed = {"step": ("gamma", "k"), "plateau": ("gamma", "k"), "cosine": ("warmup_epochs", "floor")}
+    for key in ("gamma", "k", "warmup_epochs", "floor"):
+        given = getattr(scheduler, key) is not None
+        if given != (key in needed[scheduler.name]):
+            what = "has no meaning for" if given else "is missing; it is needed by"
+            yield f"scheduler.{key}", f"{what} scheduler={scheduler.name}"
+    if scheduler.warmup_epochs is not None and scheduler.warmup_epochs >= max_epochs:
+        yield (
+            "scheduler.warmup_epochs",
+            f"is {scheduler.warmup_epochs}, but the whole training has {max_epochs} epochs (trainer.max_epochs)",
+        )
+
+
+def _data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
+    if data.name == "folder" and not data.root:
+        yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
+    if data.name == "sample" and data.split == "stored":
+        yield "data.split", "is stored, but the sample stores none; use stratified or random"
+    if data.name == "sample" and data.root is not None:
+        yield "data.root", "has no meaning for data=sample; for your own pictures use data=folder"
+    if data.name == "sample" and data.per_culture is None:
+        yield "data.per_culture", "is missing; data=sample needs it"
+    if len(data.fractions) != 3 or abs(sum(data.fractions) - 1) > 1e-6:
+        yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
+    if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):
+        yield "data.cultures", f"is {data.cultures}; give at least two different cultures"
+
+
+def plain(config: BaseModel) -> dict[str, Any]:
+    """The config as nested dicts, lists and scalars, ready for YAML."""
+    return config.model_dump(mode="python", exclude_none=False)

@@ -1,0 +1,182 @@
+"""The edge between Hydra and our commands: compose, check everything typed, call the work, give its exit code."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
+
+from artculture.checking import (
+    config_folder,
+    group_options,
+    is_known,
+    known_keys,
+    mistakes_error,
+    nearest_key,
+    validated,
+    value_mistakes,
+)
+from artculture.errors import InputError, choices_hint
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def run_app(command: str, schema: type[Model], work: Callable[[Model], int], argv: list[str]) -> int:
+    """Run a command with all of Hydra's flags.
+
+    Args:
+        command: name of the root config, `conf/<command>.yaml`.
+        schema: what the composed config must look like.
+        work: gets the checked config, returns the exit code. Not called where a flag only shows something.
+        argv: what the user typed after the command's name.
+
+    Raises:
+        InputError: any mistake in what was typed; all of them are listed.
+    """
+    code = 0
+    failure: Exception | None = None
+
+    def task(config: DictConfig) -> None:
+        nonlocal code, failure
+        try:
+            code = work(validated(schema, resolved(config)))
+        except Exception as error:  # kept from Hydra, which would print it in its own way
+            failure = error
+
+    check_typed(schema, command, argv)
+    with _arguments(command, argv), explained_errors():
+        try:
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)(task)()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+    if failure is not None:
+        raise failure
+    return code
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The config with all interpolations resolved, as plain values and without Hydra's own part."""
+    with explained_errors():
+        return _resolved(config)
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    own = {key: config._get_node(key) for key in config if key != "hydra"}
+    bare = OmegaConf.create({str(key): node for key, node in own.items()})
+    values = OmegaConf.to_container(bare, resolve=True, throw_on_missing=False)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
+    """Check the overrides among the arguments before Hydra stops at the first wrong one.
+
+    Raises:
+        InputError: listing unknown groups' options, unknown keys and, where there are such, wrong values too.
+    """
+    typed, extra_folder = _split_flags(argv)
+    groups = group_options([config_folder(), *([extra_folder] if extra_folder else [])])
+    keys = set(known_keys(schema))
+    mistakes, sound = [], []
+    for text in typed:
+        mistake = _override_mistake(text, groups, keys)
+        if mistake:
+            mistakes.append(mistake)
+        else:
+            sound.append(text)
+    if mistakes:
+        raise mistakes_error([*mistakes, *_mistakes_in_the_rest(schema, command, sound, extra_folder)])
+
+
+def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str]) -> str | None:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        return f"`{text}` is not key=value ({str(error).splitlines()[0]})"
+    key = override.key_or_group
+    if key.startswith("hydra"):
+        return None
+    if key in groups:
+        wrong = [c for c in _choices(override) if isinstance(c, str) and c not in groups[key]]
+        wrong = [choice for choice in wrong if not (override.is_delete() or "/" in choice)]
+        return f"{key}={wrong[0]}: {choices_hint(wrong[0], groups[key])}" if wrong else None
+    return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
+
+
+def _choices(override: Override) -> list[Any]:
+    if override.is_choice_sweep():
+        return list(override.sweep_iterator())
+    return [override.value()]
+
+
+def _mistakes_in_the_rest(
+    schema: type[BaseModel], command: str, overrides: list[str], extra_folder: Path | None
+) -> list[str]:
+    # Only after a first mistake: composes what is left (the first element of each sweep) to list wrong values too.
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    singles = [
+        f"{o.get_key_element()}={next(iter(o.sweep_string_iterator()))}" if o.is_sweep_override() else text
+        for o, text in zip(parsed, overrides, strict=True)
+    ]
+    if extra_folder:
+        singles.append(f"hydra.searchpath=[file://{extra_folder}]")
+    try:
+        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+            composed = hydra.compose(command, overrides=singles)
+        # An unknown choice left out may leave `???` behind: not a mistake of its own.
+        return [text for text in value_mistakes(schema, resolved(composed)) if " is missing" not in text]
+    except (HydraException, OmegaConfBaseException) as error:
+        return [_message(error)]
+
+
+def _split_flags(argv: list[str]) -> tuple[list[str], Path | None]:
+    from hydra._internal.utils import get_args_parser
+
+    arguments = get_args_parser().parse_args(argv)
+    folder = Path(arguments.config_dir).resolve() if arguments.config_dir else None
+    return list(arguments.overrides), folder
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise about a config into one InputError."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_message(error)) from error
+
+
+def _message(error: BaseException) -> str:
+    misplaced = re.match(r"Could not override '(.+?)'", str(error))
+    if misplaced:
+        return f"`{misplaced[1]}` is not among the keys of the chosen options"
+    lines = [line for line in str(error).splitlines() if line.strip() and "full_key" not in line]
+    cause = str(error.__cause__).splitlines()[0] if error.__cause__ else ""
+    text = " ".join(line.strip() for line in lines)
+    return text if not cause or cause in text else f"{text}: {cause}"
+
+
+@contextmanager
+def _arguments(command: str, argv: list[str]) -> Iterator[None]:
+    # Hydra reads sys.argv, and with HYDRA_FULL_ERROR hands errors on instead of printing them and exiting.
+    before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [f"artculture {command}", *argv]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = before
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
