@@ -60,7 +60,7 @@ class CultureClassifier(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters({**locals(), "classes": list(classes), "hidden": list(hidden)}, ignore=["self"])
+        self.save_hyperparameters()
         self.hyper: dict[str, Any] = dict(self.hparams)
         self.classes = tuple(classes)
         self.start = RANDOM
