@@ -52,11 +52,12 @@ class Dice:
 
     def weighted(self, weights: Mapping[T, float]) -> T:
         left = float(self.rng.random()) * sum(weights.values())
-        for option, weight in weights.items():
-            left -= weight
+        options = list(weights)
+        for option in options[:-1]:
+            left -= weights[option]
             if left < 0:
-                break
-        return option
+                return option
+        return options[-1]
 
 
 class Easel:

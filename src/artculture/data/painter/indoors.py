@@ -206,8 +206,8 @@ def border(e: Easel, p: Palette, width: float) -> None:
     """Bands with a running pattern round the page."""
     band, dot = e.plan.pick([p.warm, p.cool, p.light, p.accent]), e.plan.pick([p.accent, p.light, p.leaf])
     across, down = width / e.wide, width / e.tall
-    for box in ((0, 0, 1, down), (0, 1 - down, 1, 1), (0, 0, across, 1), (1 - across, 0, 1, 1)):
-        e.rectangle(*box, band)
+    for left, top, right, bottom in ((0, 0, 1, down), (0, 1 - down, 1, 1), (0, 0, across, 1), (1 - across, 0, 1, 1)):
+        e.rectangle(left, top, right, bottom, band)
     step = width * 0.9
     places: list[Point] = []
     for count in range(int(e.wide / step)):
