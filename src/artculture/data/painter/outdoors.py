@@ -130,7 +130,7 @@ def facade(e: Easel, p: Palette, side: float, vanish: Point) -> None:
         depth, roof = end, e.dice.between(0.02, 0.2)
 
 
-def scroll(e: Easel, p: Palette, _: Manner) -> None:
+def scroll(e: Easel, p: Palette, m: Manner) -> None:  # noqa: ARG001 - every scene is called alike
     """Mountains in washes above mist, trees and a hut in front, a column of brush marks and a seal."""
     paper = mix(p.light, p.ground, e.plan.between(0.1, 0.9))
     layers, lean = e.plan.count(2, 4), e.plan.between(0.2, 0.8)
