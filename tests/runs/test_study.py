@@ -1,0 +1,123 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from artculture.runs.rows import RowProcess, command_of, run_rows
+from artculture.runs.study import slots
+from tests.conftest import STUB
+
+GRID = ("method=finetuned,transfer", "scheduler=step,plateau", "trainer.max_epochs=4")
+
+
+def command(pictures: Path, *overrides: str) -> list[str]:
+    usual = ["logger=csv", "data=folder", f"data.root={pictures}", "data.image_size=32", "data.batch_size=8", *STUB]
+    return [sys.executable, "-m", "artculture", "train", "-m", *usual, *overrides]
+
+
+def test_a_study_killed_in_its_third_row_completes_when_launched_again(pictures: Path, tmp_path: Path):
+    study = tmp_path / "outputs" / "default"
+    process = subprocess.Popen(command(pictures, *GRID), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    _wait_for(lambda: len(list(study.glob("*/metrics.csv"))) == 3, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in study.glob("*/result.json")}
+    assert len(finished) == 2
+
+    again = subprocess.run(command(pictures, *GRID), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 4 rows were finished before" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert len(pd.read_csv(study / "results.csv")) == 4
+    for metrics in study.glob("*/metrics.csv"):
+        assert list(pd.read_csv(metrics)["epoch"]) == [0, 1, 2, 3]
+
+
+def _wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 240
+    while not reached():
+        assert process.poll() is None, "the study ended too early"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_failing_row_does_not_stop_the_others(pictures: Path, tmp_path: Path, read_json):
+    # AlexNet's pooling needs 63 pixels: the first row fails in its first step.
+    typed = ["architecture=alexnet", "architecture.weights=none", "data.image_size=40,64", "trainer.max_epochs=1"]
+    argv = [part for part in command(pictures, *typed) if part not in STUB]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 1
+    rows = {path.parent.name: read_json(path) for path in tmp_path.glob("outputs/default/*/status.json")}
+    states = {name.split("image_size=")[1].split("-")[0]: status["state"] for name, status in rows.items()}
+    assert states == {"40": "failed", "64": "finished"}
+    assert "train.log" in done.stderr
+    assert "Output size is too small" in done.stderr
+    assert "(failed)" in (tmp_path / "outputs/default/results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["-m", "scheduler=cosine", "trainer.max_epochs=1", "seed=0,1"], "scheduler.warmup_epochs is 1"),
+        (["-m", "seed=0,0"], "the same run"),
+        (["study=table2", "architecture=alexnet"], "set `architecture` themselves"),
+        (["-m", "seed=0,1", "data=folder", "data.root=nowhere"], "no such folder"),
+        (["-m", "seed=0,1", "architecture.weights=nowhere.pth"], "architecture.weights=nowhere.pth"),
+        (["-m", "seed=0,1", "trainer=gpu"], "no NVIDIA GPU"),
+    ],
+)
+def test_every_row_is_checked_before_the_first_trains(train, typed, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    stub = "architecture" not in " ".join(typed)
+    assert train(*typed, stub=stub) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.glob("outputs/*/*/metrics.csv"))
+
+
+def test_rows_get_a_gpu_each(monkeypatch, composed):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert slots(composed("data=sample")) == ["2", "5"]
+    assert slots(composed("launcher.parallel=3")) == ["2", "5", "2"]
+    assert slots(composed("trainer=cpu")) == [None]
+    assert slots(composed("trainer=cpu", "launcher.parallel=2")) == [None, None]
+
+
+def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_json):
+    row = composed_row()
+    monkeypatch.setattr(
+        "artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    )
+    processes = [RowProcess(row)]
+    run_rows(processes, slots=[None], flags=[], on_change=lambda: None, stop_at_failure=False)
+    assert (processes[0].state, processes[0].error) == ("failed", "killed by SIGKILL")
+    assert read_json(row.directory.path / "status.json")["state"] == "failed"
+
+
+def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):
+    processes = [RowProcess(composed_row(seed)) for seed in (0, 1)]
+    monkeypatch.setattr("artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
+    run_rows(processes, slots=[None], flags=[], on_change=lambda: None, stop_at_failure=True)
+    assert [process.state for process in processes] == ["failed", "skipped"]
+
+
+def test_rows_side_by_side_share_the_cores(composed_row, monkeypatch, tmp_path):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    show = "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['ARTCULTURE_ROW_OF_STUDY'])"
+    monkeypatch.setattr("artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", show])
+    processes = [RowProcess(composed_row(seed)) for seed in (0, 1)]
+    run_rows(processes, slots=[None, None], flags=[], on_change=lambda: None, stop_at_failure=False)
+    share = max(1, (os.cpu_count() or 1) // 2)
+    assert processes[0].row.directory.log.read_text().splitlines()[-1] == f"{share} {os.getpid()}"
+
+
+def test_a_rows_command_runs_it_alone(composed_row):
+    argv = command_of(composed_row(), ["--config-dir", "mine"])
+    assert argv[1:4] == ["-m", "artculture", "train"]
+    assert argv[-1] == "hydra.mode=RUN"
+    assert "--config-dir" in argv

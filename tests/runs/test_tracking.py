@@ -1,0 +1,94 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artculture.runs import tracking
+from artculture.runs.callbacks import Recorder
+
+
+def inspect(run: Path) -> list[dict[str, Any]]:
+    """What each offline W&B run of a run directory really holds, by W&B's own reader."""
+    wandb = Path(sys.executable).parent / "wandb"
+    command = str(wandb) if wandb.exists() else shutil.which("wandb") or "wandb"
+    found = sorted(run.glob("wandb/offline-run-*"))
+    argv = [command, "leet", "inspect", "--summary", "--json"]
+    return [json.loads(subprocess.run([*argv, str(f)], capture_output=True, check=True).stdout) for f in found]
+
+
+def test_a_runs_page_holds_config_best_and_last_and_predictions(train, only_run, read_json):
+    assert train(logger="wandb_offline") == 0
+    (page,) = inspect(only_run())
+    result = read_json(only_run() / "result.json")
+    assert (page["state"], page["exit_code"], page["name"]) == ("finished", 0, only_run().name)
+    assert page["config"]["method"]["name"] == "finetuned"
+    assert page["config"]["architecture"]["name"] == "test_resnet"
+    summary = page["summary"]
+    assert summary["test/top1"] == pytest.approx(result["test_top1"])
+    assert summary["val/top1"]["max"] == pytest.approx(result["best_score"])
+    assert set(summary["val/loss"]) == {"min", "last"}
+    assert summary["test/predictions"]["nrows"] == result["counts"]["test"]
+    assert summary["test/confusion_table"]["nrows"] == 9
+    assert summary["lr/head"] > 0
+
+
+def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, only_run, monkeypatch):
+    def fail(self, trainer, pl_module):
+        raise RuntimeError("the machine went down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", fail)
+        assert train(logger="wandb_offline") == 1
+    (failed,) = inspect(only_run())
+    assert (failed["exit_code"], failed["state"]) == (1, "failed")
+    assert train(logger="wandb_offline") == 0
+    first, second = inspect(only_run())
+    assert first["run_id"] == second["run_id"]
+    assert train("resume=never", logger="wandb_offline") == 0
+    assert inspect(only_run())[-1]["run_id"] != first["run_id"]
+
+
+def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):
+    asked: list[dict[str, Any]] = []
+    real = tracking._init
+    monkeypatch.setattr(tracking, "_init", lambda w, page, *rest: (asked.append(page), real(w, page, *rest))[1])
+    train("study.name=mine", "logger.tags=[first-try]", logger="wandb_offline")
+    (page,) = asked
+    assert (page.group, page.job_type, page.project) == ("mine", "finetuned", "artculture")
+    assert {"test_resnet", "plateau", "finetuned", "pictures", "first-try"} <= set(page.tags)
+
+
+def test_no_account_means_offline(monkeypatch, caplog):
+    class Api:
+        api_key = None
+
+    class Wandb:
+        api = Api()
+
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    assert tracking._mode(Wandb, offline=False) == "offline"
+    assert "wandb login" in caplog.text
+
+
+def test_no_answer_means_offline(monkeypatch, train, only_run, caplog):
+    import wandb
+
+    real = wandb.init
+    modes = []
+
+    def unreachable(**kwargs):
+        modes.append(kwargs["mode"])
+        if kwargs["mode"] == "online":
+            raise wandb.errors.CommError("no route to host")
+        return real(**kwargs)
+
+    monkeypatch.setattr(wandb, "init", unreachable)
+    monkeypatch.setattr(tracking, "_mode", lambda *_args: "online")
+    monkeypatch.setattr(tracking, "_mode", lambda *_args, **_kwargs: "online")
+    assert train(logger="wandb") == 0
+    assert modes == ["online", "offline"]
+    assert "no route to host" in caplog.text
