@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 from artculture.collection.words import folded
 
-_LEAF = r"(?:folios?|pages?|lea(?:f|ves)|sheets?|bifolios?|illustrations?|miniatures?|illuminations?|cuttings?)"
+_LEAF = r"(?:(?:bi)?folios?|pages?|lea(?:f|ves)|sheets?|illustrations?|miniatures?|illuminations?|cuttings?)"
 _PART = r"(?:panels?|sections?|scenes?|episodes?|plates?|scrolls?|parts?|fragments?)"
 _BUNDLE = r"(?:albums?|series|sets?|manuscripts?|books?|suites?|handscrolls?|cycles?)"
 _FROM = re.compile(r"\bfrom (?:(?:the|an?|his|her) )?(?P<work>.+)$")
 _NUMBERED = re.compile(rf"^(?P<work>.+?)[,:;(] ?(?:{_LEAF}|{_PART}|no\.?|number|one of)\b")
-_GENERIC = frozenset(
-    "a an and by dispersed first for his illustrated imperial in large leaf leaves of on or page pages painted painting "
-    "paintings poem poems possibly royal scroll second small text the unfinished unidentified with "
-    "album albums book books collection cycle folio folios handscroll history manuscript scenes series set story suite "
-    "stories work works animal animals bird birds bamboo calligraphy fan fans figure figures flower flowers insects "
-    "landscape landscapes plants trees".split()
-)
+_GENERIC_WORDS = """
+    a album albums an and animal animals bamboo bird birds book books by calligraphy collection cycle
+    dispersed fan fans figure figures first flower flowers folio folios for handscroll his history
+    illustrated imperial in insects landscape landscapes large leaf leaves manuscript of on or page pages
+    painted painting paintings plants poem poems possibly royal scenes scroll second series set small
+    stories story suite text the trees unfinished unidentified with work works
+"""
+_GENERIC = frozenset(_GENERIC_WORDS.split())
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Album:
 
     Attributes:
         name: folded, without asides.
-        named: the name tells this album from others; otherwise (`an album of landscapes`, a much copied text) it
-            needs more evidence: one artist, one gift or one date.
+        named: the name tells this album from others; otherwise (`an album of landscapes`, a much copied text)
+            it needs more evidence: one artist, one gift or one date.
         by_one_hand: a part of a series, which is one artist's; the leaves of an album may be by several.
     """
 

@@ -1,9 +1,9 @@
 """Which file is the manifest as fetched, before and after exclusions were applied to it.
 
-Applying keeps the fetched manifest as `manifest.fetched.csv` and puts the curated one in its place, so every later
-stage reads `root/manifest.csv` and image paths stay as they are. `curation.json` holds the hashes of both. Applying
-again always starts from the fetched one, which makes it repeatable; when `fetch` has written a new `manifest.csv`
-since, that is the start.
+Applying keeps the fetched manifest as `manifest.fetched.csv` and puts the curated one in its place, so every
+later stage reads `root/manifest.csv` and image paths stay as they are. `curation.json` holds the hashes of
+both. Applying again always starts from the fetched one, which makes it repeatable; when `fetch` has written a
+new `manifest.csv` since, that is the start.
 """
 
 import hashlib
@@ -53,8 +53,9 @@ def _was_curated(current: Path, kept: Path) -> bool:
     if before <= now:
         return False  # fetched again since
     raise InputError(
-        f"{current} was changed since it was curated and lacks {len(before - now)} of the paintings in {kept.name}: "
-        f"delete {kept.name} to start from {current.name} as it is, or copy {kept.name} over it to start afresh"
+        f"{current} was changed since it was curated and lacks {len(before - now)} of the paintings in "
+        f"{kept.name}: delete {kept.name} to start from {current.name} as it is, or copy {kept.name} over it "
+        "to start afresh"
     )
 
 
@@ -74,7 +75,7 @@ def keep_fetched(base: Baseline, root: Path) -> Path:
 
 
 def record_curation(root: Path, base: Baseline, curated: bytes, facts: dict[str, object]) -> None:
-    """Note both hashes; to be done after the fetched one is kept and before the curated one takes its place."""
+    """Note both hashes; to be done once the fetched one is kept, before the curated one takes its place."""
     hashes = {"fetched_sha256": base.sha256, "curated_sha256": hashlib.sha256(curated).hexdigest()}
     write_json(root / CURATION, {**hashes, **facts})
 

@@ -23,11 +23,11 @@ class WordRule(Section):
         unless: words that, found in the same field, say that the match means nothing.
     """
 
-    object_name: Words = []
-    classification: Words = []
-    medium: Words = []
-    title: Words = []
-    unless: Words = []
+    object_name: Words = Field(default=[])
+    classification: Words = Field(default=[])
+    medium: Words = Field(default=[])
+    title: Words = Field(default=[])
+    unless: Words = Field(default=[])
 
 
 class LookRules(Section):

@@ -34,7 +34,7 @@ def near_duplicates(
     Args:
         looks: None where a picture has none.
         max_distance: in bits of 64.
-        min_correlation: of the two 16×16 luminances, -1..1.
+        min_correlation: of the two 16x16 luminances, -1..1.
     """
     places = np.array([i for i, look in enumerate(looks) if look is not None], dtype=np.int64)
     if places.size < 2:
@@ -67,8 +67,10 @@ def _signs(hashes: Sequence[str]) -> npt.NDArray[np.float32]:
 
 
 def _tones(signatures: Sequence[bytes]) -> npt.NDArray[np.float32]:
-    tones = np.frombuffer(b"".join(signatures), dtype=np.uint8).reshape(len(signatures), -1).astype(np.float32)
+    levels = np.frombuffer(b"".join(signatures), dtype=np.uint8)
+    tones = levels.reshape(len(signatures), -1).astype(np.float32)
     tones -= tones.mean(axis=1, keepdims=True)
     # A blank picture has no tones to compare: it correlates with nothing.
     norms = np.linalg.norm(tones, axis=1, keepdims=True)
-    return np.divide(tones, norms, out=np.zeros_like(tones), where=norms > 1e-6)
+    tones /= np.maximum(norms, 1e-6)
+    return tones

@@ -78,11 +78,11 @@ def _look_flags(look: Look | str, sha256: str, thresholds: LookRules) -> list[Fl
     if sha256 and look.sha256 != sha256.lower():
         found.append(Flag("changed file", "the image's SHA-256 is not the manifest's"))
     if look.chroma <= thresholds.greyscale_chroma:
-        found.append(Flag("greyscale", f"no colour of its own (chroma {look.chroma:.2f}): a record photograph?"))
+        found.append(Flag("greyscale", f"no colour (chroma {look.chroma:.2f}): a record photograph?"))
     if look.text >= thresholds.text_score:
         found.append(Flag("text page", f"lines of small marks and little else (score {look.text:.2f})"))
     if look.aspect >= thresholds.aspect_ratio:
-        found.append(Flag("aspect ratio", f"{look.width} × {look.height}, {look.aspect:.1f} to 1"))
+        found.append(Flag("aspect ratio", f"{look.width} by {look.height} pixels, {look.aspect:.1f} to 1"))
     return found
 
 

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -40,8 +41,8 @@ def grouped(table: pd.DataFrame, twins: Sequence[Twins], grouping: Grouping) -> 
     """Group a manifest's paintings.
 
     All rules draw links, and links chain: if A is a folio of B's album and B looks like C, all three are one
-    group. A group is called after its first member in order of (source, object_id), so that the same paintings
-    give the same names.
+    group. A group is called after its first member in order of source and object_id, so that the same
+    paintings give the same names.
 
     Args:
         table: a checked manifest's.
@@ -53,11 +54,13 @@ def grouped(table: pd.DataFrame, twins: Sequence[Twins], grouping: Grouping) -> 
     first: dict[int, str] = {}
     for label, name in sorted(zip(labels, own, strict=True), key=lambda pair: _natural(pair[1])):
         first.setdefault(label, name)
-    reasons: list[set[str]] = [set() for _ in own]
+    why: list[set[str]] = [set() for _ in own]
     for link in links:
-        reasons[link.first].add(link.rule)
-        reasons[link.second].add(link.rule)
-    return Groups([first[label] for label in labels], [tuple(r for r in RULES if r in own) for own in reasons])
+        why[link.first].add(link.rule)
+        why[link.second].add(link.rule)
+    return Groups(
+        [first[label] for label in labels], [tuple(r for r in RULES if r in rules) for rules in why]
+    )
 
 
 def _components(count: int, links: Sequence[Link]) -> list[int]:
@@ -79,7 +82,7 @@ def _links(table: pd.DataFrame, grouping: Grouping) -> Iterator[Link]:
         for rule, key in _keys({str(k): str(v) for k, v in row.items()}, unknown, grouping.copied_works):
             keys[rule, key].append(place)
     for (rule, _), places in keys.items():
-        for a, b in zip(places, places[1:], strict=False):
+        for a, b in pairwise(places):
             yield Link(a, b, rule)
 
 

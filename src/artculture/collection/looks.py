@@ -1,4 +1,4 @@
-"""What a picture's pixels say about it, measured in one decode: perceptual hash, colour, text lines, thumbnail."""
+"""What a picture's pixels say, measured in one decode: perceptual hash, colour, text lines, thumbnail."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ class Look:
         sha256: of the file's bytes.
         width: pixels, upright (EXIF orientation applied), as is `height`.
         phash: 64-bit DCT hash (imagehash), 16 hexadecimal digits.
-        signature: 16×16 luminances, one byte each, row by row.
+        signature: 16x16 luminances, one byte each, row by row.
         chroma: what colour is left when the best tone curve (grey, sepia) is taken away, 0 for a record
             photograph, in units of the 8-bit YCbCr scale.
         text: 0..1, how much the ink looks like evenly spaced lines of small glyphs and nothing else.
@@ -69,13 +69,14 @@ def look_at(content: bytes, thumbnail: int) -> Look:
     # Hash and colour need no detail: at half the size they cost a quarter.
     half = upright.reduce(2)
     grey = half.convert("L")
+    planes = [np.asarray(plane, dtype=np.float32) for plane in half.convert("YCbCr").split()]
     return Look(
         sha256=hashlib.sha256(content).hexdigest(),
         width=size[0],
         height=size[1],
         phash=str(imagehash.phash(grey)),
         signature=grey.resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX).tobytes(),
-        chroma=untoned_chroma(*(np.asarray(plane, dtype=np.float32) for plane in half.convert("YCbCr").split())),
+        chroma=untoned_chroma(*planes),
         text=text_score(np.asarray(upright.convert("L"), dtype=np.float32)),
         thumbnail=_webp(upright, thumbnail),
     )
@@ -119,7 +120,7 @@ def untoned_chroma(luminance: Floats, blue: Floats, red: Floats) -> float:
     y = luminance.ravel().astype(np.float64) / 255
     curve = np.stack([np.ones_like(y), y, y * y], axis=1)
     planes = np.stack([blue.ravel(), red.ravel()], axis=1) - 128.0
-    # Normal equations: 3×3, and far quicker than a least-squares solve over every pixel.
+    # Normal equations: 3x3, and far quicker than a least-squares solve over every pixel.
     weights = np.linalg.pinv(curve.T @ curve) @ (curve.T @ planes)
     return float(np.sqrt(((planes - curve @ weights) ** 2).sum(axis=1).mean()))
 

@@ -23,7 +23,7 @@ def looks_of(
     cache: Path,
     thumbnail: int,
     workers: int | None = None,
-    on_step: Callable[[int], None] = lambda done: None,
+    on_step: Callable[[int], None] = lambda _: None,
 ) -> list[Look | str]:
     """Measure pictures, or take them from the cache.
 

@@ -36,9 +36,9 @@ class Straddling:
         if not self.groups:
             return "no groups of two and more paintings: a random split parts nothing"
         return (
-            f"{self.groups} groups of two and more hold {self.paintings} paintings; a plain random 80/10/10 split "
-            f"parts {self.parted} of them (seed {self.seed}; {self.expected:.1f} on average) and leaves {self.leaked} "
-            f"of its {self.held_out} validation and test paintings with a sibling in training"
+            f"{self.groups} groups of two and more hold {self.paintings} paintings; a plain random 80/10/10 "
+            f"split parts {self.parted} of them (seed {self.seed}; {self.expected:.1f} on average) and "
+            f"leaves {self.leaked} of its {self.held_out} validation and test paintings with a sibling in training"
         )
 
 

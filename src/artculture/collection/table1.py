@@ -49,7 +49,7 @@ class Row:
 
 
 HEADINGS = ("Culture", "Initial", "Final", "Paper: initial", "Paper: final", "Δ initial", "Δ final")
-COLUMNS = ("culture", "initial", "final", "paper_initial", "paper_final", "initial_difference", "final_difference")
+NUMBERS = ("initial", "final", "paper_initial", "paper_final", "initial_difference", "final_difference")
 
 
 def table1(initial: Sequence[str], final: Sequence[str]) -> list[Row]:
@@ -84,7 +84,9 @@ def markdown(rows: Sequence[Row], fewest: int) -> str:
 
 def small_note(rows: Sequence[Row], fewest: int) -> str:
     small = small_cultures(rows, fewest)
-    return f"Fewer than {fewest} paintings: {', '.join(small)}." if small else f"Every culture has {fewest} or more."
+    if not small:
+        return f"Every culture has {fewest} paintings or more."
+    return f"Fewer than {fewest} paintings: {', '.join(small)}."
 
 
 def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, Path]:
@@ -98,7 +100,7 @@ def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, 
         )
         for row in rows
     ]
-    table = pd.DataFrame(numbers, columns=list(COLUMNS)).convert_dtypes()
+    table = pd.DataFrame(numbers, columns=["culture", *NUMBERS]).convert_dtypes()
     with replacing(csv_path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_text(md_path, markdown(rows, fewest))
