@@ -2,8 +2,8 @@
 
 A museum numbers by gift: `29.100.5` is the fifth item of the hundredth lot of 1929, and that lot is a whole
 bequest of unrelated paintings. So a shared lot alone joins nothing. What names one object is a letter
-(`29.160.34a`, `…b`), a fourth part (`55.121.10.22`, a folio of album `55.121.10`) or a range (`1982.220.1-.8`, a
-set of eight).
+(`29.160.34a`, `…b`), a fourth part (`55.121.10.22`, a folio of album `55.121.10`) or a range (`1982.220.1-.8`,
+a set of eight).
 """
 
 import re

@@ -38,7 +38,8 @@ class Straddling:
         return (
             f"{self.groups} groups of two and more hold {self.paintings} paintings; a plain random 80/10/10 "
             f"split parts {self.parted} of them (seed {self.seed}; {self.expected:.1f} on average) and "
-            f"leaves {self.leaked} of its {self.held_out} validation and test paintings with a sibling in training"
+            f"leaves {self.leaked} of its {self.held_out} validation and test paintings with a sibling in "
+            "training"
         )
 
 
