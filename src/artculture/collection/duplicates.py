@@ -22,9 +22,7 @@ class Twins:
     correlation: float
 
 
-def near_duplicates(
-    looks: Sequence[Look | None], max_distance: int = 10, min_correlation: float = 0.88
-) -> list[Twins]:
+def near_duplicates(looks: Sequence[Look | None], max_distance: int = 10, min_correlation: float = 0.88) -> list[Twins]:
     """Every pair within both thresholds, exact (all pairs are compared).
 
     The Hamming distance of two hashes is a dot product of ±1 vectors, so all pairs are one matrix product a

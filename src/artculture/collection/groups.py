@@ -58,9 +58,7 @@ def grouped(table: pd.DataFrame, twins: Sequence[Twins], grouping: Grouping) -> 
     for link in links:
         why[link.first].add(link.rule)
         why[link.second].add(link.rule)
-    return Groups(
-        [first[label] for label in labels], [tuple(r for r in RULES if r in rules) for rules in why]
-    )
+    return Groups([first[label] for label in labels], [tuple(r for r in RULES if r in rules) for rules in why])
 
 
 def _components(count: int, links: Sequence[Link]) -> list[int]:
@@ -86,9 +84,7 @@ def _links(table: pd.DataFrame, grouping: Grouping) -> Iterator[Link]:
             yield Link(a, b, rule)
 
 
-def _keys(
-    row: dict[str, str], unknown: set[str], copied_works: Sequence[str]
-) -> Iterable[tuple[str, Hashable]]:
+def _keys(row: dict[str, str], unknown: set[str], copied_works: Sequence[str]) -> Iterable[tuple[str, Hashable]]:
     """What a painting is filed under: two paintings with a key in common belong together."""
     source, title, number = row["source"], _plain(row["title"]), row["accession_number"]
     artist = _plain(re.sub(r"\([^)]*\)", " ", row["artist"]))

@@ -61,9 +61,7 @@ def table1(initial: Sequence[str], final: Sequence[str]) -> list[Row]:
     """
     before, after = pd.Series(initial).value_counts(), pd.Series(final, dtype=object).value_counts()
     cultures = [*PAPER, *sorted(set(initial) - set(PAPER))]
-    rows = [
-        Row(c, int(before.get(c, 0)), int(after.get(c, 0)), *PAPER.get(c, (None, None))) for c in cultures
-    ]
+    rows = [Row(c, int(before.get(c, 0)), int(after.get(c, 0)), *PAPER.get(c, (None, None))) for c in cultures]
     sums = (sum(counts) for counts in zip(*PAPER.values(), strict=True))
     return [*rows, Row(TOTAL, len(initial), len(final), *sums)]
 
