@@ -10,7 +10,8 @@ _LEAF = r"(?:(?:bi)?folios?|pages?|lea(?:f|ves)|sheets?|illustrations?|miniature
 _PART = r"(?:panels?|sections?|scenes?|episodes?|plates?|scrolls?|parts?|fragments?)"
 _BUNDLE = r"(?:albums?|series|sets?|manuscripts?|books?|suites?|handscrolls?|cycles?)"
 _FROM = re.compile(r"\bfrom (?:(?:the|an?|his|her) )?(?P<work>.+)$")
-_NUMBERED = re.compile(rf"^(?P<work>.+?)[,:;(] ?(?:{_LEAF}|{_PART}|no\.?|number|one of)\b")
+_WHICH = r"(?:(?:left|right|central?|center|middle|upper|lower|first|second|third|fourth) )?"
+_NUMBERED = re.compile(rf"^(?P<work>.+?)[,:;(] ?{_WHICH}(?:{_LEAF}|{_PART}|no\.?|number|one of)\b")
 _GENERIC_WORDS = """
     a album albums an and animal animals bamboo bird birds book books by calligraphy collection cycle
     dispersed fan fans figure figures first flower flowers folio folios for handscroll his history
@@ -41,7 +42,7 @@ def album_of(title: str, copied_works: Sequence[str]) -> Album | None:
     """The album or series in a title, None for a painting of its own."""
     text = re.sub(r"\s+", " ", folded(title).replace("“", '"').replace("”", '"')).strip()
     # An aside explains a name (`Shahnama (Book of Kings)`); one that says which part it is stays.
-    text = re.sub(rf"\((?!\s*(?:{_LEAF}|{_PART}|no\b|one of))[^)]*\)", " ", text)
+    text = re.sub(rf"\((?!\s*{_WHICH}(?:{_LEAF}|{_PART}|no\b|one of))[^)]*\)", " ", text)
     origin = _FROM.search(text)
     if origin:
         before, work = text[: origin.start()], origin["work"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 # Raise it whenever a measurement below changes: cached looks of another version are measured again.
@@ -64,6 +64,8 @@ def look_at(content: bytes, thumbnail: int) -> Look:
     """
     try:
         upright, size = _decoded(content)
+    except UnidentifiedImageError as error:  # its message names an address in memory
+        raise UnreadableError("no kind of picture that Pillow knows") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableError(str(error) or type(error).__name__) from error
     # Hash and colour need no detail: at half the size they cost a quarter.

@@ -36,10 +36,10 @@ class Straddling:
         if not self.groups:
             return "no groups of two and more paintings: a random split parts nothing"
         return (
-            f"{self.groups} groups of two and more hold {self.paintings} paintings; a plain random 80/10/10 "
-            f"split parts {self.parted} of them (seed {self.seed}; {self.expected:.1f} on average) and "
-            f"leaves {self.leaked} of its {self.held_out} validation and test paintings with a sibling in "
-            "training"
+            f"{self.paintings} paintings belong to groups of two and more ({self.groups} in all); a plain random "
+            f"80/10/10 split parts {self.parted} of these groups (seed {self.seed}; {self.expected:.1f} on "
+            f"average) and leaves {self.leaked} of its {self.held_out} validation and test paintings with a "
+            "sibling in training"
         )
 
 

@@ -61,7 +61,7 @@ def _lines(curated: "Curated", config: CurateConfig) -> list[str]:
     if matched.unknown:
         names = ", ".join(e.object_id for e in matched.unknown[:10])
         more = " …" if len(matched.unknown) > 10 else ""
-        lines.append(f"{len(matched.unknown)} exclusions name no painting of this manifest: {names}{more}")
+        lines.append(f"Exclusions that name no painting of this manifest ({len(matched.unknown)}): {names}{more}")
     split = str(curated.straddling)
     lines.append(split[0].upper() + split[1:] + ".")
     lines += [f"  {path}" for path in curated.files]
