@@ -16,6 +16,7 @@ class Decisions extends EventTarget {
     this.byId = new Map();
     items.forEach((item, place) => this.byId.set(item.id, this.byId.has(item.id) ? -1 : place));
     this.keeps = true;
+    this.timer = undefined;
     if (!this.#restore()) {
       for (const [place, reason, note] of start) this.made.set(place, { state: "excluded", reason, note });
     }
@@ -100,12 +101,14 @@ class Decisions extends EventTarget {
   }
 
   #saveSoon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.save(), 200);
+    this.timer ??= setTimeout(() => this.save(), 200);
   }
 
+  // What is not kept yet, kept now: the window may close.
   save() {
+    if (this.timer === undefined) return;
     clearTimeout(this.timer);
+    this.timer = undefined;
     const kept = {};
     for (const [place, { state, reason, note }] of this.made) {
       const { source, id } = this.items[place];

@@ -12,6 +12,7 @@ const thumbnail = (place) => (thumbnails[place] ? `data:image/webp;base64,${thum
 const finals = new Map();
 let shownFor = null;
 let lastClicked = null;
+let arrivedAt = 0; // where the last decision has led: the next flagged painting may be this very one
 
 function makeCard(place) {
   const item = items[place];
@@ -69,6 +70,7 @@ function showWanted() {
   if (grid.position.has(focused) && scrollY > 0) grid.goTo(grid.current, { focus: false });
   else scrollTo(0, 0);
   lastClicked = null;
+  arrivedAt = grid.current;
   drawCounts();
 }
 
@@ -124,7 +126,9 @@ function act(name, { advance = false } = {}) {
   details.commit();
   const part = name === "clear" ? UNDECIDED : { state: STATES[name] };
   decisions.decide([[place, part]]);
-  if (advance) move(1);
+  if (!advance) return;
+  move(1);
+  arrivedAt = grid.current;
 }
 
 function toggled(place) {
@@ -149,7 +153,9 @@ function jump(place) {
 }
 
 function toFlagged(step) {
-  for (let at = grid.current + step; at >= 0 && at < grid.order.length; at += step) {
+  const first = arrivedAt === grid.current ? grid.current : grid.current + step;
+  arrivedAt = -1;
+  for (let at = first; at >= 0 && at < grid.order.length; at += step) {
     const place = grid.order[at];
     if (!items[place].flags.length || decisions.of(place).state) continue;
     grid.goTo(at, { focus: !details.open });

@@ -65,8 +65,7 @@ const KEYS = {
   x: () => act("exclude", { advance: true }),
   k: () => act("keep", { advance: true }),
   c: () => act("clear"),
-  u: () => travel("undo"),
-  U: () => travel("redo"),
+  u: (event) => travel(event.shiftKey ? "redo" : "undo"),
   n: () => toFlagged(1),
   p: () => toFlagged(-1),
   "?": () => $("keys").showModal(),
@@ -97,13 +96,13 @@ function onKey(event) {
     if (key.toLowerCase() === "z") work = () => travel(event.shiftKey ? "redo" : "undo");
   } else {
     const inGrid = target.closest("article") || target === document.body || target === $("paintings");
-    work = KEYS[key.length === 1 && key !== "U" ? key.toLowerCase() : key];
+    work = KEYS[key.length === 1 ? key.toLowerCase() : key];
     // A button keeps its own Space and Enter, except a painting's.
     if (!work && !open && inGrid && !target.matches(".keep, .info")) work = GRID_KEYS[key];
   }
   if (!work) return;
   event.preventDefault();
-  work();
+  work(event);
 }
 
 function onFeedClick(event) {
@@ -124,7 +123,16 @@ function onFeedClick(event) {
 document.addEventListener("keydown", onKey);
 $("feed").addEventListener("click", onFeedClick);
 $("filters").addEventListener("submit", (event) => event.preventDefault());
-for (const name of ["culture", "flag", "state", "order"]) $(name).addEventListener("change", showWanted);
+let byPointer = false;
+addEventListener("pointerdown", () => (byPointer = true), true);
+addEventListener("keydown", () => (byPointer = false), true);
+for (const name of ["culture", "flag", "state", "order"]) {
+  $(name).addEventListener("change", ({ target }) => {
+    // Who chose with the mouse goes on with X and K, which a focused list would take for its own.
+    if (byPointer) target.blur();
+    showWanted();
+  });
+}
 let searchTimer = 0;
 $("text").addEventListener("input", () => {
   clearTimeout(searchTimer);
