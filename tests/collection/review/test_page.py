@@ -119,9 +119,9 @@ def page(chromium, root):
 def test_paintings_stand_by_culture_flagged_first(page):
     headings = [h.text for h in page.browser.find_elements("css selector", "#headings h2")]
     assert headings == [
-        "Japanese 9 of 9 stay; the paper 1084 of 1149",
-        "French 6 of 6 stay; the paper 815 of 940",
-        "Indian 3 of 3 stay; the paper 372 of 559",
+        "Japanese 9 of 9 stay \N{MIDDLE DOT} in the paper 1084 of 1149",
+        "French 6 of 6 stay \N{MIDDLE DOT} in the paper 815 of 940",
+        "Indian 3 of 3 stay \N{MIDDLE DOT} in the paper 372 of 559",
     ]
     flagged = page.find("article").text
     assert "snuff box" in flagged

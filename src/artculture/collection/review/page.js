@@ -47,10 +47,10 @@ function updateCard(card, place) {
 
 function drawHeading({ name, places }) {
   const row = data.table.find((entry) => entry.culture === name);
-  const paper = row.paper ? `; the paper ${row.paper[1]} of ${row.paper[0]}` : "";
-  const shown = places.length < row.initial ? `, ${places.length} shown` : "";
-  const counts = element("span", {}, `${finals.get(name)} of ${row.initial} stay${paper}${shown}`);
-  return element("h2", {}, name, " ", counts);
+  const counts = [`${finals.get(name)} of ${row.initial} stay`];
+  if (row.paper) counts.push(`in the paper ${row.paper[1]} of ${row.paper[0]}`);
+  if (places.length < row.initial) counts.push(`${places.length} shown`);
+  return element("h2", {}, name, " ", element("span", {}, counts.join(" · ")));
 }
 
 const grid = new Grid({
