@@ -1,0 +1,104 @@
+"""All flags of a collection, and `flags.csv`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from artculture.collection.curate_config import LookRules, WordRule
+from artculture.collection.duplicates import Twins, near_duplicates
+from artculture.collection.looks import Look
+from artculture.collection.words import Flag, word_flags
+from artculture.data.manifest import Manifest
+from artculture.errors import InputError
+from artculture.files import replacing
+
+RECORD_KEYS = ("source", "object_id")
+RECORD_FIELDS = ("object_name", "classification", "medium")
+COLUMNS = ("object_id", "source", "culture", "title", "flag", "reason")
+
+
+def read_records(path: Path) -> pd.DataFrame | None:
+    """The museum's own words for each object, as `fetch` keeps them beside the manifest; None without them.
+
+    Raises:
+        InputError: the file is there but is no such table.
+    """
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        raise InputError(f"{path} is not a readable CSV file: {error}; fetch again makes it anew") from error
+    missing = [key for key in RECORD_KEYS if key not in table]
+    if missing:
+        raise InputError(f"{path} lacks the column {', '.join(missing)}; fetch again makes it anew")
+    return table.drop_duplicates(list(RECORD_KEYS), keep="last")
+
+
+def described(manifest: Manifest, records: pd.DataFrame | None) -> list[dict[str, str]]:
+    """Each painting's title, medium and, where records know them, object name and classification."""
+    own = manifest.table[[*RECORD_KEYS, "title", "medium"]].copy()
+    if records is None:
+        return [{str(k): str(v) for k, v in row.items()} for row in own.to_dict("records")]
+    known = records[[*RECORD_KEYS, *(f for f in RECORD_FIELDS if f in records)]]
+    both = own.merge(known, on=list(RECORD_KEYS), how="left", suffixes=("", "_recorded")).fillna("")
+    if "medium_recorded" in both:
+        both["medium"] = both["medium_recorded"].where(both["medium_recorded"] != "", both["medium"])
+    return [{str(k): str(v) for k, v in row.items()} for row in both.to_dict("records")]
+
+
+def flags_of(
+    manifest: Manifest,
+    records: pd.DataFrame | None,
+    looks: Sequence[Look | str],
+    rules: Mapping[str, WordRule],
+    thresholds: LookRules,
+) -> tuple[list[list[Flag]], list[Twins]]:
+    """Every painting's flags, in the manifest's order, and the pairs of near-duplicates."""
+    flags = [list(word_flags(record, rules)) for record in described(manifest, records)]
+    for own, look, sha256 in zip(flags, looks, manifest.table["sha256"], strict=True):
+        own += _look_flags(look, sha256, thresholds)
+    twins = near_duplicates(
+        [look if isinstance(look, Look) else None for look in looks],
+        thresholds.duplicate_distance,
+        thresholds.duplicate_correlation,
+    )
+    ids = manifest.table["object_id"]
+    for pair in twins:
+        flags[pair.first].append(_twin_flag(ids[pair.second], pair))
+        flags[pair.second].append(_twin_flag(ids[pair.first], pair))
+    return flags, twins
+
+
+def _look_flags(look: Look | str, sha256: str, thresholds: LookRules) -> list[Flag]:
+    if isinstance(look, str):
+        return [Flag("unreadable", look)]
+    found = []
+    if sha256 and look.sha256 != sha256.lower():
+        found.append(Flag("changed file", "the image's SHA-256 is not the manifest's"))
+    if look.chroma <= thresholds.greyscale_chroma:
+        found.append(Flag("greyscale", f"no colour (chroma {look.chroma:.2f}): a record photograph?"))
+    if look.text >= thresholds.text_score:
+        found.append(Flag("text page", f"lines of small marks and little else (score {look.text:.2f})"))
+    if look.aspect >= thresholds.aspect_ratio:
+        found.append(Flag("aspect ratio", f"{look.width} by {look.height} pixels, {look.aspect:.1f} to 1"))
+    return found
+
+
+def _twin_flag(other: str, pair: Twins) -> Flag:
+    apart = f"{pair.distance} of 64 bits apart, correlation {pair.correlation:.2f}"
+    return Flag("near-duplicate", f"looks like {other} ({apart})")
+
+
+def write_flags(manifest: Manifest, flags: Sequence[Sequence[Flag]], path: Path) -> int:
+    """Write `flags.csv`, one row a flag; returns the number of paintings with any."""
+    table = manifest.table
+    rows = [
+        (*table.loc[i, ["object_id", "source", "culture", "title"]], flag.rule, flag.reason)
+        for i, own in enumerate(flags)
+        for flag in own
+    ]
+    with replacing(path) as temporary:
+        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, lineterminator="\n")
+    return sum(bool(own) for own in flags)

@@ -1,0 +1,29 @@
+// CSV as Python's csv module reads and writes it.
+
+function toCsv(rows) {
+  const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return rows.map((row) => row.map(quoted).join(",") + "\n").join("");
+}
+
+function parseCsv(text) {
+  const rows = [[""]];
+  let quoted = false;
+  text = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  for (let at = 0; at < text.length; at++) {
+    const row = rows[rows.length - 1];
+    const letter = text[at];
+    if (quoted && letter === '"' && text[at + 1] === '"') {
+      row[row.length - 1] += '"';
+      at++;
+    } else if (letter === '"') {
+      quoted = !quoted;
+    } else if (!quoted && letter === ",") {
+      row.push("");
+    } else if (!quoted && letter === "\n") {
+      rows.push([""]);
+    } else {
+      row[row.length - 1] += letter;
+    }
+  }
+  return rows.filter((row) => row.length > 1 || row[0] !== "");
+}

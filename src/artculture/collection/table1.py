@@ -1,0 +1,113 @@
+"""Table 1 of the paper: paintings a culture before and after curation, beside the paper's own numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from artculture.files import replacing, write_text
+
+# Chen & Chen, Table 1, in its order: culture → (initial images, final images).
+PAPER = {
+    "American": (1592, 1585),
+    "Japanese": (1149, 1084),
+    "Chinese": (1097, 1034),
+    "French": (940, 815),
+    "Italian": (759, 688),
+    "Dutch": (429, 412),
+    "Indian": (559, 372),
+    "British": (300, 280),
+    "German": (259, 172),
+    "Spanish": (125, 115),
+    "Flemish": (109, 106),
+}
+TOTAL = "All"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One culture's counts; None where the paper has no such culture."""
+
+    culture: str
+    initial: int
+    final: int
+    paper_initial: int | None
+    paper_final: int | None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.culture,
+            f"{self.initial}",
+            f"{self.final}",
+            _count(self.paper_initial),
+            _count(self.paper_final),
+            _difference(self.initial, self.paper_initial),
+            _difference(self.final, self.paper_final),
+        )
+
+
+HEADINGS = ("Culture", "Initial", "Final", "Paper: initial", "Paper: final", "Δ initial", "Δ final")
+NUMBERS = ("initial", "final", "paper_initial", "paper_final", "initial_difference", "final_difference")
+
+
+def table1(initial: Sequence[str], final: Sequence[str]) -> list[Row]:
+    """The rows in the paper's order, then other cultures by name, then the total.
+
+    Args:
+        initial: each fetched painting's culture.
+        final: each painting's that stays.
+    """
+    before, after = pd.Series(initial).value_counts(), pd.Series(final, dtype=object).value_counts()
+    cultures = [*PAPER, *sorted(set(initial) - set(PAPER))]
+    rows = [Row(c, int(before.get(c, 0)), int(after.get(c, 0)), *PAPER.get(c, (None, None))) for c in cultures]
+    sums = (sum(counts) for counts in zip(*PAPER.values(), strict=True))
+    return [*rows, Row(TOTAL, len(initial), len(final), *sums)]
+
+
+def small_cultures(rows: Sequence[Row], fewest: int) -> list[str]:
+    """Cultures that keep fewer paintings than `fewest`, each with its number, absent ones included."""
+    return [f"{row.culture} ({row.final})" for row in rows if row.culture != TOTAL and row.final < fewest]
+
+
+def markdown(rows: Sequence[Row], fewest: int) -> str:
+    """The table, and a line that names the small cultures."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
+    for row in rows:
+        cells = [f"**{cell}**" if cell and row.culture == TOTAL else cell for cell in row.cells]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n\n" + small_note(rows, fewest) + "\n"
+
+
+def small_note(rows: Sequence[Row], fewest: int) -> str:
+    small = small_cultures(rows, fewest)
+    if not small:
+        return f"Every culture has {fewest} paintings or more."
+    return f"Fewer than {fewest} paintings: {', '.join(small)}."
+
+
+def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, Path]:
+    """Write `table1.csv` and `table1.md`; returns both paths."""
+    csv_path, md_path = folder / "table1.csv", folder / "table1.md"
+    numbers = [
+        (
+            *(row.culture, row.initial, row.final, row.paper_initial, row.paper_final),
+            None if row.paper_initial is None else row.initial - row.paper_initial,
+            None if row.paper_final is None else row.final - row.paper_final,
+        )
+        for row in rows
+    ]
+    table = pd.DataFrame(numbers, columns=["culture", *NUMBERS]).convert_dtypes()
+    with replacing(csv_path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_text(md_path, markdown(rows, fewest))
+    return csv_path, md_path
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _difference(ours: int, paper: int | None) -> str:
+    return "" if paper is None else f"{ours - paper:+d}".replace("-", "\N{MINUS SIGN}").replace("+0", "0")

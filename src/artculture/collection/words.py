@@ -1,0 +1,55 @@
+"""Flags by what the museum's record says: object name, classification, medium, title."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from artculture.collection.curate_config import WordRule
+
+FIELDS = ("object_name", "classification", "medium", "title")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One reason to look at a painting twice."""
+
+    rule: str
+    reason: str
+
+
+def folded(text: str) -> str:
+    """Lower case without accents, so that `papier-mâché` and `Papier-mache` are one word."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+
+
+def word_flags(record: Mapping[str, str], rules: Mapping[str, WordRule]) -> Iterator[Flag]:
+    """The flags of one painting, at most one a rule (the first field that raises it).
+
+    Args:
+        record: the fields of `FIELDS` that are known.
+        rules: name of the flag → its words.
+    """
+    texts = {field: folded(record.get(field, "")) for field in FIELDS}
+    for name, rule in rules.items():
+        for field, text in texts.items():
+            words = getattr(rule, field)
+            match = _pattern(tuple(words)).search(text) if words and text else None
+            if match and not (rule.unless and _pattern(tuple(rule.unless)).search(text)):
+                label = field.replace("_", " ")
+                yield Flag(name, f"{label} “{shortened(record[field])}” has “{match[0]}”")
+                break
+
+
+def shortened(text: str, longest: int = 80) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+@lru_cache(maxsize=512)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    # Whole words and their plurals; a space in the rule also stands for a hyphen in the record.
+    longest_first = sorted((folded(word) for word in words), key=len, reverse=True)
+    options = "|".join(re.escape(word).replace(r"\ ", r"[\s-]+") for word in longest_first)
+    return re.compile(rf"(?<!\w)(?:{options})(?:e?s)?(?!\w)")

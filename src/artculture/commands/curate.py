@@ -1,0 +1,74 @@
+"""`artculture curate`: flags, the review page, Table 1, and the curated manifest."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artculture.collection.curate_config import CurateConfig
+from artculture.hydra_app import run_app
+
+if TYPE_CHECKING:
+    from artculture.collection.curation import Curated
+
+
+def run(argv: list[str]) -> int:
+    return run_app("curate", CurateConfig, curate_collection, argv)
+
+
+def curate_collection(config: CurateConfig) -> int:
+    # SciPy and pandas wait until the config is known to be right: help and errors answer at once.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from artculture.collection.curation import curate, survey
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Looking at the pictures", total=None)
+        found = survey(
+            config,
+            start=lambda total: bar.update(task, total=total),
+            on_step=lambda done: bar.update(task, completed=done),
+        )
+    _show(curate(config, found), config)
+    return 0
+
+
+def _show(curated: "Curated", config: CurateConfig) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from artculture.collection.table1 import HEADINGS, TOTAL
+
+    console = Console()
+    table = Table(title="Table 1: paintings a culture")
+    for number, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in curated.table:
+        if row.culture == TOTAL:
+            table.add_section()
+        table.add_row(*row.cells)
+    console.print(table)
+    sys.stdout.write("\n".join(_lines(curated, config)) + "\n")
+
+
+def _lines(curated: "Curated", config: CurateConfig) -> list[str]:
+    from artculture.collection.table1 import small_note
+
+    matched = curated.matched
+    lines = [small_note(curated.table, config.small_culture)]
+    lines.append(f"{curated.flagged} paintings are flagged, {len(matched.by_row)} excluded.")
+    if matched.unknown:
+        names = ", ".join(e.object_id for e in matched.unknown[:10])
+        more = " …" if len(matched.unknown) > 10 else ""
+        lines.append(f"Exclusions that name no painting of this manifest ({len(matched.unknown)}): {names}{more}")
+    split = str(curated.straddling)
+    lines.append(split[0].upper() + split[1:] + ".")
+    lines += [f"  {path}" for path in curated.files]
+    if not curated.applied:
+        page = Path(config.root) / "review.html"
+        lines.append(
+            f"Open {page} in a browser; apply what it exports with: "
+            f"artculture curate root={config.root} exclusions=exclusions.csv"
+        )
+    return lines
