@@ -12,6 +12,7 @@ from artculture import __version__
 from artculture.errors import InputError, WorkError, choices_hint
 
 COMMANDS = {
+    "fetch": "bring a museum's open-access paintings and their labels onto this machine",
     "train": "train one row, or a grid of rows, and print the table",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
 }

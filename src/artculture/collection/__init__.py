@@ -1,0 +1,1 @@
+"""From museums to a manifest: clients, cultures, download, curation."""
