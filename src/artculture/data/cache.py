@@ -1,0 +1,148 @@
+"""Decoded pixels on disk: every picture is decoded and resized once, then read through a memory map."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from artculture.data.images import BadImage, read_pixels
+from artculture.data.manifest import Manifest
+from artculture.errors import InputError
+from artculture.files import replacing, write_json
+
+CACHE_VERSION = 1
+
+Decoded = NDArray[np.uint8] | BadImage
+
+
+@dataclass(frozen=True)
+class PixelCache:
+    """Pictures as uint8, each with its own size.
+
+    Attributes:
+        pixels: all pictures, flat, one after the other (memory-mapped).
+        shapes: height and width of each, int64, n x 2; 0 x 0 where the picture could not be read.
+        starts: where each begins in `pixels`, int64, n + 1.
+        bad: row to reason, for pictures that could not be read.
+    """
+
+    pixels: NDArray[np.uint8]
+    shapes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    bad: dict[int, str]
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """Picture `row` as uint8, height x width x 3 (a read-only view of the map)."""
+        height, width = self.shapes[row]
+        return self.pixels[self.starts[row] : self.starts[row + 1]].reshape(height, width, 3)
+
+
+def open_cache(
+    manifest: Manifest,
+    folder: Path,
+    shorter_side: int,
+    interpolation: str,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> PixelCache:
+    """The cache of a manifest's pictures, built first where it is not there yet.
+
+    Two processes that ask at once build it once: the second waits for the first.
+
+    Args:
+        manifest: whose pictures, in its order.
+        folder: where caches live.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
+        on_progress: called with (done, all) while building.
+
+    Raises:
+        InputError: picture files that are not there.
+    """
+    target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
+    if not (target / "index.json").is_file():
+        target.mkdir(parents=True, exist_ok=True)
+        with FileLock(target / ".lock"):
+            if not (target / "index.json").is_file():
+                _build(manifest.paths(), target, shorter_side, interpolation, on_progress or (lambda *_: None))
+    return _open(target)
+
+
+def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
+    # Size and time of each file: a picture replaced under the same name is decoded anew.
+    facts = [manifest.fingerprint(), str(manifest.root.resolve())]
+    missing = []
+    for path in manifest.paths():
+        try:
+            stat = path.stat()
+            facts.append(f"{stat.st_size} {stat.st_mtime_ns}")
+        except OSError:
+            missing.append(path)
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(
+            f"the manifest in {manifest.root} lists {missing[0]}{more}, but there is no such file: "
+            "put it back or take its row out of the manifest"
+        )
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    return f"{digest}-{shorter_side}-{interpolation}-v{CACHE_VERSION}"
+
+
+def _build(
+    paths: list[Path],
+    target: Path,
+    shorter_side: int,
+    interpolation: str,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    def decode(path: Path) -> Decoded:
+        try:
+            return read_pixels(path, shorter_side, interpolation)
+        except BadImage as error:
+            return error
+
+    shapes = np.zeros((len(paths), 2), dtype=np.int64)
+    bad: dict[str, str] = {}
+    with replacing(target / "pixels.bin") as temporary, temporary.open("wb") as file:
+        for row, decoded in enumerate(_in_parallel(decode, paths)):
+            if isinstance(decoded, BadImage):
+                bad[str(row)] = str(decoded)
+            else:
+                shapes[row] = decoded.shape[:2]
+                file.write(decoded.tobytes())
+            on_progress(row + 1, len(paths))
+        file.flush()
+    # The index is written last: without it the folder counts as not built.
+    write_json(target / "index.json", {"version": CACHE_VERSION, "shapes": shapes.tolist(), "bad": bad})
+
+
+def _in_parallel(decode: Callable[[Path], Decoded], paths: list[Path]) -> Iterator[Decoded]:
+    """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: Iterable[Path] = iter(paths)
+        running = [pool.submit(decode, path) for path in islice(waiting, 4 * workers)]
+        while running:
+            yield running.pop(0).result()
+            running.extend(pool.submit(decode, path) for path in islice(waiting, 1))
+
+
+def _open(target: Path) -> PixelCache:
+    index = json.loads((target / "index.json").read_text(encoding="utf-8"))
+    shapes = np.asarray(index["shapes"], dtype=np.int64).reshape(-1, 2)
+    starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1) * 3)]).astype(np.int64)
+    file = target / "pixels.bin"
+    if file.stat().st_size != starts[-1]:
+        raise InputError(f"the pixel cache {target} is not whole; delete it and it is built anew")
+    if starts[-1] == 0:
+        pixels = np.zeros(0, dtype=np.uint8)
+    else:
+        pixels = np.memmap(file, dtype=np.uint8, mode="r")
+    return PixelCache(pixels, shapes, starts, {int(row): why for row, why in index["bad"].items()})

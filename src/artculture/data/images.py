@@ -1,0 +1,65 @@
+"""One picture file to RGB pixels."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans; beyond it Pillow's bomb check still stops
+
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class BadImage(Exception):
+    """The file can't be read as a picture; the message says why."""
+
+
+def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
+    """Decode a picture, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
+
+    The longer side is cut to four times the shorter one, centred: no crop reaches beyond that.
+
+    Returns:
+        uint8, height x width x 3.
+
+    Raises:
+        BadImage: zero bytes, truncated, not a picture, or a decompression bomb.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A bomb warning and a truncated TIFF's are errors here, not noise.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
+                image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
+                upright = ImageOps.exif_transpose(image)
+                return np.asarray(_resized(_rgb(upright), shorter_side, interpolation))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        reason = "not a picture" if "cannot identify" in str(error) else str(error)
+        raise BadImage("zero bytes" if path.stat().st_size == 0 else reason) from error
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # What is see-through is shown on white, as on a page, not as the black that lies under it.
+        layered = image.convert("RGBA")
+        paper = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(paper, layered).convert("RGB")
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # Pillow clips 16-bit grey to white: scale it to 8 bits first.
+        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
+
+
+def _resized(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
+    width, height = image.size
+    limit = 4 * min(width, height)
+    if max(width, height) > limit:
+        left, top = max(0, (width - limit) // 2), max(0, (height - limit) // 2)
+        image = image.crop((left, top, left + min(width, limit), top + min(height, limit)))
+        width, height = image.size
+    scale = shorter_side / min(width, height)
+    size = (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale)))
+    return image if size == image.size else image.resize(size, RESAMPLING[interpolation])

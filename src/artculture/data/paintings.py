@@ -1,0 +1,174 @@
+"""Everything a training reads, made from the choices of `data`: pixels, labels and split."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from artculture.data.cache import PixelCache, open_cache
+from artculture.data.manifest import Manifest
+from artculture.data.sources import label_order, load_manifest
+from artculture.data.splits import assign_splits, small_cultures
+from artculture.errors import InputError
+from artculture.files import replacing
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """What the `data` group says about which paintings, in which split (see conf/data for each value)."""
+
+    name: str
+    root: str | None
+    split: str
+    split_seed: int
+    fractions: list[float]
+    small_cultures: str
+    on_bad_image: str
+    cultures: list[str] | None
+    cache: str
+    per_culture: int | None = None
+
+    @property
+    def cache_folder(self) -> Path:
+        return Path(self.cache).expanduser()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The paintings that take part, with label and split; no pixel has been read for it.
+
+    Attributes:
+        manifest: only the rows that take part.
+        classes: names in label order.
+        labels: class index a row, int64.
+        split: `train`, `val` or `test` a row.
+        whole: the manifest before any row was left out, whose pictures the cache holds.
+        rows: where each row stands in `whole`, int64.
+    """
+
+    manifest: Manifest
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    split: NDArray[np.str_]
+    whole: Manifest
+    rows: NDArray[np.int64]
+
+    @property
+    def synthetic(self) -> bool:
+        return bool((self.manifest.table["source"] == "synthetic").any())
+
+    def members(self, split: str) -> NDArray[np.int64]:
+        """Rows of a split, ascending."""
+        return np.flatnonzero(self.split == split).astype(np.int64)
+
+
+def select(choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selection:
+    """Read the manifest, decide classes and split.
+
+    Args:
+        choice: what the user chose.
+        leave_out: rows of the whole manifest whose pictures can't be read.
+
+    Raises:
+        InputError: no such data, mistakes in it, or cultures too small for three splits.
+    """
+    whole = load_manifest(
+        choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder
+    )
+    table = whole.table.drop(index=list(leave_out or {}))
+    classes = label_order(table, choice.cultures)
+    table = table[table["culture"].isin(classes)]
+    table, classes = _without_small(table, classes, choice)
+    split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
+    _log_missing_cultures(table, split)
+    return Selection(
+        Manifest(whole.root, table.reset_index(drop=True)),
+        classes,
+        np.array([classes.index(culture) for culture in table["culture"]], dtype=np.int64),
+        split.to_numpy(dtype=np.str_),
+        whole,
+        table.index.to_numpy(dtype=np.int64),
+    )
+
+
+def _without_small(
+    table: pd.DataFrame, classes: tuple[str, ...], choice: DataChoice
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if choice.split != "stratified":
+        return table, classes
+    small = small_cultures(table)
+    if not small:
+        return table, classes
+    named = ", ".join(f"{culture} ({n})" for culture, n in sorted(small.items()))
+    if choice.small_cultures == "error":
+        raise InputError(
+            f"too few paintings (or groups of them) to be in train, validation and test: {named}; at least 3 are "
+            "needed. Add some, or set data.small_cultures=drop (leave these cultures out) or =train (training only)"
+        )
+    log.warning("too few groups for three splits, so %s: %s", choice.small_cultures, named)
+    if choice.small_cultures == "train":
+        return table, classes
+    kept = tuple(culture for culture in classes if culture not in small)
+    if len(kept) < 2:
+        raise InputError(f"data.small_cultures=drop leaves fewer than two cultures (dropped: {named})")
+    return table[table["culture"].isin(kept)], kept
+
+
+def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:
+    for name in ("val", "test"):
+        absent = sorted(set(table["culture"]) - set(table["culture"][split == name]))
+        if absent:
+            log.warning("no painting of %s is in the %s split", ", ".join(absent), name)
+
+
+@dataclass(frozen=True)
+class Paintings:
+    """A selection with its pixels."""
+
+    selection: Selection
+    cache: PixelCache
+    quarantine: pd.DataFrame
+
+
+def load_paintings(
+    choice: DataChoice,
+    shorter_side: int,
+    interpolation: str,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Paintings:
+    """Select the paintings and decode what was not decoded before.
+
+    Raises:
+        InputError: as `select`, and pictures that can't be read where `on_bad_image` is `error`.
+    """
+    selection = select(choice)
+    cache = open_cache(selection.whole, choice.cache_folder, shorter_side, interpolation, on_progress)
+    bad = {row: why for row, why in cache.bad.items() if row in set(selection.rows.tolist())}
+    images = selection.whole.table["image"]
+    quarantine = pd.DataFrame(
+        [{"image": images[row], "reason": why} for row, why in bad.items()], columns=["image", "reason"]
+    )
+    if bad:
+        first = "; ".join(f"{selection.whole.root / images[row]} ({why})" for row, why in list(bad.items())[:5])
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        if choice.on_bad_image == "error":
+            raise InputError(
+                f"{len(bad)} picture(s) can't be read: {first}{more}. Mend or remove them, or leave them out with "
+                "data.on_bad_image=skip"
+            )
+        log.warning("left out %d picture(s) that can't be read: %s%s", len(bad), first, more)
+        selection = select(choice, leave_out=bad)
+    return Paintings(selection, cache, quarantine)
+
+
+def write_split(selection: Selection, path: Path) -> None:
+    """Store which painting is in which split: `object_id, source, culture, split`."""
+    table = selection.manifest.table[["object_id", "source", "culture"]].assign(split=selection.split)
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")

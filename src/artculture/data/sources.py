@@ -1,0 +1,97 @@
+"""Where paintings come from: the Met's manifest, a folder of the user's, or the embedded synthetic sample."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from artculture.data.manifest import CULTURES, Manifest, checked, read_manifest
+from artculture.errors import InputError, choices_hint
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+
+
+def load_manifest(
+    name: str, root: str | None, *, per_culture: int | None = None, seed: int = 0, cache: Path | None = None
+) -> Manifest:
+    """The paintings of a data source.
+
+    Args:
+        name: `met`, `folder` or `sample`.
+        root: folder of the manifest or of the class folders; unused by `sample`.
+        per_culture: pictures a culture, for `sample`.
+        seed: what the sample's pictures are drawn from.
+        cache: folder under which the sample is drawn.
+
+    Raises:
+        InputError: no such folder, nothing in it, or a manifest with mistakes.
+    """
+    if name == "sample":
+        from artculture.data.sample import make_sample, sample_root
+
+        assert cache is not None and per_culture is not None
+        folder = sample_root(cache, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
+        return make_sample(folder, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
+    assert root is not None
+    folder = Path(root).expanduser()
+    if name == "met" and not (folder / "manifest.csv").is_file():
+        raise InputError(
+            f"no manifest at {folder / 'manifest.csv'}: `artculture fetch root={folder}` collects the museum's "
+            f"paintings there; or name another folder with data.root=…"
+        )
+    if not folder.is_dir():
+        raise InputError(f"data.root={root}: no such folder")
+    return read_manifest(folder) if (folder / "manifest.csv").is_file() else scan_class_folders(folder)
+
+
+SAMPLE_SIZE = 160
+
+
+def scan_class_folders(root: Path) -> Manifest:
+    """A manifest of `root/<class>/**/*.jpg`: the folder's name is the label, the path the object id.
+
+    Raises:
+        InputError: no class folders, or an empty one.
+    """
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
+    if not folders:
+        raise InputError(f"data.root={root}: neither a manifest.csv nor a folder a class in it")
+    images = {folder.name: _images_under(folder) for folder in folders}
+    empty = [name for name, found in images.items() if not found]
+    if empty:
+        raise InputError(
+            f"no pictures in {', '.join(str(root / name) for name in empty)}: "
+            f"put some there ({', '.join(sorted(IMAGE_SUFFIXES))}) or remove the folder"
+        )
+    rows = [
+        {"object_id": image.with_suffix("").as_posix(), "image": image.as_posix(), "culture": name}
+        for name, found in images.items()
+        for image in (path.relative_to(root) for path in found)
+    ]
+    table = pd.DataFrame(rows)
+    # a.jpg beside a.png: the suffix tells them apart
+    twins = table.duplicated("object_id", keep=False)
+    table.loc[twins, "object_id"] = table.loc[twins, "image"]
+    return Manifest(root, checked(table, root))
+
+
+def _images_under(folder: Path) -> list[Path]:
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    return sorted(p for p in found if not p.name.startswith("."))
+
+
+def label_order(table: pd.DataFrame, cultures: list[str] | None) -> tuple[str, ...]:
+    """The classes in label order: the given list, else the canonical cultures present, else sorted names.
+
+    Raises:
+        InputError: a culture that has no painting, or fewer than two classes.
+    """
+    present = set(table["culture"])
+    if cultures is not None:
+        unknown = [name for name in cultures if name not in present]
+        if unknown:
+            raise InputError(f"data.cultures: no painting of {unknown[0]}; {choices_hint(unknown[0], present)}")
+        return tuple(cultures)
+    order = tuple(c for c in CULTURES if c in present) if present <= set(CULTURES) else tuple(sorted(present))
+    if len(order) < 2:
+        raise InputError(f"only one class ({order[0]}) in the data; a classifier needs at least two")
+    return order

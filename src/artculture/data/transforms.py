@@ -1,0 +1,87 @@
+"""From cached pixels to what the network sees: values that say how, and the functions made of them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import InterpolationMode
+
+INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+
+Transform = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the weights were trained with, and so what they expect.
+
+    Attributes:
+        image_size: side of the square crop, pixels.
+        resize: shorter side before the centre crop, pixels.
+        interpolation: `bilinear` or `bicubic`.
+        mean, std: a colour channel, for values in 0..1.
+    """
+
+    image_size: int
+    resize: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def at_size(self, image_size: int | None) -> "Preprocessing":
+        """The same for another crop size, with the same share of the picture in the crop."""
+        if image_size is None or image_size == self.image_size:
+            return self
+        resize = max(image_size, round(self.resize * image_size / self.image_size))
+        return Preprocessing(image_size, resize, self.interpolation, self.mean, self.std)
+
+    def as_plain(self) -> dict[str, Any]:
+        values = asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Preprocessing":
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of training pictures (see conf/augment); all None, 0 and False: none."""
+
+    crop_scale: tuple[float, float] | None = None
+    crop_ratio: tuple[float, float] | None = None
+    flip: bool = False
+    jitter: float = 0.0
+    erase: float = 0.0
+
+
+def train_transform(preprocessing: Preprocessing, augmentation: Augmentation) -> Transform:
+    """uint8 3 x H x W (shorter side `resize`) to uint8 3 x size x size, drawing from torch's global generator."""
+    size = preprocessing.image_size
+    steps: list[torch.nn.Module] = []
+    if augmentation.crop_scale is None or augmentation.crop_ratio is None:
+        steps.append(v2.CenterCrop(size))
+    else:
+        mode = INTERPOLATION[preprocessing.interpolation]
+        scale, ratio = list(augmentation.crop_scale), list(augmentation.crop_ratio)
+        steps.append(v2.RandomResizedCrop(size, scale=scale, ratio=ratio, interpolation=mode, antialias=True))
+    if augmentation.flip:
+        steps.append(v2.RandomHorizontalFlip())
+    if augmentation.jitter:
+        steps.append(v2.ColorJitter(*([augmentation.jitter] * 3)))
+    if augmentation.erase:
+        steps.append(v2.RandomErasing(p=augmentation.erase, value=[int(255 * m) for m in preprocessing.mean]))
+    return v2.Compose(steps)
+
+
+def eval_transform(preprocessing: Preprocessing) -> Transform:
+    """uint8 3 x H x W (shorter side `resize`) to its centre, uint8 3 x size x size."""
+    return v2.CenterCrop(preprocessing.image_size)
+
+
+def normalise(batch: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """uint8 N x 3 x H x W to float32 with the weights' mean and deviation, on the batch's device."""
+    return batch.float().div_(255).sub_(mean.view(1, 3, 1, 1)).div_(std.view(1, 3, 1, 1))

@@ -1,0 +1,1 @@
+"""Backbones, the head, and the LightningModule that trains them."""

@@ -1,0 +1,146 @@
+"""The networks of torchvision and timm without their last linear layer, and what their weights expect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from artculture.data.transforms import Preprocessing
+from artculture.errors import InputError, choices_hint
+
+TORCHVISION: dict[str, tuple[Callable[..., nn.Module], type[WeightsEnum], str]] = {
+    "resnet50": (torchvision.models.resnet50, torchvision.models.ResNet50_Weights, "fc"),
+    "vgg16_bn": (torchvision.models.vgg16_bn, torchvision.models.VGG16_BN_Weights, "classifier.6"),
+    "alexnet": (torchvision.models.alexnet, torchvision.models.AlexNet_Weights, "classifier.6"),
+}
+
+# The paper is of 2020: its ResNet50 started from what torchvision now calls V1.
+IMAGENET_MEMBER = "IMAGENET1K_V1"
+
+# Our names for models that timm calls otherwise.
+TIMM_NAMES = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network that ends in a vector.
+
+    Attributes:
+        module: pictures N x 3 x H x W to N x features.
+        features: length of the vector.
+        last_layer: name of the linear layer that was taken away, as it stands in files of weights.
+        preprocessing: what its pretrained weights expect.
+    """
+
+    module: nn.Module
+    features: int
+    last_layer: str
+    preprocessing: Preprocessing
+
+
+def make_backbone(name: str, library: str) -> Backbone:
+    """A backbone with random weights.
+
+    Raises:
+        InputError: a name that the library does not have, or timm not installed.
+    """
+    return _torchvision(name) if library == "torchvision" else _timm(name)
+
+
+def preprocessing_of(name: str, library: str) -> Preprocessing:
+    """What the pretrained weights of a backbone expect, without building it."""
+    if library == "torchvision":
+        return _enum_preprocessing(torchvision_member(name, IMAGENET_MEMBER))
+    return _timm_preprocessing(timm_config(name))
+
+
+def torchvision_member(name: str, member: str) -> WeightsEnum:
+    if name not in TORCHVISION:
+        raise InputError(f"architecture.name={name}: {choices_hint(name, TORCHVISION)}")
+    members = TORCHVISION[name][1].__members__
+    if member not in members:
+        raise InputError(f"architecture.weights={member}: {choices_hint(member, members)}")
+    return cast(WeightsEnum, members[member])
+
+
+def _enum_preprocessing(weights: WeightsEnum) -> Preprocessing:
+    given: Any = weights.transforms()
+    return Preprocessing(
+        given.crop_size[0], given.resize_size[0], given.interpolation.value, tuple(given.mean), tuple(given.std)
+    )
+
+
+class _PoolWhereNeeded(nn.Module):
+    """Adaptive average pooling that does nothing to a map that has its size already.
+
+    Same values, and at the usual 224 px no need for a backward pass that has no deterministic form on CUDA
+    (pytorch/pytorch#50198).
+    """
+
+    def __init__(self, pool: nn.AdaptiveAvgPool2d) -> None:
+        super().__init__()
+        self.pool = pool
+        size = pool.output_size
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if tuple(x.shape[-2:]) == self.size else cast(Tensor, self.pool(x))
+
+
+def _torchvision(name: str) -> Backbone:
+    preprocessing = _enum_preprocessing(torchvision_member(name, IMAGENET_MEMBER))
+    build, _, last_layer = TORCHVISION[name]
+    module = build(weights=None)
+    parent, _, child = last_layer.rpartition(".")
+    features = cast(nn.Linear, module.get_submodule(last_layer)).in_features
+    setattr(module.get_submodule(parent), child, nn.Identity())
+    if name != "resnet50":
+        module.avgpool = _PoolWhereNeeded(cast(nn.AdaptiveAvgPool2d, module.avgpool))
+    return Backbone(module, features, last_layer, preprocessing)
+
+
+def _import_timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError("this architecture needs timm: pip install 'artculture[timm]'") from error
+    return timm
+
+
+def timm_config(name: str) -> dict[str, Any]:
+    """timm's description of a model's default pretrained weights.
+
+    Raises:
+        InputError: no such model.
+    """
+    timm = _import_timm()
+    known = TIMM_NAMES.get(name, name)
+    if not timm.is_model(known):
+        raise InputError(f"architecture.name={name} is no model of timm: {choices_hint(name, timm.list_models())}")
+    config = timm.get_pretrained_cfg(known)
+    return config.to_dict() if config else {}
+
+
+def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
+    size = config.get("input_size", (3, 224, 224))[-1]
+    interpolation = config.get("interpolation", "bicubic")
+    return Preprocessing(
+        size,
+        round(size / config.get("crop_pct", 0.875)),
+        interpolation if interpolation in ("bilinear", "bicubic") else "bicubic",
+        tuple(config.get("mean", (0.485, 0.456, 0.406))),
+        tuple(config.get("std", (0.229, 0.224, 0.225))),
+    )
+
+
+def _timm(name: str) -> Backbone:
+    config = timm_config(name)
+    module = _import_timm().create_model(TIMM_NAMES.get(name, name), pretrained=False, num_classes=0)
+    classifier = config.get("classifier", "classifier")
+    last_layer = classifier if isinstance(classifier, str) else classifier[0]
+    # With num_classes=0 some of timm's models keep a hidden layer before the classifier: its width then counts.
+    features = getattr(module, "head_hidden_size", None) or module.num_features
+    return Backbone(module, int(features), last_layer, _timm_preprocessing(config))

@@ -1,0 +1,54 @@
+"""Checkpoints read back: safely, and with a clear word when they are not ours."""
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artculture.errors import InputError
+from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of one of our checkpoints; nothing in it is executed (`weights_only`).
+
+    Raises:
+        InputError: no such file, not whole, not safe, or not written by artculture.
+    """
+    if not path.is_file():
+        raise InputError(f"no checkpoint at {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} can't be read safely as a checkpoint: {reason}") from error
+    ours = content.get("artculture") if isinstance(content, dict) else None
+    if not isinstance(ours, dict) or "hyper_parameters" not in content:
+        raise InputError(f"{path} is no checkpoint of artculture (nothing of its classes and preprocessing in it)")
+    if ours.get("format") != CHECKPOINT_FORMAT:
+        raise InputError(f"{path} has format {ours.get('format')}, this version reads {CHECKPOINT_FORMAT}")
+    return content
+
+
+def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -> None:
+    """Check that a checkpoint was trained for these classes, in this order.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    theirs = content["artculture"]["classes"]
+    if list(classes) != theirs:
+        raise InputError(
+            f"{path} was trained for {len(theirs)} classes ({', '.join(theirs)}), the data has {len(classes)} "
+            f"({', '.join(classes)}): take its data, or train anew with resume=never"
+        )
+
+
+def load_classifier(path: Path) -> CultureClassifier:
+    """The trained classifier of a checkpoint, in eval mode, needing nothing but the file."""
+    content = read_checkpoint(path)
+    module = CultureClassifier(**content["hyper_parameters"])
+    module.load_state_dict(content["state_dict"])
+    return module.eval()

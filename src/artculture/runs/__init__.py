@@ -1,0 +1,1 @@
+"""One run and a study of runs: identity, directory, resume, training, results."""

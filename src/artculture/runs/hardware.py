@@ -1,0 +1,52 @@
+"""What the machine offers, found without importing torch where that is enough."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def visible_gpus() -> list[str]:
+    """Ids of the NVIDIA GPUs this process may use, as CUDA_VISIBLE_DEVICES writes them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [part.strip() for part in chosen.split(",") if part.strip() and part.strip() != "-1"]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (subprocess.SubprocessError, OSError):
+        return []
+    return [line.strip() for line in listed.splitlines() if line.strip()]
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX); only Linux tells."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return False
+    flags = next((line for line in info.read_text().splitlines() if line.startswith("flags")), "")
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags.split()))
+
+
+def best_precision(accelerator: str) -> str:
+    """`bf16-mixed` where the hardware gains from it, else `32-true`.
+
+    Args:
+        accelerator: `cpu` or `gpu`, as really used.
+    """
+    if accelerator != "gpu":
+        return "bf16-mixed" if cpu_has_bf16() else "32-true"
+    import torch
+
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+
+
+def real_accelerator(choice: str) -> str:
+    """`cpu` or `gpu` for the choice `auto`, `cpu` or `gpu`."""
+    if choice != "auto":
+        return choice
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,109 @@
+"""What makes a run the run it is: the part of the config that decides its numbers, and the name made of it."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Values = dict[str, Any]
+
+# Where and how a run is done, not what it computes: free to change between two launches of the same run.
+CIRCUMSTANCES = frozenset(
+    {
+        "study",
+        "logger",
+        "launcher",
+        "resume",
+        "on_error",
+        "data.root",
+        "data.cache",
+        "data.num_workers",
+        "trainer.accelerator",
+        "trainer.devices",
+    }
+)
+# Already in the name by other words, or only the source of values that are compared themselves.
+NAMED_OTHERWISE = frozenset(
+    {"seed", "architecture.name", "architecture.recipe", "data.epochs", "method.name", "scheduler.name", "data.name"}
+)
+MAX_NAME = 120
+
+
+def leaves(values: Values, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key with its value; lists count as values."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _under(key: str, names: frozenset[str]) -> bool:
+    return any(key == name or key.startswith(name + ".") for name in names)
+
+
+def differences(one: Values, other: Values) -> dict[str, tuple[Any, Any]]:
+    """What decides a run's numbers and is not the same in two configs: key to both values."""
+    a, b = dict(leaves(one)), dict(leaves(other))
+    keys = [key for key in dict.fromkeys([*a, *b]) if not _under(key, CIRCUMSTANCES)]
+    return {key: (a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)}
+
+
+def run_name(values: Values, defaults: Values, choices: dict[str, str], usual: dict[str, str]) -> str:
+    """The run directory's name, the same for the same choices on every machine.
+
+    Args:
+        values: the run's resolved config.
+        defaults: the config of the same group choices and seed with nothing else changed.
+        choices: group to option, of this run.
+        usual: group to option where nothing is chosen.
+
+    Returns:
+        As in `resnet50-finetuned-plateau`, then what differs from the defaults, then the seed where it is not 0.
+    """
+    parts = [values["architecture"]["name"], values["method"]["name"], values["scheduler"]["name"]]
+    parts += variant(values, defaults, choices, usual)
+    if values["seed"] != 0:
+        parts.append(f"seed={values['seed']}")
+    name = "-".join(_slug(part) for part in parts)
+    if len(name) > MAX_NAME:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[: MAX_NAME - 9]}-{digest}"
+    return name
+
+
+def variant(values: Values, defaults: Values, choices: dict[str, str], usual: dict[str, str]) -> list[str]:
+    """What tells a run from its architecture, method and scheduler alone: data, then every changed value."""
+    parts = [] if choices["data"] == usual["data"] else [data_label(values)]
+    parts += [] if choices["augment"] == usual["augment"] else [choices["augment"]]
+    changed = {key: pair[0] for key, pair in differences(values, defaults).items() if not _under(key, NAMED_OTHERWISE)}
+    return parts + [f"{key.rpartition('.')[2]}={_short(value)}" for key, value in changed.items()]
+
+
+def data_label(values: Values) -> str:
+    """A short word for the data: `sample`, `met`, or the folder's own name."""
+    root = values["data"].get("root")
+    if values["data"]["name"] == "folder" and root:
+        return Path(root).expanduser().resolve().name
+    return str(values["data"]["name"])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(_short(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str) and "/" in value:
+        return Path(value).stem
+    return str(value)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.=+]+", "_", text).strip("_.") or "_"
+
+
+def tracker_id(directory: Path, generation: int) -> str:
+    """The W&B run's id: of the run directory's place, and of how often the run was started over."""
+    text = f"{directory.resolve()}#{generation}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,66 @@
+"""What to do with a run that may have been started before."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from artculture.errors import InputError
+from artculture.runs.directory import RunDirectory
+from artculture.runs.identity import differences
+
+Action = Literal["skip", "start", "continue", "restart"]
+
+KEYWORDS = ("auto", "never", "must")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launch does with a run.
+
+    Attributes:
+        action: `skip` (finished before), `start`, `continue` (from `checkpoint`), `restart` (all before is removed).
+        checkpoint: where to continue from.
+    """
+
+    action: Action
+    checkpoint: Path | None = None
+
+
+def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
+    """Decide by the run directory's state and the `resume` choice; writes nothing.
+
+    Args:
+        directory: the run's.
+        values: the config of this launch.
+        resume: `auto`, `never`, `must` or the path of a checkpoint.
+
+    Raises:
+        InputError: nothing to resume with `must`, no such checkpoint, or a config that differs.
+    """
+    stored = directory.read_config() if resume != "never" else None
+    if resume == "never":
+        return Plan("restart" if directory.config.exists() else "start")
+    if stored is not None:
+        _refuse_difference(directory, stored, values)
+    if stored is not None and directory.status()["state"] == "finished" and directory.result.is_file():
+        return Plan("skip")
+    if resume not in KEYWORDS and not directory.last.is_file():
+        path = Path(resume).expanduser()
+        if not path.is_file():
+            raise InputError(f"resume={resume}: no such checkpoint; give auto, never, must or a checkpoint's path")
+        return Plan("continue", path)
+    if directory.last.is_file() and stored is not None:
+        return Plan("continue", directory.last)
+    if resume == "must":
+        raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
+    return Plan("start")
+
+
+def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:
+    changed = differences(stored, values)
+    if changed:
+        shown = "\n  ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())
+        raise InputError(
+            f"{directory.path} was made with another config:\n  {shown}\n"
+            "Go on with the old values, start over with resume=never, or take another study.name=…"
+        )
