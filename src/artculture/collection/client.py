@@ -1,4 +1,4 @@
-"""A polite HTTP client: one pace a host, keep-alive, retries with full jitter, and refusals told from failures."""
+"""A polite HTTP client: one pace a host, retries with full jitter, refusals told from failures."""
 
 import asyncio
 import email.utils
@@ -107,17 +107,13 @@ class Client:
             GaveUpError: all tries failed.
             WorkError: the museum refuses us, or can't be reached at all.
         """
-        return await self._get(url, params, _read_json)
+        value: dict[str, Any] = await self._get(url, params, _read_json)
+        return value
 
     async def picture(self, url: str) -> Picture:
         """The picture at an address, decoded to its last pixel; raises as `json` does."""
-        data_or_trouble = await self._get(url, None, _read_picture_bytes, then=checked_picture)
-        assert isinstance(data_or_trouble, Picture)
-        return data_or_trouble
-
-    async def bytes(self, url: str) -> bytes:
-        """The raw bytes at an address; raises as `json` does."""
-        return await self._get(url, None, lambda response: response.content)
+        picture: Picture = await self._get(url, None, _read_picture_bytes, then=checked_picture)
+        return picture
 
     async def _get(
         self,
@@ -178,17 +174,17 @@ class Client:
         lasted = time.monotonic() - (pace.refused_since or time.monotonic())
         if lasted > self.manners.patience or trouble.wait > LONGEST_ASKED:
             raise WorkError(
-                f"{self.title} refuses us ({trouble.reason} at {url}). What is fetched is kept: run the same command "
-                "again later, perhaps with a lower source.rate; The Met's data also comes by source=met_hub, which "
-                "asks the museum nothing"
+                f"{self.title} refuses us ({trouble.reason} at {url}). What is fetched is kept: run "
+                "the same command again later, perhaps with a lower source.rate; The Met's data also comes by "
+                "source=met_hub, which asks the museum nothing"
             )
 
     def _count_failure(self, trouble: Trouble) -> None:
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= FAILURES_IN_A_ROW:
             raise WorkError(
-                f"{self.title} fails again and again ({trouble.reason}). What is fetched is kept: run the same command "
-                "again later"
+                f"{self.title} fails again and again ({trouble.reason}). What is fetched is kept: run the "
+                "same command again later"
             )
 
     def _pace(self, url: str) -> Pace:
@@ -229,7 +225,7 @@ def _asked_wait(response: httpx.Response) -> float:
 def _web_page_trouble(response: httpx.Response, instead_of: str) -> Trouble | None:
     """A web page with status 200 is how bot protections, maintenance and captive portals answer."""
     start = response.content[:2000].lstrip()
-    if "html" not in response.headers.get("Content-Type", "") and not start[:1] == b"<":
+    if "html" not in response.headers.get("Content-Type", "") and start[:1] != b"<":
         return None
     title = re.search(rb"<title[^>]*>(.*?)</title>", response.content[:20_000], re.IGNORECASE | re.DOTALL)
     named = f" (“{' '.join(title[1].decode(errors='replace').split())[:80]}”)" if title else ""

@@ -14,7 +14,7 @@ from artculture.errors import InputError, choices_hint
 
 class CultureWords(Section):
     locations: list[str]
-    nationalities: list[str] = []
+    nationalities: tuple[str, ...] | list[str] = ()
 
 
 class Overrides(Section):

@@ -2,7 +2,8 @@
 
 The rule, where several cultures claim one painting: the first of the record's own fields (culture, artist's
 nationality, country) that names exactly one of the claimants decides; if none does, the strongest claim does
-(the location with the fewest paintings, or the word that stands first), and among equals the first in the alphabet.
+(the location with the fewest paintings, or the word that stands first), and among equals the first in the
+alphabet.
 """
 
 import re
@@ -60,7 +61,7 @@ class Gazetteer:
                     raise InputError(
                         f"`{word}` stands for two cultures, {other} and {culture}; keep one of them"
                     )
-        # Longest first, so that "South Netherlandish" is not read as "Netherlandish", nor "New England" as "England".
+        # Longest first, so that "South Netherlandish" is not read as "Netherlandish".
         words = sorted({*self._owner, *(word.casefold() for word in ignored)}, key=len, reverse=True)
         self._pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)")
 

@@ -1,4 +1,4 @@
-"""The ledger of a fetch: what was asked, answered, kept and failed, so that a killed run goes on where it was.
+"""The ledger of a fetch: what was asked, answered, kept and failed; a killed run goes on from it.
 
 An SQLite file: its transactions survive a kill at any moment, and one file replaces thousands of small ones.
 """
@@ -32,8 +32,8 @@ create table if not exists failures (
 class Ledger:
     """Safe to use from several threads of the one process that holds the folder's lock.
 
-    What a museum said is kept by route (`met`, `met_csv`, `met_hub`), pictures and failures by the `source` of the
-    manifest (`met` for all three).
+    What a museum said is kept by route (`met`, `met_csv`, `met_hub`), pictures and failures by the `source`
+    of the manifest (`met` for all three).
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +114,8 @@ class Ledger:
     def add_failure(self, source: str, object_id: str, title: str, url: str, reason: str) -> None:
         self._all(
             "insert into failures values (?, ?, ?, ?, ?, 1, ?) on conflict do update set "
-            "title = excluded.title, url = excluded.url, reason = excluded.reason, tries = tries + 1, at = excluded.at",
+            "title = excluded.title, url = excluded.url, reason = excluded.reason, at = excluded.at, "
+            "tries = tries + 1",
             source, object_id, title, url, reason, _now(),
         )  # fmt: skip
 

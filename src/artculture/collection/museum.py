@@ -1,7 +1,7 @@
 """What every museum offers to a fetch, and the way most of them are walked through.
 
-A museum is one module in `artculture.collection.museums` with a class `Museum` and, where it takes more than the
-common options, a class `Options`; and one file in `conf/source/` whose `kind` is the module's name.
+A museum is one module in `artculture.collection.museums` with a class `Museum` (and, where it takes more than
+the common options, a class `Options`) and one file in `conf/source/` whose `kind` is the module's name.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Options(Section):
 
 @dataclass(frozen=True)
 class Visit:
-    """What a museum works with: the ledger, the culture groups, the folder of pictures, the progress shown."""
+    """What a museum works with: the ledger, the culture groups, the pictures, the progress shown."""
 
     ledger: Ledger
     cultures: Gazetteer
@@ -161,8 +161,8 @@ class Museum(ABC):
             return await self.web.json(url, params)
         except (GoneError, GaveUpError) as error:
             raise WorkError(
-                f"{self.options.title} can't be searched: {error} ({url}). Run the same command again later, or give "
-                "another address with source.base_url"
+                f"{self.options.title} can't be searched: {error} ({url}). Run the same command again later, "
+                "or give another address with source.base_url"
             ) from error
 
 

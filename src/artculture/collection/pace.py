@@ -14,8 +14,8 @@ LONGEST_PAUSE = 60.0  # seconds
 class Pace:
     """Gives out the moments at which requests may leave.
 
-    One lone refusal slows a little; a row of them without a success between is a wall: the rate is halved, everybody
-    pauses (full jitter, longer each time), and the rate of the wall is approached with more care next time.
+    A lone refusal slows a little; a row of them without a success between is a wall: the rate is halved,
+    everybody pauses (with jitter, longer each time), and that rate is approached with more care next time.
 
     Args:
         ceiling: requests a second that are never passed.

@@ -66,12 +66,13 @@ class PictureStore:
         self.variant: Variant = variant
 
     def has(self, source: str, object_id: str) -> bool:
-        """Whether the picture is there and whole: it was checked before it got its name, so its size tells."""
+        """Whether the picture is there, whole: it was checked before it got its name, so its size tells."""
         known = self.ledger.picture(source, object_id, self.variant)
         if known is None:
             return False
         try:
-            return (self.root / known["image"]).stat().st_size == known["bytes"]
+            size: int = (self.root / known["image"]).stat().st_size
+            return size == int(known["bytes"])
         except OSError:
             return False
 

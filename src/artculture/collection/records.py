@@ -28,7 +28,7 @@ FIELDS_FOR_CURATION = (
 
 @dataclass(frozen=True)
 class Record:
-    """One object of a museum; text is empty where the museum says nothing, several values are joined by ` | `."""
+    """One object; text is empty where the museum says nothing, several values are joined by ` | `."""
 
     source: str
     object_id: str

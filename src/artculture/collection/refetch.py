@@ -1,4 +1,4 @@
-"""Fetch the pictures of a frozen manifest again, on another machine or a year later, and say what is still there."""
+"""Fetch a frozen manifest's pictures again, elsewhere or a year later, and say what is still there."""
 
 import asyncio
 from dataclasses import dataclass
@@ -55,8 +55,8 @@ def refetch(config: FetchConfig, root: Path, ledger: Ledger, board: ProgressBoar
     without = frozen.table["object_id"][frozen.table["image_url"] == ""]
     if len(without):
         raise InputError(
-            f"{config.manifest} has no image_url for {len(without)} paintings ({', '.join(without[:5])} …): it can't be "
-            "fetched again; take a manifest that `artculture fetch` wrote"
+            f"{config.manifest} has no image_url for {len(without)} paintings ({', '.join(without[:5])} …): "
+            "it can't be fetched again; take a manifest that `artculture fetch` wrote"
         )
     again = _Refetch(config, frozen.table, root, ledger, board.stage("frozen manifest"))
     try:
@@ -74,7 +74,7 @@ class _Refetch:
         self.root = root
         self.ledger = ledger
         self.stage = stage
-        # The first chosen source lends its manners; the museums among them also find pictures that have moved.
+        # The first chosen source lends its manners; the chosen museums find pictures that have moved.
         self.options = config.options(next(iter(config.museums)))
         self.variant: Variant = self.options.image
         self.store = PictureStore(root, ledger, self.variant)
@@ -116,7 +116,7 @@ class _Refetch:
             self.ledger.add_failure(source, object_id, row["title"], url, f"picture: {error}")
 
     def _adopt(self, row: dict[Any, Any]) -> bool:
-        """Take a picture that lies where the manifest says and is the very same, as after copying the folder."""
+        """Take the very picture if it lies where the manifest says, as after copying the folder."""
         file = self.root / row["image"]
         if not row["sha256"] or not file.is_file():
             return False

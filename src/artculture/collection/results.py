@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ FAILURE_COLUMNS = ("source", "object_id", "title", "url", "reason", "tries", "la
 class Outcome:
     """The counts of a fetch, by source where they are a Counter."""
 
-    kept: dict[str, Counter[str]] = field(default_factory=dict)
+    kept: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     claimed: Counter[str] = field(default_factory=Counter)
     not_public_domain: Counter[str] = field(default_factory=Counter)
     no_picture: Counter[str] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class Outcome:
 def write_results(
     root: Path, ledger: Ledger, harvests: Sequence[Harvest], limit: int | None, parameters: Mapping[str, Any]
 ) -> Outcome:
-    """Write every file of a fetch from the ledger alone, so that two runs of one command leave the same bytes.
+    """Write every file of a fetch, from the ledger alone: two runs of one command leave the same manifest.
 
     Raises:
         WorkError: nothing was kept.
@@ -59,7 +59,7 @@ def write_results(
                 continue
             rows[record.source, object_id] = _manifest_row(harvest, record, decision)
             records.append(record)
-            outcome.kept.setdefault(harvest.museum.route, Counter())[decision.culture] += 1
+            outcome.kept[harvest.museum.route][decision.culture] += 1
             if len({claim.culture for claim in harvest.claims[object_id]}) > 1:
                 conflicts.append(_conflict_row(harvest, record, decision))
     outcome.conflicts = len(conflicts)
@@ -67,8 +67,8 @@ def write_results(
     write_table(root / "failures.csv", FAILURE_COLUMNS, failures)
     if not rows:
         raise WorkError(
-            f"no painting was kept of {outcome.claimed.total()} that were claimed; failures.csv in {root} and the "
-            "locations in conf/cultures tell why"
+            f"no painting was kept of {outcome.claimed.total()} that were claimed; failures.csv in {root} "
+            "and the locations in conf/cultures tell why"
         )
     write_manifest(Manifest(root, pd.DataFrame(sorted(rows.values(), key=_order))))
     write_table(
@@ -164,7 +164,7 @@ def _summary(
             "not_public_domain": outcome.not_public_domain[route],
             "no_picture": outcome.no_picture[route],
             "failed": outcome.failed[route],
-            "kept": dict(sorted(outcome.kept.get(route, Counter()).items())),
+            "kept": dict(sorted(outcome.kept[route].items())),
         }
         for route in (harvest.museum.route for harvest in harvests)
     }
@@ -179,7 +179,7 @@ def _summary(
     }
 
 
-def _order(row: Mapping[str, Any]) -> tuple[str, int, int | str, str]:
+def _order(row: Any) -> tuple[str, int, int | str, str]:
     """By source, then by object id: numbers by their size, before the other ids."""
     object_id = str(row["object_id"])
     number = int(object_id) if object_id.isdecimal() else 0

@@ -50,9 +50,7 @@ def _show(outcome: Outcome, root: Path, cultures: list[str]) -> None:
     for number in range(1, 1 + len(outcome.claimed)):
         table.columns[number].justify = "right"
     for culture in cultures:
-        table.add_row(
-            culture, *(str(outcome.kept.get(route, {}).get(culture, 0)) for route in outcome.claimed)
-        )
+        table.add_row(culture, *(str(outcome.kept[route][culture]) for route in outcome.claimed))
     table.add_section()
     for name, counter in (
         ("claimed", outcome.claimed),

@@ -1,1 +1,1 @@
-"""One module a museum (or a route to one): its `Options` and its `Museum`; a file of `conf/source/` names it."""
+"""One module a museum, or a route to one: its `Options` and its `Museum`."""

@@ -11,9 +11,9 @@ from artculture.collection.records import Record, said
 PAGE = 100  # the most that the search gives at once
 WIDTHS = {"small": 843, "original": 1686}  # pixels: the sizes that the museum asks us to use
 FIELDS = (
-    "id", "title", "artist_title", "artist_display", "date_display", "medium_display", "main_reference_number",
-    "place_of_origin", "department_title", "classification_title", "artwork_type_title", "subject_titles", "image_id",
-    "is_public_domain", "copyright_notice",
+    "id", "title", "artist_title", "artist_display", "date_display", "medium_display",
+    "place_of_origin", "main_reference_number", "department_title", "classification_title",
+    "artwork_type_title", "subject_titles", "image_id", "is_public_domain", "copyright_notice",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ class Museum(museum.Museum):
                 return claims_of(records, self.visit.cultures)
 
     async def _page(self, last: int) -> list[dict[str, Any]]:
-        """The next objects after an id: the search refuses to page beyond its first 1,000, so ids are the pages."""
+        """The next objects after an id: the search refuses to go beyond 1,000, so ids turn pages."""
         wanted = [
             {"term": {"is_public_domain": True}},
             {"exists": {"field": "image_id"}},
@@ -108,6 +108,6 @@ def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
 
 
 def _nationality(display: str) -> str:
-    """`Claude Monet (French, 1840–1926)` or the same on two lines: what follows the name."""
+    """What follows the name in `Claude Monet (French, 1840-1926)`, or in the same on two lines."""
     bracketed = re.findall(r"\(([^()]*)\)", display)
     return said(bracketed or display.splitlines()[1:])

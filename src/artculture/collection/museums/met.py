@@ -56,14 +56,14 @@ class Museum(museum.Museum):
             object_ids += more
             if total > WINDOW:
                 raise WorkError(
-                    f"{self.options.title} knows {total} paintings of `{place}` but shows {WINDOW}; name smaller "
-                    "locations instead, in conf/cultures or with cultures.NAME.locations=[…]"
+                    f"{self.options.title} knows {total} paintings of `{place}` but shows {WINDOW}; name "
+                    "smaller locations instead, in conf/cultures or with cultures.NAME.locations=[…]"
                 )
             if not more or len(object_ids) >= total:
                 return object_ids
 
     async def _search_page(self, params: dict[str, str | int]) -> dict[str, Any]:
-        # Since October 2026 the search lives at v1.1, in pages; mirrors may still have the old one, in one piece.
+        # Since October 2026 the search lives at v1.1, in pages; mirrors may still have the old one, whole.
         base = self.options.base_url.rstrip("/")
         paged = f"{base.removesuffix('/v1')}/v1.1/search"
         try:

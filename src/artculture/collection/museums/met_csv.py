@@ -1,13 +1,13 @@
-"""The Metropolitan Museum's own table, MetObjects.csv, instead of its search; records and pictures still by its API.
+"""The Metropolitan Museum's own table, MetObjects.csv, instead of its search; pictures still by its API.
 
-The table says which paintings belong to which culture and which are in the public domain, but holds no picture
-addresses: those are asked for, one request an object that is kept.
+The table says which paintings belong to which culture and which are in the public domain, but holds no
+picture addresses: those are asked for, one request an object that is kept.
 """
 
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ API_ROUTE = "met"  # records of the API are kept under its own route, and shared
 
 
 class Options(museum.Options):
-    """`path` is the table's address or its place on this machine; `words` are what makes an object a painting."""
+    """`path` is the table's address or its place on this machine; `words` make an object a painting."""
 
     path: str
     words: list[str]
@@ -109,7 +109,8 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
             usecols=[column for column in COLUMNS if column in have],
         )  # fmt: skip
         for piece in pieces:
-            records = [table_record(row) for row in piece.to_dict("records")]
+            rows: list[dict[Any, Any]] = piece.to_dict("records")
+            records = [table_record(row) for row in rows]
             yield [record for record in records if record.object_id and is_painting(record, words)]
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{table} is not a readable table: {error}; download it anew") from error

@@ -1,7 +1,7 @@
 """The Metropolitan Museum's bulk dataset on the Hugging Face Hub: parquet shards with the pictures inside.
 
-The metadata columns of a shard are read first; its picture column only in the row groups where a painting is kept.
-On the Hub both are read in ranges, so that most of a shard never travels.
+The metadata columns of a shard are read first; its picture column only in the row groups where a painting is
+kept. On the Hub both are read in ranges, so that most of a shard never travels.
 """
 
 import asyncio
@@ -67,9 +67,9 @@ class Museum(LocalMuseum):
         self.visit.stage.expect(len(shards))
         for shard in shards:
             key = f"{shard.name} {shard.stamp} {self.options.words}"
-            places: list[list[Any]] | None = self.ledger.page(self.route, key)
-            if places is None:
-                places = await self._in_thread(self._read_metadata, shard)
+            known: list[list[Any]] | None = self.ledger.page(self.route, key)
+            places = known if known is not None else await self._in_thread(self._read_metadata, shard)
+            if known is None:
                 self.ledger.add_page(self.route, key, places)
             for object_id, group, row in places:
                 self._places.setdefault(object_id, (shard, group, row))
@@ -113,8 +113,8 @@ class Museum(LocalMuseum):
                 tries += 1
                 if tries > self.options.retries or stopped.is_set():
                     raise WorkError(
-                        f"{self.options.title}: {type(error).__name__}: {error}. What is fetched is kept: run the "
-                        "same command again later"
+                        f"{self.options.title}: {type(error).__name__}: {error}. What is fetched is kept: "
+                        "run the same command again later"
                     ) from error
                 time.sleep(random.uniform(0, min(60.0, self.options.backoff * 2.0**tries)))
 
@@ -125,9 +125,9 @@ class Museum(LocalMuseum):
             raise InputError(f"no parquet files in {where}; source.path=… names the folder that holds them")
         return sorted(shards, key=lambda shard: shard.name)
 
-    def _read_metadata(self, shard: Shard, stopped: threading.Event) -> list[tuple[str, int, int]]:
+    def _read_metadata(self, shard: Shard, stopped: threading.Event) -> list[list[Any]]:
         """Put the shard's paintings into the ledger; gives (object id, row group, row in it) of each."""
-        places = []
+        places: list[list[Any]] = []
         with _parquet(shard) as file:
             have = set(file.schema_arrow.names)
             missing = [column for column in (*REQUIRED, "jpg", "url") if column not in have]
@@ -143,7 +143,7 @@ class Museum(LocalMuseum):
                     record = table_record(values, image_url=said(values["url"]))
                     if is_painting(record, self.options.words):
                         kept.append(record)
-                        places.append((record.object_id, group, row))
+                        places.append([record.object_id, group, row])
                 self.ledger.add_records(self.route, kept)
         return places
 
