@@ -95,6 +95,7 @@ class Faults:
     html: float = 0.0
     broken_once: float = 0.0
     broken: Callable[[str], bool] = lambda _path: False
+    only: Callable[[str], bool] = lambda _path: True
     retry_after: str = ""
     retry_after_share: float = 1.0
     wall: int = 0
@@ -149,6 +150,8 @@ class MuseumServer:
         )
 
     def fault(self, path: str) -> str | None:
+        if not self.faults.only(path):
+            return None
         with self._lock:
             now = time.monotonic()
             if self.faults.wall:
@@ -179,10 +182,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve(with_body=True)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._serve(with_body=True)
+
     def do_HEAD(self) -> None:
         self._serve(with_body=False)
 
     def _serve(self, with_body: bool) -> None:
+        began = time.monotonic()
         split = urlsplit(self.path)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         headers = {key.lower(): value for key, value in self.headers.items()}
@@ -195,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "truncated":
             body = body[: length // 2]
         whole = fault is None and answer.status in (200, 206)
-        self.museum.requests.append(Request(time.monotonic(), split.path, query, whole, headers))
+        self.museum.requests.append(Request(began, split.path, query, whole, headers))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(length))
@@ -249,6 +257,21 @@ def serving(museum: MuseumServer) -> Iterator[MuseumServer]:
         thread.join()
 
 
+def ranged(data: bytes, kind: str, headers: dict[str, str]) -> Answer:
+    """A file that can be read in ranges, as static hosts serve it."""
+    tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+    extra = {"ETag": tag, "Accept-Ranges": "bytes"}
+    asked = headers.get("range", "").removeprefix("bytes=")
+    if not asked or headers.get("if-range", tag) != tag:
+        return Answer(200, data, kind, extra)
+    first, _, last = asked.partition("-")
+    start, end = int(first), min(int(last or len(data) - 1), len(data) - 1)
+    if start >= len(data):
+        return Answer(416, b"", kind, extra)
+    extra["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+    return Answer(206, data[start : end + 1], kind, extra)
+
+
 def as_json(value: Any, status: int = 200) -> Answer:
     return Answer(status, json.dumps(value, ensure_ascii=False).encode(), "application/json; charset=utf-8")
 
@@ -272,15 +295,18 @@ class MetServer(MuseumServer):
         self.places = places
         self.changes = changes or {}
         self.old_search = old_search
+        self.files: dict[str, bytes] = {}
         self.gone: set[str] = set()
 
     @property
     def api(self) -> str:
         return f"{self.base}/public/collection/v1"
 
-    def answer(self, path: str, query: dict[str, str], _headers: dict[str, str]) -> Answer:
+    def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
         if path in self.gone:
             return as_json({"message": "Not a valid object"}, 404)
+        if path in self.files:
+            return ranged(self.files[path], "text/csv", headers)
         if path == "/public/collection/v1.1/search" and not self.old_search:
             return self._search(query, paged=True)
         if path == "/public/collection/v1/search" and self.old_search:
@@ -461,5 +487,65 @@ def cleveland_artwork(number: int, culture: list[str], **changes: Any) -> dict[s
             "print": {"url": f"{{base}}/{accession}_print.jpg", "width": "3400", "height": "2300"},
             "full": {"url": f"{{base}}/{accession}_full.tif"},
         },
+        **changes,
+    }
+
+
+class HubServer(MuseumServer):
+    """The Hugging Face Hub for one dataset: revision, tree, path info, and files in ranges."""
+
+    commit = "5d110fb000000000000000000000000000000000"
+
+    def __init__(self, repo: str, files: dict[str, bytes], faults: Faults | None = None) -> None:
+        super().__init__(faults)
+        self.repo = repo
+        self.files = files
+        self.sent: Counter[str] = Counter()
+
+    def answer(self, path: str, _query: dict[str, str], headers: dict[str, str]) -> Answer:
+        api, files = f"/api/datasets/{self.repo}", f"/datasets/{self.repo}/resolve/{self.commit}/"
+        if path in (api, f"{api}/revision/main", f"{api}/revision/{self.commit}"):
+            siblings = [{"rfilename": name} for name in self.files]
+            return as_json(
+                {"id": self.repo, "sha": self.commit, "private": False, "siblings": siblings, "tags": []}
+            )
+        if path.startswith((f"{api}/tree/", f"{api}/paths-info/")):
+            return as_json([self._entry(name) for name in self.files])
+        if path.startswith(files):
+            name = path.removeprefix(files)
+            answer = ranged(self.files[name], "application/octet-stream", headers)
+            answer.headers["X-Repo-Commit"] = self.commit
+            self.sent[name] += len(answer.body)
+            return answer
+        return Answer(404, b"{}", headers={"X-Error-Code": "EntryNotFound"})
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        return {"type": "file", "path": name, "size": len(self.files[name]), "oid": "0" * 40}
+
+
+def table_row(number: int, place: str, **changes: Any) -> dict[str, str]:
+    """A row of MetObjects.csv, with the columns of the real one that matter and a few that don't."""
+    culture, nationality = PLACES[place]
+    return {
+        "Object Number": f"19.{number}",
+        "Is Highlight": "False",
+        "Is Timeline Work": "False",
+        "Is Public Domain": "True",
+        "Object ID": str(number),
+        "Gallery Number": "",
+        "Department": "European Paintings",
+        "AccessionYear": "1919",
+        "Object Name": "Painting",
+        "Title": f"Painting {number}, \u201cwith\u201d quotes, and commas",
+        "Culture": culture,
+        "Artist Display Name": f"Artist {number % 7}",
+        "Artist Nationality": nationality,
+        "Object Date": "ca. 1665",
+        "Medium": "Oil on canvas",
+        "Country": "" if nationality else place,
+        "Classification": "Paintings",
+        "Rights and Reproduction": "",
+        "Link Resource": f"http://www.metmuseum.org/art/collection/search/{number}",
+        "Tags": "Women|Lutes",
         **changes,
     }

@@ -175,8 +175,8 @@ class Client:
         if lasted > self.manners.patience or trouble.wait > LONGEST_ASKED:
             raise WorkError(
                 f"{self.title} refuses us ({trouble.reason} at {url}). What is fetched is kept: run "
-                "the same command again later, perhaps with a lower source.rate; The Met's data also comes by "
-                "source=met_hub, which asks the museum nothing"
+                "the same command again later, perhaps with a lower source.rate; The Met's data also comes "
+                "by source=met_hub, which asks the museum nothing"
             )
 
     def _count_failure(self, trouble: Trouble) -> None:

@@ -79,7 +79,8 @@ class FetchConfig(Section):
         if not mistakes and values["rate"] > values["rate_limit"]:
             yield (
                 "source.rate",
-                f"is {values['rate']:g}; {name} allows at most {values['rate_limit']:g} requests a second",
+                f"is {values['rate']:g}; {name} allows at most {values['rate_limit']:g} requests a second "
+                f"(museums.{name}.rate sets it for this source alone)",
             )
 
     def options_values(self, name: str) -> dict[str, Any]:

@@ -53,7 +53,8 @@ async def _go_on(http: httpx.AsyncClient, url: str, part: Path, stage: Stage) ->
             part.unlink(missing_ok=True)
             tag_file.write_text(response.headers.get("ETag", ""))
         with part.open("ab" if goes_on else "wb") as file:
-            async for piece in response.aiter_bytes(MEGABYTE):
+            async for piece in response.aiter_raw():
+                before = file.tell() // MEGABYTE
                 file.write(piece)
-                stage.advance(len(piece) // MEGABYTE)
+                stage.advance(file.tell() // MEGABYTE - before)
     tag_file.unlink(missing_ok=True)

@@ -102,7 +102,7 @@ async def _harvest(museum: Museum, limit: int | None) -> Harvest:
                 tried.update(batch)
     except* WorkError as group:
         raise first_error(group) from group
-    except* (KeyError, TypeError) as group:
+    except* (KeyError, TypeError, ValueError, AttributeError) as group:
         raise WorkError(
             f"{museum.options.title} answers in an unexpected shape: {first_error(group)!r}"
         ) from group

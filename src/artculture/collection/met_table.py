@@ -35,13 +35,12 @@ REQUIRED = (
 
 
 def table_record(row: Mapping[str, object], image_url: str = "") -> Record:
-    """A record from one row; an empty object's page is filled in by the museum's rule."""
+    """A record from one row of the table."""
     object_id = said(row["Object ID"])
     public = said(row["Is Public Domain"]).lower() == "true"
     texts = {attribute: said(row.get(column)) for column, attribute in TEXT_COLUMNS.items()}
-    texts["object_url"] = (
-        texts["object_url"] or f"https://www.metmuseum.org/art/collection/search/{object_id}"
-    )
+    page = texts["object_url"] or f"https://www.metmuseum.org/art/collection/search/{object_id}"
+    texts["object_url"] = page.replace("http://", "https://", 1)  # as the API writes it
     licence = "CC0" if public else ""
     return Record("met", object_id, public, licence=licence, image_small=image_url, **texts)
 

@@ -147,7 +147,7 @@ class Museum(ABC):
             self.ledger.clear_failure(self.source, object_id)
         except (GoneError, GaveUpError) as error:
             self.fail(object_id, record, str(error))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             self.fail(object_id, record, f"of an unexpected shape ({type(error).__name__}: {error})")
 
     def fail(self, object_id: str, record: Record | None, reason: str) -> None:
@@ -160,10 +160,13 @@ class Museum(ABC):
         try:
             return await self.web.json(url, params)
         except (GoneError, GaveUpError) as error:
-            raise WorkError(
-                f"{self.options.title} can't be searched: {error} ({url}). Run the same command again later, "
-                "or give another address with source.base_url"
-            ) from error
+            raise self.unsearchable(url, error) from error
+
+    def unsearchable(self, url: str, error: Exception) -> WorkError:
+        return WorkError(
+            f"{self.options.title} can't be searched: {error} ({url}). Run the same command again later, "
+            "or give another address with source.base_url"
+        )
 
 
 class LocalMuseum(Museum):

@@ -6,7 +6,7 @@ import random
 import time
 
 # Slots lie a little further apart than the limit asks, so that jitter on the way never makes more than that.
-MARGIN = 1.03
+MARGIN = 1.05
 SLOWEST = 0.2  # requests a second
 LONGEST_PAUSE = 60.0  # seconds
 
@@ -63,7 +63,7 @@ class Pace:
         """
         now = time.monotonic()
         self._next = max(self._next, now + wait)
-        if left_at < self._slowed_at:
+        if left_at <= self._slowed_at:
             return
         self._slowed_at = now
         self._streak += 1

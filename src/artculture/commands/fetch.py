@@ -2,17 +2,15 @@
 
 import sys
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from artculture.collection.config import FetchConfig
-from artculture.collection.fetch import collect_all, workplace
-from artculture.collection.progress import ProgressBoard
-from artculture.collection.refetch import Inventory, refetch
-from artculture.collection.results import Outcome, write_results
 from artculture.config import plain
 from artculture.hydra_app import run_app
+
+if TYPE_CHECKING:
+    from artculture.collection.refetch import Inventory
+    from artculture.collection.results import Outcome
 
 
 def run(argv: list[str]) -> int:
@@ -20,6 +18,12 @@ def run(argv: list[str]) -> int:
 
 
 def fetch(config: FetchConfig) -> int:
+    # pandas waits until the config is known to be right: help and errors answer at once.
+    from artculture.collection.fetch import collect_all, workplace
+    from artculture.collection.progress import ProgressBoard
+    from artculture.collection.refetch import refetch
+    from artculture.collection.results import write_results
+
     root = Path(config.root)
     with workplace(root) as ledger, ProgressBoard() as board:
         if config.manifest is not None:
@@ -34,7 +38,7 @@ def fetch(config: FetchConfig) -> int:
     return 0
 
 
-def _inventory_text(inventory: Inventory, root: Path) -> str:
+def _inventory_text(inventory: "Inventory", root: Path) -> str:
     lines = [f"{inventory.still_there} of {inventory.total} still there: {root / 'manifest.csv'}"]
     if inventory.changed:
         lines.append(f"{len(inventory.changed)} of them are other pictures than then: {root / 'changed.csv'}")
@@ -45,7 +49,10 @@ def _inventory_text(inventory: Inventory, root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _show(outcome: Outcome, root: Path, cultures: list[str]) -> None:
+def _show(outcome: "Outcome", root: Path, cultures: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("culture", *outcome.claimed, title="paintings")
     for number in range(1, 1 + len(outcome.claimed)):
         table.columns[number].justify = "right"

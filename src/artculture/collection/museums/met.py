@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from artculture.collection import museum
-from artculture.collection.client import GoneError
+from artculture.collection.client import GaveUpError, GoneError
 from artculture.collection.cultures import Claim
 from artculture.collection.museum import Claims
 from artculture.collection.records import Record, said
@@ -68,6 +68,8 @@ class Museum(museum.Museum):
         paged = f"{base.removesuffix('/v1')}/v1.1/search"
         try:
             return await self.web.json(paged, params)
+        except GaveUpError as error:
+            raise self.unsearchable(paged, error) from error
         except GoneError:
             whole = {key: value for key, value in params.items() if key not in ("offset", "limit")}
             return await self.page(f"{base}/search", whole)
