@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
@@ -151,11 +159,17 @@ class TrainConfig(Section):
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from _data_contradictions(self.data)
         if not self.architecture.head.hidden:
-            yield "architecture.head.hidden", "is empty; the head needs at least one hidden size, as in [512, 128]"
+            yield (
+                "architecture.head.hidden",
+                "is empty; the head needs at least one hidden size, as in [512, 128]",
+            )
         if self.method.nesterov and self.method.momentum == 0:
             yield "method.nesterov", "needs momentum: set method.momentum or method.nesterov=false"
         if self.method.name != "transfer" and self.method.backbone_lr == 0:
-            yield "method.backbone_lr", f"is 0, but {self.method.name} trains the backbone; use method=transfer"
+            yield (
+                "method.backbone_lr",
+                f"is 0, but {self.method.name} trains the backbone; use method=transfer",
+            )
         if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if (self.augment.crop_scale is None) != (self.augment.crop_ratio is None):

@@ -148,6 +148,15 @@ def _split_flags(argv: list[str]) -> tuple[list[str], Path | None]:
     return list(arguments.overrides), folder
 
 
+def config_flags() -> list[str]:
+    """The flags of the running command that decide where configs come from, for a command that it starts."""
+    from hydra._internal.utils import get_args_parser
+
+    arguments = get_args_parser().parse_args(sys.argv[1:])
+    given = {"--config-dir": arguments.config_dir, "--config-name": arguments.config_name}
+    return [part for flag, value in given.items() if value for part in (flag, value)]
+
+
 @contextmanager
 def explained_errors() -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise about a config into one InputError."""

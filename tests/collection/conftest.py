@@ -24,9 +24,7 @@ def fetch(tmp_path: Path) -> Callable[..., int]:
     """`artculture fetch` on a folder of the test, from museums that allow more than the real ones."""
 
     def run(*overrides: str, root: Path = tmp_path / "met") -> int:
-        sources = next((o for o in overrides if o.startswith("source=")), "source=met").removeprefix(
-            "source="
-        )
+        sources = next((o for o in overrides if o.startswith("source=")), "source=met").removeprefix("source=")
         limits = [f"museums.{name}.rate_limit=2000" for name in sources.strip("[]").split(",")]
         return main(["fetch", f"root={root}", *QUICK, *limits, *overrides])
 

@@ -145,9 +145,7 @@ class MuseumServer:
 
     def busiest_second(self) -> int:
         times = sorted(request.at for request in self.requests)
-        return max(
-            (sum(1 for t in times[i : i + 500] if t < start + 1) for i, start in enumerate(times)), default=0
-        )
+        return max((sum(1 for t in times[i : i + 500] if t < start + 1) for i, start in enumerate(times)), default=0)
 
     def fault(self, path: str) -> str | None:
         if not self.faults.only(path):
@@ -363,9 +361,7 @@ class ArticServer(MuseumServer):
             return self._search(json.loads(query["params"]))
         if path.startswith("/api/v1/artworks/"):
             found = [a for a in self.artworks if str(a["id"]) == path.rsplit("/", 1)[1]]
-            return (
-                as_json({"data": found[0]}) if found else as_json({"status": 404, "error": "Not found"}, 404)
-            )
+            return as_json({"data": found[0]}) if found else as_json({"status": 404, "error": "Not found"}, 404)
         if path.startswith("/iiif/2/"):
             return Answer(200, self.picture(path), "image/jpeg")
         return as_json({"status": 404, "error": "Not found"}, 404)
@@ -453,9 +449,7 @@ class ClevelandServer(MuseumServer):
             )
         if path.startswith("/api/artworks/"):
             found = [a for a in self.artworks if str(a["id"]) == path.rsplit("/", 1)[1]]
-            return (
-                as_json({"data": self._filled(found)[0]}) if found else as_json({"detail": "Not Found"}, 404)
-            )
+            return as_json({"data": self._filled(found)[0]}) if found else as_json({"detail": "Not Found"}, 404)
         if path.endswith(".jpg"):
             return Answer(200, self.picture(path), "image/jpeg")
         return as_json({"detail": "Not Found"}, 404)
@@ -477,9 +471,7 @@ def cleveland_artwork(number: int, culture: list[str], **changes: Any) -> dict[s
         "department": "American Painting and Sculpture",
         "collection": "American - Painting",
         "type": "Painting",
-        "creators": [
-            {"id": 1, "description": "Frederic Edwin Church (American, 1826\u20131900)", "role": "artist"}
-        ],
+        "creators": [{"id": 1, "description": "Frederic Edwin Church (American, 1826\u20131900)", "role": "artist"}],
         "copyright": None,
         "url": f"https://clevelandart.org/art/{accession}",
         "images": {
@@ -506,9 +498,7 @@ class HubServer(MuseumServer):
         api, files = f"/api/datasets/{self.repo}", f"/datasets/{self.repo}/resolve/{self.commit}/"
         if path in (api, f"{api}/revision/main", f"{api}/revision/{self.commit}"):
             siblings = [{"rfilename": name} for name in self.files]
-            return as_json(
-                {"id": self.repo, "sha": self.commit, "private": False, "siblings": siblings, "tags": []}
-            )
+            return as_json({"id": self.repo, "sha": self.commit, "private": False, "siblings": siblings, "tags": []})
         if path.startswith((f"{api}/tree/", f"{api}/paths-info/")):
             return as_json([self._entry(name) for name in self.files])
         if path.startswith(files):

@@ -81,9 +81,7 @@ def test_after_the_last_try_the_reason_is_told():
 
 
 def test_a_web_page_instead_of_a_picture_is_explained():
-    with pytest.raises(
-        GaveUpError, match=r"“Pardon Our Interruption”.* instead of a picture: bot protection"
-    ):
+    with pytest.raises(GaveUpError, match=r"“Pardon Our Interruption”.* instead of a picture: bot protection"):
         ask(Script(Answer(200, HTML, "image/jpeg")), "picture", retries=1)
 
 

@@ -68,11 +68,7 @@ def test_a_painting_of_two_cultures_goes_to_the_one_its_record_names_and_is_list
 def test_the_search_s_pages_are_all_read(fetch, tmp_path):
     with serving(MetServer({number: ["Japan"] for number in range(1, 1102)})) as server:
         assert fetch("source=met", f"source.base_url={server.api}", "limit_per_culture=1") == 0
-        pages = [
-            request.query["offset"]
-            for request in server.requests
-            if request.query.get("geoLocation") == "Japan"
-        ]
+        pages = [request.query["offset"] for request in server.requests if request.query.get("geoLocation") == "Japan"]
     assert pages == ["0", "500", "1000"]
     assert json.loads((tmp_path / "met" / "fetch.json").read_text())["sources"]["met"]["claimed"] == 1101
 
@@ -126,15 +122,9 @@ def test_a_limit_takes_so_many_a_culture_and_always_the_same(fetch, tmp_path):
         first = read_manifest(tmp_path / "met").table
         assert first["culture"].value_counts().to_dict() == dict.fromkeys(CULTURES, 2)
         assert len(pictures_asked(server)) <= 24
-        assert (
-            fetch("source=met", f"source.base_url={server.api}", "limit_per_culture=2", root=tmp_path / "b")
-            == 0
-        )
+        assert fetch("source=met", f"source.base_url={server.api}", "limit_per_culture=2", root=tmp_path / "b") == 0
         assert fetch("source=met", f"source.base_url={server.api}", root=tmp_path / "b") == 0
-        assert (
-            fetch("source=met", f"source.base_url={server.api}", "limit_per_culture=2", root=tmp_path / "b")
-            == 0
-        )
+        assert fetch("source=met", f"source.base_url={server.api}", "limit_per_culture=2", root=tmp_path / "b") == 0
     assert (tmp_path / "b" / "manifest.csv").read_bytes() == (tmp_path / "met" / "manifest.csv").read_bytes()
 
 
@@ -185,9 +175,7 @@ def test_a_museum_out_of_reach_leaves_no_manifest(fetch, tmp_path, capsys):
 def test_a_location_beyond_the_search_s_window_is_refused(fetch, capsys):
     with serving(MetServer({number: ["Japan"] for number in range(10_001)})) as server:
         assert fetch("source=met", f"source.base_url={server.api}") == 1
-    assert (
-        "knows 10001 paintings of `Japan` but shows 10000; name smaller locations" in capsys.readouterr().err
-    )
+    assert "knows 10001 paintings of `Japan` but shows 10000; name smaller locations" in capsys.readouterr().err
 
 
 def test_an_empty_museum_is_an_error(fetch, capsys):

@@ -32,9 +32,7 @@ def test_a_picture_cut_anywhere_is_refused(cut):
         checked_picture(jpeg("a", (400, 300))[:cut])
 
 
-@pytest.mark.parametrize(
-    "data", [b"<html>no</html>", b"GIF89a\x01\x00\x01\x00", b"\xff\xd8\xff\xe0" + b"x" * 500]
-)
+@pytest.mark.parametrize("data", [b"<html>no</html>", b"GIF89a\x01\x00\x01\x00", b"\xff\xd8\xff\xe0" + b"x" * 500])
 def test_what_is_no_picture_is_refused(data):
     with pytest.raises(BrokenPictureError, match="does not decode"):
         checked_picture(data)

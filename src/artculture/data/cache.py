@@ -13,14 +13,14 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from artculture.data.images import BadImage, read_pixels
+from artculture.data.images import BadImageError, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.errors import InputError
 from artculture.files import replacing, write_json
 
 CACHE_VERSION = 1
 
-Decoded = NDArray[np.uint8] | BadImage
+Decoded = NDArray[np.uint8] | BadImageError
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ def _build(
     def decode(path: Path) -> Decoded:
         try:
             return read_pixels(path, shorter_side, interpolation)
-        except BadImage as error:
+        except BadImageError as error:
             return error
 
     shapes = np.zeros((len(paths), 2), dtype=np.int64)
     bad: dict[str, str] = {}
     with replacing(target / "pixels.bin") as temporary, temporary.open("wb") as file:
         for row, decoded in enumerate(_in_parallel(decode, paths)):
-            if isinstance(decoded, BadImage):
+            if isinstance(decoded, BadImageError):
                 bad[str(row)] = str(decoded)
             else:
                 shapes[row] = decoded.shape[:2]
@@ -141,8 +141,6 @@ def _open(target: Path) -> PixelCache:
     file = target / "pixels.bin"
     if file.stat().st_size != starts[-1]:
         raise InputError(f"the pixel cache {target} is not whole; delete it and it is built anew")
-    if starts[-1] == 0:
-        pixels = np.zeros(0, dtype=np.uint8)
-    else:
-        pixels = np.memmap(file, dtype=np.uint8, mode="r")
+    empty = starts[-1] == 0
+    pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(file, dtype=np.uint8, mode="r")
     return PixelCache(pixels, shapes, starts, {int(row): why for row, why in index["bad"].items()})

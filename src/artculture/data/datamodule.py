@@ -15,6 +15,7 @@ from artculture.data.paintings import DataChoice, Paintings, load_paintings
 from artculture.data.transforms import Augmentation, Preprocessing, Transform, eval_transform, train_transform
 
 Batch = tuple[Tensor, Tensor, Tensor]
+Item = tuple[Tensor, int, int]
 Key = tuple[int, int]
 
 
@@ -44,18 +45,16 @@ class EpochOrder(Sampler[Key]):
         return iter([(self.epoch, int(position)) for position in order])
 
 
-class SplitDataset(Dataset[Batch]):
+class SplitDataset(Dataset[Item]):
     """One split's pictures; a training picture's augmentation is a function of (seed, epoch, its row)."""
 
-    def __init__(
-        self, paintings: Paintings, rows: NDArray[np.int64], transform: Transform, seed: int | None
-    ) -> None:
+    def __init__(self, paintings: Paintings, rows: NDArray[np.int64], transform: Transform, seed: int | None) -> None:
         self.paintings, self.rows, self.transform, self.seed = paintings, rows, transform, seed
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: Key | int) -> tuple[Tensor, int, int]:
+    def __getitem__(self, key: Key | int) -> Item:
         epoch, position = key if isinstance(key, tuple) else (0, key)
         row = int(self.rows[position])
         pixels = self.paintings.cache.image(int(self.paintings.selection.rows[row]))
@@ -65,7 +64,7 @@ class SplitDataset(Dataset[Batch]):
             torch.manual_seed(derived_seed(self.seed, epoch, row))
         return self.transform(picture), int(self.paintings.selection.labels[row]), row
 
-    def __getitems__(self, keys: Sequence[Key | int]) -> list[tuple[Tensor, int, int]]:
+    def __getitems__(self, keys: Sequence[Key | int]) -> list[Item]:
         # Drawing for augmentation must not disturb the generator that the network's dropout draws from.
         state = torch.get_rng_state()
         try:
@@ -109,9 +108,7 @@ class PaintingsDataModule(L.LightningDataModule):
     def paintings(self) -> Paintings:
         """Manifest, labels, split and pixels; read at the first use."""
         if self._paintings is None:
-            self._paintings = load_paintings(
-                self.choice, self.preprocessing.resize, self.preprocessing.interpolation
-            )
+            self._paintings = load_paintings(self.choice, self.preprocessing.resize, self.preprocessing.interpolation)
         return self._paintings
 
     @property
@@ -121,23 +118,27 @@ class PaintingsDataModule(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         assert self.paintings is not None
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Item]:
         rows = self.paintings.selection.members("train")
         transform = train_transform(self.preprocessing, self.augmentation)
         dataset = SplitDataset(self.paintings, rows, transform, self.seed)
         # A last batch of one can't be normalised by BatchNorm: it is left out, here alone.
         drop_last = len(rows) > self.batch_size and len(rows) % self.batch_size == 1
         return DataLoader(
-            dataset, self.batch_size, sampler=EpochOrder(len(rows), self.seed), drop_last=drop_last, **self._workers()
+            dataset,
+            self.batch_size,
+            sampler=EpochOrder(len(rows), self.seed),
+            drop_last=drop_last,
+            **self._workers(),
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[Item]:
         return self.eval_dataloader("val")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> DataLoader[Item]:
         return self.eval_dataloader("test")
 
-    def eval_dataloader(self, split: str) -> DataLoader[Batch]:
+    def eval_dataloader(self, split: str) -> DataLoader[Item]:
         """Every painting of a split once, in the manifest's order, nothing padded."""
         rows = self.paintings.selection.members(split)
         dataset = SplitDataset(self.paintings, rows, eval_transform(self.preprocessing), None)

@@ -12,7 +12,7 @@ Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans; beyond it Pill
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-class BadImage(Exception):
+class BadImageError(Exception):
     """The file can't be read as a picture; the message says why."""
 
 
@@ -25,7 +25,7 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
         uint8, height x width x 3.
 
     Raises:
-        BadImage: zero bytes, truncated, not a picture, or a decompression bomb.
+        BadImageError: zero bytes, truncated, not a picture, or a decompression bomb.
     """
     try:
         with warnings.catch_warnings():
@@ -36,9 +36,15 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
                 image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
                 upright = ImageOps.exif_transpose(image)
                 return np.asarray(_resized(_rgb(upright), shorter_side, interpolation))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
         reason = "not a picture" if "cannot identify" in str(error) else str(error)
-        raise BadImage("zero bytes" if path.stat().st_size == 0 else reason) from error
+        raise BadImageError("zero bytes" if path.stat().st_size == 0 else reason) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -141,8 +141,8 @@ def _empty_values(table: pd.DataFrame) -> Iterable[str]:
 
 def _duplicates(table: pd.DataFrame) -> Iterable[str]:
     repeated = table.duplicated(["source", "object_id"], keep="first")
-    for row in table.index[repeated]:
-        yield f"line {row + 2}: object_id `{table.at[row, 'object_id']}` stands twice"
+    for row, object_id in table.loc[repeated, "object_id"].items():
+        yield f"line {int(str(row)) + 2}: object_id `{object_id!s}` stands twice"
 
 
 def _paths_that_leave(table: pd.DataFrame) -> Iterable[str]:
@@ -155,5 +155,6 @@ def _paths_that_leave(table: pd.DataFrame) -> Iterable[str]:
 def _unknown_splits(table: pd.DataFrame) -> Iterable[str]:
     if "split" not in table:
         return
-    for row in table.index[~table["split"].isin(["", *SPLITS])]:
-        yield f"line {row + 2}: split `{table.at[row, 'split']}` is none of {', '.join(SPLITS)}"
+    unknown = table.loc[~table["split"].isin(["", *SPLITS]), "split"]
+    for row, split in unknown.items():
+        yield f"line {int(str(row)) + 2}: split `{split!s}` is none of {', '.join(SPLITS)}"

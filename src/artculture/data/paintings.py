@@ -78,9 +78,7 @@ def select(choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selec
     Raises:
         InputError: no such data, mistakes in it, or cultures too small for three splits.
     """
-    whole = load_manifest(
-        choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder
-    )
+    whole = load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
     table = whole.table.drop(index=list(leave_out or {}))
     classes = label_order(table, choice.cultures)
     table = table[table["culture"].isin(classes)]

@@ -28,7 +28,8 @@ def load_manifest(
     if name == "sample":
         from artculture.data.sample import make_sample, sample_root
 
-        assert cache is not None and per_culture is not None
+        assert cache is not None
+        assert per_culture is not None
         folder = sample_root(cache, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
         return make_sample(folder, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
     assert root is not None

@@ -44,7 +44,8 @@ class Preprocessing:
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Preprocessing":
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,14 @@ def train_transform(preprocessing: Preprocessing, augmentation: Augmentation) ->
         steps.append(v2.ColorJitter(*([augmentation.jitter] * 3)))
     if augmentation.erase:
         steps.append(v2.RandomErasing(p=augmentation.erase, value=[int(255 * m) for m in preprocessing.mean]))
-    return v2.Compose(steps)
+    composed: Transform = v2.Compose(steps)
+    return composed
 
 
 def eval_transform(preprocessing: Preprocessing) -> Transform:
     """uint8 3 x H x W (shorter side `resize`) to its centre, uint8 3 x size x size."""
-    return v2.CenterCrop(preprocessing.image_size)
+    crop: Transform = v2.CenterCrop(preprocessing.image_size)
+    return crop
 
 
 def normalise(batch: Tensor, mean: Tensor, std: Tensor) -> Tensor:

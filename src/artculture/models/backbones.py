@@ -69,7 +69,11 @@ def torchvision_member(name: str, member: str) -> WeightsEnum:
 def _enum_preprocessing(weights: WeightsEnum) -> Preprocessing:
     given: Any = weights.transforms()
     return Preprocessing(
-        given.crop_size[0], given.resize_size[0], given.interpolation.value, tuple(given.mean), tuple(given.std)
+        given.crop_size[0],
+        given.resize_size[0],
+        given.interpolation.value,
+        tuple(given.mean),
+        tuple(given.std),
     )
 
 
@@ -84,7 +88,7 @@ class _PoolWhereNeeded(nn.Module):
         super().__init__()
         self.pool = pool
         size = pool.output_size
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.size = (size, size) if isinstance(size, int) else size
 
     def forward(self, x: Tensor) -> Tensor:
         return x if tuple(x.shape[-2:]) == self.size else cast(Tensor, self.pool(x))

@@ -20,7 +20,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} can't be read safely as a checkpoint: {reason}") from error
@@ -29,7 +29,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no checkpoint of artculture (nothing of its classes and preprocessing in it)")
     if ours.get("format") != CHECKPOINT_FORMAT:
         raise InputError(f"{path} has format {ours.get('format')}, this version reads {CHECKPOINT_FORMAT}")
-    return content
+    checked: dict[str, Any] = content
+    return checked
 
 
 def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -> None:

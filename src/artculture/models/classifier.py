@@ -72,9 +72,7 @@ class CultureClassifier(L.LightningModule):
     def configure_network(self) -> None:
         self.backbone_parts = make_backbone(self.hyper["architecture"], self.hyper["library"])
         self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(self.hyper["image_size"])
-        head = make_head(
-            self.backbone_parts.features, self.hyper["hidden"], len(self.classes), self.hyper["dropout"]
-        )
+        head = make_head(self.backbone_parts.features, self.hyper["hidden"], len(self.classes), self.hyper["dropout"])
         self.network = Network(self.backbone_parts.module, head)
         self.register_buffer("mean", torch.tensor(self.preprocessing.mean), persistent=False)
         self.register_buffer("std", torch.tensor(self.preprocessing.std), persistent=False)
@@ -86,18 +84,15 @@ class CultureClassifier(L.LightningModule):
 
     def configure_metrics(self) -> None:
         n = len(self.classes)
-        metrics = MetricCollection(
+        self.train_top1 = MulticlassAccuracy(n, average="micro")
+        self.val_metrics = MetricCollection(
             {
                 "top1": MulticlassAccuracy(n, average="micro"),
                 "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro"),
                 "macro_f1": MulticlassF1Score(n, average="macro"),
-            }
+            },
+            prefix="val/",
         )
-        self.eval_metrics = nn.ModuleDict(
-            {split: metrics.clone(prefix=f"{split}/") for split in ("validate", "test")}
-        )
-        self.eval_metrics["validate"].prefix = "val/"
-        self.train_top1 = MulticlassAccuracy(n, average="micro")
 
     def start_from(self, weights: str) -> Start:
         """Load pretrained weights as `method` asks, freeze what it freezes, and say what was done.
@@ -109,13 +104,22 @@ class CultureClassifier(L.LightningModule):
         if method != "scratch":
             name, library = self.hyper["architecture"], self.hyper["library"]
             self.start = load_start(self.backbone_parts, name, library, weights)
-        if method == "transfer":
-            self.network.freeze_backbone(except_for=self.start.untouched)
+        self._freeze()
         return self.start
+
+    def restart_from(self, content: dict[str, Any]) -> None:
+        """Take over what a checkpoint says of the start; its weights come through Lightning."""
+        said = content["artculture"]
+        self.start = Start(said["weights"], said["pretrained"], said["imagenet"], untouched=tuple(said["untouched"]))
+        self._freeze()
+
+    def _freeze(self) -> None:
+        if self.hyper["method"] == "transfer":
+            self.network.freeze_backbone(except_for=self.start.untouched)
 
     def setup(self, stage: str) -> None:
         if self.hyper["channels_last"]:
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network.to(memory_format=torch.channels_last)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits, float32 N x classes, of uint8 pictures N x 3 x H x W (or of normalised float ones)."""
@@ -138,20 +142,17 @@ class CultureClassifier(L.LightningModule):
         self.log("train/top1", self.train_top1, on_step=False, on_epoch=True)
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._evaluate(batch, "validate", "val/loss")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        return self._evaluate(batch, "test", "test/loss")
-
-    def _evaluate(self, batch: Batch, stage: str, loss_name: str) -> dict[str, Tensor]:
-        pictures, labels, rows = batch
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        pictures, labels, _ = batch
         logits = self(pictures)
-        metrics = cast(MetricCollection, self.eval_metrics[stage])
-        metrics.update(logits, labels)
-        self.log(loss_name, self.eval_loss(logits, labels), batch_size=len(labels))
-        self.log_dict(metrics)  # type: ignore[arg-type]
-        return {"logits": logits, "rows": rows}
+        self.val_metrics.update(logits, labels)
+        self.log("val/loss", self.eval_loss(logits, labels), batch_size=len(labels))
+        self.log_dict(self.val_metrics)
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
+        """Probabilities float32 N x classes and the rows they belong to, int64 N."""
+        pictures, _, rows = batch
+        return self(pictures).softmax(dim=1), rows
 
     def configure_optimizers(self) -> Any:
         hyper = self.hyper
@@ -170,12 +171,16 @@ class CultureClassifier(L.LightningModule):
             momentum=hyper["momentum"],
             nesterov=hyper["nesterov"],
             weight_decay=hyper["weight_decay"],
-            fused=True,
+            # With a gradient scaler a fused step would unscale by itself, which forbids clipping.
+            fused=self.trainer.precision != "16-mixed",
         )
         epochs = self.trainer.max_epochs or 1
         steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
         scheduler = make_scheduler(Schedule(**hyper["schedule"]), optimizer, steps, epochs)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss", "strict": False}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss", "strict": False},
+        }
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Nothing: Lightning would step after the checkpoint is written, and a resume would miss that step.
@@ -203,6 +208,8 @@ class CultureClassifier(L.LightningModule):
             "classes": list(self.classes),
             "preprocessing": self.preprocessing.as_plain(),
             "weights": self.start.label,
+            "pretrained": self.start.pretrained,
+            "imagenet": self.start.imagenet,
             "untouched": list(self.start.untouched),
             **self.provenance,
         }

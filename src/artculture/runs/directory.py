@@ -86,7 +86,14 @@ class RunDirectory:
         """Write state, time and facts; facts said before stay unless said anew."""
         now = time.time()
         before = {key: value for key, value in self.status().items() if key != "error"}
-        status = {**before, "state": state, "updated": now, "pid": os.getpid(), "host": socket.gethostname(), **facts}
+        status = {
+            **before,
+            "state": state,
+            "updated": now,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            **facts,
+        }
         write_json(self.path / "status.json", status)
 
     def read_config(self) -> dict[str, Any] | None:

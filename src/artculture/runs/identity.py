@@ -25,7 +25,15 @@ CIRCUMSTANCES = frozenset(
 )
 # Already in the name by other words, or only the source of values that are compared themselves.
 NAMED_OTHERWISE = frozenset(
-    {"seed", "architecture.name", "architecture.recipe", "data.epochs", "method.name", "scheduler.name", "data.name"}
+    {
+        "seed",
+        "architecture.name",
+        "architecture.recipe",
+        "data.epochs",
+        "method.name",
+        "scheduler.name",
+        "data.name",
+    }
 )
 MAX_NAME = 120
 

@@ -1,39 +1,25 @@
-"""From probabilities to the numbers of a result; plain numpy, so that every command counts the same way."""
+"""From probabilities to the numbers of a result, counted by torchmetrics; every command counts here."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+    multiclass_recall,
+)
 
 from artculture.runs.intervals import bootstrap, wilson
 
-Probabilities = NDArray[np.float64]
-Labels = NDArray[np.int64]
+# A probability of exactly 0 would make the loss infinite: float32 rounds to it below this.
+SMALLEST_PROBABILITY = 1e-38
 
 
-def in_top(probabilities: Probabilities, labels: Labels, k: int) -> NDArray[np.bool_]:
-    """Whether the label is among the k most probable classes (ties go to the lower class index)."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return np.asarray((order == labels[:, None]).any(axis=1))
-
-
-def confusion(predicted: Labels, labels: Labels, classes: int) -> NDArray[np.int64]:
-    """Counts, rows the true class, columns the predicted one."""
-    matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, predicted), 1)
-    return matrix
-
-
-def macro_f1(matrix: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur, as label or as prediction (as scikit-learn and torchmetrics count)."""
-    hits = np.diag(matrix)
-    total = matrix.sum(axis=0) + matrix.sum(axis=1)
-    occurs = total > 0
-    return float((2 * hits[occurs] / total[occurs]).mean())
-
-
-def scores(probabilities: Probabilities, labels: Labels, classes: Sequence[str]) -> dict[str, Any]:
+def scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
     """All numbers of one split.
 
     Args:
@@ -42,28 +28,43 @@ def scores(probabilities: Probabilities, labels: Labels, classes: Sequence[str])
         classes: names in label order.
 
     Returns:
-        `n`, `top1`, `top3`, `macro_f1`, `intervals` (95 %, of the three), `recall` and `support` a culture
-        (recall None where there is no painting), `confusion` (rows true, columns predicted). Shares in 0..1.
+        `n`, `loss` (mean negative log-likelihood, nats), `top1`, `top3`, `macro_f1`, `intervals` (95 %, of the
+        last three), `recall` and `support` a culture (recall None where there is no painting), `confusion` (rows
+        true, columns predicted). Shares in 0..1.
     """
-    n, k = len(labels), min(3, len(classes))
-    predicted = np.argmax(probabilities, axis=1).astype(np.int64)
-    top1, top3 = predicted == labels, in_top(probabilities, labels, k)
-    matrix = confusion(predicted, labels, len(classes))
-    support = matrix.sum(axis=1)
-    f1_interval = bootstrap(lambda drawn: macro_f1(confusion(predicted[drawn], labels[drawn], len(classes))), n)
+    n, c = len(labels), len(classes)
+    chances, truth = torch.tensor(probabilities), torch.tensor(labels)
+    shares = {
+        "top1": float(multiclass_accuracy(chances, truth, c, average="micro")),
+        "top3": float(multiclass_accuracy(chances, truth, c, average="micro", top_k=min(3, c))),
+    }
+    matrix = multiclass_confusion_matrix(chances, truth, c)
+    recall = multiclass_recall(chances, truth, c, average="none")
+    support = [int(count) for count in matrix.sum(dim=1)]
+    guessed = chances.argmax(dim=1)
+    f1_interval = bootstrap(lambda drawn: _macro_f1(_counts(guessed.numpy()[drawn], labels[drawn], c)), n)
+    own = chances[torch.arange(n), truth].clamp_min(SMALLEST_PROBABILITY)
     return {
         "n": n,
-        "top1": float(top1.mean()),
-        "top3": float(top3.mean()),
-        "macro_f1": macro_f1(matrix),
+        "loss": float(-own.log().mean()),
+        **shares,
+        "macro_f1": float(multiclass_f1_score(chances, truth, c, average="macro")),
         "intervals": {
-            "top1": wilson(int(top1.sum()), n),
-            "top3": wilson(int(top3.sum()), n),
+            **{name: wilson(round(share * n), n) for name, share in shares.items()},
             "macro_f1": f1_interval,
         },
-        "recall": {
-            name: float(matrix[i, i] / support[i]) if support[i] else None for i, name in enumerate(classes)
-        },
-        "support": {name: int(support[i]) for i, name in enumerate(classes)},
+        "recall": {name: float(recall[i]) if support[i] else None for i, name in enumerate(classes)},
+        "support": dict(zip(classes, support, strict=True)),
         "confusion": matrix.tolist(),
     }
+
+
+def _counts(guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    return np.bincount(labels * classes + guessed, minlength=classes**2).reshape(classes, classes)
+
+
+def _macro_f1(matrix: NDArray[np.int64]) -> float:
+    # torchmetrics' definition (mean over the classes that occur), fast enough for a thousand resamples
+    total = matrix.sum(axis=0) + matrix.sum(axis=1)
+    occurs = total > 0
+    return float((2 * np.diag(matrix)[occurs] / total[occurs]).mean())

@@ -31,11 +31,7 @@ def test_paintings_in_the_public_domain_alone_are_kept(fetch, tmp_path):
         assert server.requests[0].headers["aic-user-agent"] == "artculture (me@example.org)"
     table = read_manifest(tmp_path / "met").table
     assert dict(table[["object_id", "culture"]].values) == {"1": "French", "5": "Indian"}
-    assert (
-        table["image_url"]
-        .iloc[0]
-        .endswith("/iiif/2/00000001-0000-0000-0000-000000000000/full/843,/0/default.jpg")
-    )
+    assert table["image_url"].iloc[0].endswith("/iiif/2/00000001-0000-0000-0000-000000000000/full/843,/0/default.jpg")
 
 
 def test_the_artist_s_nationality_is_read_from_brackets_or_the_second_line():

@@ -36,9 +36,7 @@ def test_it_gives_the_same_manifest_as_the_search_does(fetch, objects, tmp_path,
         server.requests.clear()
         assert fetch("source=met_csv", f"source.base_url={server.api}", f"source.path={objects}") == 0
         asked = {request.path.split("/")[-1] for request in server.requests}
-    assert (tmp_path / "met" / "manifest.csv").read_bytes() == (
-        tmp_path / "api" / "manifest.csv"
-    ).read_bytes()
+    assert (tmp_path / "met" / "manifest.csv").read_bytes() == (tmp_path / "api" / "manifest.csv").read_bytes()
     # Neither a search, nor what is no painting, not free to use, or of no culture of ours.
     assert not asked & {"search", "1", "2", "3"}
 

@@ -65,9 +65,7 @@ def test_it_gives_the_same_manifest_as_the_api_does(fetch, tmp_path, bare):
 
 
 def test_the_picture_column_is_read_for_row_groups_with_paintings_alone(fetch, tmp_path, monkeypatch):
-    others = [
-        hub_row(1000 + n, "Japan", Classification="Prints", **{"Object Name": "Print"}) for n in range(40)
-    ]
+    others = [hub_row(1000 + n, "Japan", Classification="Prints", **{"Object Name": "Print"}) for n in range(40)]
     shard(tmp_path / "shards" / "0000.parquet", [*others[:20], hub_row(7, "Spain"), *others[20:]])
     read = []
     parquet = met_hub._parquet
@@ -89,9 +87,7 @@ def test_the_picture_column_is_read_for_row_groups_with_paintings_alone(fetch, t
             read.append((tuple(options["row_groups"]), "jpg" in options["columns"]))
             return self.file.iter_batches(**options)
 
-    monkeypatch.setattr(
-        met_hub, "_parquet", lambda *arguments, **options: Watched(parquet(*arguments, **options))
-    )
+    monkeypatch.setattr(met_hub, "_parquet", lambda *arguments, **options: Watched(parquet(*arguments, **options)))
     assert fetch("source=met_hub", f"source.path={tmp_path / 'shards'}") == 0
     assert read == [*(((group,), False) for group in range(6)), ((2,), True)]
 
@@ -139,9 +135,7 @@ def test_shards_on_the_hub_are_read_in_ranges(fetch, shards, tmp_path):
     a_print = {"Classification": "Prints", "Object Name": "Print"}
     prints = [hub_row(n, "Japan", **a_print, jpg=random.Random(n).randbytes(20_000)) for n in range(200)]
     files["default/train/0002.parquet"] = shard(tmp_path / "prints.parquet", prints, 100).read_bytes()
-    server = HubServer(
-        REPO, {**files, "README.md": b"# readme", "source/metadata.parquet": b"no shard of ours"}
-    )
+    server = HubServer(REPO, {**files, "README.md": b"# readme", "source/metadata.parquet": b"no shard of ours"})
     with serving(server):
         assert fetch("source=met_hub", f"source.base_url={server.base}") == 0
         assert fetch("source=met_hub", f"source.path={shards / 'default'}", root=tmp_path / "local") == 0

@@ -1,0 +1,47 @@
+# `make` alone lists the targets. Each makes what it needs; only Python (3.11 or newer) and pip must be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GRID ?= study=table2 data=sample architecture.weights=auto
+export WANDB_MODE ?= offline
+
+.DEFAULT_GOAL := help
+.PHONY: help setup grid test test-slow bench-fetch lint format wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## make .venv with pinned versions and artculture in it
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+grid: setup ## train the six rows of Table 2 on the embedded synthetic sample and print the table
+	$(BIN)/artculture train $(GRID)
+
+test: setup ## run the tests (minutes)
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -m "not slow and not gpu"
+
+test-slow: setup ## run the long checks too (tens of minutes)
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
+	$(BIN)/python benchmarks/fetch_torture.py --results benchmarks/results/fetch_torture.md
+	$(BIN)/python benchmarks/fetch_hub_memory.py
+
+lint: setup ## check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## put code into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: setup ## build dist/*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## remove what was built (not outputs/)
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -1,0 +1,11 @@
+"""Where messages go: ours to stderr, of the libraries only warnings."""
+
+import logging
+import sys
+
+
+def configure_logging() -> None:
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+    logging.getLogger("artculture").setLevel(logging.INFO)
+    for noisy in ("lightning.pytorch", "lightning.fabric", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.ERROR if noisy == "huggingface_hub" else logging.WARNING)

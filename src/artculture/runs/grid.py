@@ -1,0 +1,110 @@
+"""A grid's rows: composed, checked and placed, all of them before the first one trains."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_search_path import ConfigSearchPath
+from omegaconf import DictConfig, OmegaConf
+
+from artculture.checking import mistakes_error, value_mistakes
+from artculture.config import TrainConfig, plain
+from artculture.errors import InputError
+from artculture.hydra_app import explained_errors, resolved
+from artculture.runs import naming, resume
+from artculture.runs.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of a grid.
+
+    Attributes:
+        overrides: what composes it, as typed on a command line.
+        config: checked.
+        directory: where it lives.
+        plan: what is to be done with it.
+    """
+
+    overrides: tuple[str, ...]
+    config: TrainConfig
+    directory: RunDirectory
+    plan: resume.Plan
+
+    @property
+    def name(self) -> str:
+        return self.directory.path.name
+
+
+def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[Row]:
+    """All rows of a grid, in its order.
+
+    Args:
+        loader: Hydra's config loader.
+        master: the config that the sweep was composed with.
+        job_overrides: one list of overrides a row.
+
+    Raises:
+        InputError: a wrong value in any row (all are listed), a group that the study's rows set themselves, two
+            rows that would share a directory, or a directory made with another config.
+    """
+    _refuse_groups_of_rows(loader.get_search_path(), master, job_overrides)
+    mistakes: dict[str, None] = {}
+    rows: list[Row] = []
+    for overrides in job_overrides:
+        with explained_errors():
+            composed = loader.load_sweep_config(master, list(overrides))
+        values = resolved(composed)
+        wrong = value_mistakes(TrainConfig, values)
+        mistakes.update(dict.fromkeys(wrong))
+        if not wrong and not mistakes:
+            rows.append(_place(TrainConfig.model_validate(values), composed, overrides))
+    if mistakes:
+        raise mistakes_error(list(mistakes))
+    _refuse_twins(rows)
+    return rows
+
+
+def _place(config: TrainConfig, composed: DictConfig, overrides: Sequence[str]) -> Row:
+    path, _ = naming.place(config, dict(composed.hydra.runtime.choices))
+    directory = RunDirectory(path)
+    return Row(tuple(overrides), config, directory, resume.plan(directory, plain(config), config.resume))
+
+
+def _refuse_twins(rows: list[Row]) -> None:
+    by_path: dict[Path, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_path[row.directory.path].append(row)
+    for path, twins in by_path.items():
+        if len(twins) > 1:
+            shown = "\n  ".join(" ".join(twin.overrides) for twin in twins)
+            raise InputError(f"{len(twins)} rows of the grid are the same run, {path}:\n  {shown}")
+
+
+def _refuse_groups_of_rows(
+    search_path: ConfigSearchPath, master: DictConfig, job_overrides: Sequence[Sequence[str]]
+) -> None:
+    # Hydra lets a group typed beside a study win over its rows, which then silently repeat one another.
+    typed = {text.split("=")[0] for text in master.hydra.overrides.task}
+    for overrides in job_overrides:
+        for override in overrides:
+            key, _, option = override.partition("=")
+            clash = typed & _groups_of_row(search_path, option) if key == "row" else None
+            if clash:
+                group = sorted(clash)[0]
+                raise InputError(
+                    f"the rows of this study set `{group}` themselves (row={option}): leave {group}=… out, or make a "
+                    "grid of your own with -m, as in `artculture train -m architecture=… method=… scheduler=…`"
+                )
+
+
+def _groups_of_row(search_path: ConfigSearchPath, row: str) -> set[str]:
+    for element in search_path.get_path():
+        file = Path((element.path or "").removeprefix("file://")) / "row" / f"{row}.yaml"
+        if file.is_file():
+            defaults: Any = OmegaConf.to_container(OmegaConf.load(file))
+            keys = [str(key) for entry in defaults.get("defaults", []) if isinstance(entry, dict) for key in entry]
+            return {key.removeprefix("override").strip().lstrip("/") for key in keys}
+    return set()

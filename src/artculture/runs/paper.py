@@ -1,0 +1,42 @@
+"""What the paper reports: its Table 2 (Chen & Chen, Art Cultural Classification with Deep Neural Networks)."""
+
+from typing import NamedTuple
+
+
+class PaperRow(NamedTuple):
+    """One row of Table 2, accuracies in percent."""
+
+    architecture: str
+    scheduler: str
+    method: str
+    validation: float
+    top1: float
+    top3: float
+
+
+TABLE_2 = (
+    PaperRow("resnet50", "plateau", "finetuned", 69.28, 71.79, 91.84),
+    PaperRow("resnet50", "step", "finetuned", 68.28, 70.09, 91.69),
+    PaperRow("vgg16_bn", "step", "finetuned", 67.37, 68.13, 90.63),
+    PaperRow("alexnet", "step", "finetuned", 68.28, 65.71, 88.07),
+    PaperRow("resnet50", "step", "transfer", 60.88, 60.88, 86.86),
+    PaperRow("resnet50", "step", "scratch", 50.01, 48.04, 78.55),
+)
+
+# Our names to the words of the paper's table.
+WORDS = {
+    "resnet50": "ResNet50",
+    "vgg16_bn": "VGG-16 BN",
+    "alexnet": "AlexNet",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "plateau": "ReduceOnPlateau",
+    "step": "StepLR",
+    "cosine": "Cosine",
+    "finetuned": "Fine-tuned",
+    "transfer": "Transfer",
+    "scratch": "Scratch",
+}
+
+
+def word(name: str) -> str:
+    return WORDS.get(name, name)

@@ -1,0 +1,134 @@
+"""A study's table of results, always derivable again from its run directories."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from artculture.errors import InputError
+from artculture.files import read_json, replacing, write_text
+from artculture.runs.directory import RunDirectory
+from artculture.runs.intervals import Interval, over_seeds
+from artculture.runs.paper import TABLE_2
+
+KEY = ["architecture", "scheduler", "method", "variant"]
+# a result's number -> its name in the table
+METRICS = {"val_top1": "validation", "test_top1": "top1", "test_top3": "top3", "test_macro_f1": "macro_f1"}
+
+
+def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The results of a study's finished runs, and the state of its other runs.
+
+    Args:
+        study: the study's folder.
+
+    Returns:
+        One row a finished run (the scalars of result.json, its intervals as `low_<metric>`/`high_<metric>`), in the
+        paper's order and then by name and seed; and run name to state for runs without a result.
+
+    Raises:
+        InputError: no such study, or a result that is not whole.
+    """
+    folders = sorted(path.parent for path in study.glob("*/config.yaml")) if study.is_dir() else []
+    if not folders:
+        raise InputError(f"no runs in {study}; `artculture train study.name={study.name} …` makes some")
+    rows, others = [], {}
+    for folder in folders:
+        directory = RunDirectory(folder)
+        state = str(directory.status()["state"])
+        if state == "finished" and directory.result.is_file():
+            rows.append(_row(read_json(directory.result), directory.result))
+        else:
+            others[folder.name] = state
+    return _in_order(pd.DataFrame(rows)), others
+
+
+def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
+    try:
+        row = {key: value for key, value in result.items() if not isinstance(value, (dict, list))}
+        for metric in METRICS:
+            row[f"low_{metric}"], row[f"high_{metric}"] = result["intervals"][metric]
+        row["test_paintings"] = result["counts"]["test"]
+        if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
+            raise KeyError("one of the table's columns")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{file} is not a whole result ({error} is missing); run the row again") from error
+    return row
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    if table.empty:
+        return table
+    paper = {row[:3]: position for position, row in enumerate(TABLE_2)}
+    rank = [
+        paper.get((a, s, m), len(paper))
+        for a, s, m in zip(table["architecture"], table["scheduler"], table["method"], strict=True)
+    ]
+    ordered = table.assign(_rank=rank).sort_values(["_rank", *KEY, "seed"], kind="stable")
+    return ordered.drop(columns="_rank").reset_index(drop=True)
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a cell of the grid: its seeds' mean, with an interval.
+
+    The interval of a single seed is that of its test paintings (Wilson; bootstrap for macro-F1), of several seeds
+    Student's t of their mean.
+
+    Args:
+        runs: as `read_results` gives them.
+
+    Returns:
+        The columns of `KEY`, `weights`, `seeds`, for each of validation, top1, top3 and macro_f1 the mean and its
+        `_low` and `_high` (shares in 0..1), the paper's `paper_*` (percent, empty where the paper has no such
+        row), and costs.
+    """
+    rows = []
+    for key, group in runs.groupby(KEY, sort=False):
+        row: dict[str, Any] = dict(zip(KEY, key, strict=True))
+        row["weights"] = " / ".join(dict.fromkeys(group["weights"]))
+        row["seeds"] = len(group)
+        for metric, name in METRICS.items():
+            row[name] = float(group[metric].mean())
+            row[f"{name}_low"], row[f"{name}_high"] = _interval(group, metric)
+        paper = next((p for p in TABLE_2 if p[:3] == key[:3]), None)
+        for name in ("validation", "top1", "top3"):
+            row[f"paper_{name}"] = getattr(paper, name) if paper else None
+        row["epochs"] = int(group["epochs"].max())
+        row["seconds"] = float(group["seconds"].mean())
+        row["images_per_second"] = float(group["images_per_second"].mean())
+        row["data"] = " / ".join(dict.fromkeys(group["data"]))
+        row["synthetic"] = bool(group["synthetic"].any())
+        row["imagenet"] = bool(group["imagenet"].all())
+        row["chance"], row["majority"] = float(group["chance"].mean()), float(group["majority"].mean())
+        row["test_paintings"] = int(group["test_paintings"].max())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _interval(group: pd.DataFrame, metric: str) -> Interval:
+    across = over_seeds([float(value) for value in group[metric]])
+    return across or (float(group[f"low_{metric}"].iloc[0]), float(group[f"high_{metric}"].iloc[0]))
+
+
+def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Write `results.csv` and `results.md` of a study; returns the summary and the unfinished runs' states."""
+    from artculture.runs.table import markdown
+
+    runs, others = read_results(study)
+    summary = summarise(runs) if len(runs) else pd.DataFrame()
+    with replacing(study / "results.csv") as temporary:
+        _in_percent(summary).to_csv(temporary, index=False, lineterminator="\n")
+    write_text(study / "results.md", markdown(study.name, summary, others))
+    return summary, others
+
+
+def _in_percent(summary: pd.DataFrame) -> pd.DataFrame:
+    shares = [f"{name}{end}" for name in METRICS.values() for end in ("", "_low", "_high")] + [
+        "chance",
+        "majority",
+    ]
+    table = summary.copy()
+    for column in shares:
+        if column in table:
+            table[column] = (100 * table[column]).round(2)
+    return table

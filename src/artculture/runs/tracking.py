@@ -1,0 +1,187 @@
+"""The run's page in Weights & Biases: opened so that it never stops a training, closed with the right state."""
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from artculture.data.paintings import Selection
+from artculture.errors import InputError
+from artculture.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
+
+# metric -> how its summary is made; the best and the last value both stand on the run's page
+SUMMARIES = {
+    "train/loss": "min,last",
+    "train/top1": "max,last",
+    "val/loss": "min,last",
+    "val/top1": "max,last",
+    "val/top3": "max,last",
+    "val/macro_f1": "max,last",
+}
+INIT_TIMEOUT_SECONDS = 30
+# Pictures in the table of predictions: enough to leaf through, not so many that the upload is felt.
+MAX_TABLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a run's page is called and filed under."""
+
+    project: str
+    entity: str | None
+    group: str
+    job_type: str
+    name: str
+    run_id: str
+    tags: tuple[str, ...]
+
+
+def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> Any:
+    """Start or go on with the W&B run of a page; offline where there is no account or no answer.
+
+    Returns:
+        A `wandb.Run`.
+
+    Raises:
+        InputError: wandb is not installed.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise InputError("logger=wandb needs wandb: pip install wandb, or take logger=csv") from error
+    if wandb.run is not None:
+        raise RuntimeError(f"the W&B run {wandb.run.id} is still open; a new one would write into it")
+    mode = _mode(wandb, offline)
+    try:
+        run = _init(wandb, page, directory, config, mode)
+    except (wandb.errors.CommError, wandb.errors.UsageError, TimeoutError) as error:
+        if mode != "online":
+            raise
+        log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", _first_line(error))
+        wandb.teardown()
+        run = _init(wandb, page, directory, config, "offline")
+    run.define_metric("epoch", hidden=True)
+    for metric, summary in SUMMARIES.items():
+        run.define_metric(metric, step_metric="epoch", summary=summary)
+    run.define_metric("lr/*", step_metric="epoch")
+    return run
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _mode(wandb: Any, offline: bool) -> str:
+    asked = os.environ.get("WANDB_MODE", "")
+    if asked in ("offline", "dryrun", "disabled"):
+        return "offline" if asked != "disabled" else "disabled"
+    if offline:
+        return "offline"
+    if not wandb.api.api_key:
+        log.warning("no W&B account at hand (`wandb login`): logging offline, `wandb sync` uploads later")
+        return "offline"
+    return "online"
+
+
+def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any], mode: str) -> Any:
+    return wandb.init(
+        project=page.project,
+        entity=page.entity,
+        group=page.group,
+        job_type=page.job_type,
+        name=page.name,
+        id=page.run_id,
+        # Offline there is nothing to ask: the same id makes `wandb sync` go on in the same run.
+        resume="allow" if mode == "online" else None,
+        tags=list(page.tags),
+        config=config,
+        dir=str(directory.path),
+        mode=mode,
+        settings=wandb.Settings(init_timeout=INIT_TIMEOUT_SECONDS, silent=True),
+    )
+
+
+def log_result(
+    run: Any, selection: Selection, predictions: pd.DataFrame, result: dict[str, Any], thumbnails: int
+) -> None:
+    """Put the test scores, the confusion matrix and the table of test predictions on the run's page.
+
+    Args:
+        run: the open W&B run.
+        selection: where the pictures are.
+        predictions: of the test split: `row`, `culture` and a probability a class, `p_<class>`.
+        result: the run's result.
+        thumbnails: shorter side of the table's pictures, pixels; 0 for none.
+    """
+    import wandb
+
+    classes = list(selection.classes)
+    chances = predictions[[f"p_{name}" for name in classes]].to_numpy()
+    truth = [classes.index(culture) for culture in predictions["culture"]]
+    guessed = chances.argmax(axis=1)
+    for key in ("top1", "top3", "macro_f1"):
+        run.summary[f"test/{key}"] = result[f"test_{key}"]
+    for culture, recall in result["per_culture"].items():
+        if recall["recall"] is not None:
+            run.summary[f"test/recall/{culture}"] = recall["recall"]
+    matrix = wandb.plot.confusion_matrix(y_true=truth, preds=guessed.tolist(), class_names=classes)
+    table = _prediction_table(wandb, selection, predictions, chances, guessed, thumbnails)
+    run.log({"test/confusion": matrix, "test/predictions": table})
+
+
+def _prediction_table(
+    wandb: Any,
+    selection: Selection,
+    predictions: pd.DataFrame,
+    chances: Any,
+    guessed: Any,
+    thumbnails: int,
+) -> Any:
+    classes = selection.classes
+    pictures = ["picture"] if thumbnails else []
+    table = wandb.Table(
+        columns=[
+            "object_id",
+            *pictures,
+            "title",
+            "artist",
+            "culture",
+            "predicted",
+            "right",
+            "confidence",
+            *classes,
+        ]
+    )
+    # The surest mistakes first: that is what one looks for.
+    right = np.array([classes[g] == c for g, c in zip(guessed, predictions["culture"], strict=True)])
+    order = np.lexsort((-chances.max(axis=1), right))[:MAX_TABLE_ROWS]
+    for position in order:
+        row = predictions.iloc[position]
+        about = selection.manifest.table.iloc[int(row["row"])]
+        shown = [_thumbnail(wandb, selection, int(row["row"]), thumbnails)] if thumbnails else []
+        probabilities = [float(p) for p in chances[position]]
+        table.add_data(
+            row["object_id"],
+            *shown,
+            about["title"],
+            about["artist"],
+            row["culture"],
+            classes[guessed[position]],
+            bool(right[position]),
+            max(probabilities),
+            *probabilities,
+        )
+    return table
+
+
+def _thumbnail(wandb: Any, selection: Selection, row: int, side: int) -> Any:
+    with Image.open(selection.manifest.root / str(selection.manifest.table.at[row, "image"])) as image:
+        small = image.convert("RGB")
+        small.thumbnail((2 * side, side))
+        return wandb.Image(small, file_type="jpg")

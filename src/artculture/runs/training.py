@@ -1,0 +1,309 @@
+"""One run from config to result."""
+
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import WandbLogger
+from numpy.typing import NDArray
+
+from artculture.config import TrainConfig, plain
+from artculture.data.datamodule import PaintingsDataModule
+from artculture.data.paintings import DataChoice, write_split
+from artculture.data.transforms import Augmentation
+from artculture.errors import InputError
+from artculture.files import replacing, write_json
+from artculture.models.backbones import preprocessing_of
+from artculture.models.checkpoint import check_classes, read_checkpoint
+from artculture.models.classifier import CultureClassifier
+from artculture.models.weights import check_weights
+from artculture.runs import hardware, resume, tracking
+from artculture.runs.callbacks import Recorder, WholeCheckpointIO, checkpoint_callbacks, early_stopping
+from artculture.runs.directory import RunDirectory
+from artculture.runs.identity import data_label, tracker_id
+from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
+
+log = logging.getLogger(__name__)
+
+
+def train_run(config: TrainConfig, directory: RunDirectory, variant: list[str]) -> resume.Plan:
+    """Train a run as its directory's state asks, and write its result.
+
+    Args:
+        config: the checked config.
+        directory: where the run lives.
+        variant: what tells it from its architecture, method and scheduler alone.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputError: data, weights or a checkpoint that do not fit.
+        WorkError: another process trains this run.
+    """
+    directory.make()
+    with directory.held():
+        values = plain(config)
+        plan = resume.plan(directory, values, config.resume)
+        if plan.action == "skip":
+            log.info("%s was finished before: skipped", directory.path)
+            return plan
+        generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
+        if plan.action == "restart":
+            directory.clear()
+        directory.write_config(values)
+        directory.set_status("running", started=time.time(), generation=generation)
+        page: Any = None
+        try:
+            page = _open_page(config, directory, generation, variant)
+            result = _train(config, directory, plan, variant, page)
+        except BaseException as error:
+            reason = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else str(error)
+            directory.set_status("failed", error=reason or type(error).__name__)
+            if page is not None:
+                page.finish(exit_code=1)
+            raise
+        if page is not None:
+            page.finish(exit_code=0)
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0)
+    return plan
+
+
+def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]) -> Any:
+    if config.logger.name == "csv":
+        return None
+    architecture, method, scheduler = config.architecture.name, config.method.name, config.scheduler.name
+    data = data_label(plain(config))
+    page = tracking.Page(
+        project=config.logger.project,
+        entity=config.logger.entity,
+        group=config.study.name,
+        job_type=method,
+        name=directory.path.name,
+        run_id=tracker_id(directory.path, generation),
+        tags=tuple(dict.fromkeys([architecture, method, scheduler, data, *variant, *config.logger.tags])),
+    )
+    return tracking.open_page(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
+
+
+def make_datamodule(config: TrainConfig) -> PaintingsDataModule:
+    """The data module that a config asks for, with the preprocessing of its backbone's weights."""
+    data, augment = config.data, config.augment
+    preprocessing = preprocessing_of(config.architecture.name, config.architecture.library)
+    return PaintingsDataModule(
+        data_choice(config),
+        preprocessing.at_size(data.image_size),
+        Augmentation(
+            crop_scale=(augment.crop_scale[0], augment.crop_scale[1]) if augment.crop_scale else None,
+            crop_ratio=(augment.crop_ratio[0], augment.crop_ratio[1]) if augment.crop_ratio else None,
+            flip=augment.flip,
+            jitter=augment.jitter,
+            erase=augment.erase,
+        ),
+        batch_size=data.batch_size,
+        eval_batches=config.trainer.eval_batches,
+        seed=config.seed,
+        num_workers=None if data.num_workers == "auto" else data.num_workers,
+    )
+
+
+def data_choice(config: TrainConfig) -> DataChoice:
+    data = config.data
+    return DataChoice(
+        name=data.name,
+        root=data.root,
+        split=data.split,
+        split_seed=data.split_seed,
+        fractions=data.fractions,
+        small_cultures=data.small_cultures,
+        on_bad_image=data.on_bad_image,
+        cultures=data.cultures,
+        cache=data.cache,
+        per_culture=data.per_culture,
+    )
+
+
+def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
+    """The untrained classifier that a config asks for."""
+    architecture, method = config.architecture, config.method
+    return CultureClassifier(
+        architecture=architecture.name,
+        library=architecture.library,
+        classes=list(classes),
+        image_size=config.data.image_size,
+        hidden=list(architecture.head.hidden),
+        dropout=architecture.head.dropout,
+        method=method.name,
+        schedule=config.scheduler.model_dump(),
+        head_lr=method.head_lr,
+        backbone_lr=method.backbone_lr,
+        momentum=method.momentum,
+        nesterov=method.nesterov,
+        weight_decay=method.weight_decay,
+        label_smoothing=method.label_smoothing,
+        channels_last=config.trainer.channels_last,
+        seed=config.seed,
+    )
+
+
+def _train(
+    config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], page: Any
+) -> dict[str, Any]:
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    check_weights(config.architecture.weights, config.architecture.library, config.architecture.name)
+    data = make_datamodule(config)
+    selection = data.paintings.selection
+    _same_data(directory, selection.manifest.fingerprint())
+    write_split(selection, directory.split)
+    if len(data.paintings.quarantine):
+        with replacing(directory.path / "quarantine.csv") as temporary:
+            data.paintings.quarantine.to_csv(temporary, index=False)
+
+    module = make_classifier(config, selection.classes)
+    module.provenance = {"manifest": selection.manifest.fingerprint(), "data": data_label(plain(config))}
+    if plan.checkpoint is None:
+        module.start_from(config.architecture.weights)
+    else:
+        content = read_checkpoint(plan.checkpoint)
+        check_classes(content, plan.checkpoint, selection.classes)
+        module.restart_from(content)
+        log.info("going on from %s (after epoch %d)", plan.checkpoint, content["epoch"] + 1)
+
+    accelerator = hardware.real_accelerator(config.trainer.accelerator)
+    recorder = Recorder(directory, config.trainer.monitor)
+    trainer = _trainer(config, directory, recorder, accelerator, page)
+    with warnings.catch_warnings():
+        _ignore_known_warnings()
+        trainer.fit(module, data, ckpt_path=plan.checkpoint, weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        rows, probabilities = _predict_best(trainer, module, data, directory.best)
+
+    predictions = prediction_table(selection, rows, probabilities)
+    with replacing(directory.predictions) as temporary:
+        predictions.drop(columns="row").to_csv(temporary, index=False, lineterminator="\n")
+    result = {
+        **_identity_part(config, directory, variant, module),
+        **accuracy_part(predictions, selection),
+        "synthetic": selection.synthetic,
+        "manifest": selection.manifest.fingerprint(),
+        **_cost_part(trainer, module, recorder, accelerator),
+    }
+    if page is not None:
+        test = predictions[predictions["split"] == "test"]
+        tracking.log_result(page, selection, test, result, config.logger.thumbnails)
+    write_json(directory.result, result)
+    return result
+
+
+def _same_data(directory: RunDirectory, fingerprint: str) -> None:
+    status = directory.status()
+    if status.get("manifest", fingerprint) != fingerprint and directory.last.is_file():
+        raise InputError(
+            f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
+            "resume=never, or take another study.name=…"
+        )
+    directory.set_status("running", manifest=fingerprint)
+
+
+def _trainer(
+    config: TrainConfig, directory: RunDirectory, recorder: Recorder, accelerator: str, page: Any
+) -> L.Trainer:
+    choice = config.trainer
+    callbacks = [recorder, *checkpoint_callbacks(directory, choice.monitor)]
+    if choice.early_stopping is not None:
+        callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
+    if page is not None:
+        callbacks.append(LearningRateMonitor(logging_interval="epoch"))
+    asked = str(choice.precision)
+    precision: Any = hardware.best_precision(accelerator) if asked == "auto" else asked
+    deterministic: Any = choice.deterministic
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=choice.devices,
+        max_epochs=choice.max_epochs,
+        precision=precision,
+        deterministic=deterministic,
+        gradient_clip_val=choice.gradient_clip,
+        callbacks=callbacks,
+        logger=WandbLogger(experiment=page, project=config.logger.project) if page is not None else False,
+        default_root_dir=directory.path,
+        plugins=[WholeCheckpointIO()],
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _ignore_known_warnings() -> None:
+    # Few loader processes are chosen on purpose: pictures come from a memory map.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Small data has fewer batches than the logging interval, which concerns metrics by step alone.
+    warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
+    # Lightning 2.6 asks torch's pytree (lightning/pytorch/utilities/_pytree.py) in a way that torch phases out.
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    # The run directory holds the checkpoints of an earlier launch: that is what a resume is.
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+
+
+def _predict_best(
+    trainer: L.Trainer, module: CultureClassifier, data: PaintingsDataModule, best: Path
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Probabilities of the best checkpoint on validation and test, every painting once."""
+    module.load_state_dict(read_checkpoint(best)["state_dict"])
+    loaders = [data.eval_dataloader("val"), data.eval_dataloader("test")]
+    trainer.logger = None  # nothing of this belongs into the history
+    outputs = trainer.predict(module, loaders)
+    assert outputs is not None
+    batches: list[Any] = [batch for loader in outputs for batch in loader]
+    rows = torch.cat([batch[1] for batch in batches]).cpu().numpy()
+    probabilities = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
+    selection = data.paintings.selection
+    expected = len(selection.members("val")) + len(selection.members("test"))
+    if len(np.unique(rows)) != expected or len(rows) != expected:
+        raise RuntimeError(f"{len(rows)} predictions for {expected} paintings of validation and test")
+    return rows, probabilities
+
+
+def _identity_part(
+    config: TrainConfig, directory: RunDirectory, variant: list[str], module: CultureClassifier
+) -> dict[str, Any]:
+    return {
+        "run": directory.path.name,
+        "study": config.study.name,
+        "architecture": config.architecture.name,
+        "scheduler": config.scheduler.name,
+        "method": config.method.name,
+        "variant": " ".join(variant),
+        "seed": config.seed,
+        "data": data_label(plain(config)),
+        "weights": module.start.label,
+        "imagenet": module.start.imagenet,
+    }
+
+
+def _cost_part(trainer: L.Trainer, module: CultureClassifier, recorder: Recorder, accelerator: str) -> dict[str, Any]:
+    parameters = list(module.network.parameters())
+    device = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
+    best = trainer.checkpoint_callbacks[0]
+    score = getattr(best, "best_model_score", None)
+    return {
+        "epochs": trainer.current_epoch,
+        "best_score": None if score is None else float(score),
+        "seconds": round(recorder.seconds, 2),
+        "images_per_second": round(recorder.train_images / max(recorder.train_seconds, 1e-9), 2),
+        "parameters": sum(p.numel() for p in parameters),
+        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "precision": str(trainer.precision),
+        "image_size": module.preprocessing.image_size,
+        "device": device,
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }

@@ -1,0 +1,1 @@
+"""Hydra's way into artculture's studies. Hydra imports this at every start: nothing heavy here."""

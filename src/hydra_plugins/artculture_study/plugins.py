@@ -1,0 +1,54 @@
+"""Sweeper and launcher of a study: all rows are handed to `artculture.runs.study` at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class StudySweeper(Sweeper):
+    """Expands a grid into its rows, as Hydra's basic sweeper does, without writing files of its own."""
+
+    def __init__(self, params: dict[str, Any] | None = None) -> None:
+        self.params = dict(params or {})
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from hydra.core.plugins import Plugins
+
+        self.config_loader = hydra_context.config_loader
+        self.rows_launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+        parser = OverridesParser.create(config_loader=self.config_loader)
+        typed = [f"{key}={value}" for key, value in self.params.items()] + list(arguments)
+        (rows,) = BasicSweeper.split_arguments(parser.parse_overrides(typed), max_batch_size=None)
+        return self.rows_launcher.launch(rows, initial_job_idx=0)
+
+
+class LocalLauncher(Launcher):
+    """Runs each row as a process of this machine."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config_loader, self.master = hydra_context.config_loader, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from artculture.runs.study import run_study
+
+        # SystemExit is the one thing that passes through Hydra untouched.
+        raise SystemExit(run_study(self.config_loader, self.master, job_overrides))
+
+
+_PLACE = "hydra_plugins.artculture_study.plugins"
+_store = ConfigStore.instance()
+_store.store(group="hydra/sweeper", name="artculture", node={"_target_": f"{_PLACE}.StudySweeper", "params": {}})
+_store.store(group="hydra/launcher", name="artculture", node={"_target_": f"{_PLACE}.LocalLauncher"})
