@@ -81,9 +81,7 @@ class Client:
         self._paces: dict[str, Pace] = {}
         self._failures_in_a_row = 0
         who = f"artculture/{__version__} (dataset builder{'; ' + manners.contact if manners.contact else ''})"
-        limits = httpx.Limits(
-            max_connections=manners.concurrency, max_keepalive_connections=manners.concurrency
-        )
+        limits = httpx.Limits(max_connections=manners.concurrency, max_keepalive_connections=manners.concurrency)
         self.http = httpx.AsyncClient(
             headers={"User-Agent": who, **(headers or {})},
             timeout=manners.timeout,
@@ -156,9 +154,7 @@ class Client:
         except httpx.UnsupportedProtocol as error:
             raise GoneError(f"no address that can be asked: `{url}`") from error
         except httpx.RequestError as error:
-            raise TroubleError(
-                Trouble(f"the connection broke ({str(error) or type(error).__name__})")
-            ) from error
+            raise TroubleError(Trouble(f"the connection broke ({str(error) or type(error).__name__})")) from error
         trouble = _status_trouble(response)
         if trouble is None:
             return response
@@ -229,9 +225,7 @@ def _web_page_trouble(response: httpx.Response, instead_of: str) -> Trouble | No
         return None
     title = re.search(rb"<title[^>]*>(.*?)</title>", response.content[:20_000], re.IGNORECASE | re.DOTALL)
     named = f" (“{' '.join(title[1].decode(errors='replace').split())[:80]}”)" if title else ""
-    return Trouble(
-        f"a web page{named} instead of {instead_of}: bot protection, maintenance or a proxy", wall=True
-    )
+    return Trouble(f"a web page{named} instead of {instead_of}: bot protection, maintenance or a proxy", wall=True)
 
 
 def _read_json(response: httpx.Response) -> dict[str, Any]:

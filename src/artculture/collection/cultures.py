@@ -49,18 +49,14 @@ class Gazetteer:
         InputError: a word that stands for two cultures.
     """
 
-    def __init__(
-        self, groups: Mapping[str, tuple[Sequence[str], Sequence[str]]], ignored: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, groups: Mapping[str, tuple[Sequence[str], Sequence[str]]], ignored: Iterable[str] = ()) -> None:
         self.locations = {culture: tuple(locations) for culture, (locations, _) in groups.items()}
         self._owner: dict[str, str] = {}
         for culture, (locations, nationalities) in groups.items():
             for word in (*locations, *nationalities):
                 other = self._owner.setdefault(word.casefold(), culture)
                 if other != culture:
-                    raise InputError(
-                        f"`{word}` stands for two cultures, {other} and {culture}; keep one of them"
-                    )
+                    raise InputError(f"`{word}` stands for two cultures, {other} and {culture}; keep one of them")
         # Longest first, so that "South Netherlandish" is not read as "Netherlandish".
         words = sorted({*self._owner, *(word.casefold() for word in ignored)}, key=len, reverse=True)
         self._pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)")

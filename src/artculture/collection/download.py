@@ -32,9 +32,7 @@ async def download_file(client: Client, url: str, target: Path, stage: Stage) ->
         except httpx.RequestError as error:
             reason = str(error) or type(error).__name__
         await asyncio.sleep(client.jitter(tries))
-    raise WorkError(
-        f"{url} can't be downloaded: {reason}. Run the same command again, or give a local source.path"
-    )
+    raise WorkError(f"{url} can't be downloaded: {reason}. Run the same command again, or give a local source.path")
 
 
 async def _go_on(http: httpx.AsyncClient, url: str, part: Path, stage: Stage) -> None:

@@ -44,9 +44,7 @@ def workplace(root: Path) -> Iterator[Ledger]:
     except Timeout as error:
         raise InputError(f"another fetch works in {root}; wait for it, or give another root=…") from error
     except OSError as error:
-        raise InputError(
-            f"{root} can't be written ({error.strerror}); give another folder as root=…"
-        ) from error
+        raise InputError(f"{root} can't be written ({error.strerror}); give another folder as root=…") from error
     try:
         sweep_temporaries(root / "images")
         ledger = Ledger(root / ".fetch" / "ledger.sqlite3")
@@ -103,9 +101,7 @@ async def _harvest(museum: Museum, limit: int | None) -> Harvest:
     except* WorkError as group:
         raise first_error(group) from group
     except* (KeyError, TypeError, ValueError, AttributeError) as group:
-        raise WorkError(
-            f"{museum.options.title} answers in an unexpected shape: {first_error(group)!r}"
-        ) from group
+        raise WorkError(f"{museum.options.title} answers in an unexpected shape: {first_error(group)!r}") from group
     return harvest
 
 
@@ -132,9 +128,7 @@ def next_batch(harvest: Harvest, tried: set[str], limit: int | None) -> list[str
             continue
         for claim in harvest.claims[object_id]:
             waiting[claim.culture].append(object_id)
-    return list(
-        dict.fromkeys(o for culture, number in lacking.items() for o in waiting[culture][: max(0, number)])
-    )
+    return list(dict.fromkeys(o for culture, number in lacking.items() for o in waiting[culture][: max(0, number)]))
 
 
 def in_order(harvest: Harvest) -> list[str]:

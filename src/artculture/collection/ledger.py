@@ -50,9 +50,7 @@ class Ledger:
             self._connection.executescript(SCHEMA)
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise InputError(
-                f"{path} is damaged ({error}); delete it, and the same command starts over"
-            ) from error
+            raise InputError(f"{path} is damaged ({error}); delete it, and the same command starts over") from error
 
     def close(self) -> None:
         self._connection.close()

@@ -73,6 +73,4 @@ class Pace:
             return
         self._wall = min(self._wall, self.rate)
         self.rate = max(SLOWEST, self.rate / 2)
-        self._next = max(
-            self._next, now + random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2.0 ** (self._streak - 2))
-        )
+        self._next = max(self._next, now + random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2.0 ** (self._streak - 2)))

@@ -49,9 +49,7 @@ def refetch(config: FetchConfig, root: Path, ledger: Ledger, board: ProgressBoar
     assert config.manifest is not None
     frozen = read_manifest(Path(config.manifest))
     if frozen.root.resolve() == root.resolve():
-        raise InputError(
-            f"{root} is where the frozen manifest lies: give another root=…, so that it stays as it is"
-        )
+        raise InputError(f"{root} is where the frozen manifest lies: give another root=…, so that it stays as it is")
     without = frozen.table["object_id"][frozen.table["image_url"] == ""]
     if len(without):
         raise InputError(
@@ -67,9 +65,7 @@ def refetch(config: FetchConfig, root: Path, ledger: Ledger, board: ProgressBoar
 
 
 class _Refetch:
-    def __init__(
-        self, config: FetchConfig, table: pd.DataFrame, root: Path, ledger: Ledger, stage: Stage
-    ) -> None:
+    def __init__(self, config: FetchConfig, table: pd.DataFrame, root: Path, ledger: Ledger, stage: Stage) -> None:
         self.rows: list[dict[Any, Any]] = table.to_dict("records")
         self.root = root
         self.ledger = ledger
@@ -157,17 +153,13 @@ class _Refetch:
         write_table(self.root / "failures.csv", FAILURE_COLUMNS, gone)
         write_table(self.root / "changed.csv", CHANGED_COLUMNS, changed)
         if not kept:
-            raise WorkError(
-                f"none of the {len(gone)} paintings is still there; failures.csv in {self.root} says why"
-            )
+            raise WorkError(f"none of the {len(gone)} paintings is still there; failures.csv in {self.root} says why")
         write_manifest(Manifest(self.root, pd.DataFrame(kept)))
         return Inventory(len(kept) - len(changed), changed, gone)
 
 
 def _gone_row(row: dict[Any, Any], failure: Any) -> dict[str, Any]:
-    reason, tries, at = (
-        (failure[key] for key in ("reason", "tries", "at")) if failure else ("not tried", 0, "")
-    )
+    reason, tries, at = (failure[key] for key in ("reason", "tries", "at")) if failure else ("not tried", 0, "")
     named = {key: row[key] for key in ("source", "object_id", "title")}
     return {**named, "url": row["image_url"], "reason": reason, "tries": tries, "last_try": at}
 

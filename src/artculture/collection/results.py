@@ -71,9 +71,7 @@ def write_results(
             "and the locations in conf/cultures tell why"
         )
     write_manifest(Manifest(root, pd.DataFrame(sorted(rows.values(), key=_order))))
-    write_table(
-        root / "records.csv", FIELDS_FOR_CURATION, sorted((r.for_curation() for r in records), key=_order)
-    )
+    write_table(root / "records.csv", FIELDS_FOR_CURATION, sorted((r.for_curation() for r in records), key=_order))
     write_table(root / "conflicts.csv", CONFLICT_COLUMNS, sorted(conflicts, key=_order))
     write_json(root / "fetch.json", _summary(ledger, harvests, outcome, parameters))
     return outcome
@@ -84,9 +82,7 @@ def _kept(harvest: Harvest, limit: int | None, outcome: Outcome) -> Iterable[tup
     route = museum.route
     outcome.claimed[route] = len(harvest.claims)
     outcome.requests[route] = museum.client.requests if museum.client else 0
-    named = {
-        claim.word for claims in harvest.claims.values() for claim in claims if claim.field == "geoLocation"
-    }
+    named = {claim.word for claims in harvest.claims.values() for claim in claims if claim.field == "geoLocation"}
     if named:
         places = (place for names in museum.visit.cultures.locations.values() for place in names)
         outcome.silent_locations += [place for place in places if place not in named]
@@ -142,9 +138,7 @@ def _conflict_row(harvest: Harvest, record: Record, decision: Decision) -> dict[
 
 
 def _failures(ledger: Ledger, harvests: Sequence[Harvest], outcome: Outcome) -> list[dict[str, Any]]:
-    routes = {
-        (h.museum.source, object_id): h.museum.route for h in reversed(harvests) for object_id in h.claims
-    }
+    routes = {(h.museum.source, object_id): h.museum.route for h in reversed(harvests) for object_id in h.claims}
     rows = []
     for row in ledger.failures():
         route = routes.get((row["source"], row["object_id"]))

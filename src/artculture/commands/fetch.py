@@ -43,9 +43,7 @@ def _inventory_text(inventory: "Inventory", root: Path) -> str:
     if inventory.changed:
         lines.append(f"{len(inventory.changed)} of them are other pictures than then: {root / 'changed.csv'}")
     if inventory.gone:
-        lines.append(
-            f"{len(inventory.gone)} not there (the same command tries again): {root / 'failures.csv'}"
-        )
+        lines.append(f"{len(inventory.gone)} not there (the same command tries again): {root / 'failures.csv'}")
     return "\n".join(lines) + "\n"
 
 
@@ -72,7 +70,5 @@ def _show(outcome: "Outcome", root: Path, cultures: list[str]) -> None:
     if outcome.conflicts:
         lines.append(f"{outcome.conflicts} were claimed by several cultures: {root / 'conflicts.csv'}")
     if outcome.failed.total():
-        lines.append(
-            f"{outcome.failed.total()} failed (the same command tries again): {root / 'failures.csv'}"
-        )
+        lines.append(f"{outcome.failed.total()} failed (the same command tries again): {root / 'failures.csv'}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -61,9 +61,7 @@ class Museum(museum.Museum):
         key = f"{self.options.base_url} {params}"
         found: list[dict[str, Any]] | None = self.ledger.page(self.route, key)
         if found is None:
-            answer = await self.page(
-                f"{self.options.base_url.rstrip('/')}/artworks/search", {"params": params}
-            )
+            answer = await self.page(f"{self.options.base_url.rstrip('/')}/artworks/search", {"params": params})
             found = list(answer.get("data") or [])
             # A short page is the last one today and may have more tomorrow; within a survey it is asked once.
             self.ledger.add_page(self.route, key, found)
@@ -80,9 +78,7 @@ def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
     public = found.get("is_public_domain") is True
     image_id = said(found.get("image_id"))
     images = {
-        f"image_{variant}": f"{iiif_url.rstrip('/')}/{image_id}/full/{width},/0/default.jpg"
-        if image_id
-        else ""
+        f"image_{variant}": f"{iiif_url.rstrip('/')}/{image_id}/full/{width},/0/default.jpg" if image_id else ""
         for variant, width in WIDTHS.items()
     }
     return Record(

@@ -75,8 +75,6 @@ def cleveland_record(found: dict[str, Any]) -> Record:
         classification=said(found.get("type")),
         department=said(found.get("department")),
         culture=said(found.get("culture") or []),
-        artist_nationality=said(
-            [nation for maker in makers for nation in re.findall(r"\(([^()]*)\)", maker)]
-        ),
+        artist_nationality=said([nation for maker in makers for nation in re.findall(r"\(([^()]*)\)", maker)]),
         rights=said(found.get("copyright")),
     )

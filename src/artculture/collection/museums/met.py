@@ -25,9 +25,7 @@ class Museum(museum.Museum):
     options: Options
 
     async def survey(self) -> Claims:
-        places = [
-            (culture, place) for culture, names in self.visit.cultures.locations.items() for place in names
-        ]
+        places = [(culture, place) for culture, names in self.visit.cultures.locations.items() for place in names]
         self.visit.stage.expect(len(places))
         claims: Claims = {}
         for culture, place in places:

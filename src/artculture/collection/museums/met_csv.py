@@ -101,9 +101,7 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
         have = set(pd.read_csv(table, nrows=0, encoding="utf-8-sig").columns)
         missing = [column for column in REQUIRED if column not in have]
         if missing:
-            raise InputError(
-                f"{table} is not MetObjects.csv: it lacks {', '.join(f'`{name}`' for name in missing)}"
-            )
+            raise InputError(f"{table} is not MetObjects.csv: it lacks {', '.join(f'`{name}`' for name in missing)}")
         pieces = pd.read_csv(
             table, dtype=str, keep_default_na=False, encoding="utf-8-sig", chunksize=ROWS,
             usecols=[column for column in COLUMNS if column in have],

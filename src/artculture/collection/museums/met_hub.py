@@ -57,9 +57,7 @@ class Museum(LocalMuseum):
     def __init__(self, route: str, options: Options, visit: museum.Visit) -> None:
         super().__init__(route, options, visit)
         if options.image != "small":
-            raise InputError(
-                "source.image=original: the dataset on the Hub holds the small pictures; use source=met"
-            )
+            raise InputError("source.image=original: the dataset on the Hub holds the small pictures; use source=met")
         self._places: dict[str, tuple[Shard, int, int]] = {}
         self._stopped = threading.Event()
 
@@ -133,9 +131,7 @@ class Museum(LocalMuseum):
             have = set(file.schema_arrow.names)
             missing = [column for column in (*REQUIRED, "jpg", "url") if column not in have]
             if missing:
-                raise InputError(
-                    f"{shard.name} lacks the columns {', '.join(f'`{name}`' for name in missing)}"
-                )
+                raise InputError(f"{shard.name} lacks the columns {', '.join(f'`{name}`' for name in missing)}")
             columns = [column for column in (*COLUMNS, "url") if column in have]
             for group in range(file.num_row_groups):
                 _raise_if(stopped)
@@ -148,9 +144,7 @@ class Museum(LocalMuseum):
                 self.ledger.add_records(self.route, kept)
         return places
 
-    def _read_pictures(
-        self, shard: Shard, groups: dict[int, dict[int, str]], stopped: threading.Event
-    ) -> None:
+    def _read_pictures(self, shard: Shard, groups: dict[int, dict[int, str]], stopped: threading.Event) -> None:
         with _parquet(shard) as file:
             for group, wanted in sorted(groups.items()):
                 left = set(wanted)
@@ -171,9 +165,7 @@ class Museum(LocalMuseum):
         assert record is not None
         if not self.visit.store.has(self.source, object_id):
             try:
-                self.visit.store.write(
-                    self.source, object_id, checked_picture(data or b""), record.image_small
-                )
+                self.visit.store.write(self.source, object_id, checked_picture(data or b""), record.image_small)
                 self.ledger.clear_failure(self.source, object_id)
             except BrokenPictureError as error:
                 self.fail(object_id, record, str(error))
