@@ -1,7 +1,10 @@
 import csv
+import errno
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from museum_servers import (
     serving,
 )
 
+from artculture.collection.pictures import PictureStore
 from artculture.data.manifest import CULTURES, read_manifest
 
 
@@ -170,6 +174,48 @@ def test_a_museum_out_of_reach_leaves_no_manifest(fetch, tmp_path, capsys):
         assert fetch("source=met", f"source.base_url={server.api}", "source.retries=1") == 1
     assert "The Met's collection API can't be searched: HTTP 500" in capsys.readouterr().err
     assert not (tmp_path / "met" / "manifest.csv").exists()
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(fetch, met, tmp_path, capsys, monkeypatch):
+    write = PictureStore.write
+
+    def full(self, source, object_id, *rest):
+        if object_id == "10060":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, source, object_id, *rest)
+
+    monkeypatch.setattr(PictureStore, "write", full)
+    assert fetch("source=met", f"source.base_url={met.api}") == 1
+    assert "can't be written: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert not (tmp_path / "met" / "manifest.csv").exists()
+    monkeypatch.undo()
+    kept = {file.stem for file in (tmp_path / "met" / "images").rglob("*.jpg")}
+    met.requests.clear()
+    assert fetch("source=met", f"source.base_url={met.api}") == 0
+    assert not kept & {path.removeprefix("/CRDImages/ep/web-large/DP")[:-4] for path in pictures_asked(met)}
+    assert len(read_manifest(tmp_path / "met")) == 44
+
+
+def test_an_interrupt_ends_with_130_and_the_next_run_goes_on(fetch, met, tmp_path):
+    command = [sys.executable, "-m", "artculture", "fetch", f"root={tmp_path / 'met'}", f"source.base_url={met.api}"]
+    with subprocess.Popen([*command, "source.rate=80", "source.start_rate=80"], stderr=subprocess.PIPE) as process:
+        while not list((tmp_path / "met").rglob("*.jpg")) and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        message = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert "the same command again goes on from here" in message
+    kept = {file.stem for file in (tmp_path / "met" / "images").rglob("[!.]*.jpg")}
+    met.requests.clear()
+    assert fetch("source=met", f"source.base_url={met.api}") == 0
+    assert not kept & {path.removeprefix("/CRDImages/ep/web-large/DP")[:-4] for path in pictures_asked(met)}
+
+
+def test_the_user_s_address_is_told_to_the_museum_and_not_to_the_readers_of_the_data(fetch, met, tmp_path):
+    met.requests.clear()
+    assert fetch("source=met", f"source.base_url={met.api}", "source.contact=me@example.org") == 0
+    assert "me@example.org" in met.requests[0].headers["user-agent"]
+    assert "me@example.org" not in (tmp_path / "met" / "fetch.json").read_text()
 
 
 def test_a_location_beyond_the_search_s_window_is_refused(fetch, capsys):

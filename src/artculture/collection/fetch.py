@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,11 +96,17 @@ async def _harvest(museum: Museum, limit: int | None) -> Harvest:
             harvest = Harvest(museum, claims)
             tried: set[str] = set()
             while batch := next_batch(harvest, tried, limit):
-                museum.visit.stage.expect(len(batch))
-                await museum.collect(batch)
+                lacking = [object_id for object_id in batch if not museum.settled(object_id)]
+                museum.visit.stage.expect(len(lacking))
+                await museum.collect(lacking)
                 tried.update(batch)
     except* WorkError as group:
         raise first_error(group) from group
+    except* (OSError, sqlite3.Error) as group:
+        raise WorkError(
+            f"{museum.visit.store.root} can't be written: {first_error(group)}. What is fetched is kept: mend it and "
+            "run the same command again"
+        ) from group
     except* (KeyError, TypeError, ValueError, AttributeError) as group:
         raise WorkError(f"{museum.options.title} answers in an unexpected shape: {first_error(group)!r}") from group
     return harvest

@@ -124,6 +124,14 @@ class Museum(ABC):
         """Have everything asked again, but for the pictures."""
         self.ledger.forget(self.route)
 
+    def settled(self, object_id: str) -> bool:
+        """Whether there is nothing left to ask for: the picture is at hand, or the record says there is none for us."""
+        record = self.known_record(object_id)
+        if record is None:
+            return False
+        wanted = record.is_public_domain and bool(record.image(self.variant))
+        return not wanted or self.visit.store.has(self.source, object_id)
+
     async def collect(self, object_ids: Collection[str]) -> None:
         """Bring record and picture of each object into the ledger and the store, or the reason why not."""
         queue = iter(object_ids)

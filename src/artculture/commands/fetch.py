@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from artculture.collection.config import FetchConfig
 from artculture.config import plain
@@ -30,12 +30,20 @@ def fetch(config: FetchConfig) -> int:
             inventory = refetch(config, root, ledger, board)
         else:
             harvests = collect_all(config, root, ledger, board)
-            outcome = write_results(root, ledger, harvests, config.limit_per_culture, plain(config))
+            outcome = write_results(root, ledger, harvests, config.limit_per_culture, _parameters(config))
     if config.manifest is not None:
         sys.stdout.write(_inventory_text(inventory, root))
     else:
         _show(outcome, root, list(config.cultures))
     return 0
+
+
+def _parameters(config: FetchConfig) -> dict[str, Any]:
+    """What the fetch was asked for, fit to be shared: without the user's e-mail address."""
+    parameters = plain(config)
+    for options in (parameters["source"], *parameters["museums"].values()):
+        options.pop("contact", None)
+    return parameters
 
 
 def _inventory_text(inventory: "Inventory", root: Path) -> str:

@@ -9,10 +9,10 @@ import fnmatch
 import importlib
 import random
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -82,14 +82,8 @@ class Museum(LocalMuseum):
     async def collect(self, object_ids: Collection[str]) -> None:
         missing: dict[Shard, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
         for object_id in object_ids:
-            record = self.known_record(object_id)
-            wanted = record is not None and record.is_public_domain and bool(record.image_small)
-            if wanted and not self.visit.store.has(self.source, object_id):
-                shard, group, row = self._places[object_id]
-                missing[shard][group][row] = object_id
-            else:
-                self.ledger.clear_failure(self.source, object_id)
-                self.visit.stage.advance()
+            shard, group, row = self._places[object_id]
+            missing[shard][group][row] = object_id
         for shard, groups in missing.items():
             await self._in_thread(self._read_pictures, shard, groups)
 
@@ -115,7 +109,7 @@ class Museum(LocalMuseum):
                         f"{self.options.title}: {type(error).__name__}: {error}. What is fetched is kept: "
                         "run the same command again later"
                     ) from error
-                time.sleep(random.uniform(0, min(60.0, self.options.backoff * 2.0**tries)))
+                stopped.wait(random.uniform(0, min(60.0, self.options.backoff * 2.0**tries)))
 
     def _shards(self) -> list[Shard]:
         shards = list(_local_shards(self.options) if self.options.path else _hub_shards(self.options))
@@ -200,11 +194,8 @@ def _local_shards(options: Options) -> Iterator[Shard]:
         raise InputError(f"no folder {folder}; source.path=… names the folder of the parquet files")
     for file in sorted(folder.rglob("*.parquet")) if folder.is_dir() else [folder]:
         stamp = file.stat()
-        yield Shard(
-            file.relative_to(folder).as_posix() if folder.is_dir() else file.name,
-            f"{stamp.st_size} {stamp.st_mtime_ns}",
-            lambda file=file: str(file),
-        )  # type: ignore[misc]
+        name = file.relative_to(folder).as_posix() if folder.is_dir() else file.name
+        yield Shard(name, f"{stamp.st_size} {stamp.st_mtime_ns}", partial(str, file))
 
 
 def _hub_shards(options: Options) -> Iterator[Shard]:
@@ -219,12 +210,8 @@ def _hub_shards(options: Options) -> Iterator[Shard]:
     for entry in tree:
         if fnmatch.fnmatch(entry.path, options.shards):
             address = f"datasets/{options.repo}@{commit}/{entry.path}"
-            yield Shard(
-                entry.path,
-                commit,
-                # Without a cache of its own: exactly the ranges that are read travel.
-                lambda address=address: files.open(address, "rb", cache_type="none"),  # type: ignore[misc]
-            )
+            # Without a cache of its own: exactly the ranges that are read travel.
+            yield Shard(entry.path, commit, partial(files.open, address, "rb", cache_type="none"))
 
 
 def _import(name: str) -> Any:
