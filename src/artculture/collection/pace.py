@@ -6,7 +6,7 @@ import random
 import time
 
 # Slots lie a little further apart than the limit asks, so that jitter on the way never makes more than that.
-MARGIN = 1.05
+MARGIN = 1.1
 SLOWEST = 0.2  # requests a second
 LONGEST_PAUSE = 60.0  # seconds
 
