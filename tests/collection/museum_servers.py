@@ -295,6 +295,7 @@ class MetServer(MuseumServer):
         self.old_search = old_search
         self.files: dict[str, bytes] = {}
         self.gone: set[str] = set()
+        self.forbidden: set[str] = set()
 
     @property
     def api(self) -> str:
@@ -303,6 +304,8 @@ class MetServer(MuseumServer):
     def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
         if path in self.gone:
             return as_json({"message": "Not a valid object"}, 404)
+        if path in self.forbidden:
+            return Answer(403, HTML, "text/html")
         if path in self.files:
             return ranged(self.files[path], "text/csv", headers)
         if path == "/public/collection/v1.1/search" and not self.old_search:

@@ -118,9 +118,10 @@ def test_retry_after_is_honoured_as_number_and_as_date(asked, monkeypatch):
     assert max(slept) == 7
 
 
-def test_a_museum_that_asks_for_hours_is_left_alone():
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_museum_that_asks_for_hours_is_left_alone(status):
     with pytest.raises(WorkError, match=r"The museum refuses us .*run the same command again later"):
-        ask(Script(Answer(429, b"", headers={"Retry-After": "7200"})))
+        ask(Script(Answer(status, b"", headers={"Retry-After": "7200"})))
 
 
 def test_a_wall_that_lasts_ends_the_fetch():
@@ -167,6 +168,16 @@ class _Counting:
     async def connect_tcp(self, *args, **kwargs):
         self.opened.append(args[0] if args else kwargs["host"])
         return await self.backend.connect_tcp(*args, **kwargs)
+
+
+@pytest.mark.parametrize("url", ["pictures/1.jpg", "ftp://museum/1.jpg", "http://museum:port/1.jpg", ""])
+def test_what_is_no_address_is_gone(url):
+    async def go() -> None:
+        async with Client("The museum", MANNERS) as client:
+            await client.picture(url)
+
+    with pytest.raises(GoneError, match="no address that can be asked"):
+        asyncio.run(go())
 
 
 def test_many_failures_in_a_row_end_the_fetch(monkeypatch):

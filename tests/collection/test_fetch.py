@@ -19,6 +19,7 @@ from museum_servers import (
     serving,
 )
 
+from artculture.collection import pace
 from artculture.collection.pictures import PictureStore
 from artculture.data.manifest import CULTURES, read_manifest
 
@@ -166,6 +167,18 @@ def test_a_bot_protection_is_waited_out(fetch, tmp_path):
         assert fetch("source=met", f"source.base_url={server.api}") == 0
         assert 0 < server.paused_requests < 40
     assert len(read_manifest(tmp_path / "met")) == 33
+
+
+def test_single_pictures_that_are_refused_are_not_taken_for_a_wall(fetch, tmp_path, monkeypatch):
+    monkeypatch.setattr(pace, "LONGEST_PAUSE", 0.02)
+    with serving(MetServer(many_places(8))) as server:
+        server.forbidden = {f"/CRDImages/ep/web-large/DP{number}.jpg" for number in (10000, 10003, 10006, 10009)}
+        arguments = ("source=met", f"source.base_url={server.api}", "source.retries=4", "source.patience=1.5")
+        # The second time nothing but refused pictures is left to ask for.
+        for _ in range(2):
+            assert fetch(*arguments, "source.concurrency=1") == 0
+            assert [row["reason"][:17] for row in rows(tmp_path / "met" / "failures.csv")] == ["picture: HTTP 403"] * 4
+    assert len(read_manifest(tmp_path / "met")) == 4
 
 
 def test_a_museum_out_of_reach_leaves_no_manifest(fetch, tmp_path, capsys):

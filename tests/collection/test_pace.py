@@ -82,6 +82,16 @@ def test_a_long_wall_never_slows_below_the_slowest_and_recovers_quickly(clock):
     assert pace.rate >= 2
 
 
+def test_refusals_that_were_not_meant_for_us_are_forgotten(clock):
+    pace = Pace(ceiling=10, start=5)
+    for _ in range(8):
+        pace.refused(turns(pace, 1, well=False)[0])
+    pace.forgive()
+    before = clock.now
+    assert turns(pace, 2)[-1] - before < 1
+    assert (pace.refused_since, pace.rate >= 5) == (None, True)
+
+
 def test_the_wait_that_the_server_asks_for_is_kept(clock):
     pace = Pace(ceiling=10, start=10)
     left_at = turns(pace, 1, well=False)[0]

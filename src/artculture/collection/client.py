@@ -79,6 +79,7 @@ class Client:
         self.manners = manners
         self.requests = 0
         self._paces: dict[str, Pace] = {}
+        self._answered: dict[str, str] = {}
         self._failures_in_a_row = 0
         who = f"artculture/{__version__} (dataset builder{'; ' + manners.contact if manners.contact else ''})"
         limits = httpx.Limits(max_connections=manners.concurrency, max_keepalive_connections=manners.concurrency)
@@ -120,7 +121,10 @@ class Client:
         read: Callable[[httpx.Response], T],
         then: Callable[[T], Any] | None = None,
     ) -> Any:
-        pace = self._pace(url)
+        try:
+            pace = self._pace(url)
+        except httpx.InvalidURL as error:
+            raise GoneError(f"no address that can be asked: `{url}`") from error
         broken, trouble = 0, Trouble("not tried")
         for tries in range(1, self.manners.retries + 2):
             left_at = await pace.turn()
@@ -128,6 +132,7 @@ class Client:
                 response = await self._try(url, params)
                 value = read(response)
                 pace.went_well()
+                self.remember(url)
                 # Decoding is work for another thread: the connections go on meanwhile.
                 result = value if then is None else await asyncio.to_thread(then, value)
                 self._failures_in_a_row = 0
@@ -142,7 +147,10 @@ class Client:
                 raise GaveUpError(f"{trouble.reason}, {broken} times")
             if tries <= self.manners.retries:
                 await asyncio.sleep(max(trouble.wait, self.jitter(tries)))
-        self._count_failure(trouble)
+        if trouble.wall and await self._answers_otherwise(url):
+            pace.forgive()  # this one thing is refused, not we
+        else:
+            self._count_failure(trouble)
         raise GaveUpError(f"{trouble.reason}, after {self.manners.retries + 1} tries")
 
     async def _try(self, url: str, params: Mapping[str, str | int] | None) -> httpx.Response:
@@ -164,9 +172,8 @@ class Client:
         raise TroubleError(trouble)
 
     def _mind(self, pace: Pace, trouble: Trouble, left_at: float, url: str) -> None:
-        if not trouble.wall:
-            return
-        pace.refused(left_at, trouble.wait)
+        if trouble.wall:
+            pace.refused(left_at, trouble.wait)
         lasted = time.monotonic() - (pace.refused_since or time.monotonic())
         if lasted > self.manners.patience or trouble.wait > LONGEST_ASKED:
             raise WorkError(
@@ -174,6 +181,21 @@ class Client:
                 "the same command again later, perhaps with a lower source.rate; The Met's data also comes "
                 "by source=met_hub, which asks the museum nothing"
             )
+
+    def remember(self, url: str) -> None:
+        """Note an address that has answered: by it a refused thing is told from a museum that refuses us."""
+        self._answered[_host(url)] = url
+
+    async def _answers_otherwise(self, url: str) -> bool:
+        proof = self._answered.get(_host(url))
+        if proof is None or proof == url:
+            return False
+        await self._pace(proof).turn()
+        try:
+            await self._try(proof, None)
+        except (TroubleError, GoneError):
+            return False
+        return True
 
     def _count_failure(self, trouble: Trouble) -> None:
         self._failures_in_a_row += 1
@@ -184,13 +206,17 @@ class Client:
             )
 
     def _pace(self, url: str) -> Pace:
-        host = httpx.URL(url).netloc.decode()
+        host = _host(url)
         if host not in self._paces:
             self._paces[host] = Pace(self.manners.rate, self.manners.start_rate)
         return self._paces[host]
 
     def jitter(self, tries: int) -> float:
         return random.uniform(0, min(LONGEST_WAIT, self.manners.backoff * 2.0 ** (tries - 1)))
+
+
+def _host(url: str) -> str:
+    return httpx.URL(url).netloc.decode()
 
 
 def _status_trouble(response: httpx.Response) -> Trouble | None:

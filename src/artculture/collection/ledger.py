@@ -97,6 +97,11 @@ class Ledger:
             variant,
         )
 
+    def picture_url(self, source: str) -> str | None:
+        """The address of some picture that was had, or None."""
+        row = self._one("select url from pictures where source = ? order by rowid desc limit 1", source)
+        return None if row is None else row["url"]
+
     def add_picture(
         self, source: str, object_id: str, variant: str, image: str, url: str,
         *, sha256: str, width: int, height: int, size: int,

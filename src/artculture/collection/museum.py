@@ -88,6 +88,9 @@ class Museum(ABC):
     def opened(self) -> AbstractAsyncContextManager[Any]:
         """The connection to the museum, for the length of a fetch."""
         self.client = Client(self.options.title, self.options.manners(), self.headers())
+        answered = self.ledger.picture_url(self.source)
+        if answered:
+            self.client.remember(answered)
         return self.client
 
     def headers(self) -> dict[str, str]:

@@ -54,6 +54,14 @@ class Pace:
             self._wall *= 1.001
         self.rate = min(self.ceiling, self.rate * growth)
 
+    def forgive(self) -> None:
+        """Forget refusals that turned out not to be meant for us."""
+        self._streak = 0
+        self.refused_since = None
+        self._wall = math.inf
+        self.rate = max(self.rate, self.start)
+        self._next = min(self._next, time.monotonic())
+
     def refused(self, left_at: float, wait: float = 0.0) -> None:
         """Slow down after a refusal (403, 429, 503, a web page instead of data).
 
