@@ -60,7 +60,8 @@ class CultureClassifier(L.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        # Not to the logger: a run logs its whole config, whose groups these names would overwrite.
+        self.save_hyperparameters(logger=False)
         self.hyper: dict[str, Any] = dict(self.hparams)
         self.classes = tuple(classes)
         self.start = RANDOM
@@ -194,6 +195,8 @@ class CultureClassifier(L.LightningModule):
             cast(Any, self.lr_schedulers()).step()
 
     def on_train_epoch_end(self) -> None:
+        for group in cast(Any, self.optimizers()).param_groups:
+            self.log(f"lr/{group['name']}", float(group["lr"]))
         if Schedule(**self.hyper["schedule"]).by_step:
             return
         scheduler = cast(Any, self.lr_schedulers())

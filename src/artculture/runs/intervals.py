@@ -24,11 +24,12 @@ def wilson(right: int, n: int) -> Interval:
 
 
 def over_seeds(values: Sequence[float]) -> Interval | None:
-    """Of the mean over independent seeds: Student's t; None for a single one."""
+    """Of a share's mean over independent seeds: Student's t, cut to 0..1; None for a single one."""
     if len(values) < 2:
         return None
     half = float(stats.t.ppf(0.975, len(values) - 1)) * float(stats.sem(values))
-    return (float(np.mean(values)) - half, float(np.mean(values)) + half)
+    mean = float(np.mean(values))
+    return (max(0.0, mean - half), min(1.0, mean + half))
 
 
 def bootstrap(

@@ -9,7 +9,6 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
@@ -219,8 +218,6 @@ def _trainer(
     callbacks = [recorder, *checkpoint_callbacks(directory, choice.monitor)]
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
-    if page is not None:
-        callbacks.append(LearningRateMonitor(logging_interval="epoch"))
     asked = str(choice.precision)
     precision: Any = hardware.best_precision(accelerator) if asked == "auto" else asked
     deterministic: Any = choice.deterministic
@@ -249,6 +246,10 @@ def _ignore_known_warnings() -> None:
     warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
     # Lightning 2.6 asks torch's pytree (lightning/pytorch/utilities/_pytree.py) in a way that torch phases out.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    # A frozen backbone is in eval mode on purpose.
+    warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training.*")
+    # Going on from another run's checkpoint: its best one stays where it is.
+    warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
     # The run directory holds the checkpoints of an earlier launch: that is what a resume is.
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
 

@@ -1,0 +1,74 @@
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artculture import cli
+
+os.environ["WANDB_MODE"] = "offline"
+
+# timm's own test models: a few thousand parameters, whole in every other way.
+STUB = ("architecture=timm", "architecture.name=test_resnet", "architecture.weights=none")
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTCULTURE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Three classes of 14 noisy pictures, told apart by a tint that a small network has to learn."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "pictures"
+    for name, tint in {"red": (40, -20, -20), "green": (-20, 40, -20), "blue": (-20, -20, 40)}.items():
+        (root / name).mkdir(parents=True)
+        for index in range(14):
+            noise = rng.normal(110, 70, (48, 50 + index, 3)) + np.array(tint)
+            Image.fromarray(noise.clip(0, 255).astype("uint8")).save(root / name / f"{index}.png")
+    return root
+
+
+@pytest.fixture
+def train(pictures: Path) -> Callable[..., int]:
+    """`artculture train` in this process, on the pictures, with a stub backbone unless told otherwise."""
+
+    def command(*overrides: str, logger: str = "csv", stub: bool = True) -> int:
+        usual = [f"logger={logger}", "data=folder", f"data.root={pictures}", "data.image_size=32"]
+        usual += ["data.batch_size=8", "trainer.max_epochs=3", *(STUB if stub else ())]
+        typed = {text.split("=")[0] for text in overrides}
+        return cli.main(["train", *(text for text in usual if text.split("=")[0] not in typed), *overrides])
+
+    return command
+
+
+@pytest.fixture
+def only_run(tmp_path: Path) -> Callable[[], Path]:
+    """The one run directory under outputs/."""
+
+    def find() -> Path:
+        (found,) = tmp_path.glob("outputs/*/*/config.yaml")
+        return found.parent
+
+    return find
+
+
+@pytest.fixture
+def read_json() -> Callable[[Path], dict[str, Any]]:
+    return lambda path: json.loads(path.read_text())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,0 +1,176 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from artculture.runs.callbacks import Recorder
+
+Train = Callable[..., int]
+
+
+def test_a_run_leaves_a_whole_directory(train: Train, only_run, read_json):
+    assert train() == 0
+    run = only_run()
+    result = read_json(run / "result.json")
+    assert run.name == "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8-max_epochs=3"
+    assert read_json(run / "status.json")["state"] == "finished"
+    assert list(pd.read_csv(run / "metrics.csv")["epoch"]) == [0, 1, 2]
+    assert result["counts"] == {"train": 36, "val": 3, "test": 3}
+    assert result["weights"] == "random"
+    assert set(pd.read_csv(run / "split.csv").columns) == {"object_id", "source", "culture", "split"}
+    assert (run.parent / "results.csv").is_file()
+
+
+def test_predictions_hold_every_held_out_painting_once(train: Train, only_run, read_json):
+    train()
+    predictions = pd.read_csv(only_run() / "predictions.csv")
+    result = read_json(only_run() / "result.json")
+    chances = predictions[["p_blue", "p_green", "p_red"]]
+    assert chances.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    assert predictions["object_id"].is_unique
+    test = predictions[predictions["split"] == "test"]
+    right = chances.loc[test.index].idxmax(axis=1).str.removeprefix("p_") == test["culture"]
+    assert right.mean() == pytest.approx(result["test_top1"])
+
+
+SCHEDULES = {
+    # gamma and k small enough that the rate falls within the few epochs
+    "step": ["scheduler=step", "scheduler.k=2", "method.head_lr=0.05"],
+    "plateau": ["scheduler=plateau", "scheduler.k=1", "scheduler.gamma=0.5", "method.head_lr=0.2"],
+    "cosine": ["scheduler=cosine", "method.head_lr=0.05"],
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("stop_after", [1, 4])
+def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_path, schedule, stop_after):
+    overrides = ["trainer.max_epochs=6", "architecture.head.dropout=0.3", *SCHEDULES[schedule]]
+    assert train(*overrides, "study.name=undisturbed") == 0
+    whole = only_run().parent / only_run().name
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(stop_after))
+        assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    resumed = tmp_path / "outputs" / "stopped" / whole.name
+
+    assert _same_tensors(whole / "checkpoints/last.ckpt", resumed / "checkpoints/last.ckpt")
+    assert _same_tensors(whole / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
+    assert (whole / "predictions.csv").read_bytes() == (resumed / "predictions.csv").read_bytes()
+    left, right = (pd.read_csv(run / "metrics.csv").drop(columns="seconds") for run in (whole, resumed))
+    pd.testing.assert_frame_equal(left, right, check_exact=True)
+    assert left["lr/head"].nunique() > 1
+    assert left["val/loss"].notna().all()
+
+
+def _die_at_epoch(epoch: int):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == epoch:
+            raise RuntimeError("the machine went down")
+
+    return on_train_epoch_start
+
+
+def _same_tensors(one: Path, other: Path) -> bool:
+    left, right = _tensors(one), _tensors(other)
+    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    content = torch.load(path, weights_only=True)
+    found = dict(content["state_dict"])
+    for optimizer in content.get("optimizer_states", []):
+        found |= {f"momentum {i}": state["momentum_buffer"] for i, state in optimizer["state"].items()}
+    return found
+
+
+def test_a_failed_run_says_why_and_is_retried(train, only_run, read_json, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(1))
+        assert train() == 1
+    status = read_json(only_run() / "status.json")
+    assert (status["state"], status["error"]) == ("failed", "the machine went down")
+    assert "the machine went down" in capsys.readouterr().err
+    assert train() == 0
+    assert "error" not in read_json(only_run() / "status.json")
+
+
+def test_a_finished_run_is_skipped(train, only_run, capsys):
+    train()
+    before = (only_run() / "result.json").stat().st_mtime_ns
+    assert train() == 0
+    assert (only_run() / "result.json").stat().st_mtime_ns == before
+
+
+def test_never_starts_over(train, only_run):
+    train()
+    before = (only_run() / "checkpoints/last.ckpt").stat().st_mtime_ns
+    assert train("resume=never") == 0
+    assert (only_run() / "checkpoints/last.ckpt").stat().st_mtime_ns != before
+    assert len(pd.read_csv(only_run() / "metrics.csv")) == 3
+
+
+def test_must_insists_on_a_checkpoint(train, capsys):
+    assert train("resume=must") == 2
+    assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_a_changed_config_is_refused_with_the_difference(train, only_run, capsys):
+    train()
+    stored = yaml.safe_load((only_run() / "config.yaml").read_text())
+    stored["method"]["momentum"] = 0.5
+    (only_run() / "config.yaml").write_text(yaml.safe_dump(stored))
+    assert train() == 2
+    message = capsys.readouterr().err
+    assert "method.momentum: 0.5 there, 0.9 now" in message
+    assert "resume=never" in message
+
+
+def test_changed_data_is_refused(train, only_run, pictures, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(1))
+        train()
+    (pictures / "red" / "3.png").unlink()
+    assert train() == 2
+    assert "the data changed" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_other_classes_is_refused(train, only_run, pictures, capsys):
+    train("study.name=three")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    assert train("study.name=two", "data.cultures=[red,blue]", f"resume='{checkpoint}'") == 2
+    message = capsys.readouterr().err
+    assert str(checkpoint) in message
+    assert "3 classes (blue, green, red)" in message
+
+
+def test_a_checkpoint_by_path_is_gone_on_from(train, only_run, tmp_path):
+    train("trainer.max_epochs=2", "study.name=two")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    assert train("trainer.max_epochs=4", "study.name=four", f"resume='{checkpoint}'") == 0
+    (metrics,) = tmp_path.glob("outputs/four/*/metrics.csv")
+    assert list(pd.read_csv(metrics)["epoch"]) == [2, 3]
+
+
+def test_an_unwritable_outputs_folder_is_named(train, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    assert train(f"study.root={tmp_path / 'taken'}") == 2
+    assert "study.root=" in capsys.readouterr().err
+
+
+def test_transfer_changes_the_head_alone(train, only_run):
+    train("method=transfer", "trainer.max_epochs=1", "study.name=one")
+    first = torch.load(only_run() / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    train("method=transfer", "trainer.max_epochs=1", "study.name=one", "resume=never", "seed=0", "method.head_lr=0.3")
+    changed = [p for p in Path("outputs/one").glob("*/checkpoints/last.ckpt") if "head_lr" in str(p)]
+    second = torch.load(changed[0], weights_only=True)["state_dict"]
+    assert {key for key in first if not torch.equal(first[key], second[key])} == {
+        key for key in first if key.startswith("network.head")
+    }
+
+
+def test_early_stopping_stops(train, only_run):
+    train("trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8")
+    assert len(pd.read_csv(only_run() / "metrics.csv")) < 10
