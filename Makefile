@@ -28,7 +28,7 @@ test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
-	$(BIN)/python benchmarks/fetch_torture.py --results benchmarks/results/fetch_torture.md
+	$(BIN)/python benchmarks/fetch_torture.py
 	$(BIN)/python benchmarks/fetch_hub_memory.py
 
 lint: setup ## check style, formatting and types
