@@ -6,7 +6,7 @@ GRID ?= study=table2 data=sample architecture.weights=auto
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid test test-slow lint format wheel clean
+.PHONY: help setup grid test test-slow bench-fetch lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,6 +26,10 @@ test: setup ## run the tests (minutes)
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
+	$(BIN)/python benchmarks/fetch_torture.py
+	$(BIN)/python benchmarks/fetch_hub_memory.py
 
 lint: setup ## check style, formatting and types
 	$(BIN)/ruff check .

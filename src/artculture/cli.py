@@ -12,7 +12,8 @@ from artculture import __version__
 from artculture.errors import InputError, WorkError, choices_hint
 
 COMMANDS = {
-    "curate": "flag what may be no painting, review it in the browser, apply exclusions, print Table 1",
+    "fetch": "bring a museum's open-access paintings and their labels onto this machine",
+    "curate": "flag what is no painting, review it in the browser, apply exclusions, print Table 1",
     "train": "train one row, or a grid of rows, and print the table",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
 }

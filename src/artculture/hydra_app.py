@@ -116,7 +116,8 @@ def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str]) ->
 def _choices(override: Override) -> list[Any]:
     if override.is_choice_sweep():
         return list(override.sweep_iterator())
-    return [override.value()]
+    value = override.value()
+    return value if isinstance(value, list) else [value]
 
 
 def _mistakes_in_the_rest(

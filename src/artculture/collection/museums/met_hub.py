@@ -1,0 +1,221 @@
+"""The Metropolitan Museum's bulk dataset on the Hugging Face Hub: parquet shards with the pictures inside.
+
+The metadata columns of a shard are read first; its picture column only in the row groups where a painting is
+kept. On the Hub both are read in ranges, so that most of a shard never travels.
+"""
+
+import asyncio
+import fnmatch
+import importlib
+import random
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from artculture.collection import museum
+from artculture.collection.met_table import COLUMNS, REQUIRED, is_painting, table_record
+from artculture.collection.museum import Claims, LocalMuseum, claims_of
+from artculture.collection.pictures import BrokenPictureError, checked_picture
+from artculture.collection.records import Record, said
+from artculture.errors import InputError, WorkError
+
+T = TypeVar("T")
+METADATA_ROWS = 4096  # rows of metadata in memory at once
+PICTURE_ROWS = 16  # pictures in memory at once
+BUFFER = 4 << 20  # bytes of a column read ahead
+NEEDS = "source=met_hub needs the extra `hub`: pip install 'artculture[hub]'"
+
+
+class Options(museum.Options):
+    """`path` is a folder of shards on this machine; without it the Hub's `repo` is read at `revision`."""
+
+    path: str | None
+    repo: str
+    revision: str
+    shards: str
+    words: list[str]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One parquet file; `stamp` changes when its content does, `opener` opens it for reading in ranges."""
+
+    name: str
+    stamp: str
+    opener: Callable[[], Any]
+
+
+class Museum(LocalMuseum):
+    source: ClassVar[str] = "met"
+    options_class = Options
+    options: Options
+
+    def __init__(self, route: str, options: Options, visit: museum.Visit) -> None:
+        super().__init__(route, options, visit)
+        if options.image != "small":
+            raise InputError("source.image=original: the dataset on the Hub holds the small pictures; use source=met")
+        self._places: dict[str, tuple[Shard, int, int]] = {}
+        self._stopped = threading.Event()
+
+    async def survey(self) -> Claims:
+        shards = await asyncio.to_thread(self._shards)
+        self.visit.stage.expect(len(shards))
+        for shard in shards:
+            key = f"{shard.name} {shard.stamp} {self.options.words}"
+            known: list[list[Any]] | None = self.ledger.page(self.route, key)
+            places = known if known is not None else await self._in_thread(self._read_metadata, shard)
+            if known is None:
+                self.ledger.add_page(self.route, key, places)
+            for object_id, group, row in places:
+                self._places.setdefault(object_id, (shard, group, row))
+            self.visit.stage.advance()
+        records = (self.ledger.record(self.route, object_id) for object_id in self._places)
+        return claims_of((record for record in records if record), self.visit.cultures)
+
+    async def ask_record(self, object_id: str) -> Record:
+        raise AssertionError(f"the survey reads every record, also that of {object_id}")
+
+    async def collect(self, object_ids: Collection[str]) -> None:
+        missing: dict[Shard, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
+        for object_id in object_ids:
+            shard, group, row = self._places[object_id]
+            missing[shard][group][row] = object_id
+        for shard, groups in missing.items():
+            await self._in_thread(self._read_pictures, shard, groups)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run blocking work on a shard, again where it fails; it ends soon when we are interrupted."""
+        try:
+            return await asyncio.to_thread(self._stubbornly, work, *arguments)
+        finally:
+            self._stopped.set()
+            self._stopped = threading.Event()
+
+    def _stubbornly(self, work: Callable[..., T], *arguments: Any) -> T:
+        stopped, tries = self._stopped, 0
+        while True:
+            try:
+                return work(*arguments, stopped)
+            except (InputError, WorkError):
+                raise
+            except Exception as error:  # the Hub's client raises those of its HTTP library, which changes
+                tries += 1
+                if tries > self.options.retries or stopped.is_set():
+                    raise WorkError(
+                        f"{self.options.title}: {type(error).__name__}: {error}. What is fetched is kept: "
+                        "run the same command again later"
+                    ) from error
+                stopped.wait(random.uniform(0, min(60.0, self.options.backoff * 2.0**tries)))
+
+    def _shards(self) -> list[Shard]:
+        shards = list(_local_shards(self.options) if self.options.path else _hub_shards(self.options))
+        if not shards:
+            where = self.options.path or f"{self.options.repo} ({self.options.shards})"
+            raise InputError(f"no parquet files in {where}; source.path=… names the folder that holds them")
+        return sorted(shards, key=lambda shard: shard.name)
+
+    def _read_metadata(self, shard: Shard, stopped: threading.Event) -> list[list[Any]]:
+        """Put the shard's paintings into the ledger; gives (object id, row group, row in it) of each."""
+        places: list[list[Any]] = []
+        with _parquet(shard, whole_columns=True) as file:
+            have = set(file.schema_arrow.names)
+            missing = [column for column in (*REQUIRED, "jpg", "url") if column not in have]
+            if missing:
+                raise InputError(f"{shard.name} lacks the columns {', '.join(f'`{name}`' for name in missing)}")
+            columns = [column for column in (*COLUMNS, "url") if column in have]
+            for group in range(file.num_row_groups):
+                _raise_if(stopped)
+                kept = []
+                for row, values in _rows(file, group, columns):
+                    record = table_record(values, image_url=said(values["url"]))
+                    if is_painting(record, self.options.words):
+                        kept.append(record)
+                        places.append([record.object_id, group, row])
+                self.ledger.add_records(self.route, kept)
+        return places
+
+    def _read_pictures(self, shard: Shard, groups: dict[int, dict[int, str]], stopped: threading.Event) -> None:
+        with _parquet(shard) as file:
+            for group, wanted in sorted(groups.items()):
+                left = set(wanted)
+                first = 0
+                for batch in file.iter_batches(batch_size=PICTURE_ROWS, row_groups=[group], columns=["jpg"]):
+                    _raise_if(stopped)
+                    for row in sorted(left.intersection(range(first, first + len(batch)))):
+                        self._keep(wanted[row], batch.column(0)[row - first].as_py())
+                        left.discard(row)
+                    first += len(batch)
+                    if not left:
+                        break
+
+    def _keep(self, object_id: str, cell: Any) -> None:
+        # The picture's column is the Hub's image type, a pair of bytes and name, or the bare bytes.
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        record = self.known_record(object_id)
+        assert record is not None
+        if not self.visit.store.has(self.source, object_id):
+            try:
+                self.visit.store.write(self.source, object_id, checked_picture(data or b""), record.image_small)
+                self.ledger.clear_failure(self.source, object_id)
+            except BrokenPictureError as error:
+                self.fail(object_id, record, str(error))
+        self.visit.stage.advance()
+
+
+def _raise_if(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise WorkError("interrupted")
+
+
+def _parquet(shard: Shard, whole_columns: bool = False) -> Any:
+    """A shard open for reading: its metadata in few requests, its pictures a little at a time."""
+    parquet = _import("pyarrow.parquet")
+    if whole_columns:
+        return parquet.ParquetFile(shard.opener(), pre_buffer=True)
+    return parquet.ParquetFile(shard.opener(), pre_buffer=False, buffer_size=BUFFER)
+
+
+def _rows(file: Any, group: int, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    row = 0
+    for batch in file.iter_batches(batch_size=METADATA_ROWS, row_groups=[group], columns=columns):
+        for values in batch.to_pylist():
+            yield row, values
+            row += 1
+
+
+def _local_shards(options: Options) -> Iterator[Shard]:
+    assert options.path is not None
+    folder = Path(options.path)
+    if not folder.exists():
+        raise InputError(f"no folder {folder}; source.path=… names the folder of the parquet files")
+    for file in sorted(folder.rglob("*.parquet")) if folder.is_dir() else [folder]:
+        stamp = file.stat()
+        name = file.relative_to(folder).as_posix() if folder.is_dir() else file.name
+        yield Shard(name, f"{stamp.st_size} {stamp.st_mtime_ns}", partial(str, file))
+
+
+def _hub_shards(options: Options) -> Iterator[Shard]:
+    hub = _import("huggingface_hub")
+    api = hub.HfApi(endpoint=options.base_url)
+    try:
+        commit = api.dataset_info(options.repo, revision=options.revision).sha
+        tree = list(api.list_repo_tree(options.repo, revision=commit, recursive=True, repo_type="dataset"))
+    except Exception as error:  # as above: whatever the Hub's client raises
+        raise WorkError(f"{options.title} can't be reached at {options.base_url}: {error}") from error
+    files = hub.HfFileSystem(endpoint=options.base_url)
+    for entry in tree:
+        if fnmatch.fnmatch(entry.path, options.shards):
+            address = f"datasets/{options.repo}@{commit}/{entry.path}"
+            # Without a cache of its own: exactly the ranges that are read travel.
+            yield Shard(entry.path, commit, partial(files.open, address, "rb", cache_type="none"))
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(NEEDS) from error

@@ -1,0 +1,82 @@
+"""`artculture fetch`: from museums to a manifest with its pictures."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artculture.collection.config import FetchConfig
+from artculture.config import plain
+from artculture.hydra_app import run_app
+
+if TYPE_CHECKING:
+    from artculture.collection.refetch import Inventory
+    from artculture.collection.results import Outcome
+
+
+def run(argv: list[str]) -> int:
+    return run_app("fetch", FetchConfig, fetch, argv)
+
+
+def fetch(config: FetchConfig) -> int:
+    # pandas waits until the config is known to be right: help and errors answer at once.
+    from artculture.collection.fetch import collect_all, workplace
+    from artculture.collection.progress import ProgressBoard
+    from artculture.collection.refetch import refetch
+    from artculture.collection.results import write_results
+
+    root = Path(config.root)
+    with workplace(root) as ledger, ProgressBoard() as board:
+        if config.manifest is not None:
+            inventory = refetch(config, root, ledger, board)
+        else:
+            harvests = collect_all(config, root, ledger, board)
+            outcome = write_results(root, ledger, harvests, config.limit_per_culture, _parameters(config))
+    if config.manifest is not None:
+        sys.stdout.write(_inventory_text(inventory, root))
+    else:
+        _show(outcome, root, list(config.cultures))
+    return 0
+
+
+def _parameters(config: FetchConfig) -> dict[str, Any]:
+    """What the fetch was asked for, fit to be shared: without the user's e-mail address."""
+    parameters = plain(config)
+    for options in (parameters["source"], *parameters["museums"].values()):
+        options.pop("contact", None)
+    return parameters
+
+
+def _inventory_text(inventory: "Inventory", root: Path) -> str:
+    lines = [f"{inventory.still_there} of {inventory.total} still there: {root / 'manifest.csv'}"]
+    if inventory.changed:
+        lines.append(f"{len(inventory.changed)} of them are other pictures than then: {root / 'changed.csv'}")
+    if inventory.gone:
+        lines.append(f"{len(inventory.gone)} not there (the same command tries again): {root / 'failures.csv'}")
+    return "\n".join(lines) + "\n"
+
+
+def _show(outcome: "Outcome", root: Path, cultures: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("culture", *outcome.claimed, title="paintings")
+    for number in range(1, 1 + len(outcome.claimed)):
+        table.columns[number].justify = "right"
+    for culture in cultures:
+        table.add_row(culture, *(str(outcome.kept[route][culture]) for route in outcome.claimed))
+    table.add_section()
+    for name, counter in (
+        ("claimed", outcome.claimed),
+        ("not in the public domain", outcome.not_public_domain),
+        ("without a picture", outcome.no_picture),
+        ("failed", outcome.failed),
+    ):
+        table.add_row(name, *(str(counter[route]) for route in outcome.claimed))
+    console = Console()
+    console.print(table)
+    lines = [f"{outcome.paintings} paintings: {root / 'manifest.csv'}"]
+    if outcome.conflicts:
+        lines.append(f"{outcome.conflicts} were claimed by several cultures: {root / 'conflicts.csv'}")
+    if outcome.failed.total():
+        lines.append(f"{outcome.failed.total()} failed (the same command tries again): {root / 'failures.csv'}")
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
