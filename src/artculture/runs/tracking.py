@@ -24,7 +24,8 @@ SUMMARIES = {
     "val/top3": "max,last",
     "val/macro_f1": "max,last",
 }
-INIT_TIMEOUT_SECONDS = 30
+# How long W&B may take to answer before the run goes on offline.
+INIT_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_TIMEOUT", "30"))
 # Pictures in the table of predictions: enough to leaf through, not so many that the upload is felt.
 MAX_TABLE_ROWS = 1000
 
@@ -57,10 +58,11 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
         raise InputError("logger=wandb needs wandb: pip install wandb, or take logger=csv") from error
     if wandb.run is not None:
         raise RuntimeError(f"the W&B run {wandb.run.id} is still open; a new one would write into it")
-    mode = _mode(wandb, offline)
+    mode = "offline" if offline else "online"
     try:
+        mode = _mode(wandb, offline)
         run = _init(wandb, page, directory, config, mode)
-    except (wandb.errors.CommError, wandb.errors.UsageError, TimeoutError) as error:
+    except (wandb.errors.Error, TimeoutError) as error:
         if mode != "online":
             raise
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", _first_line(error))
@@ -83,7 +85,8 @@ def _mode(wandb: Any, offline: bool) -> str:
         return "offline" if asked != "disabled" else "disabled"
     if offline:
         return "offline"
-    if not wandb.api.api_key:
+    # `login` asks the server about a key that it finds; a key in the environment is left to `init` and its timeout.
+    if "WANDB_API_KEY" not in os.environ and not wandb.login(prompt=False):
         log.warning("no W&B account at hand (`wandb login`): logging offline, `wandb sync` uploads later")
         return "offline"
     return "online"
@@ -101,7 +104,8 @@ def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any
         resume="allow" if mode == "online" else None,
         tags=list(page.tags),
         config=config,
-        dir=str(directory.path),
+        # Absolute: the service behind it may have been started in another folder.
+        dir=str(directory.path.resolve()),
         mode=mode,
         settings=wandb.Settings(init_timeout=INIT_TIMEOUT_SECONDS, silent=True),
     )
