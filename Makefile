@@ -22,7 +22,7 @@ grid: setup ## train the six rows of Table 2 on the embedded synthetic sample an
 	$(BIN)/artculture train $(GRID)
 
 test: setup ## run the tests (minutes)
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -m "not slow and not gpu"
+	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered -m "not slow and not gpu"
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
