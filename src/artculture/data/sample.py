@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +12,13 @@ from PIL import Image
 
 from artculture.data.manifest import CULTURES, Manifest, read_manifest, write_manifest
 from artculture.data.painter import hand, paint
+from artculture.errors import InputError
+from artculture.files import read_json, write_json
 
 # Raised when the same arguments draw other pictures, so that old folders are not taken for new ones.
-SAMPLE_VERSION = 1
+SAMPLE_VERSION = 2
+# Names what the folder was drawn from; written last.
+RECIPE = "sample.json"
 
 
 def sample_root(base: Path, *, per_culture: int, seed: int, size: int) -> Path:
@@ -41,15 +44,38 @@ def make_sample(
         seed: what they are drawn from.
         size: shorter side, pixels.
         on_progress: called with (done, all) while drawing.
+
+    Raises:
+        InputError: the folder holds something else, or a sample with other parameters.
     """
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.with_name(f".{root.name}.lock")):
-        if not (root / "manifest.csv").is_file():
-            _draw_beside(root, per_culture, seed, size, on_progress or (lambda *_: None))
+    recipe = {"sample_version": SAMPLE_VERSION, "per_culture": per_culture, "seed": seed, "size": size}
+    if not _is_whole(root, recipe):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.with_name(f".{root.name}.lock")):
+            if not _is_whole(root, recipe):
+                _draw_beside(root, recipe, on_progress or (lambda *_: None))
     return read_manifest(root)
 
 
-def _draw_beside(root: Path, per_culture: int, seed: int, size: int, on_progress: Callable[[int, int], None]) -> None:
+def _is_whole(root: Path, recipe: dict[str, int]) -> bool:
+    """Whether the folder holds this very sample; never true of another's folder, which is refused."""
+    if not root.exists() or not any(root.iterdir()):
+        return False
+    if not (root / RECIPE).is_file():
+        raise InputError(f"{root} holds something else than a sample: name another folder, or empty it")
+    if (found := read_json(root / RECIPE)) != recipe:
+        raise InputError(f"{root} holds the sample {found}, not {recipe}: name another folder, or delete it")
+    if not (root / "manifest.csv").is_file():
+        return False
+    images = read_manifest(root).paths()
+    # An empty picture is what a power cut leaves of a file that was not yet on the disk.
+    return len(images) == recipe["per_culture"] * len(CULTURES) and all(
+        image.is_file() and image.stat().st_size for image in images
+    )
+
+
+def _draw_beside(root: Path, recipe: dict[str, int], on_progress: Callable[[int, int], None]) -> None:
+    per_culture, seed, size = recipe["per_culture"], recipe["seed"], recipe["size"]
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}.") as temporary:
         folder = Path(temporary) / "sample"
         (folder / "images").mkdir(parents=True)
@@ -58,7 +84,10 @@ def _draw_beside(root: Path, per_culture: int, seed: int, size: int, on_progress
             rows.append(row)
             on_progress(len(rows), per_culture * len(CULTURES))
         write_manifest(Manifest(folder, pd.DataFrame(rows)))
-        shutil.rmtree(root, ignore_errors=True)  # what an earlier version or another hand left half-made
+        write_json(folder / RECIPE, recipe)
+        if root.exists():
+            # Empty, or this same sample with pictures missing.
+            root.rename(Path(temporary) / "replaced")
         folder.rename(root)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from artculture.data.manifest import CULTURES
 from artculture.data.painter.easel import Colour, Dice, Easel, mix
 from artculture.data.painter.finish import finish
-from artculture.data.painter.indoors import altar, branch, interior, page, portrait, still_life
+from artculture.data.painter.indoors import interior, portrait, still_life
 from artculture.data.painter.manners import MANNERS, NEIGHBOURS
+from artculture.data.painter.ornamental import altar, branch, page
 from artculture.data.painter.outdoors import landscape, scroll, seascape, veduta, waves
 from artculture.data.painter.palettes import mixed
 from artculture.errors import InputError, choices_hint
@@ -32,10 +33,10 @@ SCENES = {
 }
 
 # How many pictures a hand makes in a row, by share.
-SERIES = {1: 0.6, 2: 0.2, 3: 0.12, 4: 0.08}
+SERIES = {1: 0.7, 2: 0.16, 3: 0.09, 4: 0.05}
 # Indices are dealt to hands in blocks, so that a late index is as quick as an early one.
 BLOCK = 20
-LEARNED_NEXT_DOOR = 0.12
+LEARNED_NEXT_DOOR = 0.1
 
 
 def hand(culture: str, seed: int, index: int) -> int:
@@ -78,7 +79,9 @@ def paint(culture: str, seed: int, index: int, size: int = 160) -> np.ndarray[tu
     soft, light = plan.within(manner.soft), plan.within(manner.light)
     SCENES[scene](easel, palette, manner)
     length, thick, angle, spread = brush
-    easel.strokes(190, 0.7 * length, 0.6 * thick, angle, spread, 20)
+    if plan.chance(0.5):
+        easel.mirror()
+    easel.strokes(230, 0.8 * length, 0.75 * thick, angle, spread, manner.relief)
     return finish(easel, support, soft, light)
 
 

@@ -1,6 +1,8 @@
 """The surface that synthetic pictures are drawn on, and the dice that decide what is drawn."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from math import cos, pi, radians, sin
 from typing import TypeVar
 
@@ -51,13 +53,9 @@ class Dice:
         return options[int(self.rng.random() * len(options))]
 
     def weighted(self, weights: Mapping[T, float]) -> T:
-        left = float(self.rng.random()) * sum(weights.values())
-        options = list(weights)
-        for option in options[:-1]:
-            left -= weights[option]
-            if left < 0:
-                return option
-        return options[-1]
+        edges = list(accumulate(weights.values()))
+        place = bisect_right(edges, self.between(0, edges[-1]))
+        return list(weights)[min(place, len(edges) - 1)]
 
 
 class Easel:
@@ -77,6 +75,10 @@ class Easel:
         self.contour: Colour = (30, 26, 24)
         self.image = Image.new("RGB", (self.width, self.height))
         self.draw = ImageDraw.Draw(self.image)
+
+    def near(self, at: Point, dx: float, dy: float) -> Point:
+        """The position `dx`, `dy` shorter sides away from `at`."""
+        return at[0] + dx / self.wide, at[1] + dy / self.tall
 
     def fill(self, colour: Colour) -> None:
         self.draw.rectangle((0, 0, self.width, self.height), colour)
@@ -121,6 +123,9 @@ class Easel:
     def line(self, points: Sequence[Point], colour: Colour, width: float) -> None:
         scaled = [(x * self.width, y * self.height) for x, y in points]
         self.draw.line(scaled, colour, max(1, round(width * self.unit)))
+
+    def mirror(self) -> None:
+        self.image.paste(self.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
     def strokes(self, count: int, length: float, width: float, angle: float, spread: float, jitter: int) -> None:
         """Goes over what is painted with brush strokes in its own colours.

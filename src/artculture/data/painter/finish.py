@@ -3,7 +3,7 @@
 from math import cos, pi, sin
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 
 from artculture.data.painter.easel import OVERSAMPLING, Dice, Easel
 
@@ -29,7 +29,7 @@ def finish(e: Easel, support: str, soft: float, light: float) -> np.ndarray[tupl
     # Old varnish yellows, cleaned pictures turn cooler; photographs differ in exposure.
     age = np.float32(e.plan.between(-0.06, 0.12))
     varnish = np.array([1 + age * np.float32(0.5), 1, 1 - age], np.float32)
-    levels = levels * varnish * np.float32(e.plan.between(0.8, 1.25)) + np.float32(e.dice.between(-16, 22))
+    levels = levels * varnish * np.float32(e.plan.between(0.84, 1.14)) + np.float32(e.dice.between(-10, 20))
     return np.clip(levels, 0, 255).astype(np.uint8)
 
 
@@ -48,17 +48,23 @@ def noise(dice: Dice, height: int, width: int, down: int, across: int, depth: fl
     return coarse.repeat(down, axis=0).repeat(across, axis=1)[:height, :width]
 
 
+def thread(height: int, width: int) -> int:
+    """The finest mark of a support, in pixels: still to be seen when the picture is made half as large."""
+    return max(1, round(min(height, width) / 80))
+
+
 def canvas(dice: Dice, height: int, width: int) -> Levels:
-    weave = noise(dice, height, width, 1, 2, 0.1)
-    weave[::3] *= np.float32(0.94)
-    weave[:, ::3] *= np.float32(0.95)
+    fine = thread(height, width)
+    weave = noise(dice, height, width, fine, fine, 0.12)
+    for offset in range(fine):
+        weave[offset :: 2 * fine] *= np.float32(0.94)
+        weave[:, offset :: 2 * fine] *= np.float32(0.94)
     return weave
 
 
 def panel(dice: Dice, height: int, width: int) -> Levels:
     """Fine long grain, and a craze of thin cracks."""
-    wood = noise(dice, height, width, max(8, height // 4), 1, 0.09)
-    cracks = Image.new("L", (width, height), 255)
+    wood = noise(dice, height, width, max(8, height // 4), thread(height, width), 0.12)
     e = Easel(width, height, dice, dice)
     for _ in range(dice.count(3, 9)):
         x, y, turn = dice.between(0, 1), dice.between(0, 1), dice.between(0, 2 * pi)
@@ -72,14 +78,15 @@ def panel(dice: Dice, height: int, width: int) -> Levels:
 
 
 def paper(dice: Dice, height: int, width: int) -> Levels:
-    return noise(dice, height, width, 3, 3, 0.06) * noise(
+    fine = 2 * thread(height, width)
+    return noise(dice, height, width, fine, fine, 0.08) * noise(
         dice, height, width, max(6, height // 5), max(6, width // 5), 0.1
     )
 
 
 def silk(dice: Dice, height: int, width: int) -> Levels:
     """Horizontal threads, darker where the mount was folded."""
-    threads = noise(dice, height, width, 2, max(8, width // 3), 0.2)
+    threads = noise(dice, height, width, thread(height, width), max(8, width // 3), 0.2)
     for _ in range(dice.count(1, 4)):
         fold = int(dice.between(0, height - 2))
         threads[fold : fold + 2] *= np.float32(0.8)

@@ -1,11 +1,12 @@
-"""Scenes without a horizon: portrait, still life, interior, altar panel, album page, branch."""
+"""Scenes in rooms: portrait, still life, interior."""
 
 from math import cos, pi, sin
 
 from artculture.data.painter.easel import Colour, Easel, Point, mix, shade
 from artculture.data.painter.manners import Manner
-from artculture.data.painter.motifs import TREES, flower, fruit, standing_figure, vase
-from artculture.data.painter.outdoors import at_offset, ridge, sky
+from artculture.data.painter.motifs import TREES, flower, fruit, ridge, standing_figure, vase
+from artculture.data.painter.ornamental import border
+from artculture.data.painter.outdoors import sky
 from artculture.data.painter.palettes import Palette
 
 
@@ -25,7 +26,10 @@ def backdrop(e: Easel, p: Palette, m: Manner) -> None:
     if kind == "curtain":
         for fold in range(5):
             x = 0.02 + 0.08 * fold
-            e.polygon([(x, 0), (x + 0.08, 0), (x + 0.03, 0.85), (x - 0.03, 0.8)], shade(p.warm, 0.6 + 0.2 * (fold % 2)))
+            e.polygon(
+                [(x, 0), (x + 0.08, 0), (x + 0.03, 0.85), (x - 0.03, 0.8)],
+                shade(p.warm, 0.6 + 0.2 * (fold % 2)),
+            )
 
 
 def portrait(e: Easel, p: Palette, m: Manner) -> None:
@@ -35,16 +39,25 @@ def portrait(e: Easel, p: Palette, m: Manner) -> None:
     at = (e.plan.between(0.42, 0.58) + e.dice.between(-0.05, 0.05), e.dice.between(0.34, 0.42))
     cloth = e.plan.pick([p.dark, p.dark, p.warm, p.cool, p.mid])
     turned = e.dice.pick([-1, 1])
-    shoulders = [(-1.5, 2.6), (-1.35, 1.5), (-0.9, 1.0), (-0.3, 0.75), (0.3, 0.75), (0.9, 1.0), (1.35, 1.5), (1.5, 2.6)]
+    shoulders = [
+        (-1.5, 2.6),
+        (-1.35, 1.5),
+        (-0.9, 1.0),
+        (-0.3, 0.75),
+        (0.3, 0.75),
+        (0.9, 1.0),
+        (1.35, 1.5),
+        (1.5, 2.6),
+    ]
     e.shape(at, s, [(x + 0.1 * turned, y) for x, y in shoulders], cloth)
     e.shape(at, s, [(-0.2, 0.4), (0.2, 0.4), (0.28, 0.95), (-0.28, 0.95)], shade(p.skin, 0.8))
     hair = e.plan.pick([p.dark, p.mid, mix(p.dark, p.warm, 0.4)])
-    e.ellipse(at_offset(e, at, 0, -0.1 * s), 0.58 * s, 0.68 * s, hair)
+    e.ellipse(e.near(at, 0, -0.1 * s), 0.58 * s, 0.68 * s, hair)
     e.ellipse(at, 0.46 * s, 0.6 * s, p.skin)
     face(e, p, at, s, turned)
     dress(e, p, at, s, e.plan.pick(m.dress), cloth)
     if e.plan.chance(0.4):
-        e.ellipse(at_offset(e, at, -0.5 * turned * s, 1.9 * s), 0.26 * s, 0.18 * s, p.skin)
+        e.ellipse(e.near(at, -0.5 * turned * s, 1.9 * s), 0.26 * s, 0.18 * s, p.skin)
 
 
 def face(e: Easel, p: Palette, at: Point, s: float, turned: int) -> None:
@@ -54,40 +67,52 @@ def face(e: Easel, p: Palette, at: Point, s: float, turned: int) -> None:
     for side in (-1, 1):
         x = (0.19 * side - 0.06 * turned) * s
         e.line(
-            [at_offset(e, at, x - 0.08 * s, -0.16 * s), at_offset(e, at, x + 0.08 * s, -0.17 * s)], shadow, 0.035 * s
+            [e.near(at, x - 0.08 * s, -0.16 * s), e.near(at, x + 0.08 * s, -0.17 * s)],
+            shadow,
+            0.035 * s,
         )
-        e.ellipse(at_offset(e, at, x, -0.07 * s), 0.075 * s, 0.04 * s, p.dark, contour=False)
+        e.ellipse(e.near(at, x, -0.07 * s), 0.075 * s, 0.04 * s, p.dark, contour=False)
     nose = -0.08 * turned * s
     e.line(
-        [at_offset(e, at, nose * 0.5, -0.08 * s), at_offset(e, at, nose * 1.6, 0.15 * s)], shade(p.skin, 1.12), 0.05 * s
+        [e.near(at, nose * 0.5, -0.08 * s), e.near(at, nose * 1.6, 0.15 * s)],
+        shade(p.skin, 1.12),
+        0.05 * s,
     )
-    mouth = at_offset(e, at, -0.07 * turned * s, 0.3 * s)
+    mouth = e.near(at, -0.07 * turned * s, 0.3 * s)
     e.ellipse(mouth, 0.12 * s, 0.03 * s, mix(p.skin, (140, 40, 36), 0.5), contour=False)
 
 
 def dress(e: Easel, p: Palette, at: Point, s: float, kind: str, cloth: Colour) -> None:
     if kind == "ruff":
-        e.ellipse(at_offset(e, at, 0, 0.72 * s), 0.75 * s, 0.24 * s, p.light)
+        e.ellipse(e.near(at, 0, 0.72 * s), 0.75 * s, 0.24 * s, p.light)
         for fold in range(-4, 5):
-            foot = at_offset(e, at, 0.17 * fold * s, 0.86 * s)
-            e.line([at_offset(e, at, 0.09 * fold * s, 0.62 * s), foot], mix(p.light, p.mid, 0.5), 0.03 * s)
-        e.ellipse(at_offset(e, at, 0, 0.38 * s), 0.2 * s, 0.16 * s, p.skin, contour=False)
+            foot = e.near(at, 0.17 * fold * s, 0.86 * s)
+            e.line([e.near(at, 0.09 * fold * s, 0.62 * s), foot], mix(p.light, p.mid, 0.5), 0.03 * s)
+        e.ellipse(e.near(at, 0, 0.38 * s), 0.2 * s, 0.16 * s, p.skin, contour=False)
     elif kind == "wig":
         for side in (-1, 1):
             for curl in range(5):
                 e.ellipse(
-                    at_offset(e, at, 0.52 * side * s, (-0.4 + 0.26 * curl) * s),
+                    e.near(at, 0.52 * side * s, (-0.4 + 0.26 * curl) * s),
                     0.17 * s,
                     0.15 * s,
                     mix(p.light, p.mid, 0.3),
                 )
         e.shape(
-            at, s, [(-0.55, -0.35), (-0.3, -0.75), (0.3, -0.75), (0.55, -0.35), (0, -0.5)], mix(p.light, p.mid, 0.3)
+            at,
+            s,
+            [(-0.55, -0.35), (-0.3, -0.75), (0.3, -0.75), (0.55, -0.35), (0, -0.5)],
+            mix(p.light, p.mid, 0.3),
         )
     elif kind == "cap":
-        e.shape(at, s, [(-0.62, -0.3), (-0.55, -0.72), (0, -0.9), (0.55, -0.72), (0.62, -0.3), (0, -0.42)], p.accent)
+        e.shape(
+            at,
+            s,
+            [(-0.62, -0.3), (-0.55, -0.72), (0, -0.9), (0.55, -0.72), (0.62, -0.3), (0, -0.42)],
+            p.accent,
+        )
     elif kind == "hat":
-        e.ellipse(at_offset(e, at, 0, -0.45 * s), 0.95 * s, 0.16 * s, p.dark)
+        e.ellipse(e.near(at, 0, -0.45 * s), 0.95 * s, 0.16 * s, p.dark)
         e.shape(at, s, [(-0.45, -0.45), (-0.38, -1.0), (0.38, -1.0), (0.45, -0.45)], p.dark)
     elif kind == "veil":
         for side in (-1, 1):
@@ -115,7 +140,7 @@ def still_life(e: Easel, p: Palette, m: Manner) -> None:
     for _ in range(2 * things if bouquet else 0):
         at = (x + e.dice.between(-0.26, 0.26), table - e.dice.between(0.22, 0.56))
         e.line([(x, table - 0.18), at], shade(p.leaf, 0.8), 0.008)
-        e.blob(at_offset(e, at, 0.05, 0.03), 0.05, 0.03, p.leaf)
+        e.blob(e.near(at, 0.05, 0.03), 0.05, 0.03, p.leaf)
         flower(e, at, e.dice.between(0.03, 0.055), 6, e.dice.pick([p.light, p.warm, p.accent, p.cool]), p.accent)
     for step in range(things):
         at = (0.12 + 0.76 * (step + e.dice.between(0.2, 0.8)) / things, table + e.dice.between(0.02, 0.16))
@@ -155,137 +180,3 @@ def tiles(e: Easel, p: Palette, foot: float, vanish: Point) -> None:
             near, far = row / rows, (row + 1) / rows
             a, b = 1.6 * column / columns - 0.3, 1.6 * (column + 1) / columns - 0.3
             e.polygon([seen(a, near), seen(b, near), seen(b, far), seen(a, far)], mix(p.light, p.ground, 0.25))
-
-
-def altar(e: Easel, p: Palette, m: Manner) -> None:
-    """One to three haloed figures under an arch."""
-    field = e.plan.pick([p.accent, p.accent, p.sky, p.ground])
-    e.fill(field)
-    for _ in range(60):
-        at = (e.dice.between(0, 1), e.dice.between(0, 0.6))
-        e.ellipse(at, 0.008, 0.008, shade(field, e.dice.between(0.8, 1.15)), contour=False)
-    e.rectangle(0, e.plan.between(0.72, 0.85), 1, 1, p.mid)
-    count = e.plan.pick([1, 1, 3])
-    for person in range(count):
-        middle = 0.5 if count == 1 else 0.22 + 0.28 * person
-        s = e.plan.between(0.7, 0.85) if person == count // 2 else 0.55
-        saint(e, p, (middle, 0.94), s * (1.15 if count == 1 else 0.95))
-    e.strokes(110, m.length[0], m.width[0], sum(m.angle) / 2, sum(m.spread) / 2, 10)
-    arch = [(0.5 - 0.47 * cos(pi * step / 12), 0.34 - 0.3 * sin(pi * step / 12)) for step in range(13)]
-    frame = shade(p.dark, 1.2)
-    e.polygon([(0, 1), (0, 0), (1, 0), (1, 1), (0.97, 1), *arch[::-1], (0.03, 1)], frame)
-    e.line([(0.03, 1), *arch, (0.97, 1)], p.glow, 0.02)
-
-
-def saint(e: Easel, p: Palette, at: Point, s: float) -> None:
-    robe, mantle = e.dice.pick([p.warm, p.light, p.mid]), e.dice.pick([p.cool, p.dark, p.leaf])
-    head = at_offset(e, at, e.dice.between(-0.03, 0.03) * s, -0.86 * s)
-    e.ellipse(head, 0.15 * s, 0.15 * s, shade(p.glow, 1.1))
-    e.shape(at, s, [(-0.34, 0), (-0.27, -0.6), (-0.1, -0.76), (0.1, -0.76), (0.27, -0.6), (0.34, 0)], mantle)
-    e.shape(at, s, [(-0.12, 0), (-0.09, -0.7), (0.09, -0.7), (0.14, 0)], robe)
-    for fold in (-0.24, -0.17, 0.18, 0.25):
-        e.line(
-            [at_offset(e, at, fold * 0.6 * s, -0.55 * s), at_offset(e, at, fold * 1.2 * s, 0)],
-            shade(mantle, 0.7),
-            0.014,
-        )
-    e.ellipse(head, 0.075 * s, 0.1 * s, p.skin)
-    e.shape(
-        head,
-        s,
-        [(-0.1, 0.1), (-0.09, -0.07), (0, -0.13), (0.09, -0.07), (0.1, 0.1), (0.055, -0.05), (-0.055, -0.05)],
-        mantle,
-    )
-    for eye in (-0.03, 0.03):
-        e.ellipse(at_offset(e, head, eye * s, 0), 0.011 * s, 0.008 * s, p.dark, contour=False)
-    hands = [(-0.04, -0.42), (0, -0.54), (0.04, -0.42)]
-    e.shape(at, s, hands, p.skin)
-
-
-def border(e: Easel, p: Palette, width: float) -> None:
-    """Bands with a running pattern round the page."""
-    band, dot = e.plan.pick([p.warm, p.cool, p.light, p.accent]), e.plan.pick([p.accent, p.light, p.leaf])
-    across, down = width / e.wide, width / e.tall
-    for left, top, right, bottom in ((0, 0, 1, down), (0, 1 - down, 1, 1), (0, 0, across, 1), (1 - across, 0, 1, 1)):
-        e.rectangle(left, top, right, bottom, band)
-    step = width * 0.9
-    places: list[Point] = []
-    for count in range(int(e.wide / step)):
-        places += [((count + 0.5) * step / e.wide, y) for y in (down / 2, 1 - down / 2)]
-    for count in range(int(e.tall / step)):
-        places += [(x, (count + 0.5) * step / e.tall) for x in (across / 2, 1 - across / 2)]
-    for place in places:
-        e.ellipse(place, 0.26 * width, 0.26 * width, dot)
-    inner = [(across, down), (1 - across, down), (1 - across, 1 - down), (across, 1 - down), (across, down)]
-    e.line(inner, p.accent, 0.012)
-
-
-def page(e: Easel, p: Palette, m: Manner) -> None:
-    """Flat fields, a pavilion, small figures and patterned trees inside a border."""
-    e.fill(e.plan.pick([p.leaf, p.ground, p.cool, p.glow, p.light]))
-    horizon = e.plan.between(0.2, 0.35)
-    e.gradient(0, horizon, p.sky, p.glow)
-    e.polygon(ridge(e, horizon + 0.06, 0.08, 7), e.plan.pick([p.leaf, p.mid, p.cool]), contour=True)
-    for _ in range(e.plan.count(2, 4)):
-        leafy(e, p, (e.dice.between(0.15, 0.85), horizon + e.dice.between(0.12, 0.3)), e.dice.between(0.09, 0.15))
-    if e.plan.chance(0.65):
-        pavilion(e, p, (e.plan.pick([0.3, 0.68]), 0.78), e.plan.between(0.42, 0.55))
-    e.rectangle(0, 0.8, 1, 1, e.plan.pick([p.warm, p.cool, p.leaf]))
-    for _ in range(e.plan.count(*m.plenty)):
-        at = (e.dice.between(0.18, 0.82), e.dice.between(0.66, 0.9))
-        standing_figure(e, p, at, e.dice.between(0.2, 0.27), e.dice.pick([p.warm, p.accent, p.cool, p.light, p.leaf]))
-    border(e, p, e.plan.between(0.07, 0.14))
-
-
-def leafy(e: Easel, p: Palette, at: Point, s: float) -> None:
-    """A tree whose every leaf is drawn."""
-    e.line([at_offset(e, at, 0, 2 * s), at], p.dark, 0.02)
-    e.ellipse(at, s, s, shade(p.leaf, 0.6))
-    for leaf in range(14):
-        turn, reach = 2 * pi * leaf * 0.382, s * 0.9 * (leaf / 14) ** 0.5
-        place = at_offset(e, at, cos(turn) * reach, sin(turn) * reach)
-        e.ellipse(place, 0.018, 0.012, shade(p.leaf, 1.3 + 0.3 * (leaf % 2)), contour=False)
-
-
-def pavilion(e: Easel, p: Palette, at: Point, s: float) -> None:
-    e.shape(at, s, [(-0.5, 0), (-0.5, -0.75), (0.5, -0.75), (0.5, 0)], p.light)
-    niche = [(0.34 * cos(pi * step / 8), -0.34 - 0.3 * sin(pi * step / 8)) for step in range(9)]
-    e.shape(at, s, [(0.34, 0), *niche, (-0.34, 0)], p.warm)
-    e.shape(at, s, [(-0.62, -0.75), (-0.5, -0.86), (0.5, -0.86), (0.62, -0.75)], p.accent)
-    e.ellipse(at_offset(e, at, 0, -0.92 * s), 0.18 * s, 0.14 * s, p.light)
-
-
-def branch(e: Easel, p: Palette, m: Manner) -> None:
-    """A flowering branch that enters from one side, perhaps with a bird."""
-    field = e.plan.pick([p.ground, p.glow, p.accent, p.light, p.sky])
-    e.gradient(0, 1, mix(field, p.light, 0.15), field)
-    side, slope = e.plan.pick([0.0, 1.0]), e.plan.between(-0.5, 0.5)
-    start = (side, e.plan.between(0.35, 0.75))
-    petals, bloom = e.plan.count(4, 6), e.plan.pick([p.light, p.warm, p.accent])
-    for _ in range(e.plan.count(2, 3)):
-        at, width = start, 0.032
-        for _ in range(5):
-            reach, rise = e.dice.between(0.1, 0.2), slope * 0.16 + e.dice.between(-0.13, 0.1)
-            end = (at[0] + (reach if side == 0 else -reach), at[1] + rise)
-            e.line([at, end], mix(p.dark, p.mid, 0.25), width)
-            spray(e, p, end, petals, bloom, m)
-            at, width = end, width * 0.75
-    if e.plan.chance(0.5):
-        bird(e, p, (0.5 + e.dice.between(-0.2, 0.2), e.dice.between(0.2, 0.7)), e.plan.between(0.1, 0.16))
-
-
-def spray(e: Easel, p: Palette, at: Point, petals: int, bloom: Colour, m: Manner) -> None:
-    for _ in range(e.dice.count(*m.plenty) // 3):
-        place = at_offset(e, at, e.dice.between(-0.08, 0.08), e.dice.between(-0.08, 0.08))
-        leaf = [(-0.5, 0), (0, -0.22), (0.55, e.dice.between(-0.3, 0.3)), (0, 0.2)]
-        e.shape(place, 0.12, leaf, shade(p.leaf, e.dice.between(0.7, 1.15)))
-    flower(e, at_offset(e, at, 0, e.dice.between(-0.05, 0.05)), e.dice.between(0.026, 0.045), petals, bloom, p.warm)
-
-
-def bird(e: Easel, p: Palette, at: Point, s: float) -> None:
-    e.shape(at, s, [(-0.4, 0.1), (-1.5, 0.5), (-1.4, 0.7), (-0.3, 0.4)], p.dark)
-    e.ellipse(at, 0.6 * s, 0.36 * s, p.cool)
-    e.shape(at, s, [(-0.5, 0), (0.2, -0.15), (0.1, 0.25), (-0.7, 0.3)], shade(p.cool, 0.6))
-    head = at_offset(e, at, 0.55 * s, -0.3 * s)
-    e.ellipse(head, 0.24 * s, 0.22 * s, p.warm)
-    e.shape(head, s, [(0.2, -0.08), (0.5, 0.02), (0.2, 0.1)], p.dark)

@@ -9,6 +9,12 @@ from artculture.data.painter.palettes import Palette
 Motif = Callable[[Easel, Palette, Point, float], None]
 
 
+def ridge(e: Easel, base: float, height: float, steps: int) -> list[Point]:
+    """A closed outline of hills that stand on the lower edge."""
+    tops = base - height * e.dice.rng.random(steps + 1)
+    return [(0, 1), *((step / steps, float(top)) for step, top in enumerate(tops)), (1, 1)]
+
+
 def round_tree(e: Easel, p: Palette, at: Point, s: float) -> None:
     e.shape(at, s, [(-0.05, 0), (0.05, 0), (0.03, -0.5), (-0.03, -0.5)], p.dark, contour=False)
     for tone in (0.6, 0.8, 1.05, 1.3):
@@ -130,7 +136,10 @@ def peaks(e: Easel, p: Palette, at: Point, s: float) -> None:
         x, y = at[0] + e.dice.between(-0.3, 0.3), at[1]
         top = e.dice.between(0.6, 1.1)
         e.shape(
-            (x, y), s, [(-0.9, 0), (-0.2, -0.6 * top), (0, -top), (0.3, -0.5 * top), (0.9, 0)], mix(p.cool, p.sky, 0.35)
+            (x, y),
+            s,
+            [(-0.9, 0), (-0.2, -0.6 * top), (0, -top), (0.3, -0.5 * top), (0.9, 0)],
+            mix(p.cool, p.sky, 0.35),
         )
         e.shape((x, y), s, [(-0.11, -0.8 * top), (0, -top), (0.12, -0.8 * top), (0, -0.72 * top)], p.light)
 
@@ -163,7 +172,11 @@ def fruit(e: Easel, at: Point, s: float, colour: Colour) -> None:
         place = (at[0] - step * s / e.wide, at[1] - step * s / e.tall)
         e.ellipse(place, s * (0.95 - 1.1 * step), s * (0.95 - 1.1 * step), shade(colour, tone), contour=False)
     e.ellipse(
-        (at[0] - 0.4 * s / e.wide, at[1] - 0.42 * s / e.tall), 0.1 * s, 0.1 * s, shade(colour, 1.9), contour=False
+        (at[0] - 0.4 * s / e.wide, at[1] - 0.42 * s / e.tall),
+        0.1 * s,
+        0.1 * s,
+        shade(colour, 1.9),
+        contour=False,
     )
 
 
@@ -171,7 +184,11 @@ def vase(e: Easel, p: Palette, at: Point, s: float, colour: Colour) -> None:
     half = [(0.12, -1), (0.1, -0.8), (0.36, -0.5), (0.38, -0.25), (0.2, 0)]
     e.shape(at, s, [(-x, y) for x, y in half] + half[::-1], colour)
     e.shape(
-        at, s, [(-0.28, -0.5), (-0.2, -0.56), (-0.18, -0.15), (-0.26, -0.2)], mix(colour, p.light, 0.6), contour=False
+        at,
+        s,
+        [(-0.28, -0.5), (-0.2, -0.56), (-0.18, -0.15), (-0.26, -0.2)],
+        mix(colour, p.light, 0.6),
+        contour=False,
     )
 
 

@@ -4,14 +4,8 @@ from math import pi, sin
 
 from artculture.data.painter.easel import Colour, Easel, Point, mix, shade
 from artculture.data.painter.manners import Manner
-from artculture.data.painter.motifs import LANDMARKS, TREES, standing_figure
+from artculture.data.painter.motifs import LANDMARKS, TREES, ridge, standing_figure
 from artculture.data.painter.palettes import Palette
-
-
-def ridge(e: Easel, base: float, height: float, steps: int) -> list[Point]:
-    """A closed outline of hills that stand on the lower edge."""
-    tops = base - height * e.dice.rng.random(steps + 1)
-    return [(0, 1), *((step / steps, float(top)) for step, top in enumerate(tops)), (1, 1)]
 
 
 def sky(e: Easel, p: Palette, horizon: float, clouds: int) -> None:
@@ -80,14 +74,14 @@ def seascape(e: Easel, p: Palette, m: Manner) -> None:
 def ship(e: Easel, p: Palette, at: Point, s: float) -> None:
     e.shape(at, s, [(-0.5, -0.12), (0.55, -0.16), (0.4, 0.05), (-0.4, 0.05)], p.dark)
     for mast, height in ((-0.25, 0.8), (0.05, 1.05), (0.3, 0.75)):
-        e.line([at_offset(e, at, mast * s, -0.1 * s), at_offset(e, at, mast * s, -height * s)], p.dark, 0.03 * s)
-        sail = [(mast - 0.02, -0.95 * height), (mast + 0.2, -0.85 * height), (mast + 0.24, -0.25), (mast - 0.06, -0.22)]
+        e.line([e.near(at, mast * s, -0.1 * s), e.near(at, mast * s, -height * s)], p.dark, 0.03 * s)
+        sail = [
+            (mast - 0.02, -0.95 * height),
+            (mast + 0.2, -0.85 * height),
+            (mast + 0.24, -0.25),
+            (mast - 0.06, -0.22),
+        ]
         e.shape(at, s, sail, mix(p.light, p.mid, e.dice.between(0, 0.4)))
-
-
-def at_offset(e: Easel, at: Point, dx: float, dy: float) -> Point:
-    """The position `dx`, `dy` shorter sides away from `at`."""
-    return at[0] + dx / e.wide, at[1] + dy / e.tall
 
 
 def veduta(e: Easel, p: Palette, m: Manner) -> None:
@@ -130,10 +124,10 @@ def facade(e: Easel, p: Palette, side: float, vanish: Point) -> None:
         depth, roof = end, e.dice.between(0.02, 0.2)
 
 
-def scroll(e: Easel, p: Palette, m: Manner) -> None:  # noqa: ARG001 - every scene is called alike
+def scroll(e: Easel, p: Palette, m: Manner) -> None:
     """Mountains in washes above mist, trees and a hut in front, a column of brush marks and a seal."""
     paper = mix(p.light, p.ground, e.plan.between(0.1, 0.9))
-    layers, lean = e.plan.count(2, 4), e.plan.between(0.2, 0.8)
+    layers, lean = e.plan.count(2, max(2, m.plenty[1] // 3)), e.plan.between(0.2, 0.8)
     e.fill(paper)
     for layer in range(layers):
         foot = 0.42 + 0.5 * (layer + 1) / layers
@@ -162,8 +156,8 @@ def mountain(e: Easel, p: Palette, at: Point, s: float, paper: Colour, nearness:
         # Texture strokes run down from the crest.
         for _ in range(3):
             dx, reach = e.dice.between(-0.08, 0.08) * s, -y * e.dice.between(0.3, 0.8)
-            top = at_offset(e, at, x + dx, y * e.dice.between(0.6, 0.95))
-            e.line([top, at_offset(e, top, dx, min(reach, 0.4 * s))], mix(wash, p.dark, 0.4), 0.008)
+            top = e.near(at, x + dx, y * e.dice.between(0.6, 0.95))
+            e.line([top, e.near(top, dx, min(reach, 0.4 * s))], mix(wash, p.dark, 0.4), 0.008)
 
 
 def inscription(e: Easel, p: Palette, paper: Colour, x: float) -> None:
@@ -172,9 +166,19 @@ def inscription(e: Easel, p: Palette, paper: Colour, x: float) -> None:
     for column in range(e.plan.count(1, 3)):
         for row in range(e.dice.count(4, 9)):
             at = (x + 0.05 * column / e.wide, top + 0.028 * row)
-            e.line([at, (at[0] + e.dice.between(0.01, 0.03), at[1] + e.dice.between(-0.01, 0.012))], p.dark, 0.007)
+            e.line(
+                [at, (at[0] + e.dice.between(0.01, 0.03), at[1] + e.dice.between(-0.01, 0.012))],
+                p.dark,
+                0.007,
+            )
     seal = (x, top + 0.33)
-    e.shape(seal, 0.03, [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)], mix(p.accent, paper, 0.1), contour=False)
+    e.shape(
+        seal,
+        0.03,
+        [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)],
+        mix(p.accent, paper, 0.1),
+        contour=False,
+    )
 
 
 def waves(e: Easel, p: Palette, m: Manner) -> None:
@@ -185,7 +189,10 @@ def waves(e: Easel, p: Palette, m: Manner) -> None:
     if e.plan.pick(m.landmarks) == "cone":
         e.shape(place, 0.5, [(-1, 0.1), (-0.15, -0.7), (0.15, -0.7), (1, 0.1)], mix(p.cool, p.mid, 0.3))
         e.shape(
-            place, 0.5, [(-0.3, -0.52), (-0.15, -0.7), (0.15, -0.7), (0.3, -0.52), (0.1, -0.6), (-0.08, -0.5)], p.light
+            place,
+            0.5,
+            [(-0.3, -0.52), (-0.15, -0.7), (0.15, -0.7), (0.3, -0.52), (0.1, -0.6), (-0.08, -0.5)],
+            p.light,
         )
     else:
         e.ellipse((place[0], top * 0.5), 0.1, 0.1, p.warm)
