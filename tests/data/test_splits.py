@@ -100,8 +100,11 @@ def test_stored_is_taken_as_it_stands(rows):
 
 @pytest.mark.parametrize(
     ("stored", "says"),
-    [(None, "no split for every row"), (["train", "", "val", "test"], "no split for every row")]
-    + [(["train", "val", "val", "train"], "is in `test`")],
+    [
+        (None, "no split for every row"),
+        (["train", "", "val", "test"], "no split for every row"),
+        (["train", "val", "val", "train"], "is in `test`"),
+    ],
 )
 def test_a_stored_split_must_be_whole(rows, stored, says):
     table = rows(Dutch=[1] * 4)
