@@ -85,13 +85,14 @@ def validated(schema: type[Model], values: dict[str, Any]) -> Model:
 
 
 def value_mistakes(schema: type[BaseModel], values: dict[str, Any]) -> list[str]:
-    missing = sorted(_missing_values(values))
+    missing = sorted(_missing_keys(values))
+    told = [f"{key} is missing; give it as {key}=…" for key in missing]
     try:
         model = schema.model_validate(values)
     except ValidationError as error:
-        return missing + [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
+        return told + [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
     contradictions = getattr(model, "contradictions", None)
-    return missing + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
+    return told + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
 
 
 def mistakes_error(mistakes: list[str]) -> InputError:
@@ -100,12 +101,12 @@ def mistakes_error(mistakes: list[str]) -> InputError:
     return InputError(f"{len(mistakes)} mistakes in the config:\n  " + "\n  ".join(mistakes))
 
 
-def _missing_values(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def _missing_keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _missing_values(value, f"{prefix}{key}.")
+            yield from _missing_keys(value, f"{prefix}{key}.")
         elif value == "???":
-            yield f"{prefix}{key} is missing; give it as {prefix}{key}=…"
+            yield prefix + key
 
 
 def _explained(error: ValidationError, schema: type[BaseModel]) -> list[str]:
