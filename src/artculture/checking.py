@@ -61,6 +61,8 @@ def is_known(key: str, keys: set[str]) -> bool:
 
 def nearest_key(key: str, keys: set[str]) -> str:
     """A hint for an unknown key: the same last word elsewhere, else the nearest spelling, else its neighbours."""
+    # Its own section is near by spelling and no help.
+    keys = {known for known in keys if not (key.startswith(known + ".") or known.endswith(".*"))}
     same_word = sorted(known for known in keys if known.split(".")[-1] == key.split(".")[-1])
     if len(same_word) == 1:
         return f"did you mean `{same_word[0]}`?"
@@ -130,7 +132,8 @@ def _explain(detail: dict[str, Any], keys: set[str]) -> tuple[str, str]:
     if detail["type"] == "missing":
         return key, "is missing"
     if detail["type"] == "literal_error":
-        options = dict.fromkeys(re.findall(r"[^\s,']+(?<!or)", detail["ctx"]["expected"].replace(" or ", ", ")))
+        # pydantic says "'error', 'drop' or 32"; 32 and '32' are one to the user
+        options = dict.fromkeys(text.strip("'") for text in re.split(r", | or ", detail["ctx"]["expected"]))
         near = choices_hint(str(value), options)
         return f"{key}={value}", near if near.startswith("did") else f"choose {' | '.join(options)}"
     return f"{key}={value}", str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
