@@ -61,6 +61,8 @@ def is_known(key: str, keys: set[str]) -> bool:
 
 def nearest_key(key: str, keys: set[str]) -> str:
     """A hint for an unknown key: the same last word elsewhere, else the nearest spelling, else its neighbours."""
+    # Its own section is near by spelling and no help.
+    keys = {known for known in keys if not (key.startswith(known + ".") or known.endswith(".*"))}
     same_word = sorted(known for known in keys if known.split(".")[-1] == key.split(".")[-1])
     if len(same_word) == 1:
         return f"did you mean `{same_word[0]}`?"
@@ -85,13 +87,14 @@ def validated(schema: type[Model], values: dict[str, Any]) -> Model:
 
 
 def value_mistakes(schema: type[BaseModel], values: dict[str, Any]) -> list[str]:
-    missing = sorted(_missing_values(values))
+    missing = sorted(_missing_keys(values))
+    told = [f"{key} is missing; give it as {key}=…" for key in missing]
     try:
         model = schema.model_validate(values)
     except ValidationError as error:
-        return missing + [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
+        return told + [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
     contradictions = getattr(model, "contradictions", None)
-    return missing + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
+    return told + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
 
 
 def mistakes_error(mistakes: list[str]) -> InputError:
@@ -100,12 +103,12 @@ def mistakes_error(mistakes: list[str]) -> InputError:
     return InputError(f"{len(mistakes)} mistakes in the config:\n  " + "\n  ".join(mistakes))
 
 
-def _missing_values(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def _missing_keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _missing_values(value, f"{prefix}{key}.")
+            yield from _missing_keys(value, f"{prefix}{key}.")
         elif value == "???":
-            yield f"{prefix}{key} is missing; give it as {prefix}{key}=…"
+            yield prefix + key
 
 
 def _explained(error: ValidationError, schema: type[BaseModel]) -> list[str]:
@@ -129,7 +132,8 @@ def _explain(detail: dict[str, Any], keys: set[str]) -> tuple[str, str]:
     if detail["type"] == "missing":
         return key, "is missing"
     if detail["type"] == "literal_error":
-        options = dict.fromkeys(re.findall(r"[^\s,']+(?<!or)", detail["ctx"]["expected"].replace(" or ", ", ")))
+        # pydantic says "'error', 'drop' or 32"; 32 and '32' are one to the user
+        options = dict.fromkeys(text.strip("'") for text in re.split(r", | or ", detail["ctx"]["expected"]))
         near = choices_hint(str(value), options)
         return f"{key}={value}", near if near.startswith("did") else f"choose {' | '.join(options)}"
     return f"{key}={value}", str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")

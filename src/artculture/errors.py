@@ -12,6 +12,12 @@ class WorkError(Exception):
     """The input was right, the work failed all the same. Exit code 1."""
 
 
+def reason_of(error: BaseException) -> str:
+    """The first line of what an error says, or its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def choices_hint(wrong: str, valid: Iterable[str], *, shown: int = 12) -> str:
     """The nearest valid spelling of `wrong`, or else the list of valid ones."""
     options = sorted(valid)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -107,17 +107,23 @@ def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str]) ->
     if key.startswith("hydra"):
         return None
     if key in groups:
-        wrong = [c for c in _choices(override) if isinstance(c, str) and c not in groups[key]]
-        wrong = [choice for choice in wrong if not (override.is_delete() or "/" in choice)]
-        return f"{key}={wrong[0]}: {choices_hint(wrong[0], groups[key])}" if wrong else None
+        return None if override.is_delete() else _choice_mistake(override, groups[key])
     return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
 
 
-def _choices(override: Override) -> list[Any]:
-    if override.is_choice_sweep():
-        return list(override.sweep_iterator())
-    value = override.value()
-    return value if isinstance(value, list) else [value]
+def _choice_mistake(override: Override, options: set[str]) -> str | None:
+    value: Any = override.value()
+    choices: list[Any] = value if isinstance(value, list) else [value]
+    if isinstance(value, Glob):
+        choices = value.filter(sorted(options)) or [None]
+    elif override.is_choice_sweep():
+        choices = list(override.sweep_iterator())
+    for choice in choices:
+        if not isinstance(choice, str):
+            return f"{override.input_line}: name one option; {choices_hint('', options)}"
+        if choice not in options and "/" not in choice:
+            return f"{override.key_or_group}={choice}: {choices_hint(choice, options)}"
+    return None
 
 
 def _mistakes_in_the_rest(
@@ -128,6 +134,7 @@ def _mistakes_in_the_rest(
     singles = [
         f"{o.get_key_element()}={next(iter(o.sweep_string_iterator()))}" if o.is_sweep_override() else text
         for o, text in zip(parsed, overrides, strict=True)
+        if not isinstance(o.value(), Glob)  # only Hydra's own loader can expand it
     ]
     if extra_folder:
         singles.append(f"hydra.searchpath=[file://{extra_folder}]")

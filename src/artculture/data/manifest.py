@@ -148,7 +148,7 @@ def _duplicates(table: pd.DataFrame) -> Iterable[str]:
 def _paths_that_leave(table: pd.DataFrame) -> Iterable[str]:
     for row, image in table["image"].items():
         parts = PurePosixPath(str(image).replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             yield f"line {int(str(row)) + 2}: image `{image}` leaves the manifest's folder"
 
 

@@ -87,6 +87,8 @@ def label_order(table: pd.DataFrame, cultures: list[str] | None) -> tuple[str, .
         InputError: a culture that has no painting, or fewer than two classes.
     """
     present = set(table["culture"])
+    if not present:
+        raise InputError("not one painting is left to use; a classifier needs at least two classes of them")
     if cultures is not None:
         unknown = [name for name in cultures if name not in present]
         if unknown:

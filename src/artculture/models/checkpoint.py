@@ -1,13 +1,12 @@
 """Checkpoints read back: safely, and with a clear word when they are not ours."""
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from artculture.errors import InputError
+from artculture.errors import InputError, reason_of
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 
 
@@ -21,9 +20,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"no checkpoint at {path}")
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} can't be read safely as a checkpoint: {reason}") from error
+    except Exception as error:  # bytes that are no checkpoint make the unpickler raise nearly anything
+        raise InputError(f"{path} can't be read safely as a checkpoint: {reason_of(error)}") from error
     ours = content.get("artculture") if isinstance(content, dict) else None
     if not isinstance(ours, dict) or "hyper_parameters" not in content:
         raise InputError(f"{path} is no checkpoint of artculture (nothing of its classes and preprocessing in it)")

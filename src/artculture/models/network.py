@@ -10,8 +10,8 @@ from torch import Tensor, nn
 def make_head(features: int, hidden: Sequence[int], classes: int, dropout: float = 0.0) -> nn.Sequential:
     """Linear layers of the given sizes with ReLU between them and none after the last.
 
-    Hidden layers start as He et al. (2015, arXiv:1502.01852) give for ReLU, so that three of them pass on a
-    backbone's features at full strength; the last starts with unit gain, for it has no ReLU after it.
+    The layers start as torch's linear layers do, at less than unit gain: with He's gain the first large steps from
+    random features were seen to kill every ReLU of the head, for good.
 
     Args:
         features: length of the backbone's vector.
@@ -24,8 +24,6 @@ def make_head(features: int, hidden: Sequence[int], classes: int, dropout: float
     for index, (before, after) in enumerate(itertools.pairwise(sizes)):
         last = index == len(sizes) - 2
         linear = nn.Linear(before, after)
-        nn.init.kaiming_normal_(linear.weight, nonlinearity="linear" if last else "relu")
-        nn.init.zeros_(linear.bias)
         layers += [nn.Dropout(dropout)] if dropout else []
         layers += [linear] if last else [linear, nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import pickle
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
-from artculture.errors import InputError
+from artculture.errors import InputError, reason_of
 from artculture.models import backbones
 from artculture.models.backbones import Backbone, torchvision_member
 
@@ -144,9 +143,11 @@ def _torchvision_state(name: str, member: str) -> StateDict:
         raise UnreachableError(
             f"ImageNet weights {weights.url} can't be reached ({reason}), nor are they at {file}"
         ) from error
-    except RuntimeError as error:
+    except Exception as error:
+        if file.is_file():
+            raise UnreachableError(f"{file} is damaged ({reason_of(error)}); delete it") from error
         # torch.hub says "invalid hash value"; the file was not kept
-        raise UnreachableError(f"ImageNet weights {weights.url} arrived damaged ({error})") from error
+        raise UnreachableError(f"ImageNet weights {weights.url} arrived damaged ({reason_of(error)})") from error
 
 
 def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
@@ -164,9 +165,9 @@ def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
         with _no_endless_wait(), _hub_at_hand():
             model = backbones._import_timm().create_model(known, pretrained=True, num_classes=0)
     except Exception as error:  # timm and the hub raise many kinds for one thing
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnreachableError(
-            f"ImageNet weights {where} of {known} can't be reached ({reason}), nor are they in {HF_HUB_CACHE}{extra}"
+            f"ImageNet weights {where} of {known} can't be reached ({reason_of(error)}), nor are they in "
+            f"{HF_HUB_CACHE}{extra}"
         ) from error
     return dict(model.state_dict()), f"timm {config.get('hf_hub_id', known).rpartition('/')[2]}"
 
@@ -204,12 +205,8 @@ def read_state_dict(path: Path) -> StateDict:
             loaded: Any = load_file(path)
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise InputError(
-            f"{path} is not a file of weights that can be read safely: {str(error).splitlines()[0]}"
-        ) from error
-    except Exception as error:  # safetensors raises its own type, from Rust
-        raise InputError(f"{path} is not a file of weights: {error}") from error
+    except Exception as error:  # bytes that are no weights make both readers raise nearly anything
+        raise InputError(f"{path} is not a file of weights that can be read safely: {reason_of(error)}") from error
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]

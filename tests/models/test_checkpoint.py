@@ -1,0 +1,121 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from artculture.errors import InputError
+from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
+
+
+@pytest.fixture
+def saved(make, fit, tmp_path):
+    """A classifier after two epochs and its checkpoint."""
+    module = make(dropout=0.3)
+    module.provenance = {"manifest": "abc"}
+    module.start_from("none")
+    fit(module).save_checkpoint(tmp_path / "a.ckpt")
+    return module.eval(), tmp_path / "a.ckpt"
+
+
+def test_it_predicts_the_same_bit_for_bit_from_the_file_alone(saved, held_out):
+    module, path = saved
+    again = load_classifier(path)
+    assert not again.training
+    for pictures, _, _ in held_out:
+        assert torch.equal(again(pictures), module(pictures))
+
+
+def test_it_is_read_without_unpickling(saved):
+    content = torch.load(saved[1], weights_only=True)
+    ours = content["artculture"]
+    assert ours["classes"] == ["blue", "green", "red"]
+    assert ours["preprocessing"] == {
+        "image_size": 32, "resize": 34, "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3,
+    }  # fmt: skip
+    assert (ours["weights"], ours["manifest"]) == ("random", "abc")
+
+
+def test_a_rebuilt_classifier_knows_classes_and_size(saved):
+    again = load_classifier(saved[1])
+    assert again.classes == ("blue", "green", "red")
+    assert again.preprocessing == saved[0].preprocessing
+
+
+def test_rebuilding_needs_no_pretrained_weights(make, fit, tmp_path, monkeypatch):
+    module = make(method="finetuned")
+    fit(module, epochs=1).save_checkpoint(tmp_path / "a.ckpt")
+    monkeypatch.setattr("artculture.models.classifier.load_start", None)
+    assert load_classifier(tmp_path / "a.ckpt").hyper["method"] == "finetuned"
+
+
+def test_the_same_classes_pass(saved):
+    check_classes(read_checkpoint(saved[1]), saved[1], ("blue", "green", "red"))
+
+
+@pytest.mark.parametrize("classes", [("blue", "red"), ("red", "green", "blue"), ("Dutch", "Indian", "Chinese")])
+def test_another_class_list_is_refused(saved, classes):
+    with pytest.raises(InputError) as caught:
+        check_classes(read_checkpoint(saved[1]), saved[1], classes)
+    message = str(caught.value)
+    assert str(saved[1]) in message
+    assert "3 classes (blue, green, red)" in message
+    assert f"{len(classes)} ({', '.join(classes)})" in message
+    assert "resume=never" in message
+
+
+class Burglar:
+    def __init__(self, loot: Path) -> None:
+        self.loot = loot
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.loot),))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match="no checkpoint at"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    torch.save({"artculture": Burglar(tmp_path / "loot")}, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="can't be read safely"):
+        read_checkpoint(tmp_path / "a.ckpt")
+    assert not (tmp_path / "loot").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half a zip"])
+def test_no_checkpoint_at_all(tmp_path, content):
+    (tmp_path / "a.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match="can't be read safely"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_a_cut_off_checkpoint(saved):
+    os.truncate(saved[1], saved[1].stat().st_size // 2)
+    with pytest.raises(InputError, match="can't be read safely"):
+        read_checkpoint(saved[1])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"state_dict": {}},
+        {"state_dict": {}, "hyper_parameters": {}},
+        [1, 2],
+        {"artculture": 1, "hyper_parameters": {}},
+        torch.ones(2),
+    ],
+)
+def test_a_foreign_checkpoint_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="is no checkpoint of artculture"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_a_checkpoint_of_another_format_is_refused(saved):
+    content = torch.load(saved[1], weights_only=True)
+    content["artculture"]["format"] = 99
+    torch.save(content, saved[1])
+    with pytest.raises(InputError, match="has format 99, this version reads 1"):
+        read_checkpoint(saved[1])

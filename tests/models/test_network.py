@@ -1,0 +1,91 @@
+import pytest
+import torch
+from torch import nn
+
+from artculture.models.network import Network, make_head
+
+
+@pytest.mark.parametrize(("hidden", "shapes"), [
+    ([512, 128], [(512, 2048), (128, 512), (11, 128)]),
+    ([64], [(64, 2048), (11, 64)]),
+    ([9, 8, 7], [(9, 2048), (8, 9), (7, 8), (11, 7)]),
+])  # fmt: skip
+def test_sizes(hidden, shapes):
+    head = make_head(2048, hidden, 11)
+    assert [tuple(layer.weight.shape) for layer in head if isinstance(layer, nn.Linear)] == shapes
+    assert head(torch.zeros(5, 2048)).shape == (5, 11)
+
+
+def test_the_paper_s_three_layers_with_relu_between_and_none_after():
+    kinds = [type(layer) for layer in make_head(2048, [512, 128], 11)]
+    assert kinds == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
+
+
+def test_it_gives_logits():
+    torch.manual_seed(0)
+    out = make_head(64, [32, 16], 11)(torch.randn(200, 64))
+    assert 0.3 < (out < 0).float().mean() < 0.7
+    assert not torch.allclose(out.sum(dim=1), torch.ones(200))
+
+
+def test_dropout_comes_before_each_layer_and_not_in_eval():
+    head = make_head(64, [32, 16], 4, dropout=0.5)
+    assert [type(layer) for layer in head if not isinstance(layer, nn.ReLU)] == [nn.Dropout, nn.Linear] * 3
+    features = torch.randn(3, 64)
+    assert not torch.equal(head(features), head(features))
+    head.eval()
+    assert torch.equal(head(features), head(features))
+
+
+def test_the_signal_keeps_its_strength_through_the_layers():
+    # He et al. 2015: with Var(w) = 2/n before a ReLU and 1/n before nothing, E[y^2] stays what it was.
+    torch.manual_seed(0)
+    outs = [make_head(512, [512, 512], 64)(torch.randn(64, 512).relu() * 2**0.5) for _ in range(20)]
+    assert float(torch.stack(outs).detach().pow(2).mean().sqrt()) == pytest.approx(1, abs=0.1)
+
+
+@pytest.fixture
+def network(small):
+    return Network(small.module, make_head(small.features, [6], 3))
+
+
+def step(network):
+    """One optimiser step on everything that may change; returns what did."""
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.5, weight_decay=0.1)
+    network.train()
+    network(torch.randn(16, 3, 8, 8)).square().sum().backward()
+    optimizer.step()
+    return {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
+
+
+def test_unfrozen_everything_changes(network):
+    assert step(network) == set(network.state_dict())
+
+
+def test_a_frozen_backbone_keeps_parameters_and_statistics(network):
+    network.freeze_backbone()
+    assert step(network) == {key for key in network.state_dict() if key.startswith("head.")}
+
+
+def test_frozen_batchnorm_uses_its_own_statistics_in_training(network):
+    network.freeze_backbone()
+    pictures = torch.randn(16, 3, 8, 8) * 5 + 3
+    evaluated = network.eval().backbone(pictures)
+    assert torch.equal(network.train().backbone(pictures), evaluated)
+    assert network.head.training
+
+
+def test_layers_without_weights_go_on_training(network):
+    network.freeze_backbone(except_for=["classifier.0"])
+    changed = {key for key in step(network) if key.startswith("backbone")}
+    assert changed == {"backbone.classifier.0.weight", "backbone.classifier.0.bias"}
+
+
+def test_a_thawed_layer_follows_train_and_eval(network):
+    network.freeze_backbone(except_for=["classifier.0"])
+    network.train()
+    modes = {name: module.training for name, module in network.backbone.named_modules()}
+    assert [name for name, training in modes.items() if training] == ["classifier.0"]
+    network.eval()
+    assert not any(module.training for module in network.modules())

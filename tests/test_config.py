@@ -1,0 +1,177 @@
+from importlib import import_module
+
+import hydra
+import pytest
+
+from artculture import cli
+from artculture.checking import config_folder, group_options, validated, value_mistakes
+from artculture.config import TrainConfig, plain
+from artculture.hydra_app import resolved
+
+GROUPS = group_options([config_folder()])
+# What an option needs from the user.
+NEEDED = {
+    ("architecture", "timm"): ["architecture.name=test_resnet"],
+    ("data", "folder"): ["data.root=somewhere"],
+}
+
+
+def compose(*overrides, command="train"):
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return resolved(hydra.compose(command, list(overrides)))
+
+
+def check(*overrides) -> TrainConfig:
+    return validated(TrainConfig, compose(*overrides))
+
+
+def contradictions(*overrides):
+    return value_mistakes(TrainConfig, compose(*overrides))
+
+
+@pytest.mark.parametrize(("group", "option"), [(g, o) for g in sorted(GROUPS) for o in sorted(GROUPS[g])])
+def test_every_shipped_option_composes_and_is_valid(group, option):
+    config = check(f"{group}={option}", *NEEDED.get((group, option), []))
+    section = getattr(config, group, None)
+    if section is not None and option not in ("timm", "auto", "cpu", "gpu"):
+        # The file's name is the option's name wherever names are shown.
+        assert section.name == option
+
+
+@pytest.mark.parametrize("file", sorted(config_folder().glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_root_config_belongs_to_a_command(file):
+    assert file.stem in cli.COMMANDS
+    assert callable(import_module(f"artculture.commands.{file.stem}").run)
+
+
+@pytest.mark.parametrize("method", sorted(GROUPS["method"]))
+@pytest.mark.parametrize("architecture", sorted(GROUPS["architecture"]))
+def test_a_method_takes_its_constants_from_the_architecture(architecture, method):
+    needed = NEEDED.get(("architecture", architecture), [])
+    config = check(f"architecture={architecture}", f"method={method}", "data=met", *needed)
+    recipe = getattr(config.architecture.recipe, method)
+    assert (config.method.head_lr, config.method.backbone_lr) == (recipe.head_lr, recipe.backbone_lr)
+    assert (config.data.batch_size, config.trainer.max_epochs) == (recipe.batch_size, recipe.epochs)
+    assert (recipe.backbone_lr == 0) == (method == "transfer")
+
+
+def test_what_the_paper_says():
+    config = check()
+    assert (config.method.momentum, config.data.fractions, config.seed) == (0.9, [0.8, 0.1, 0.1], 0)
+    assert {"plateau", "step"} <= GROUPS["scheduler"]
+    assert (config.architecture.name, config.method.name, config.scheduler.name) == ("resnet50", "finetuned", "plateau")
+
+
+def test_table_2_is_the_paper_s_six_rows_in_its_order():
+    from artculture.runs.paper import TABLE_2
+
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        sweep = hydra.compose("train", ["study=table2"], return_hydra_config=True).hydra.sweeper.params.row
+    rows = [check(f"row={row}") for row in sweep.split(",")]
+    assert [(r.architecture.name, r.scheduler.name, r.method.name) for r in rows] == [row[:3] for row in TABLE_2]
+
+
+def test_the_split_s_seed_follows_the_run_s():
+    assert check("seed=5").data.split_seed == 5
+    assert check("seed=5", "data.split_seed=1").data.split_seed == 1
+
+
+def test_the_cache_can_be_set_by_the_environment(monkeypatch):
+    monkeypatch.setenv("ARTCULTURE_CACHE", "/somewhere: else")
+    assert check().data.cache == "/somewhere: else"
+    monkeypatch.delenv("ARTCULTURE_CACHE")
+    assert check().data.cache == "~/.cache/artculture"
+
+
+def test_a_plain_config_validates_to_the_same():
+    config = check("scheduler=cosine", "augment=strong", "trainer.early_stopping=3")
+    assert TrainConfig.model_validate(plain(config)) == config
+
+
+def test_a_checked_config_can_not_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        check().seed = 3
+
+
+CONTRADICTIONS = [
+    (["+scheduler.warmup_epochs=1"], "scheduler.warmup_epochs has no meaning for scheduler=plateau"),
+    (["scheduler=cosine", "+scheduler.gamma=0.1"], "scheduler.gamma has no meaning for scheduler=cosine"),
+    (["~scheduler.k"], "scheduler.k is missing; it is needed by scheduler=plateau"),
+    (["scheduler=cosine", "trainer.max_epochs=1"], "scheduler.warmup_epochs is 1, but the whole training has 1"),
+    (["architecture.head.hidden=[]"], "architecture.head.hidden is empty"),
+    (["method.momentum=0.0"], "method.nesterov needs momentum"),
+    (["method.backbone_lr=0"], "method.backbone_lr is 0, but finetuned trains the backbone; use method=transfer"),
+    (["trainer=cpu", "trainer.precision=16-mixed"], "trainer.precision 16-mixed needs a GPU"),
+    (["augment.crop_scale=null"], "augment.crop_scale and augment.crop_ratio go together"),
+    (["augment.crop_scale=[0.9,0.1]"], "augment.crop_scale is [0.9, 0.1]; give [smallest, largest]"),
+    (["augment.crop_ratio=[1.0]"], "augment.crop_ratio is [1.0]; give [smallest, largest]"),
+    (["data.split=stored"], "data.split is stored, but the sample stores none"),
+    (["data.root=pictures"], "data.root has no meaning for data=sample; for your own pictures use data=folder"),
+    (["~data.per_culture"], "data.per_culture is missing; data=sample needs it"),
+    (["data=folder", "data.root=null"], "data.root is missing; give the folder of pictures"),
+    (["data.fractions=[0.5,0.4,0.2]"], "data.fractions is [0.5, 0.4, 0.2]; give train, validation and test"),
+    (["data.fractions=[0.5,0.5]"], "data.fractions is [0.5, 0.5]"),
+    (["data.cultures=[Dutch]"], "data.cultures is ['Dutch']; give at least two different cultures"),
+    (["data.cultures=[Dutch,Dutch]"], "data.cultures is ['Dutch', 'Dutch']"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "says"), CONTRADICTIONS, ids=[" ".join(typed) for typed, _ in CONTRADICTIONS])
+def test_contradictions_are_named(overrides, says):
+    (mistake,) = contradictions(*overrides)
+    assert mistake.startswith(says)
+
+
+FINE = [
+    ["method=transfer"],
+    ["method.momentum=0.0", "method.nesterov=false"],
+    ["augment=none"],
+    ["data.fractions=[0.7,0.15,0.15]"],
+    ["trainer.precision=16-mixed"],
+    ["data=folder", "data.root=x", "data.split=stored"],
+    ["trainer.precision=32"],
+    ["trainer.deterministic=warn"],
+    ["data.num_workers=3"],
+    ["launcher.parallel=2"],
+    ["resume=/some/last.ckpt"],
+]
+
+
+@pytest.mark.parametrize("overrides", FINE, ids=" ".join)
+def test_what_only_looks_like_one_passes(overrides):
+    assert contradictions(*overrides) == []
+
+
+WRONG = {
+    "trainer.max_epochs=0": "greater than 0",
+    "trainer.max_epochs=2.5": "valid integer",
+    "trainer.max_epochs='3'": "valid integer",
+    "trainer.precision=16": "choose auto | 32 | bf16-mixed | 16-mixed",
+    "trainer.monitor=accuracy": "choose val/top1 | val/loss | val/macro_f1",
+    "trainer.gradient_clip=-1": "greater than 0",
+    "method.momentum=1": "less than 1",
+    "method.head_lr=0": "greater than 0",
+    "method.head_lr=fast": "valid number",
+    "architecture.head.hidden=[512,0]": "greater than 0",
+    "architecture.head.dropout=1": "less than 1",
+    "data.image_size=16": "greater than or equal to 32",
+    "data.per_culture=2": "greater than or equal to 3",
+    "data.split=strat": "did you mean `stratified`?",
+    "data.on_bad_image=hide": "choose error | skip",
+    "data.fractions=[1,0,0]": "greater than 0",
+    "augment.flip=maybe": "valid boolean",
+    "augment.erase=2": "less than or equal to 1",
+    "launcher.parallel=0": "auto",
+    "study.name=../elsewhere": "plain folder name",
+    "study.name=''": "plain folder name",
+    "seed=-1": "greater than or equal to 0",
+    "seed=4294967296": "less than",
+    "on_error=panic": "choose continue | stop",
+}
+
+
+@pytest.mark.parametrize(("override", "says"), WRONG.items())
+def test_wrong_values_are_named(override, says):
+    mistakes = contradictions(override)
+    key = override.split("=")[0]
+    assert any(mistake.startswith(key) and says in mistake for mistake in mistakes)
