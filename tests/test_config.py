@@ -8,7 +8,8 @@ from artculture.checking import config_folder, group_options, validated, value_m
 from artculture.config import TrainConfig, plain
 from artculture.hydra_app import resolved
 
-GROUPS = group_options([config_folder()])
+# `cultures` and `source` are choices of `fetch`.
+GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in ("cultures", "source")}
 # What an option needs from the user.
 NEEDED = {
     ("architecture", "timm"): ["architecture.name=test_resnet"],

@@ -57,6 +57,8 @@ def main(argv: list[str]) -> int:
     except (InputError, WorkError) as error:
         _report(error, str(error))
         return 2 if isinstance(error, InputError) else 1
+    except SystemExit as stop:  # argparse's own: it has said what was wrong
+        return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; the same command again goes on from here\n")
         return 130

@@ -53,6 +53,7 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
         except Exception as error:  # kept from Hydra, which would print it in its own way
             failure = error
 
+    argv = _flags_first(argv)
     check_typed(schema, command, argv)
     with _arguments(command, argv), explained_errors():
         try:
@@ -87,9 +88,10 @@ def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
     typed, extra_folder = _split_flags(argv)
     groups = group_options([config_folder(), *([extra_folder] if extra_folder else [])])
     keys = set(known_keys(schema))
+    lists = _groups_of_lists(command)
     mistakes, sound = [], []
     for text in typed:
-        mistake = _override_mistake(text, groups, keys)
+        mistake = _override_mistake(text, groups, keys, lists)
         if mistake:
             mistakes.append(mistake)
         else:
@@ -98,7 +100,14 @@ def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
         raise mistakes_error([*mistakes, *_mistakes_in_the_rest(schema, command, sound, extra_folder)])
 
 
-def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str]) -> str | None:
+def _groups_of_lists(command: str) -> set[str]:
+    """Groups that take several options at once: those whose default is a list."""
+    root: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{command}.yaml"))
+    entries = [entry for entry in root.get("defaults", []) if isinstance(entry, dict)]
+    return {str(key) for entry in entries for key, value in entry.items() if isinstance(value, list)}
+
+
+def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], lists: set[str]) -> str | None:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
@@ -107,13 +116,13 @@ def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str]) ->
     if key.startswith("hydra"):
         return None
     if key in groups:
-        return None if override.is_delete() else _choice_mistake(override, groups[key])
+        return None if override.is_delete() else _choice_mistake(override, groups[key], several=key in lists)
     return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
 
 
-def _choice_mistake(override: Override, options: set[str]) -> str | None:
+def _choice_mistake(override: Override, options: set[str], *, several: bool) -> str | None:
     value: Any = override.value()
-    choices: list[Any] = value if isinstance(value, list) else [value]
+    choices: list[Any] = value if several and isinstance(value, list) else [value]
     if isinstance(value, Glob):
         choices = value.filter(sorted(options)) or [None]
     elif override.is_choice_sweep():
@@ -145,6 +154,14 @@ def _mistakes_in_the_rest(
         return [text for text in value_mistakes(schema, resolved(composed)) if " is missing" not in text]
     except (HydraException, OmegaConfBaseException) as error:
         return [_message(error)]
+
+
+def _flags_first(argv: list[str]) -> list[str]:
+    """The same arguments in the one order that argparse takes: it loses overrides after a flag after overrides."""
+    from hydra._internal.utils import get_args_parser
+
+    overrides = list(get_args_parser().parse_intermixed_args(argv).overrides)
+    return [text for text in argv if text not in overrides] + overrides
 
 
 def _split_flags(argv: list[str]) -> tuple[list[str], Path | None]:

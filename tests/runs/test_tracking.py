@@ -66,12 +66,16 @@ def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):
 
 def test_no_account_means_offline(monkeypatch, caplog):
     class Wandb:
+        class Settings:
+            base_url = "https://localhost"
+
         @staticmethod
         def login(prompt: bool) -> bool:  # noqa: ARG004
             return False
 
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setattr(tracking, "_answers", lambda *_: True)
     assert tracking._mode(Wandb, offline=False) == "offline"
     assert "wandb login" in caplog.text
 

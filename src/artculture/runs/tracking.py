@@ -2,8 +2,10 @@
 
 import logging
 import os
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -67,6 +69,8 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
             raise
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", _first_line(error))
         wandb.teardown()
+        # The id may be taken by the attempt that failed: a new one, so that nothing is mixed up.
+        page = replace(page, run_id=f"{page.run_id}-offline")
         run = _init(wandb, page, directory, config, "offline")
     run.define_metric("epoch", hidden=True)
     for metric, summary in SUMMARIES.items():
@@ -86,10 +90,25 @@ def _mode(wandb: Any, offline: bool) -> str:
     if offline:
         return "offline"
     # `login` asks the server about a key that it finds; a key in the environment is left to `init` and its timeout.
+    server = urlsplit(str(wandb.Settings().base_url))
+    if not _answers(server.hostname or "", server.port or 443):
+        log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", server.netloc)
+        return "offline"
     if "WANDB_API_KEY" not in os.environ and not wandb.login(prompt=False):
         log.warning("no W&B account at hand (`wandb login`): logging offline, `wandb sync` uploads later")
         return "offline"
     return "online"
+
+
+def _answers(host: str, port: int) -> bool:
+    # wandb's own client would retry a dead address for a minute and more. Behind a proxy only it can tell.
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
+        return True
+    try:
+        socket.create_connection((host, port), timeout=INIT_TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any], mode: str) -> Any:
