@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from artculture.data.paintings import Selection
-from artculture.errors import InputError
+from artculture.errors import InputError, reason_of
 from artculture.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
     except (wandb.errors.Error, TimeoutError) as error:
         if mode != "online":
             raise
-        log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", _first_line(error))
+        log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", reason_of(error))
         wandb.teardown()
         # The id may be taken by the attempt that failed: a new one, so that nothing is mixed up.
         page = replace(page, run_id=f"{page.run_id}-offline")
@@ -77,10 +77,6 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
         run.define_metric(metric, step_metric="epoch", summary=summary)
     run.define_metric("lr/*", step_metric="epoch")
     return run
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _mode(wandb: Any, offline: bool) -> str:
