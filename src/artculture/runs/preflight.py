@@ -7,7 +7,7 @@ from artculture.data.paintings import load_paintings
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import check_weights, load_start
 from artculture.runs.grid import Row
-from artculture.runs.training import data_choice
+from artculture.runs.parts import data_choice
 
 log = logging.getLogger(__name__)
 

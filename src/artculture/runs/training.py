@@ -9,23 +9,21 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import DataChoice, write_split
-from artculture.data.transforms import Augmentation
+from artculture.data.paintings import write_split
 from artculture.errors import InputError
 from artculture.files import replacing, write_json
-from artculture.models.backbones import preprocessing_of
 from artculture.models.checkpoint import check_classes, read_checkpoint
 from artculture.models.classifier import CultureClassifier
 from artculture.models.weights import check_weights
 from artculture.runs import hardware, resume, tracking
-from artculture.runs.callbacks import Recorder, WholeCheckpointIO, checkpoint_callbacks, early_stopping
+from artculture.runs.callbacks import Recorder
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import data_label, tracker_id
+from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
 from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
 
 log = logging.getLogger(__name__)
@@ -91,66 +89,6 @@ def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, va
     return tracking.open_page(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
 
 
-def make_datamodule(config: TrainConfig) -> PaintingsDataModule:
-    """The data module that a config asks for, with the preprocessing of its backbone's weights."""
-    data, augment = config.data, config.augment
-    preprocessing = preprocessing_of(config.architecture.name, config.architecture.library)
-    return PaintingsDataModule(
-        data_choice(config),
-        preprocessing.at_size(data.image_size),
-        Augmentation(
-            crop_scale=(augment.crop_scale[0], augment.crop_scale[1]) if augment.crop_scale else None,
-            crop_ratio=(augment.crop_ratio[0], augment.crop_ratio[1]) if augment.crop_ratio else None,
-            flip=augment.flip,
-            jitter=augment.jitter,
-            erase=augment.erase,
-        ),
-        batch_size=data.batch_size,
-        eval_batches=config.trainer.eval_batches,
-        seed=config.seed,
-        num_workers=None if data.num_workers == "auto" else data.num_workers,
-    )
-
-
-def data_choice(config: TrainConfig) -> DataChoice:
-    data = config.data
-    return DataChoice(
-        name=data.name,
-        root=data.root,
-        split=data.split,
-        split_seed=data.split_seed,
-        fractions=data.fractions,
-        small_cultures=data.small_cultures,
-        on_bad_image=data.on_bad_image,
-        cultures=data.cultures,
-        cache=data.cache,
-        per_culture=data.per_culture,
-    )
-
-
-def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
-    """The untrained classifier that a config asks for."""
-    architecture, method = config.architecture, config.method
-    return CultureClassifier(
-        architecture=architecture.name,
-        library=architecture.library,
-        classes=list(classes),
-        image_size=config.data.image_size,
-        hidden=list(architecture.head.hidden),
-        dropout=architecture.head.dropout,
-        method=method.name,
-        schedule=config.scheduler.model_dump(),
-        head_lr=method.head_lr,
-        backbone_lr=method.backbone_lr,
-        momentum=method.momentum,
-        nesterov=method.nesterov,
-        weight_decay=method.weight_decay,
-        label_smoothing=method.label_smoothing,
-        channels_last=config.trainer.channels_last,
-        seed=config.seed,
-    )
-
-
 def _train(
     config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], page: Any
 ) -> dict[str, Any]:
@@ -176,9 +114,9 @@ def _train(
 
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
     recorder = Recorder(directory, config.trainer.monitor)
-    trainer = _trainer(config, directory, recorder, accelerator, page)
+    trainer = make_trainer(config, directory, recorder, accelerator, page)
     with warnings.catch_warnings():
-        _ignore_known_warnings()
+        ignore_known_warnings()
         trainer.fit(module, data, ckpt_path=plan.checkpoint, weights_only=True)
         if trainer.interrupted:
             raise KeyboardInterrupt
@@ -209,49 +147,6 @@ def _same_data(directory: RunDirectory, fingerprint: str) -> None:
             "resume=never, or take another study.name=…"
         )
     directory.set_status("running", manifest=fingerprint)
-
-
-def _trainer(
-    config: TrainConfig, directory: RunDirectory, recorder: Recorder, accelerator: str, page: Any
-) -> L.Trainer:
-    choice = config.trainer
-    callbacks = [recorder, *checkpoint_callbacks(directory, choice.monitor)]
-    if choice.early_stopping is not None:
-        callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
-    asked = str(choice.precision)
-    precision: Any = hardware.best_precision(accelerator) if asked == "auto" else asked
-    deterministic: Any = choice.deterministic
-    return L.Trainer(
-        accelerator=accelerator,
-        devices=choice.devices,
-        max_epochs=choice.max_epochs,
-        precision=precision,
-        deterministic=deterministic,
-        gradient_clip_val=choice.gradient_clip,
-        callbacks=callbacks,
-        logger=WandbLogger(experiment=page, project=config.logger.project) if page is not None else False,
-        default_root_dir=directory.path,
-        plugins=[WholeCheckpointIO()],
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-    )
-
-
-def _ignore_known_warnings() -> None:
-    # Few loader processes are chosen on purpose: pictures come from a memory map.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    # Small data has fewer batches than the logging interval, which concerns metrics by step alone.
-    warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
-    # Lightning 2.6 asks torch's pytree (lightning/pytorch/utilities/_pytree.py) in a way that torch phases out.
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # A frozen backbone is in eval mode on purpose.
-    warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training.*")
-    # Going on from another run's checkpoint: its best one stays where it is.
-    warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
-    # The run directory holds the checkpoints of an earlier launch: that is what a resume is.
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
 
 
 def _predict_best(

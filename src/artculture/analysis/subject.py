@@ -1,0 +1,66 @@
+"""What an analysis looks at: a trained classifier and paintings, and what the one makes of the others."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artculture.data.paintings import Paintings
+from artculture.models.classifier import CultureClassifier
+from artculture.runs.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A checkpoint beside the paintings to look at.
+
+    Attributes:
+        checkpoint: the file.
+        classifier: in eval mode.
+        paintings: of the same classes in the same order, with pixels as the classifier expects them.
+        run: the run that the checkpoint belongs to; None for a file that lies elsewhere.
+    """
+
+    checkpoint: Path
+    classifier: CultureClassifier
+    paintings: Paintings
+    run: RunDirectory | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.classifier.classes
+
+
+@dataclass(frozen=True)
+class Featurised:
+    """What the classifier makes of every painting, in the manifest's order.
+
+    Attributes:
+        classes: names in label order.
+        object_id: text, N.
+        labels: true class index, int64 N.
+        split: `train`, `val` or `test`, N.
+        features: the pooled latent representation before the head, float32 N x features.
+        logits: float32 N x classes, not calibrated.
+        temperature: what the logits are divided by for calibrated probabilities.
+    """
+
+    classes: tuple[str, ...]
+    object_id: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    split: NDArray[np.str_]
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    temperature: float = 1.0
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """Calibrated probabilities, N x classes, rows summing to 1."""
+        scaled = self.logits.astype(np.float64) / self.temperature
+        raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+        return shares
+
+    def members(self, split: str) -> NDArray[np.int64]:
+        """Positions of a split, ascending."""
+        return np.flatnonzero(self.split == split).astype(np.int64)
