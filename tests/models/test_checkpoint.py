@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from artculture.errors import InputError
-from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
+from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint, store_temperature
 
 
 @pytest.fixture
@@ -119,3 +119,30 @@ def test_a_checkpoint_of_another_format_is_refused(saved):
     torch.save(content, saved[1])
     with pytest.raises(InputError, match="has format 99, this version reads 1"):
         read_checkpoint(saved[1])
+
+
+def test_a_temperature_is_stored_and_all_else_stays(saved):
+    before = torch.load(saved[1], weights_only=True)
+    assert load_classifier(saved[1]).temperature == 1.0
+    store_temperature(saved[1], 1.75)
+    after = torch.load(saved[1], weights_only=True)
+    assert load_classifier(saved[1]).temperature == 1.75
+    assert before.keys() == after.keys()
+    assert after["artculture"] == before["artculture"] | {"temperature": 1.75}
+    assert all(torch.equal(after["state_dict"][key], value) for key, value in before["state_dict"].items())
+
+
+def test_a_write_that_fails_leaves_the_checkpoint_whole(saved, monkeypatch):
+    before = saved[1].read_bytes()
+    monkeypatch.setattr(torch, "save", lambda content, path: path.write_bytes(b"half") and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        store_temperature(saved[1], 1.75)
+    assert saved[1].read_bytes() == before
+    assert list(saved[1].parent.iterdir()) == [saved[1]]
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf"), "warm"])
+def test_a_temperature_that_is_none_is_refused(saved, temperature):
+    store_temperature(saved[1], temperature)
+    with pytest.raises(InputError, match="temperature"):
+        load_classifier(saved[1])

@@ -1,5 +1,6 @@
 """Checkpoints read back: safely, and with a clear word when they are not ours."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 
 from artculture.errors import InputError, reason_of
+from artculture.files import replacing
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 
 
@@ -50,4 +52,25 @@ def load_classifier(path: Path) -> CultureClassifier:
     content = read_checkpoint(path)
     module = CultureClassifier(**content["hyper_parameters"])
     module.load_state_dict(content["state_dict"])
+    module.temperature = temperature_of(content, path)
     return module.eval()
+
+
+def temperature_of(content: dict[str, Any], path: Path) -> float:
+    """What a checkpoint's logits are divided by for calibrated probabilities; 1.0 where it says nothing.
+
+    Raises:
+        InputError: it says something else than a positive number.
+    """
+    value = content["artculture"].get("temperature", 1.0)
+    if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+        raise InputError(f"{path} has the temperature {value!r}, which is no positive number: train it anew")
+    return float(value)
+
+
+def store_temperature(path: Path, temperature: float) -> None:
+    """Write the temperature into a checkpoint; all else in it stays, and the file is never half-written."""
+    content = read_checkpoint(path)
+    content["artculture"]["temperature"] = temperature
+    with replacing(path) as temporary:
+        torch.save(content, temporary)

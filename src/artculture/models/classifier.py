@@ -64,6 +64,8 @@ class CultureClassifier(L.LightningModule):
         self.save_hyperparameters(logger=False)
         self.hyper: dict[str, Any] = dict(self.hparams)
         self.classes = tuple(classes)
+        # What the logits are divided by for calibrated probabilities; `load_classifier` sets it.
+        self.temperature = 1.0
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
         self.configure_network()
@@ -124,11 +126,20 @@ class CultureClassifier(L.LightningModule):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits, float32 N x classes, of uint8 pictures N x 3 x H x W (or of normalised float ones)."""
+        return cast(Tensor, self.network(self.prepared(pictures))).float()
+
+    def prepared(self, pictures: Tensor) -> Tensor:
+        """What the network takes: uint8 pictures normalised, in the memory format that it was trained with."""
         if pictures.dtype == torch.uint8:
             pictures = normalise(pictures, cast(Tensor, self.mean), cast(Tensor, self.std))
         if self.hyper["channels_last"]:
             pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return cast(Tensor, self.network(pictures)).float()
+        return pictures
+
+    def features_and_logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The pooled vectors before the head, float32 N x features, and the logits that the head makes of them."""
+        features = cast(Tensor, self.network.backbone(self.prepared(pictures)))
+        return features.float(), cast(Tensor, self.network.head(features)).float()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout as a function of (seed, step): a resumed run draws what the undisturbed one would have drawn.

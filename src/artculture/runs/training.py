@@ -16,10 +16,11 @@ from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import write_split
 from artculture.errors import InputError
 from artculture.files import replacing, write_json
-from artculture.models.checkpoint import check_classes, read_checkpoint
+from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.weights import check_weights
 from artculture.runs import hardware, resume, tracking
+from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import data_label, tracker_id
@@ -125,9 +126,12 @@ def _train(
     predictions = prediction_table(selection, rows, probabilities)
     with replacing(directory.predictions) as temporary:
         predictions.drop(columns="row").to_csv(temporary, index=False, lineterminator="\n")
+    calibration = calibration_part(predictions, selection.classes)
+    store_temperature(directory.best, calibration["temperature"])
     result = {
         **_identity_part(config, directory, variant, module),
         **accuracy_part(predictions, selection),
+        **calibration,
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
         **_cost_part(trainer, module, recorder, accelerator),

@@ -1,0 +1,101 @@
+"""How far confidence can be trusted: the calibration error, and the temperature that lowers it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+from artculture.runs.scores import SMALLEST_PROBABILITY
+
+BINS = 15
+# Logarithms of the coldest and the hottest temperature looked at; real networks lie between 0.5 and 5.
+LOG_BOUNDS = (-5.0, 5.0)
+
+
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
+    """The temperature T whose softmax(logits / T) gives the labels the highest likelihood.
+
+    Temperature scaling of Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017):
+    one number, fitted on paintings that were not trained on; it changes confidence, never the predicted culture.
+
+    Args:
+        logits: float N x classes; each row up to a constant, so log-probabilities do as well.
+        labels: true class index, int64 N.
+
+    Returns:
+        1.0 where no temperature is best: nothing to fit on, every painting right (the colder the better), or
+        logits that say no more than chance (the hotter the better).
+    """
+    scores = np.asarray(logits, dtype=np.float64)
+    own = scores[np.arange(len(labels)), labels]
+    # The loss is convex in 1/T: its slope at both ends says whether the best T is finite.
+    if len(labels) == 0 or np.all(own == scores.max(axis=1)) or own.mean() <= scores.mean():
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        scaled = scores / np.exp(log_temperature)
+        return float((logsumexp(scaled, axis=1) - own / np.exp(log_temperature)).mean())
+
+    found = minimize_scalar(loss, bounds=LOG_BOUNDS, method="bounded", options={"xatol": 1e-8})
+    return float(np.exp(found.x))
+
+
+def calibrated(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """Softmax probabilities N x classes as they would be with the logits divided by the temperature."""
+    scaled = _logs(probabilities) / temperature
+    shares: NDArray[np.float64] = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
+    return shares
+
+
+def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64], bins: int = BINS) -> float | None:
+    """The expected calibration error (ECE): how far confidence and accuracy lie apart, 0..1.
+
+    Paintings are binned by the probability of their predicted culture, in bins of equal width, (0, 1/15] to
+    (14/15, 1]; the bins' gaps between mean confidence and accuracy are averaged, weighted by their paintings.
+
+    Args:
+        probabilities: N x classes.
+        labels: true class index, int64 N.
+        bins: how many.
+
+    Returns:
+        None where there is no painting.
+    """
+    if len(labels) == 0:
+        return None
+    confidence = np.asarray(probabilities, dtype=np.float64).max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def calibration_part(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    """A result's calibration: `temperature` from the validation split, the test split's ECE without and with it.
+
+    Args:
+        predictions: as `result.prediction_table` makes it.
+        classes: names in label order.
+    """
+    index = {culture: label for label, culture in enumerate(classes)}
+    columns = [f"p_{culture}" for culture in classes]
+
+    def of(split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        part = predictions[predictions["split"] == split]
+        return part[columns].to_numpy(dtype=np.float64), part["culture"].map(index).to_numpy(dtype=np.int64)
+
+    (val, val_labels), (test, test_labels) = of("val"), of("test")
+    temperature = fit_temperature(_logs(val), val_labels)
+    return {
+        "temperature": temperature,
+        "test_ece": calibration_error(test, test_labels),
+        "test_ece_calibrated": calibration_error(calibrated(test, temperature), test_labels),
+    }
+
+
+def _logs(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    logs: NDArray[np.float64] = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY, dtype=np.float64))
+    return logs

@@ -1,0 +1,101 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import log_softmax, softmax
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from artculture.models.checkpoint import load_classifier, read_checkpoint
+from artculture.runs.calibration import calibrated, calibration_error, calibration_part, fit_temperature
+
+
+@pytest.fixture
+def drawn() -> tuple[np.ndarray, np.ndarray]:
+    """Logits of 300 paintings and labels drawn from their probabilities at a temperature of 2.5."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (300, 4))
+    labels = np.array([rng.choice(4, p=softmax(row / 2.5)) for row in logits])
+    return logits, labels
+
+
+def pair(gap: float, right: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.tile([gap, 0.0], (n, 1)), np.array([0] * right + [1] * (n - right), dtype=np.int64)
+
+
+@pytest.mark.parametrize("gap", [0.2, 2.0, 30.0])
+def test_three_of_four_right_want_three_quarters_of_confidence(gap):
+    # sigmoid(gap / T) = 3/4 where T = gap / ln 3
+    assert fit_temperature(*pair(gap, 3, 4)) == pytest.approx(gap / math.log(3), rel=1e-5)
+
+
+@pytest.mark.parametrize(("right", "n"), [(4, 4), (2, 4), (1, 4), (0, 0)])
+def test_no_finite_temperature_is_one(right, n):
+    assert fit_temperature(*pair(2.0, right, n)) == 1.0
+
+
+def test_the_temperature_is_found_that_labels_were_drawn_at(drawn):
+    assert fit_temperature(*drawn) == pytest.approx(2.5, rel=0.15)
+
+
+def test_log_probabilities_do_as_logits(drawn):
+    logits, labels = drawn
+    assert fit_temperature(log_softmax(logits, axis=1), labels) == pytest.approx(fit_temperature(logits, labels))
+
+
+def test_no_temperature_near_the_found_one_is_better(drawn):
+    logits, labels = drawn
+    found = fit_temperature(logits, labels)
+
+    def loss(temperature: float) -> float:
+        return -log_softmax(logits / temperature, axis=1)[np.arange(300), labels].mean()
+
+    assert loss(found) < min(loss(found * 1.001), loss(found / 1.001), loss(1.0))
+
+
+def test_calibrating_is_dividing_the_logits(drawn):
+    logits, _ = drawn
+    assert calibrated(softmax(logits, axis=1), 2.5) == pytest.approx(softmax(logits / 2.5, axis=1))
+    assert np.isfinite(calibrated(np.array([[1.0, 0.0, 0.0]]), 2.0)).all()
+
+
+def test_calibration_error_by_hand():
+    # (13/15, 14/15]: two of .9, one right, gap .4; (8/15, 9/15]: two of .6, both right, gap .4; 1.0 alone, right.
+    chances = np.array([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.4, 0.6], [1.0, 0.0]])
+    assert calibration_error(chances, np.array([0, 0, 0, 1, 0])) == pytest.approx((2 * 0.4 + 2 * 0.4) / 5)
+
+
+def test_calibration_error_as_torchmetrics_counts_it(drawn):
+    logits, labels = drawn
+    chances = softmax(logits, axis=1)
+    theirs = multiclass_calibration_error(torch.tensor(chances), torch.tensor(labels), 4, n_bins=15)
+    assert calibration_error(chances, labels) == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_no_paintings_have_no_calibration_error():
+    assert calibration_error(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)) is None
+
+
+def test_a_result_s_part_fits_on_validation_alone(drawn):
+    logits, labels = drawn
+    chances = pd.DataFrame(softmax(logits, axis=1), columns=["p_a", "p_b", "p_c", "p_d"])
+    table = chances.assign(culture=[("a", "b", "c", "d")[label] for label in labels], split="val")
+    table.loc[200:, "split"] = "test"
+    part = calibration_part(table, ("a", "b", "c", "d"))
+    assert part["temperature"] == pytest.approx(fit_temperature(logits[:200], labels[:200]))
+    assert part["test_ece"] == calibration_error(chances.to_numpy()[200:], labels[200:])
+    assert part["test_ece_calibrated"] < part["test_ece"]
+
+
+def test_a_run_ends_with_its_temperature(train, only_run, read_json):
+    assert train("data.fractions=[0.4,0.3,0.3]") == 0
+    result = read_json(only_run() / "result.json")
+    best = only_run() / "checkpoints" / "best.ckpt"
+    predictions = pd.read_csv(only_run() / "predictions.csv")
+    assert read_checkpoint(best)["artculture"]["temperature"] == result["temperature"]
+    assert load_classifier(best).temperature == result["temperature"]
+    assert result["temperature"] == pytest.approx(
+        calibration_part(predictions, ("blue", "green", "red"))["temperature"], rel=1e-4
+    )
+    assert {"test_ece", "test_ece_calibrated"} <= set(result)
