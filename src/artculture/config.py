@@ -157,7 +157,7 @@ class TrainConfig(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
-        yield from _data_contradictions(self.data)
+        yield from data_contradictions(self.data)
         if not self.architecture.head.hidden:
             yield (
                 "architecture.head.hidden",
@@ -194,7 +194,7 @@ def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[
         )
 
 
-def _data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
+def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
     if data.name == "folder" and not data.root:
         yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
     if data.name == "sample" and data.split == "stored":

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +63,23 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
     if failure is not None:
         raise failure
     return code
+
+
+def quoted(argv: list[str], keys: Iterable[str]) -> list[str]:
+    """The same arguments with the values of some keys in quotes, so that any path or address can be typed as it is.
+
+    Hydra's grammar has a meaning for `=`, `,`, `&` and brackets, which stand in run directories, file names and
+    addresses. A value that is a list, quoted already or null stays.
+    """
+    typed = []
+    for text in argv:
+        key, equals, value = text.partition("=")
+        if equals and key in keys and value not in ("", "null") and not value.startswith(("[", "'", '"')):
+            # Backslashes before a quote, and only these, escape in Hydra's quotes.
+            escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+            text = f"{key}='{escaped}'"
+        typed.append(text)
+    return typed
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

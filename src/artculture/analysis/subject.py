@@ -20,12 +20,16 @@ class Subject:
         classifier: in eval mode.
         paintings: of the same classes in the same order, with pixels as the classifier expects them.
         run: the run that the checkpoint belongs to; None for a file that lies elsewhere.
+        data: a short word for the paintings, as a run's result has it.
+        cache: folder for what is worth keeping (features); None keeps nothing.
     """
 
     checkpoint: Path
     classifier: CultureClassifier
     paintings: Paintings
     run: RunDirectory | None
+    data: str = ""
+    cache: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

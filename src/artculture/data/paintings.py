@@ -1,8 +1,9 @@
 """Everything a training reads, made from the choices of `data`: pixels, labels and split."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,40 @@ def select(choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selec
     )
 
 
+def select_for(classes: Sequence[str], choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selection:
+    """The paintings of any manifest for a classifier that is trained already.
+
+    Labels are found by name, so a classifier's cultures may lack paintings here. A culture too small for three
+    splits is no mistake, for nothing is trained.
+
+    Args:
+        classes: the classifier's, in label order.
+        choice: what the user chose.
+        leave_out: rows of the whole manifest whose pictures can't be read.
+
+    Raises:
+        InputError: no such data, mistakes in it, or cultures that the classifier does not know.
+    """
+    whole = load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
+    table = whole.table.drop(index=list(leave_out or {}))
+    if choice.cultures is not None:
+        label_order(table, choice.cultures)
+        table = table[table["culture"].isin(choice.cultures)]
+    unknown = sorted(set(table["culture"]) - set(classes))
+    if unknown:
+        known = [name for name in classes if name in set(table["culture"])]
+        mend = f"leave them out with data.cultures=[{','.join(known)}]" if known else "give data of its own cultures"
+        raise InputError(f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {mend}")
+    return Selection(
+        Manifest(whole.root, table.reset_index(drop=True)),
+        tuple(classes),
+        np.array([classes.index(culture) for culture in table["culture"]], dtype=np.int64),
+        assign_splits(table, choice.split, choice.fractions, choice.split_seed).to_numpy(dtype=np.str_),
+        whole,
+        table.index.to_numpy(dtype=np.int64),
+    )
+
+
 def _without_small(
     table: pd.DataFrame, classes: tuple[str, ...], choice: DataChoice
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -139,13 +174,22 @@ def load_paintings(
     shorter_side: int,
     interpolation: str,
     on_progress: Callable[[int, int], None] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Paintings:
     """Select the paintings and decode what was not decoded before.
+
+    Args:
+        choice: what the user chose.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
+        on_progress: called with (done, all) while decoding.
+        classes: of a classifier that is trained already (see `select_for`); None finds them in the data.
 
     Raises:
         InputError: as `select`, and pictures that can't be read where `on_bad_image` is `error`.
     """
-    selection = select(choice)
+    choose = select if classes is None else partial(select_for, classes)
+    selection = choose(choice)
     cache = open_cache(selection.whole, choice.cache_folder, shorter_side, interpolation, on_progress)
     bad = {row: why for row, why in cache.bad.items() if row in set(selection.rows.tolist())}
     images = selection.whole.table["image"]
@@ -161,7 +205,7 @@ def load_paintings(
                 "data.on_bad_image=skip"
             )
         log.warning("left out %d picture(s) that can't be read: %s%s", len(bad), first, more)
-        selection = select(choice, leave_out=bad)
+        selection = choose(choice, leave_out=bad)
     return Paintings(selection, cache, quarantine)
 
 

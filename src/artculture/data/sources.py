@@ -56,7 +56,7 @@ def scan_class_folders(root: Path) -> Manifest:
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
     if not folders:
         raise InputError(f"data.root={root}: neither a manifest.csv nor a folder a class in it")
-    images = {folder.name: _images_under(folder) for folder in folders}
+    images = {folder.name: images_under(folder) for folder in folders}
     empty = [name for name, found in images.items() if not found]
     if empty:
         raise InputError(
@@ -75,7 +75,7 @@ def scan_class_folders(root: Path) -> Manifest:
     return Manifest(root, checked(table, root))
 
 
-def _images_under(folder: Path) -> list[Path]:
+def images_under(folder: Path) -> list[Path]:
     found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     return sorted(p for p in found if not p.name.startswith("."))
 

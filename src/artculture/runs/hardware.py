@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from artculture.errors import InputError
+
 
 def visible_gpus() -> list[str]:
     """Ids of the NVIDIA GPUs this process may use, as CUDA_VISIBLE_DEVICES writes them."""
@@ -50,3 +52,14 @@ def real_accelerator(choice: str) -> str:
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def checked_accelerator(choice: str) -> str:
+    """`cpu` or `gpu` for the choice of a command's `device`.
+
+    Raises:
+        InputError: `gpu`, and there is none.
+    """
+    if choice == "gpu" and real_accelerator("auto") != "gpu":
+        raise InputError("device=gpu, but no GPU can be seen; use device=auto or device=cpu")
+    return real_accelerator(choice)

@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.loggers import WandbLogger
 
-from artculture.config import TrainConfig
+from artculture.config import Data, TrainConfig
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
 from artculture.data.transforms import Augmentation
@@ -40,7 +40,10 @@ def make_datamodule(config: TrainConfig) -> PaintingsDataModule:
 
 def data_choice(config: TrainConfig) -> DataChoice:
     """What the `data` group says about which paintings."""
-    data = config.data
+    return choice_of(config.data)
+
+
+def choice_of(data: Data) -> DataChoice:
     return DataChoice(
         name=data.name,
         root=data.root,

@@ -1,0 +1,43 @@
+"""The typed schemas of `conf/evaluate.yaml` and `conf/predict.yaml`."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from artculture.config import Data, Section, data_contradictions
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+class EvaluateConfig(Section):
+    checkpoint: str
+    data: Data | None = Field(default=None)
+    split: Literal["test", "val", "train", "all"] | None
+    output: str | None
+    device: Device
+    seed: int
+    # What the options of `data` draw from; a training's values, without meaning here.
+    method: dict[str, Any]
+    architecture: dict[str, Any]
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.data is not None:
+            yield from data_contradictions(self.data)
+
+
+class PredictConfig(Section):
+    checkpoint: str
+    images: str | list[str]
+    top: PositiveInt
+    format: Literal["table", "jsonl", "csv"]
+    output: str | None
+    overlay: str | None
+    batch_size: PositiveInt
+    device: Device
+    timeout: PositiveFloat
+    largest_download: PositiveFloat
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if not self.images:
+            yield "images", "is empty; give files, folders, globs or addresses, as in images=pictures/"

@@ -1,0 +1,59 @@
+"""`artculture evaluate`: all test metrics of a checkpoint, on its own paintings or any others."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from artculture.analysis.config import EvaluateConfig
+from artculture.hydra_app import quoted, run_app
+
+PATHS = ("checkpoint", "output", "data.root")
+LOOSE = Path("outputs")
+
+
+def run(argv: list[str]) -> int:
+    return run_app("evaluate", EvaluateConfig, evaluate_checkpoint, quoted(argv, PATHS))
+
+
+def evaluate_checkpoint(config: EvaluateConfig) -> int:
+    # torch waits until the config is known to be right: help and errors answer at once.
+    from artculture.analysis.evaluation import default_folder, evaluate, write_evaluation
+    from artculture.analysis.opening import open_subject
+    from artculture.logs import configure_logging
+    from artculture.progress import shown_progress
+    from artculture.runs.parts import choice_of
+
+    configure_logging()
+    data = None if config.data is None else choice_of(config.data)
+    with shown_progress("decoding pictures") as progress:
+        subject = open_subject(Path(config.checkpoint), data, progress)
+    result, predictions = evaluate(subject, config.split, accelerator=config.device)
+    folder = Path(config.output).expanduser() if config.output else default_folder(subject, config.split, LOOSE)
+    file = write_evaluation(folder, result, predictions)
+    _show(result)
+    sys.stdout.write(f"{file}\n{file.with_name('predictions.csv')}\n")
+    return 0
+
+
+def _show(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    what = f"{result['run'] or result['checkpoint']} on {result['data']} ({result['split']}: {result['n']} paintings)"
+    numbers = Table(title=what, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for heading, justify in (("", "left"), ("percent", "right"), ("95 % interval", "right")):
+        numbers.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for name, word in (("top1", "top-1"), ("top3", "top-3"), ("macro_f1", "macro-F1")):
+        low, high = result["intervals"][name]
+        numbers.add_row(word, f"{100 * result[name]:.2f}", f"{100 * low:.1f} to {100 * high:.1f}")
+    numbers.add_row("calibration error (ECE)", f"{100 * result['ece']:.2f}", "")
+    numbers.add_row(f"… at temperature {result['temperature']:.3f}", f"{100 * result['ece_calibrated']:.2f}", "")
+    console.print(numbers)
+    recalls = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for heading, justify in (("culture", "left"), ("recall", "right"), ("paintings", "right")):
+        recalls.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for culture, recall in result["recall"].items():
+        shown = "none" if recall is None else f"{100 * recall:.1f}"
+        recalls.add_row(culture, shown, str(result["support"][culture]))
+    console.print(recalls)

@@ -1,0 +1,70 @@
+"""`artculture predict`: the likeliest cultures of any pictures."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artculture.analysis.config import PredictConfig
+from artculture.hydra_app import quoted, run_app
+
+if TYPE_CHECKING:
+    from artculture.analysis.prediction import Prediction
+
+PATHS = ("checkpoint", "images", "output", "overlay")
+
+
+def run(argv: list[str]) -> int:
+    return run_app("predict", PredictConfig, predict, quoted(argv, PATHS))
+
+
+def predict(config: PredictConfig) -> int:
+    # torch waits until the config is known to be right: help and errors answer at once.
+    import time
+
+    from artculture.analysis.opening import checkpoint_file
+    from artculture.analysis.picture_sources import MEGABYTE, Reader, find_sources
+    from artculture.analysis.prediction import Predictor
+    from artculture.analysis.prediction_output import write_predictions
+    from artculture.models.checkpoint import load_classifier
+
+    sources = find_sources(_names(config.images))
+    classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
+    reader = Reader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
+    overlays = None
+    if config.overlay is not None:
+        from artculture.analysis.feature_maps import overlays
+    folder = Path(config.overlay or ".").expanduser()
+    predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)
+    count = _Count()
+    output = Path(config.output).expanduser() if config.output else None
+    began = time.perf_counter()
+    write_predictions(count.told(predictor.predict(sources)), config.format, predictor.top, output)
+    sys.stderr.write(count.summary(time.perf_counter() - began))
+    return 1 if count.failed else 0
+
+
+def _names(images: str | list[str]) -> list[str]:
+    if images == "-":
+        return [line.rstrip("\n") for line in sys.stdin]
+    return [images] if isinstance(images, str) else images
+
+
+class _Count:
+    """Counts predictions on their way, and tells what could not be read."""
+
+    def __init__(self) -> None:
+        self.all = self.failed = 0
+
+    def told(self, predictions: "Iterable[Prediction]") -> "Iterator[Prediction]":
+        for prediction in predictions:
+            self.all += 1
+            if prediction.error:
+                self.failed += 1
+                sys.stderr.write(f"artculture: {prediction.image}: {prediction.error}\n")
+            yield prediction
+
+    def summary(self, seconds: float) -> str:
+        good = self.all - self.failed
+        failed = f", {self.failed} can't be read" if self.failed else ""
+        return f"{good} pictures in {seconds:.1f} s, {good / max(seconds, 1e-9):.1f} images/s{failed}\n"
