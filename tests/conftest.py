@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from artculture import cli
+from artculture.runs.directory import RunDirectory
 
 os.environ["WANDB_MODE"] = "offline"
 
@@ -57,6 +58,14 @@ def only_run(tmp_path: Path) -> Callable[[], Path]:
         return found.parent
 
     return find
+
+
+@pytest.fixture
+def run(train: Callable[..., int], only_run: Callable[[], Path]) -> RunDirectory:
+    """A finished run of one epoch, in float32, with enough held-out pictures to fit a temperature."""
+    fractions = "data.fractions=[0.4,0.3,0.3]"
+    assert train(fractions, "trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05") == 0
+    return RunDirectory(only_run())
 
 
 @pytest.fixture
