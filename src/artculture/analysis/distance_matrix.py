@@ -94,11 +94,11 @@ def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
         )
         inflated = int((pairs["distance"] > pairs["distance_high"]).sum()) // 2
         text += (
-            "Intervals are 95 % by basic bootstrap over paintings, 1 painting counting as independent of the next. "
+            "Intervals are 95 % by basic bootstrap over paintings, each counting as independent of the next. "
             "They allow for this: the mean of few paintings lies off by chance, which makes small cultures look farther "
             f"from everyone than they are; {inflated} of {len(pairs) // 2} distances lie above their interval for that "
             "reason. "
-        ).replace("1 painting", "each painting")
+        )
     if "train" in found.splits:
         text += "Paintings that the classifier was trained on are among these; it has learnt to hold them apart. "
     if found.absent:
@@ -130,7 +130,6 @@ def heat_map(axes: Axes, values: Matrix, names: list[str], form: str, reverse: b
     shown = np.ma.masked_array(values, mask=np.eye(n, dtype=bool))
     colours = look.SEQUENTIAL + ("_r" if reverse else "")
     image = axes.imshow(shown, cmap=colours, aspect="equal")
-    image.cmap.set_bad("white")
     size = 7.5 if n <= 12 else max(4.0, 90 / n)
     for row, column in itertools.permutations(range(n), 2):
         red, green, blue, _ = image.cmap(image.norm(values[row, column]))

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 # Told apart by people who see no red or no green, too: they differ in lightness.
-REGIONS = {"Asian": "#b8432f", "European": "#2b5c8a", "North American": "#d19a2a"}
+REGIONS = {"Asian": "#b8432f", "European": "#2b5c8a", "North American": "#a8740f"}
 ELSEWHERE = "#6b6b6b"
 RIGHT, WRONG = "#17807a", "#b8432f"
 SEQUENTIAL = "cividis"
