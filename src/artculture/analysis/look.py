@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -196,3 +197,8 @@ def _shared(one: Bbox, other: Bbox) -> float:
 
 def _outside(box: Bbox, inside: Bbox) -> float:
     return float(box.width * box.height - _shared(box, inside))
+
+
+def halo() -> AbstractPathEffect:
+    """A white rim about letters that stand on dots."""
+    return withStroke(linewidth=2.5, foreground="white")
