@@ -23,10 +23,10 @@ TIP = 0.94
 def chord_finding(found: CultureDistances) -> Finding:
     """The ordered pairs in the top quartile of similarity, drawn as chords."""
     chosen, threshold = top_quartile(found)
-    numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": len(found.cultures) ** 2}
-    numbers["ordered_pairs"] = len(found.cultures) * (len(found.cultures) - 1)
+    pairs = len(found.cultures) * (len(found.cultures) - 1)
+    numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": pairs}
     caption = (
-        f"The strongest quarter of the normalised similarities: the {len(chosen)} of {numbers['ordered_pairs']} "
+        f"The strongest quarter of the normalised similarities: the {len(chosen)} of {pairs} "
         f"ordered pairs at or above their upper quartile, {100 * threshold:.1f} % (linear interpolation, ties kept). "
         "A chord starts broad, in its own colour's culture A, and runs to a point in B: to A, B is near when compared "
         "with all others. Breadth is the similarity of A to B. A pair that is strong both ways has two chords. "
@@ -90,7 +90,7 @@ def _figure(found: CultureDistances, chosen: pd.DataFrame) -> look.Figure:
 
 def _arcs(order: list[str], chosen: pd.DataFrame) -> dict[str, tuple[float, float]]:
     """Start and end angle of each culture: room for the breadth of all its chords, and a little for one without."""
-    room = {name: 0.02 for name in order}
+    room = dict.fromkeys(order, 0.02)
     for _, chord in chosen.iterrows():
         room[chord["culture"]] += chord["similarity"]
         room[chord["other"]] += _arrival(chord["similarity"])

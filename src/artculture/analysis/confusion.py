@@ -49,11 +49,7 @@ def confusion_matrix(featurised: Featurised) -> NDArray[np.int64]:
 
 
 def _mistakes(matrix: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
-    rows = [
-        (names[a], names[b], int(matrix[a, b]), int(matrix[a].sum()))
-        for a, b in np.argwhere(matrix)
-        if a != b
-    ]
+    rows = [(names[a], names[b], int(matrix[a, b]), int(matrix[a].sum())) for a, b in np.argwhere(matrix) if a != b]
     table = pd.DataFrame(rows, columns=["culture", "predicted", "paintings", "of"])
     return table.sort_values("paintings", ascending=False, kind="stable", ignore_index=True)
 

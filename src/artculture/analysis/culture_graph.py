@@ -74,9 +74,7 @@ def force_atlas(found: CultureDistances, seed: int) -> NDArray[np.float64]:
         (a, b, float(weights[a, b] * scale)) for a in range(n) for b in range(a + 1, n) if weights[a, b] > 0
     )
     start = np.random.default_rng(seed).uniform(-1, 1, (n, 2))
-    placed = nx.forceatlas2_layout(
-        graph, pos=dict(enumerate(start)), max_iter=ITERATIONS, weight="weight", linlog=True, seed=seed
-    )
+    placed = nx.forceatlas2_layout(graph, pos=dict(enumerate(start)), max_iter=ITERATIONS, weight="weight", seed=seed)
     positions = np.array([placed[i] for i in range(n)])
     positions = positions - positions.mean(axis=0)
     farthest = float(np.linalg.norm(positions, axis=1).max())

@@ -95,9 +95,9 @@ def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
         inflated = int((pairs["distance"] > pairs["distance_high"]).sum()) // 2
         text += (
             "Intervals are 95 % by basic bootstrap over paintings, each counting as independent of the next. "
-            "They allow for this: the mean of few paintings lies off by chance, which makes small cultures look farther "
-            f"from everyone than they are; {inflated} of {len(pairs) // 2} distances lie above their interval for that "
-            "reason. "
+            "They allow for this: the mean of few paintings lies off by chance, which makes small cultures look "
+            f"farther from everyone than they are; {inflated} of {len(pairs) // 2} distances lie above their interval "
+            "for that reason. "
         )
     if "train" in found.splits:
         text += "Paintings that the classifier was trained on are among these; it has learnt to hold them apart. "

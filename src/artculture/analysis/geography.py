@@ -137,7 +137,9 @@ def _figure(
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.2, columnspacing=1.2)
     told = _worth_naming(table)
     points = list(zip(table["kilometres"], table["distance"], strict=True))
-    names = [f"{a}–{b}" if i in told else "" for i, (a, b) in enumerate(zip(table.culture, table.other, strict=True))]
+    names = [
+        f"{a} and {b}" if i in told else "" for i, (a, b) in enumerate(zip(table.culture, table.other, strict=True))
+    ]
     look.place_labels(axes, points, names, 3.0, fontsize=7.5)
     return figure
 

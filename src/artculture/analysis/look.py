@@ -155,7 +155,7 @@ def _beside(
     placed: list[Bbox],
     style: dict[str, Any],
 ) -> Text:
-    text = axes.annotate(name, point, textcoords="offset points", annotation_clip=False, **style)
+    text = axes.annotate(name, point, (0, 0), textcoords="offset points", annotation_clip=False, **style)
     inside = axes.get_window_extent()
     best: tuple[float, tuple[float, float, str, str]] | None = None
     for far in (2.5, 9, 18, 30, 45, 62):

@@ -28,9 +28,7 @@ PANELS = 20
 Picture = Callable[[int], NDArray[np.uint8]]
 
 
-def map_finding(
-    featurised: Featurised, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0
-) -> Finding:
+def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0) -> Finding:
     """The map as a figure and as a page on which every painting can be looked at.
 
     Args:
@@ -114,14 +112,24 @@ def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) 
 def _neighbour_table(featurised: Featurised, neighbours: NDArray[np.int64]) -> pd.DataFrame:
     """Nearest paintings of each test painting, one row a pair; these may be of any split."""
     rows = [
-        (featurised.object_id[i], featurised.classes[featurised.labels[i]], rank, featurised.object_id[j])
-        + (featurised.classes[featurised.labels[j]], featurised.split[j])
-        + (float(np.linalg.norm(featurised.features[i] - featurised.features[j])),)
+        (i, rank, j, float(np.linalg.norm(featurised.features[i] - featurised.features[j])))
         for i in featurised.members("test")
         for rank, j in enumerate(neighbours[i], start=1)
     ]
-    columns = ["object_id", "culture", "rank", "neighbour", "neighbour_culture", "neighbour_split", "distance"]
-    return pd.DataFrame(rows, columns=columns)
+    pairs = pd.DataFrame(rows, columns=["one", "rank", "other", "distance"])
+    one, other = pairs["one"].to_numpy(dtype=np.int64), pairs["other"].to_numpy(dtype=np.int64)
+    cultures = np.array(featurised.classes)[featurised.labels]
+    return pd.DataFrame(
+        {
+            "object_id": featurised.object_id[one],
+            "culture": cultures[one],
+            "rank": pairs["rank"],
+            "neighbour": featurised.object_id[other],
+            "neighbour_culture": cultures[other],
+            "neighbour_split": featurised.split[other],
+            "distance": pairs["distance"],
+        }
+    )
 
 
 def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:

@@ -29,7 +29,9 @@ def recalls_finding(featurised: Featurised, seed: int = 0) -> Finding:
         "test paintings named rightly, with a 95 % Wilson interval, which is wide where few were tested. "
     )
     if correlation is not None:
-        text += f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.3f}, {len(shown)} cultures). "
+        text += (
+            f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.3f}, {len(shown)} cultures). "
+        )
     if len(shown) < len(table):
         absent = table[~table["culture"].isin(shown["culture"])]["culture"]
         text += f"Not shown, for want of training or test paintings: {', '.join(absent)}. "
@@ -57,7 +59,9 @@ def recall_table(featurised: Featurised) -> pd.DataFrame:
     )
 
 
-def _spearman(paintings: NDArray[np.int64], recall: NDArray[np.float64], seed: int) -> tuple[float | None, float | None]:
+def _spearman(
+    paintings: NDArray[np.int64], recall: NDArray[np.float64], seed: int
+) -> tuple[float | None, float | None]:
     if len(paintings) < FEWEST or np.ptp(paintings) == 0 or np.ptp(recall) == 0:
         return None, None
     ranks = stats.rankdata(recall)

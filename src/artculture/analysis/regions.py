@@ -190,7 +190,7 @@ class Sides:
 
 
 def sides_of_test(featurised: Featurised) -> Sides | None:
-    """Asian against Western on the test split, by summed probabilities; None where a side has no culture or painting."""
+    """Asian against Western on the test split; None where that is empty or a side has no culture."""
     rows = featurised.members("test")
     asian = np.array([region_of(name) == "Asian" for name in featurised.classes])
     if not len(rows) or asian.all() or not asian.any():
