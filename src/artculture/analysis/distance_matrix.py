@@ -84,7 +84,7 @@ def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
         f"Left: the L2 distance between the mean feature vectors of each two cultures ({int(found.counts.sum()):,} "
         f"paintings of the splits {', '.join(found.splits)}). Right: how similar the row's culture is to the column's, "
         "as the share of all the pull that the row feels (inverse distance over the sum of inverse distances, in %); "
-        "rows add up to 100, and the matrix is not symmetric. "
+        "rows add up to 100, and the matrix is not symmetric. In both, yellow is near and blue far. "
     )
     if len(pairs):
         near, far = pairs.loc[pairs["distance"].idxmin()], pairs.loc[pairs["distance"].idxmax()]
@@ -119,7 +119,7 @@ def _figure(found: CultureDistances) -> look.Figure:
     with look.styled():
         heat_map(left, found.distance[block], names, "{:.1f}", reverse=True)
         left.set_title("Distance between means (L2)")
-        heat_map(right, 100 * found.similarity[block], names, "{:.0f}")
+        heat_map(right, 100 * found.similarity[block], names, "{:.1f}")
         right.set_title("Similarity of row to column, %")
     return figure
 

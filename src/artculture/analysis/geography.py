@@ -140,7 +140,7 @@ def _figure(
     names = [
         f"{a} and {b}" if i in told else "" for i, (a, b) in enumerate(zip(table.culture, table.other, strict=True))
     ]
-    look.place_labels(axes, points, names, 3.0, fontsize=7.5)
+    look.place_labels(axes, points, names, 3.0, fontsize=7.5, path_effects=[look.halo()])
     return figure
 
 
@@ -156,5 +156,5 @@ def _worth_naming(table: pd.DataFrame) -> set[int]:
     """The pairs at the ends of either distance, and those that lie farthest off the common order."""
     off = table["distance"].rank() - table["kilometres"].rank()
     ends = [table["distance"].nsmallest(2), table["distance"].nlargest(2), off.nsmallest(2), off.nlargest(2)]
-    ends += [table["kilometres"].nsmallest(1), table["kilometres"].nlargest(1)]
+    ends += [table["kilometres"].nlargest(1)]
     return {int(index) for series in ends for index in series.index}

@@ -109,6 +109,7 @@ def place_labels(
     points: Sequence[tuple[float, float]],
     names: Sequence[str],
     radii: Sequence[float] | float = 3.0,
+    keep_clear: Sequence[tuple[float, float, float, float]] = (),
     **style: Any,
 ) -> list[Text]:
     """Write a name beside each point so that names cover neither one another nor a point.
@@ -120,6 +121,7 @@ def place_labels(
         points: in data coordinates.
         names: one a point; "" for a point that is only to be kept free.
         radii: of the points' marks, in typographic points.
+        keep_clear: further boxes (x0, y0, x1, y1) to leave free where possible, in data coordinates.
         style: of the text.
     """
     figure = axes.figure
@@ -135,11 +137,12 @@ def place_labels(
             Bbox.from_extents(x - r * scale, y - r * scale, x + r * scale, y + r * scale)
             for (x, y), r in zip(centres, sizes, strict=True)
         ]
+        free = [Bbox(axes.transData.transform([box[:2], box[2:]])) for box in keep_clear]
         placed: list[Bbox] = []
         texts: list[Text] = []
         for index, name in enumerate(names):
             if name:
-                others = marks[:index] + marks[index + 1 :]
+                others = marks[:index] + marks[index + 1 :] + free
                 text = _beside(axes, points[index], name, sizes[index], others, placed, style)
                 placed.append(text.get_window_extent())
                 texts.append(text)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
@@ -24,6 +25,8 @@ NEIGHBOURS = 6
 COMPONENTS = 50
 # More small panels than these could not be read.
 PANELS = 20
+# The share of all paintings from which on a culture is named on the large map.
+NAMED_FROM = 0.02
 
 Picture = Callable[[int], NDArray[np.uint8]]
 
@@ -149,12 +152,19 @@ def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:
         for place, label in enumerate(present):
             axes = figure.add_subplot(small[place // columns, place % columns])
             _one_culture(axes, featurised, places, label)
-    middles = [tuple(np.median(places[featurised.labels == label], axis=0)) for label in present]
-    names = [featurised.classes[label] for label in present]
-    texts = look.place_labels(large, middles, names, 0.5, fontsize=9, fontweight="bold", zorder=5)
-    for text in texts:
-        text.set_path_effects([look.halo()])
+    # A name in the midst of a few scattered dots would only mislead: those cultures have their small panel.
+    named = [label for label in present if counts[label] >= NAMED_FROM * len(places)]
+    middles = [_medoid(places[featurised.labels == label]) for label in named]
+    names = [featurised.classes[label] for label in named]
+    style = {"fontsize": 9, "fontweight": "bold", "zorder": 5, "path_effects": [look.halo()]}
+    look.place_labels(large, middles, names, 0.5, **style)
     return figure
+
+
+def _medoid(places: NDArray[np.float64]) -> tuple[float, float]:
+    """The place of the one least far from all others: always amid dots, as a mean need not be."""
+    x, y = places[np.argmin(cdist(places, places).sum(axis=1))]
+    return float(x), float(y)
 
 
 def _dots(axes: Axes, featurised: Featurised, places: NDArray[np.float64]) -> None:

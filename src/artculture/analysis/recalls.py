@@ -94,7 +94,8 @@ def _figure(shown: pd.DataFrame) -> look.Figure:
         axes.vlines(across, shown["low"], shown["high"], color=colours, alpha=0.45, linewidth=1.8)
         axes.scatter(across, shown["recall"], color=colours, s=36, edgecolor="white", linewidth=0.7, zorder=3)
         axes.set_xlim(across.min() / 1.5, across.max() * 1.6)
-        axes.set_ylim(-0.05, 1.05)
+        axes.set_ylim(-0.16, 1.08)
+        axes.set_yticks(np.linspace(0, 1, 6))
         ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _within(t, axes.get_xlim())]
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.minorticks_off()
@@ -105,7 +106,12 @@ def _figure(shown: pd.DataFrame) -> look.Figure:
         axes.set_axisbelow(True)
         look.region_legend(axes, [region_of(name) for name in shown["culture"]], loc="lower right")
     points = list(zip(across.tolist(), shown["recall"], strict=True))
-    look.place_labels(axes, points, shown["culture"].tolist(), 3.5, fontsize=8.5)
+    bars = [
+        (x - 0.01 * x, low, x + 0.01 * x, high)
+        for x, low, high in zip(across, shown["low"], shown["high"], strict=True)
+    ]
+    style = {"fontsize": 8.5, "path_effects": [look.halo()]}
+    look.place_labels(axes, points, shown["culture"].tolist(), 3.5, keep_clear=bars, **style)
     return figure
 
 

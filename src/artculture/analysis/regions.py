@@ -265,6 +265,7 @@ def _figure(table: pd.DataFrame, found: Separation, sides: Sides | None) -> look
         axes[1].axvline(found.observed, color=look.WRONG, linewidth=1.6)
         axes[1].set_title("Other groupings of the cultures")
         axes[1].set_xlabel("mean silhouette of all paintings\n(line: the true regions)")
+        axes[1].locator_params(axis="x", nbins=4)
         axes[1].set_ylabel("groupings")
         if sides:
             _by_side(axes[2], sides.table)
@@ -279,6 +280,7 @@ def _by_culture(axes: Axes, table: pd.DataFrame) -> None:
     axes.invert_yaxis()
     axes.axvline(0, color=look.SOFT, linewidth=0.7)
     axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_title("Each culture in its region")
     axes.set_xlabel("mean silhouette of its paintings")
 
