@@ -31,8 +31,8 @@ def graph_finding(found: CultureDistances, seed: int = 0) -> Finding:
     caption = (
         "Every dot is a culture, its area the number of its paintings. All cultures pull one another along edges as "
         "strongly as they are similar (the mean of the two normalised similarities, of A to B and of B to A, makes one "
-        "edge; darker is stronger) and push one another off; ForceAtlas2 lets them settle from a random start (edge weight "
-        f"influence {INFLUENCE}). "
+        "edge; darker is stronger) and push one another off; ForceAtlas2 lets them settle from a random start (edge "
+        f"weight influence {INFLUENCE}). "
         "Directions mean nothing, nearness does. "
     )
     known = [value for value in agreement if value is not None]

@@ -239,7 +239,10 @@ document.getElementById("out").onclick = () => zoomOnChosen(1 / 1.6);
 document.getElementById("whole").onclick = () => zoom(0);
 
 const legend = document.getElementById("cultures");
-classes.forEach((name, label) => {
+// Regions side by side, as in the figures.
+const order = classes.map((_, label) => label).sort((a, b) => data.regions[a].localeCompare(data.regions[b]) || a - b);
+order.forEach((label) => {
+  const name = classes[label];
   const count = paintings.filter((painting) => painting[5] === label).length;
   if (!count) return;
   const button = element("button");
