@@ -3,13 +3,16 @@ import itertools
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from artculture.analysis import look
 
 
 def overlaps(texts):
     """Pairs of texts whose boxes share room, by the Agg renderer."""
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text() and text.get_visible()]
+    boxes = [
+        (text.get_text(), Text.get_window_extent(text)) for text in texts if text.get_text() and text.get_visible()
+    ]
     return [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-0.5).overlaps(other)]
 
 
@@ -27,13 +30,13 @@ def test_names_of_crowded_points_cover_neither_names_nor_points(seed):
     texts = look.place_labels(axes, points, [f"Culture {i}" for i in range(14)])
     figure.canvas.draw()
     assert overlaps(texts) == []
-    boxes = [text.get_window_extent() for text in texts]
+    boxes = [Text.get_window_extent(text) for text in texts]
     assert not any(box.contains(*place) for box in boxes for place in axes.transData.transform(points))
 
 
 def test_a_point_without_a_name_is_kept_free():
     figure, axes = _plane()
-    spot = axes.transData.inverted().transform(axes.transData.transform((0.5, 0.5)) + (20, 0))
+    spot = axes.transData.inverted().transform(axes.transData.transform((0.5, 0.5)) + np.array([20, 0]))
     (text,) = look.place_labels(axes, [(0.5, 0.5), tuple(spot)], ["Dutch", ""])
     figure.canvas.draw()
     assert not text.get_window_extent().contains(*axes.transData.transform(spot))
@@ -62,4 +65,4 @@ def test_nothing_outside_is_touched():
 
 def test_region_colours_differ_in_lightness():
     grey = [np.dot(mpl.colors.to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in look.REGIONS.values()]
-    assert min(abs(a - b) for a, b in itertools.combinations(grey, 2)) > 0.03
+    assert min(abs(a - b) for a, b in itertools.combinations(grey, 2)) > 0.06

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Wedge
 from matplotlib.path import Path
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def top_quartile(found: CultureDistances) -> tuple[pd.DataFrame, float]:
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True), threshold
 
 
-def _figure(found: CultureDistances, chosen: pd.DataFrame) -> look.Figure:
+def _figure(found: CultureDistances, chosen: pd.DataFrame) -> Figure:
     figure, (axes,) = look.panels(6.4, 6.4)
     order = [found.cultures[i] for i in by_region(found.cultures)]
     arcs = _arcs(order, chosen)

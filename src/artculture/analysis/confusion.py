@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from artculture.analysis import look
@@ -54,7 +55,7 @@ def _mistakes(matrix: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
     return table.sort_values("paintings", ascending=False, kind="stable", ignore_index=True)
 
 
-def _figure(matrix: NDArray[np.int64], names: list[str]) -> look.Figure:
+def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
     order = by_region(names)
     counts, shown = matrix[np.ix_(order, order)], [names[i] for i in order]
     total = counts.sum(axis=1, keepdims=True)

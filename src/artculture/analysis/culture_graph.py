@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
@@ -82,10 +83,11 @@ def force_atlas(found: CultureDistances, seed: int) -> NDArray[np.float64]:
     )
     start = np.random.default_rng(seed).uniform(-1, 1, (n, 2))
     placed = nx.forceatlas2_layout(graph, pos=dict(enumerate(start)), max_iter=ITERATIONS, weight="weight", seed=seed)
-    positions = np.array([placed[i] for i in range(n)])
-    positions = positions - positions.mean(axis=0)
+    positions: NDArray[np.float64] = np.array([placed[i] for i in range(n)])
+    positions -= positions.mean(axis=0)
     farthest = float(np.linalg.norm(positions, axis=1).max())
-    return positions / farthest if farthest > 0 else positions
+    positions /= farthest if farthest > 0 else 1.0
+    return positions
 
 
 def _agreement(found: CultureDistances, layout: NDArray[np.float64]) -> float | None:
@@ -116,7 +118,7 @@ def _edges(found: CultureDistances) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["culture", "other", "weight"])
 
 
-def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> look.Figure:
+def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> Figure:
     figure, (axes,) = look.panels(6.4, 5.6)
     weights = edge_weights(found)
     pairs = np.argwhere(np.triu(weights, 1) > 0)
@@ -136,7 +138,8 @@ def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> look.Figure
         # Area in square points, by share of the largest culture; the smallest is still seen.
         areas = 40 + 900 * found.counts / found.counts.max()
         axes.scatter(
-            *layout.T,
+            layout[:, 0],
+            layout[:, 1],
             s=areas,
             color=[look.REGIONS.get(region, look.ELSEWHERE) for region in regions],
             edgecolor="white",

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from artculture.analysis import look
 from artculture.analysis.distances import CultureDistances, Matrix
@@ -67,8 +68,7 @@ def _numbers(found: CultureDistances, pairs: pd.DataFrame) -> dict[str, object]:
         "cultures_without_paintings": list(found.absent),
     }
     if len(pairs):
-        for name, row in (("nearest", pairs["distance"].idxmin()), ("farthest", pairs["distance"].idxmax())):
-            line = pairs.loc[row]
+        for name, line in zip(("nearest", "farthest"), _ends(pairs), strict=True):
             numbers[name] = {
                 "cultures": [line["culture"], line["other"]],
                 "distance": float(line["distance"]),
@@ -87,7 +87,7 @@ def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
         "rows add up to 100, and the matrix is not symmetric. In both, yellow is near and blue far. "
     )
     if len(pairs):
-        near, far = pairs.loc[pairs["distance"].idxmin()], pairs.loc[pairs["distance"].idxmax()]
+        near, far = _ends(pairs)
         text += (
             f"Nearest are {near['culture']} and {near['other']} ({_with_interval(near)}), farthest {far['culture']} "
             f"and {far['other']} ({_with_interval(far)}). "
@@ -106,11 +106,17 @@ def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
     return text.strip()
 
 
+def _ends(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The nearest and the farthest pair."""
+    distance = pairs["distance"].to_numpy()
+    return pairs.iloc[int(distance.argmin())], pairs.iloc[int(distance.argmax())]
+
+
 def _with_interval(pair: pd.Series) -> str:
     return f"{pair['distance']:.2f}, interval {pair['distance_low']:.2f} to {pair['distance_high']:.2f}"
 
 
-def _figure(found: CultureDistances) -> look.Figure:
+def _figure(found: CultureDistances) -> Figure:
     order = by_region(found.cultures)
     side = max(3.2, 0.42 * len(order) + 1.1)
     figure, (left, right) = look.panels(2 * side + 0.4, side + 0.3, 1, 2)

@@ -142,7 +142,8 @@ def _corrected(distance: Matrix, scatter: Matrix) -> Matrix:
 def _distance_interval(distance: Matrix, squares: Matrix) -> tuple[Matrix, Matrix]:
     low, high = np.percentile(squares, [2.5, 97.5], axis=0)
     reflected = (2 * distance**2 - high, 2 * distance**2 - low)
-    return tuple(np.sqrt(np.clip(square, 0, None)) for square in reflected)  # type: ignore[return-value]
+    first, last = (np.sqrt(np.clip(square, 0, None)) for square in reflected)
+    return first, last
 
 
 def _similarity_interval(distance: Matrix, squares: Matrix) -> tuple[Matrix, Matrix]:

@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from artculture.analysis import look
-from artculture.analysis.distances import CultureDistances
+from artculture.analysis.distances import CultureDistances, Matrix
 from artculture.analysis.finding import Finding
 from artculture.analysis.mantel import FEWEST, MantelTest, mantel
 from artculture.analysis.places import PLACES, great_circle, region_of
@@ -44,9 +45,7 @@ def geography_finding(found: CultureDistances, seed: int = 0) -> Finding:
     )
 
 
-def _inside_regions(
-    found: CultureDistances, kilometres: np.ndarray[tuple[int, int], np.dtype[np.float64]], seed: int
-) -> dict[str, MantelTest]:
+def _inside_regions(found: CultureDistances, kilometres: Matrix, seed: int) -> dict[str, MantelTest]:
     tests = {}
     for region in look.REGIONS:
         members = [i for i, name in enumerate(found.cultures) if region_of(name) == region]
@@ -69,7 +68,7 @@ def _plain(test: MantelTest) -> dict[str, float | int | bool]:
     }
 
 
-def _table(found: CultureDistances, kilometres: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> pd.DataFrame:
+def _table(found: CultureDistances, kilometres: Matrix) -> pd.DataFrame:
     rows = []
     for a, b in itertools.combinations(range(len(found.cultures)), 2):
         one, other = found.cultures[a], found.cultures[b]
@@ -108,9 +107,7 @@ def _caption(whole: MantelTest, corrected: MantelTest | None, inside: dict[str, 
     return text + "A modern capital is a coarse stand-in for where paintings were made."
 
 
-def _figure(
-    found: CultureDistances, kilometres: np.ndarray[tuple[int, int], np.dtype[np.float64]], whole: MantelTest
-) -> look.Figure:
+def _figure(found: CultureDistances, kilometres: Matrix, whole: MantelTest) -> Figure:
     table = _table(found, kilometres)
     figure, (axes,) = look.panels(7.0, 4.6)
     with look.styled():

@@ -78,7 +78,7 @@ def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | 
         TITLE,
         caption,
         _figure(featurised, places),
-        {NAME: table, "nearest_paintings": _neighbour_table(featurised, neighbours)},
+        {NAME: table},
         numbers,
         page=page(atlas, picture),
         alt="Map of dots, one a painting, coloured by region, beside small copies that each mark one culture.",
@@ -88,6 +88,8 @@ def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | 
 def layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
     """Positions N x 2 by t-SNE over at most 50 principal components; fewer than six paintings by these alone."""
     n = len(features)
+    if not np.ptp(features, axis=0).any():
+        return np.zeros((n, 2))
     kept = min(COMPONENTS, n - 1, features.shape[1])
     reduced = PCA(kept, random_state=seed).fit_transform(features.astype(np.float64))
     if n < 6:
@@ -103,36 +105,13 @@ def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[n
     """Positions of each painting's nearest others by L2, nearest first, N x at most `count`."""
     count = min(count, len(features) - 1)
     found = NearestNeighbors(n_neighbors=count).fit(features).kneighbors(return_distance=False)
-    return found.astype(np.int64)
+    return np.asarray(found, dtype=np.int64)
 
 
 def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
     """Mean share of each painting's ten nearest by features that are among its ten nearest on the map."""
     ours, theirs = nearest(features, 10), nearest(places.astype(np.float32), 10)
     return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
-
-
-def _neighbour_table(featurised: Featurised, neighbours: NDArray[np.int64]) -> pd.DataFrame:
-    """Nearest paintings of each test painting, one row a pair; these may be of any split."""
-    rows = [
-        (i, rank, j, float(np.linalg.norm(featurised.features[i] - featurised.features[j])))
-        for i in featurised.members("test")
-        for rank, j in enumerate(neighbours[i], start=1)
-    ]
-    pairs = pd.DataFrame(rows, columns=["one", "rank", "other", "distance"])
-    one, other = pairs["one"].to_numpy(dtype=np.int64), pairs["other"].to_numpy(dtype=np.int64)
-    cultures = np.array(featurised.classes)[featurised.labels]
-    return pd.DataFrame(
-        {
-            "object_id": featurised.object_id[one],
-            "culture": cultures[one],
-            "rank": pairs["rank"],
-            "neighbour": featurised.object_id[other],
-            "neighbour_culture": cultures[other],
-            "neighbour_split": featurised.split[other],
-            "distance": pairs["distance"],
-        }
-    )
 
 
 def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:
@@ -156,7 +135,7 @@ def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:
     named = [label for label in present if counts[label] >= NAMED_FROM * len(places)]
     middles = [_medoid(places[featurised.labels == label]) for label in named]
     names = [featurised.classes[label] for label in named]
-    style = {"fontsize": 9, "fontweight": "bold", "zorder": 5, "path_effects": [look.halo()]}
+    style: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "zorder": 5, "path_effects": [look.halo()]}
     look.place_labels(large, middles, names, 0.5, **style)
     return figure
 
@@ -172,7 +151,7 @@ def _dots(axes: Axes, featurised: Featurised, places: NDArray[np.float64]) -> No
     colours = [look.REGIONS.get(regions[label], look.ELSEWHERE) for label in featurised.labels]
     size = float(np.clip(9000 / len(places), 3, 26))
     # One collection in the manifest's order: no region lies on top of the others as a whole.
-    axes.scatter(*places.T, s=size, color=colours, alpha=0.65, linewidth=0)
+    axes.scatter(places[:, 0], places[:, 1], s=size, color=colours, alpha=0.65, linewidth=0)
     _bare(axes)
     look.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.06), ncols=4, columnspacing=1)
 
@@ -180,9 +159,10 @@ def _dots(axes: Axes, featurised: Featurised, places: NDArray[np.float64]) -> No
 def _one_culture(axes: Axes, featurised: Featurised, places: NDArray[np.float64], label: int) -> None:
     mine = featurised.labels == label
     name = featurised.classes[label]
-    axes.scatter(*places[~mine].T, s=1.2, color=look.FAINT, linewidth=0)
+    axes.scatter(places[~mine, 0], places[~mine, 1], s=1.2, color=look.FAINT, linewidth=0)
     colour = look.REGIONS.get(region_of(name), look.ELSEWHERE)
-    axes.scatter(*places[mine].T, s=float(np.clip(600 / mine.sum(), 2.5, 12)), color=colour, linewidth=0)
+    size = float(np.clip(600 / mine.sum(), 2.5, 12))
+    axes.scatter(places[mine, 0], places[mine, 1], s=size, color=colour, linewidth=0)
     axes.set_title(f"{name} ({int(mine.sum()):,})", fontsize=7.5, pad=3)
     _bare(axes)
 

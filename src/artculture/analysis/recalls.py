@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -85,7 +86,7 @@ def _spearman(
     return float(test.statistic), float(test.pvalue)
 
 
-def _figure(shown: pd.DataFrame) -> look.Figure:
+def _figure(shown: pd.DataFrame) -> Figure:
     figure, (axes,) = look.panels(6.4, 4.2)
     colours = [look.REGIONS.get(region_of(name), look.ELSEWHERE) for name in shown["culture"]]
     with look.styled():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
@@ -255,7 +256,7 @@ def _caption(paintings: Separation, means: Separation, cultures: int, sides: Sid
     return text.strip()
 
 
-def _figure(table: pd.DataFrame, found: Separation, sides: Sides | None) -> look.Figure:
+def _figure(table: pd.DataFrame, found: Separation, sides: Sides | None) -> Figure:
     columns = 3 if sides else 2
     height = max(2.8, 0.26 * len(table) + 1.2)
     figure, axes = look.panels(3.1 * columns + 0.4, height, 1, columns)
@@ -287,10 +288,9 @@ def _by_culture(axes: Axes, table: pd.DataFrame) -> None:
 
 def _by_side(axes: Axes, table: pd.DataFrame) -> None:
     rows = table.iloc[by_region(table["culture"].tolist())].reset_index(drop=True)
-    for place, row in rows.iterrows():
-        colour = look.REGIONS.get(row["region"], look.ELSEWHERE)
-        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6, alpha=0.6)
-        axes.plot(row["share"], place, "o", color=colour, markersize=5)
+    colours = [look.REGIONS.get(region, look.ELSEWHERE) for region in rows["region"]]
+    axes.hlines(range(len(rows)), rows["low"], rows["high"], color=colours, linewidth=1.6, alpha=0.6)
+    axes.scatter(rows["share"], range(len(rows)), color=colours, s=26, zorder=3)
     names = [f"{name} ({n})" for name, n in zip(rows["culture"], rows["test_paintings"], strict=True)]
     axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()

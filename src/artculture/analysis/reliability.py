@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from artculture.analysis import look
@@ -105,7 +106,7 @@ def _caption(numbers: dict[str, Any]) -> str:
     )
 
 
-def _figure(table: pd.DataFrame, numbers: dict[str, Any]) -> look.Figure:
+def _figure(table: pd.DataFrame, numbers: dict[str, Any]) -> Figure:
     figure, axes = look.panels(7.4, 4.6, 2, 2, height_ratios=[4, 1], sharex=True)
     titles = {"before": "As the network says", "after": f"After temperature {numbers['temperature']:.2f}"}
     with look.styled():
