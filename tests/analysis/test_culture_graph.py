@@ -45,4 +45,4 @@ def test_tables_hold_every_node_and_edge():
     finding = graph_finding(distances(matrix, PAPER, np.arange(3, 14)))
     assert len(finding.tables["culture_graph_nodes"]) == 11
     assert len(finding.tables["culture_graph_edges"]) == 55
-    assert finding.numbers["spearman_of_layout_and_distance"]["starts"] == 20
+    assert finding.numbers["spearman_of_layout_and_distance"]["starts"] == 10

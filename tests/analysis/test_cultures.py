@@ -79,12 +79,12 @@ def test_small_and_foreign_data_go_through(classes, counts, tmp_path):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_one_split_alone_goes_through(split, tmp_path):
+def test_one_split_alone_goes_through(split):
     subject = featurised(("Dutch", "Indian", "French", "Chinese"), 4)
     subject = replace(subject, split=np.full(16, split))
-    write_findings(tmp_path, culture_findings(subject, about(subject)), {})
+    assert [finding.name for finding in culture_findings(subject, about(subject))] == ORDER
 
 
-def test_features_that_are_all_alike_go_through(tmp_path):
+def test_features_that_are_all_alike_go_through():
     subject = featurised(("Dutch", "Indian", "French", "Chinese"), 4, np.zeros((4, 8)), noise=0)
-    write_findings(tmp_path, culture_findings(subject, about(subject)), {})
+    assert [finding.name for finding in culture_findings(subject, about(subject))] == ORDER

@@ -10,10 +10,19 @@ from artculture.analysis import look
 
 def overlaps(texts):
     """Pairs of texts whose boxes share room, by the Agg renderer."""
-    boxes = [
-        (text.get_text(), Text.get_window_extent(text)) for text in texts if text.get_text() and text.get_visible()
-    ]
-    return [(a, b) for (a, one), (b, other) in itertools.combinations(boxes, 2) if one.padded(-0.5).overlaps(other)]
+    shown = [text for text in texts if text.get_text() and text.get_visible()]
+    return [(a.get_text(), b.get_text()) for a, b in itertools.combinations(shown, 2) if _meet(a, b)]
+
+
+def _meet(one, other):
+    slant = one.get_rotation()
+    if slant % 90 and slant == other.get_rotation():
+        # Parallel slanted lines: their upright boxes overlap, they themselves only when nearer than they are high.
+        apart = one.get_transform().transform(one.get_position()) - other.get_transform().transform(
+            other.get_position()
+        )
+        return abs(apart @ (-np.sin(np.radians(slant)), np.cos(np.radians(slant)))) < one.get_fontsize() * 100 / 72
+    return Text.get_window_extent(one).padded(-0.5).overlaps(Text.get_window_extent(other))
 
 
 def _plane():

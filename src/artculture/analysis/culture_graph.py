@@ -17,8 +17,8 @@ from artculture.analysis.finding import Finding
 from artculture.analysis.places import region_of
 
 # Starts whose layouts are compared, to say how far the picture hangs on chance.
-STARTS = 20
-ITERATIONS = 500
+STARTS = 10
+ITERATIONS = 300
 # ForceAtlas2's edge weight influence: pull grows with weight to this power. Similarities of many cultures are nearly
 # even, and at 1 the layout would be nearly a ring whatever they say.
 INFLUENCE = 3

@@ -91,8 +91,11 @@ def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
         axes.legend(dots, names, handletextpad=0.3, **choices)
 
 
+# A label's offset from its point, and its alignment there.
+Place = tuple[float, float, str, str]
+
 # Where a label may stand about its point: direction and alignment, the first that fits is taken.
-_PLACES: tuple[tuple[float, float, str, str], ...] = (
+_PLACES: tuple[Place, ...] = (
     (1, 0, "left", "center"),
     (-1, 0, "right", "center"),
     (0, 1, "center", "bottom"),
@@ -159,14 +162,15 @@ def _beside(
     style: dict[str, Any],
 ) -> Text:
     text = axes.annotate(name, point, (0, 0), textcoords="offset points", annotation_clip=False, **style)
-    inside = axes.get_window_extent()
-    best: tuple[float, tuple[float, float, str, str]] | None = None
+    inside, size = axes.get_window_extent(), _box(text)
+    scale = axes.figure.dpi / 72
+    x, y = axes.transData.transform(point)
+    best: tuple[float, Place] | None = None
     for far in (2.5, 9, 18, 30, 45, 62):
         for right, up, horizontal, vertical in _PLACES:
             reach = radius + far
             place = (right * reach, up * reach, horizontal, vertical)
-            _stand(text, place)
-            box = _box(text).padded(1.5)
+            box = _box_at(x + scale * place[0], y + scale * place[1], size, place).padded(1.5)
             cost = 50 * sum(_shared(box, other) for other in placed) + sum(_shared(box, mark) for mark in marks)
             cost += 5 * _outside(box, inside)
             if best is None or cost < best[0] - 1e-9:
@@ -186,7 +190,14 @@ def _beside(
     return text
 
 
-def _stand(text: Text, place: tuple[float, float, str, str]) -> None:
+def _box_at(x: float, y: float, size: Bbox, place: Place) -> Bbox:
+    """The box of a text of that size whose anchor stands at these pixels."""
+    left = x - size.width * {"left": 0.0, "center": 0.5, "right": 1.0}[place[2]]
+    low = y - size.height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[place[3]]
+    return Bbox.from_bounds(left, low, size.width, size.height)
+
+
+def _stand(text: Text, place: Place) -> None:
     text.set_position(place[:2])
     text.set_horizontalalignment(place[2])  # type: ignore[arg-type]
     text.set_verticalalignment(place[3])  # type: ignore[arg-type]
