@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from artculture.analysis import look
 from artculture.files import replacing, write_json, write_text
 
 # What analysis.json means; raised when that changes.
@@ -74,9 +75,7 @@ def _write(folder: Path, finding: Finding) -> dict[str, Any]:
         for kind in ("png", "svg"):
             entry[kind] = f"{finding.name}.{kind}"
             with replacing(folder / entry[kind]) as temporary:
-                # No date in the SVG: the same findings, the same bytes.
-                metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-                finding.figure.savefig(temporary, format=kind, dpi=160, metadata=metadata, bbox_inches="tight")
+                look.save(finding.figure, temporary, kind)
     if finding.page is not None:
         entry["page"] = f"{finding.name}.html"
         write_text(folder / entry["page"], finding.page)

@@ -1,26 +1,223 @@
-"""How all figures look: sizes, type, colours."""
+"""How all figures look: sizes, type, colours, and labels that don't cover one another."""
 
-from matplotlib import rc_context
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
-REGIONS = {"Asian": "#b5442e", "European": "#2f6690", "North American": "#3a7d44"}
+# Told apart in grey and by people who see no red or no green, too: they differ in lightness.
+REGIONS = {"Asian": "#b8432f", "European": "#1f4e79", "North American": "#b5811c"}
 ELSEWHERE = "#6b6b6b"
-RIGHT, WRONG = "#3a7d44", "#b5442e"
+RIGHT, WRONG = "#17807a", "#b8432f"
 SEQUENTIAL = "cividis"
+INK, SOFT, FAINT = "#22211f", "#6e6a64", "#dcd8d0"
 
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
     "figure.facecolor": "white",
-    "svg.fonttype": "none",
+    # Outlines, not text: the page of a reader without these fonts looks the same, and nothing overlaps there.
+    "svg.fonttype": "path",
+    # With a fixed salt the same figure gets the same ids, so the same bytes.
     "svg.hashsalt": "artculture",
 }
 
 
+@contextmanager
+def styled() -> Iterator[None]:
+    """Everything drawn or saved inside looks the house's way; nothing outside is touched."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        yield
+
+
 def blank(width: float, height: float) -> Figure:
     """A new figure, inches; none of pyplot's state is touched."""
-    with rc_context(STYLE):  # type: ignore[arg-type]
-        return Figure(figsize=(width, height), layout="constrained")
+    with styled():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure
+
+
+def panels(width: float, height: float, rows: int = 1, columns: int = 1, **choices: Any) -> tuple[Figure, list[Axes]]:
+    """A new figure, inches, with rows x columns axes in reading order; `choices` as Figure.subplots takes them."""
+    figure = blank(width, height)
+    with styled():
+        axes = figure.subplots(rows, columns, squeeze=False, **choices)
+    return figure, list(axes.ravel())
+
+
+def save(figure: Figure, path: Path, kind: str) -> None:
+    """Write a figure as `png` or `svg`; the same figure gives the same bytes."""
+    # No date in the SVG: the same findings, the same bytes.
+    metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
+    with styled():
+        figure.savefig(path, format=kind, dpi=160, metadata=metadata, bbox_inches="tight")
+
+
+def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
+    """Name the colours of the regions that occur."""
+    names = [name for name in (*REGIONS, "other") if name in regions]
+    dots = [
+        Line2D([], [], marker="o", linestyle="", markersize=7, color=REGIONS.get(name, ELSEWHERE)) for name in names
+    ]
+    with styled():
+        axes.legend(dots, names, handletextpad=0.3, **choices)
+
+
+# A label's offset from its point, and its alignment there.
+Place = tuple[float, float, str, str]
+
+# Where a label may stand about its point: direction and alignment, the first that fits is taken.
+_PLACES: tuple[Place, ...] = (
+    (1, 0, "left", "center"),
+    (-1, 0, "right", "center"),
+    (0, 1, "center", "bottom"),
+    (0, -1, "center", "top"),
+    (0.75, 0.75, "left", "bottom"),
+    (-0.75, 0.75, "right", "bottom"),
+    (0.75, -0.75, "left", "top"),
+    (-0.75, -0.75, "right", "top"),
+)
+
+
+def place_labels(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    radii: Sequence[float] | float = 3.0,
+    keep_clear: Sequence[tuple[float, float, float, float]] = (),
+    **style: Any,
+) -> list[Text]:
+    """Write a name beside each point so that names cover neither one another nor a point.
+
+    Every name tries eight places about its point, then farther ones with a thin line back to it.
+
+    Args:
+        axes: with its limits set: they must not change afterwards.
+        points: in data coordinates.
+        names: one a point; "" for a point that is only to be kept free.
+        radii: of the points' marks, in typographic points.
+        keep_clear: further boxes (x0, y0, x1, y1) to leave free where possible, in data coordinates.
+        style: of the text.
+    """
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    with styled():
+        figure.draw_without_rendering()
+        # From here on the layout stands still: a label inside must not push the axes about.
+        figure.set_layout_engine("none")
+        sizes = [radii] * len(points) if isinstance(radii, int | float) else list(radii)
+        scale = figure.dpi / 72
+        centres = axes.transData.transform(np.asarray(points, dtype=float).reshape(-1, 2))
+        marks = [
+            Bbox.from_extents(x - r * scale, y - r * scale, x + r * scale, y + r * scale)
+            for (x, y), r in zip(centres, sizes, strict=True)
+        ]
+        free = [Bbox(axes.transData.transform([box[:2], box[2:]])) for box in keep_clear]
+        placed: list[Bbox] = []
+        texts: list[Text] = []
+        for index, name in enumerate(names):
+            if name:
+                others = marks[:index] + marks[index + 1 :] + free
+                text = _beside(axes, points[index], name, sizes[index], others, placed, style)
+                placed.append(_box(text))
+                texts.append(text)
+        return texts
+
+
+def _beside(
+    axes: Axes,
+    point: tuple[float, float],
+    name: str,
+    radius: float,
+    marks: list[Bbox],
+    placed: list[Bbox],
+    style: dict[str, Any],
+) -> Text:
+    text = axes.annotate(name, point, (0, 0), textcoords="offset points", annotation_clip=False, **style)
+    inside, size = axes.get_window_extent(), _box(text)
+    scale = axes.figure.dpi / 72
+    x, y = axes.transData.transform(point)
+    best: tuple[float, Place] | None = None
+    for far in (2.5, 9, 18, 30, 45, 62):
+        for right, up, horizontal, vertical in _PLACES:
+            reach = radius + far
+            place = (right * reach, up * reach, horizontal, vertical)
+            box = _box_at(x + scale * place[0], y + scale * place[1], size, place).padded(1.5)
+            cost = 50 * sum(_shared(box, other) for other in placed) + sum(_shared(box, mark) for mark in marks)
+            cost += 5 * _outside(box, inside)
+            if best is None or cost < best[0] - 1e-9:
+                best = (cost, place)
+        if best is not None and best[0] < 1e-9:
+            break
+    assert best is not None
+    place = best[1]
+    _stand(text, place)
+    if np.hypot(place[0], place[1]) > radius + 10:
+        line = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": radius}
+        text.remove()
+        text = axes.annotate(
+            name, point, textcoords="offset points", annotation_clip=False, arrowprops=line, xytext=place[:2], **style
+        )
+        _stand(text, place)
+    return text
+
+
+def _box_at(x: float, y: float, size: Bbox, place: Place) -> Bbox:
+    """The box of a text of that size whose anchor stands at these pixels."""
+    left = x - size.width * {"left": 0.0, "center": 0.5, "right": 1.0}[place[2]]
+    low = y - size.height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[place[3]]
+    return Bbox.from_bounds(left, low, size.width, size.height)
+
+
+def _stand(text: Text, place: Place) -> None:
+    text.set_position(place[:2])
+    text.set_horizontalalignment(place[2])  # type: ignore[arg-type]
+    text.set_verticalalignment(place[3])  # type: ignore[arg-type]
+
+
+def _box(text: Text) -> Bbox:
+    # An annotation's own method would count its line back to the point, too.
+    return Text.get_window_extent(text)
+
+
+def _shared(one: Bbox, other: Bbox) -> float:
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return float(width * height) if width > 0 and height > 0 else 0.0
+
+
+def _outside(box: Bbox, inside: Bbox) -> float:
+    return float(box.width * box.height - _shared(box, inside))
+
+
+def halo() -> AbstractPathEffect:
+    """A white rim about letters that stand on dots."""
+    return withStroke(linewidth=2.5, foreground="white")

@@ -1,0 +1,81 @@
+"""The Mantel test: do two distance matrices over the same things go together?
+
+Distances of one thing to all others are not independent, so an ordinary p-value would be far too small. The things
+themselves are permuted instead, rows and columns together (Mantel 1967, Cancer Research 27:209-220).
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+# Up to so many things all orders are tried: 7! = 5,040.
+EXACT_UP_TO = 7
+# Fewer things have too few pairs for a correlation to mean anything.
+FEWEST = 4
+
+
+@dataclass(frozen=True)
+class MantelTest:
+    """Spearman's correlation over pairs, and how often chance alone gives as much.
+
+    Attributes:
+        greater: one-sided p: distances go together (the question asked).
+        two_sided: p of a correlation as strong in either direction.
+        permutations: how many were drawn, or all there are.
+        exact: whether these were all.
+    """
+
+    correlation: float
+    greater: float
+    two_sided: float
+    permutations: int
+    exact: bool
+
+
+def mantel(
+    one: NDArray[np.float64], other: NDArray[np.float64], permutations: int = 9999, seed: int = 0
+) -> MantelTest | None:
+    """Spearman's correlation of two symmetric n x n matrices; None below 4 things or where one has no differences.
+
+    p = (b + 1) / (permutations + 1) with b the permutations that reach the correlation found; all n! of them, and
+    p = b / n!, up to 7 things.
+    """
+    n = len(one)
+    if n < FEWEST:
+        return None
+    upper = np.triu_indices(n, 1)
+    first, second = _standard_ranks(one[upper]), _standard_ranks(other[upper])
+    if first is None or second is None:
+        return None
+    ranks = np.zeros((n, n))
+    ranks[upper] = first
+    ranks += ranks.T
+    exact = n <= EXACT_UP_TO
+    orders = _all_orders(n) if exact else _some_orders(n, permutations, seed)
+    drawn = ranks[orders[:, upper[0]], orders[:, upper[1]]] @ second
+    found = float(first @ second)
+    # Equal correlations may differ in their last bits by the order of summing.
+    slack = 1e-12
+    above, beyond = int((drawn >= found - slack).sum()), int((np.abs(drawn) >= abs(found) - slack).sum())
+    if exact:
+        return MantelTest(found, above / len(orders), beyond / len(orders), math.factorial(n), True)
+    return MantelTest(found, (above + 1) / (permutations + 1), (beyond + 1) / (permutations + 1), permutations, False)
+
+
+def _standard_ranks(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    ranks = rankdata(values)
+    ranks = ranks - ranks.mean()
+    length = float(np.linalg.norm(ranks))
+    return ranks / length if length > 0 else None
+
+
+def _all_orders(n: int) -> NDArray[np.int64]:
+    return np.array(list(itertools.permutations(range(n))), dtype=np.int64)
+
+
+def _some_orders(n: int, permutations: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)

@@ -1,0 +1,174 @@
+"""A map of all paintings: those that look alike to the classifier lie together."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+
+from artculture.analysis import look
+from artculture.analysis.finding import Finding
+from artculture.analysis.map_page.builder import Atlas, page
+from artculture.analysis.places import by_region, region_of
+from artculture.analysis.subject import Featurised
+
+NAME, TITLE = "painting_map", "A map of all paintings"
+NEIGHBOURS = 6
+COMPONENTS = 50
+# More small panels than these could not be read.
+PANELS = 20
+# The share of all paintings from which on a culture is named on the large map.
+NAMED_FROM = 0.02
+
+Picture = Callable[[int], NDArray[np.uint8]]
+
+
+def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0) -> Finding:
+    """The map as a figure and as a page on which every painting can be looked at.
+
+    Args:
+        featurised: at least two paintings.
+        about: `object_id`, `title`, `artist`, `date` and `culture` of each, in the same order.
+        picture: pixels (H x W x 3, uint8) of a position; None makes a page without thumbnails.
+        seed: of the layout.
+    """
+    if len(featurised.labels) < 2:
+        return Finding(NAME, TITLE, "Left out: there is only one painting.")
+    places, neighbours = layout(featurised.features, seed), nearest(featurised.features)
+    kept = kept_neighbours(featurised.features, places)
+    chances = featurised.probabilities()
+    guessed = chances.argmax(axis=1)
+    table = about[["object_id", "title", "artist", "date", "culture"]].assign(
+        split=featurised.split,
+        predicted=[featurised.classes[label] for label in guessed],
+        probability=chances.max(axis=1).round(4),
+        x=places[:, 0].round(3),
+        y=places[:, 1].round(3),
+    )
+    same = featurised.labels[neighbours] == featurised.labels[:, None]
+    test = featurised.members("test")
+    numbers: dict[str, Any] = {
+        "paintings": len(places),
+        "nearest_of_same_culture": float(same[:, 0].mean()),
+        "nearest_of_same_culture_test": float(same[test, 0].mean()) if len(test) else None,
+        "neighbours_kept": kept,
+    }
+    caption = (
+        f"Every dot is one of {len(places):,} paintings, placed by t-SNE so that those with like feature vectors lie "
+        "together. Large: coloured by region; small: each culture by itself, over all others in grey. Only nearness "
+        "counts: directions, the size of a cloud and the gap between two clouds mean nothing, and the layout keeps "
+        f"{100 * kept:.0f} % of each painting's {min(10, len(places) - 1)} nearest ones. "
+        f"{100 * numbers['nearest_of_same_culture']:.1f} % of paintings have one of their own culture as nearest in "
+        "the whole feature space"
+    )
+    if len(test):
+        caption += f" ({100 * numbers['nearest_of_same_culture_test']:.1f} % of the test paintings)"
+    caption += ". The page beside it shows each painting when pointed at."
+    atlas = Atlas(table, featurised.classes, tuple(region_of(name) for name in featurised.classes), neighbours)
+    return Finding(
+        NAME,
+        TITLE,
+        caption,
+        _figure(featurised, places),
+        {NAME: table},
+        numbers,
+        page=page(atlas, picture),
+        alt="Map of dots, one a painting, coloured by region, beside small copies that each mark one culture.",
+    )
+
+
+def layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
+    """Positions N x 2 by t-SNE over at most 50 principal components; fewer than six paintings by these alone."""
+    n = len(features)
+    if not np.ptp(features, axis=0).any():
+        return np.zeros((n, 2))
+    kept = min(COMPONENTS, n - 1, features.shape[1])
+    reduced = PCA(kept, random_state=seed).fit_transform(features.astype(np.float64))
+    if n < 6:
+        padded: NDArray[np.float64] = np.pad(reduced[:, :2], ((0, 0), (0, max(0, 2 - kept))))
+        return padded
+    # The usual 30 neighbours, or fewer where there are few paintings.
+    perplexity = min(30.0, (n - 1) / 3)
+    places: NDArray[np.float64] = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    return places.astype(np.float64)
+
+
+def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
+    """Positions of each painting's nearest others by L2, nearest first, N x at most `count`."""
+    count = min(count, len(features) - 1)
+    found = NearestNeighbors(n_neighbors=count).fit(features).kneighbors(return_distance=False)
+    return np.asarray(found, dtype=np.int64)
+
+
+def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
+    """Mean share of each painting's ten nearest by features that are among its ten nearest on the map."""
+    ours, theirs = nearest(features, 10), nearest(places.astype(np.float32), 10)
+    return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
+
+
+def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:
+    counts = np.bincount(featurised.labels, minlength=len(featurised.classes))
+    present = [i for i in by_region(featurised.classes) if counts[i]]
+    if len(present) > PANELS:
+        largest = set(sorted(present, key=lambda i: -counts[i])[:PANELS])
+        present = [i for i in present if i in largest]
+    columns = math.ceil(math.sqrt(len(present) * 0.8))
+    rows = math.ceil(len(present) / columns)
+    figure = look.blank(5.0 + 1.28 * columns, 5.0)
+    with look.styled():
+        grid = figure.add_gridspec(1, 2, width_ratios=[5.0, 1.28 * columns])
+        large = figure.add_subplot(grid[0])
+        _dots(large, featurised, places)
+        small = grid[1].subgridspec(rows, columns)
+        for place, label in enumerate(present):
+            axes = figure.add_subplot(small[place // columns, place % columns])
+            _one_culture(axes, featurised, places, label)
+    # A name in the midst of a few scattered dots would only mislead: those cultures have their small panel.
+    named = [label for label in present if counts[label] >= NAMED_FROM * len(places)]
+    middles = [_medoid(places[featurised.labels == label]) for label in named]
+    names = [featurised.classes[label] for label in named]
+    style: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "zorder": 5, "path_effects": [look.halo()]}
+    look.place_labels(large, middles, names, 0.5, **style)
+    return figure
+
+
+def _medoid(places: NDArray[np.float64]) -> tuple[float, float]:
+    """The place of the one least far from all others: always amid dots, as a mean need not be."""
+    x, y = places[np.argmin(cdist(places, places).sum(axis=1))]
+    return float(x), float(y)
+
+
+def _dots(axes: Axes, featurised: Featurised, places: NDArray[np.float64]) -> None:
+    regions = [region_of(name) for name in featurised.classes]
+    colours = [look.REGIONS.get(regions[label], look.ELSEWHERE) for label in featurised.labels]
+    size = float(np.clip(9000 / len(places), 3, 26))
+    # One collection in the manifest's order: no region lies on top of the others as a whole.
+    axes.scatter(places[:, 0], places[:, 1], s=size, color=colours, alpha=0.65, linewidth=0)
+    _bare(axes)
+    look.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.06), ncols=4, columnspacing=1)
+
+
+def _one_culture(axes: Axes, featurised: Featurised, places: NDArray[np.float64], label: int) -> None:
+    mine = featurised.labels == label
+    name = featurised.classes[label]
+    axes.scatter(places[~mine, 0], places[~mine, 1], s=1.2, color=look.FAINT, linewidth=0)
+    colour = look.REGIONS.get(region_of(name), look.ELSEWHERE)
+    size = float(np.clip(600 / mine.sum(), 2.5, 12))
+    axes.scatter(places[mine, 0], places[mine, 1], s=size, color=colour, linewidth=0)
+    axes.set_title(f"{name} ({int(mine.sum()):,})", fontsize=7.5, pad=3)
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.set_aspect("equal", adjustable="datalim")

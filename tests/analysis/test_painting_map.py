@@ -1,0 +1,45 @@
+import re
+
+import numpy as np
+import pytest
+
+from artculture.analysis.painting_map import layout, map_finding, nearest
+
+from .synthetic import about, featurised, picture
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 9])
+def test_places_any_number_of_paintings(n):
+    places = layout(np.random.default_rng(0).normal(size=(n, 4)).astype("f4"))
+    assert places.shape == (n, 2)
+    assert np.isfinite(places).all()
+
+
+def test_clusters_stay_together():
+    subject = featurised(("Dutch", "Indian"), 20, [[0] * 8, [30] * 8])
+    places = layout(subject.features)
+    apart = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(40)
+    np.testing.assert_array_equal(subject.labels[apart.argmin(axis=1)], subject.labels)
+
+
+def test_nearest_paintings_by_hand():
+    found = nearest(np.array([[0.0], [1.0], [3.0], [7.0]], "f4"), 2)
+    assert found.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
+
+
+def test_twins_are_each_others_nearest_and_never_their_own():
+    found = nearest(np.array([[1.0], [1.0], [5.0]], "f4"), 1)
+    assert found[:2].ravel().tolist() == [1, 0]
+
+
+def test_writes_every_painting_and_a_page_that_loads_nothing():
+    subject = featurised(("Dutch", "Indian", "French"), 5)
+    finding = map_finding(subject, about(subject), picture)
+    assert len(finding.tables["painting_map"]) == 15
+    assert not re.search(r"https?://", finding.page)
+    assert finding.page.count("</script>") == 2
+
+
+def test_one_painting_has_no_map():
+    subject = featurised(("Dutch",), 1)
+    assert map_finding(subject, about(subject)).page is None
