@@ -1,56 +1,31 @@
 """Contact sheets: paintings beside what the network looked at, right and wrong, a sheet a culture."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from artculture.analysis.attribution import grad_cam
-from artculture.analysis.feature_maps import heat, laid_over, peak
+from artculture.analysis.feature_maps import heat, peak
 from artculture.analysis.finding import Finding
 from artculture.analysis.last_map import last_maps
-from artculture.analysis.look import RIGHT, WRONG, blank
-from artculture.analysis.printable import printable, shortened
+from artculture.analysis.printable import printable
+from artculture.analysis.sheet_drawing import Shown, draw_overview, draw_sheet
 from artculture.analysis.subject import Featurised, Subject
 from artculture.data.transforms import eval_transform
 
 # Pictures run at once: a step of Grad-CAM keeps little, but large networks are large.
 BATCH = 8
 
-NOTE: dict[str, Any] = {"fontsize": 7.5, "color": "#555555", "ha": "center", "va": "center", "parse_math": False}
-PANELS = ("painting", "feature map", "Grad-CAM")
 HOW_TO_READ = (
     "Feature map: the last map of the network summed over its channels, stretched to 0..1 a painting and laid over it "
     "(bicubic); bright is where the network finds much of anything. Grad-CAM: the same map weighted by what speaks "
     "for the predicted culture; bright is where that culture was recognised. Both show the part of the painting "
     "that the network sees, its centre."
 )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One painting as it is shown.
-
-    Attributes:
-        position: in the Featurised.
-        picture: what the network sees, uint8 H x W x 3.
-        feature_map, cam: float32 h x w in 0..1.
-        facts: the row of the table: who painted it, what was predicted.
-    """
-
-    position: int
-    picture: NDArray[np.uint8]
-    feature_map: NDArray[np.float32]
-    cam: NDArray[np.float32]
-    facts: dict[str, Any]
-
-    def panels(self) -> list[Any]:
-        return [self.picture, laid_over(self.picture, self.feature_map), laid_over(self.picture, self.cam)]
 
 
 def contact_sheets(subject: Subject, featurised: Featurised, per_culture: int = 3) -> list[Finding]:
@@ -76,7 +51,7 @@ def contact_sheets(subject: Subject, featurised: Featurised, per_culture: int = 
     }
     slugs = _slugs(featurised.classes)
     return [
-        _overview({culture: right[:1] for culture, (right, _) in sheets.items()}),
+        _overview({culture: next(iter([*right, *wrong]), None) for culture, (right, wrong) in sheets.items()}),
         *(_sheet(culture, slugs[culture], right, wrong) for culture, (right, wrong) in sheets.items()),
     ]
 
@@ -132,87 +107,38 @@ def _facts(
     }
 
 
-def _overview(firsts: dict[str, list[Shown]]) -> Finding:
-    columns = 4 if len(firsts) > 4 else max(1, len(firsts))
-    rows = -(-len(firsts) // columns)
-    figure = blank(8.0, 1.38 * rows)
-    cells = figure.subfigures(rows, columns, squeeze=False).ravel()
-    for cell, (culture, shown) in zip(cells, firsts.items(), strict=False):
-        name = printable(culture)
-        if not shown:
-            cell.text(0.5, 0.5, f"{name}:\nno right prediction\nin the test set", **NOTE)
-            continue
-        cell.suptitle(f"{name} {shown[0].facts['probability']:.0%}", fontsize=8, parse_math=False)
-        for ax, panel in zip(cell.subplots(1, 2), shown[0].panels()[:2], strict=True):
-            _picture(ax, panel)
-    seen = [one.facts for shown in firsts.values() for one in shown]
+def _overview(firsts: dict[str, Shown | None]) -> Finding:
+    seen = [one.facts for one in firsts.values() if one is not None]
     return Finding(
         name="feature_maps",
         title="Feature maps: one painting a culture",
-        caption=f"Of each culture the test painting that is recognised most surely, with the probability. {HOW_TO_READ}",
-        figure=figure,
+        caption="Of each culture the test painting that is recognised most surely (✓), or, where none is, the surest "
+        f"mistake (✗). {HOW_TO_READ}",
+        figure=draw_overview(firsts),
         tables={"feature_maps": pd.DataFrame(seen)},
-        numbers={"shown": len(seen)},
-        alt="Pairs of paintings, one pair a culture: the painting, and the painting with bright heat laid over it.",
+        numbers={"shown": len(seen), "right": sum(facts["right"] for facts in seen)},
+        alt="Pairs of paintings, one pair a culture: the painting, and the same with heat laid over it.",
     )
 
 
 def _sheet(culture: str, slug: str, right: list[Shown], wrong: list[Shown]) -> Finding:
     name = printable(culture)
-    facts = [one.facts for one in (*right, *wrong)]
     title = f"Inside the model: {name} paintings"
     numbers = {"right": len(right), "wrong": len(wrong)}
-    if not facts:
+    if not right and not wrong:
         return Finding(slug, title, f"No {name} painting is in the test set.", numbers=numbers)
-    figure = blank(7.6, 1.6 * max(len(right), len(wrong)) + 0.25)
-    rows = max(len(right), len(wrong))
-    cells = figure.subfigures(rows + 1, 2, height_ratios=[0.16, *[1.0] * rows], wspace=0.03, squeeze=False)
-    _column(cells[:, 0], "✓ Surest right predictions", RIGHT, right, f"No {name} test painting\nwas predicted right.")
-    _column(cells[:, 1], "✗ Surest wrong predictions", WRONG, wrong, f"No {name} test painting\nwas predicted wrong.")
-    missing = (
-        f" No {name} test painting was predicted {'wrong' if right else 'right'}." if not (right and wrong) else ""
-    )
+    missing = "" if right and wrong else f" No {name} test painting was predicted {'wrong' if right else 'right'}."
     return Finding(
         name=slug,
         title=title,
-        caption=f"Test paintings of this culture with the surest right (✓) and the surest wrong (✗) predictions."
+        caption="Test paintings of this culture with the surest right (✓) and the surest wrong (✗) predictions."
         f"{missing} From left to right: painting, feature map, Grad-CAM. {HOW_TO_READ}",
-        figure=figure,
-        tables={slug: pd.DataFrame(facts)},
+        figure=draw_sheet(name, right, wrong),
+        tables={slug: pd.DataFrame([one.facts for one in (*right, *wrong)])},
         numbers=numbers,
-        alt=f"{len(right)} rightly and {len(wrong)} wrongly predicted {name} paintings, each beside its feature map and "
-        "its Grad-CAM map laid over it.",
+        alt=f"{len(right)} rightly and {len(wrong)} wrongly predicted {name} paintings, each beside its feature map "
+        "and its Grad-CAM map laid over it.",
     )
-
-
-def _column(cells: NDArray[np.object_], heading: str, colour: str, shown: list[Shown], nothing: str) -> None:
-    """A half of a sheet: the heading in the first cell, a painting in each of the others."""
-    cells[0].text(0.02, 0.5, heading, fontsize=9, fontweight="bold", color=colour, va="center")
-    if not shown:
-        cells[1].text(0.5, 0.5, nothing, **NOTE)
-    for cell, one in zip(cells[1:], shown, strict=False):
-        axes = cell.subplots(1, len(PANELS))
-        cell.suptitle(_legend(one), fontsize=6.5, x=0.02, ha="left", linespacing=1.3, parse_math=False)
-        for ax, panel, kind in zip(axes, one.panels(), PANELS, strict=True):
-            _picture(ax, panel)
-            ax.set_xlabel(kind, fontsize=5.5, color="#555555", labelpad=1.5)
-
-
-def _legend(shown: Shown) -> str:
-    facts = shown.facts
-    mark = "✓" if facts["right"] else "✗"
-    made = ", ".join(part for part in (shortened(facts["artist"], 30), shortened(facts["date"], 18)) if part)
-    title = shortened(facts["title"], 52) or facts["object_id"]
-    return f"{title}\n{made or 'artist and date unknown'}\n{mark} {printable(facts['predicted'])} {facts['probability']:.0%}"
-
-
-def _picture(ax: Axes, panel: Any) -> None:
-    # Left at its own size: an SVG then holds the pixels once, and a viewer smooths them.
-    ax.imshow(panel, interpolation="antialiased")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
 
 
 def _slugs(classes: tuple[str, ...]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from artculture.analysis.last_map import last_maps
 from artculture.models.classifier import CultureClassifier
 
 HEAT_COLOURS = "inferno"
+LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def heat(maps: Tensor) -> NDArray[np.float32]:
@@ -56,17 +57,20 @@ def peak(heat_map: NDArray[np.float32]) -> tuple[float | None, float | None]:
 
 
 def laid_over(picture: NDArray[np.uint8], heat_map: NDArray[np.float32]) -> Image.Image:
-    """A painting with heat over it.
+    """A painting with heat over it: faded towards grey, so that the warm colours are the heat's and not its own.
 
     Args:
         picture: height x width x 3.
         heat_map: h x w in 0..1, of any size.
     """
     height, width = picture.shape[:2]
-    large = upscaled(heat_map[None], (height, width))[0][..., None]
-    colours = colormaps[HEAT_COLOURS](large[..., 0])[..., :3] * 255
-    opacity = 0.2 + 0.4 * large
-    return Image.fromarray((picture * (1 - opacity) + colours * opacity).round().astype(np.uint8))
+    large = upscaled(heat_map[None], (height, width))[0]
+    grey = picture @ LUMINANCE
+    faded = 0.6 * grey[..., None] + 0.2 * picture
+    # At most half opaque, and sooner than in proportion: what lies under the heat stays visible.
+    opacity = 0.5 * large[..., None] ** 0.7
+    mixed = (1 - opacity) * faded + opacity * 255 * colormaps[HEAT_COLOURS](large)[..., :3]
+    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
 
 
 def overlays(classifier: CultureClassifier, pictures: Tensor) -> list[Image.Image]:
