@@ -16,6 +16,7 @@ COMMANDS = {
     "curate": "flag what is no painting, review it in the browser, apply exclusions, print Table 1",
     "train": "train one row, or a grid of rows, and print the table",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
+    "report": "write a study's report.html and report.md: tables, curves, figures, wrongest predictions",
 }
 
 USAGE = """\
