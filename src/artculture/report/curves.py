@@ -48,11 +48,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Panel:
-    """The charts of one row of the grid."""
+    """The charts of one row of the grid; `beyond` is its highest loss where the axis ends below it."""
 
     title: str
-    detail: str
+    variant: str
     charts: list[Chart]
+    beyond: float | None
 
 
 def panels(runs: Sequence[StudyRun]) -> list[Panel]:
@@ -62,34 +63,34 @@ def panels(runs: Sequence[StudyRun]) -> list[Panel]:
     for run in shown:
         groups.setdefault(run.row, []).append(run)
     epochs = max((int(run.metrics["epoch"].max()) + 1 for run in shown), default=1)
-    losses = [value for run in shown for value in _values(run.metrics, "loss")]
-    # One diverging row must not flatten all others: the axis ends where nearly all values are below.
-    top = _ceiling(losses)
+    top = _ceiling([value for run in shown for value in _values(run.metrics)], shown)
     return [
         Panel(
             f"{word(architecture)}, {word(method).lower()}, {word(scheduler)}",
             variant,
             [_chart("Loss", "loss", group, epochs, top), _chart("Top-1 accuracy, %", "top1", group, epochs, 1.0)],
+            highest if (highest := max(value for run in group for value in _values(run.metrics))) > top else None,
         )
         for (architecture, scheduler, method, variant), group in groups.items()
     ]
 
 
 def _has_curves(metrics: pd.DataFrame) -> bool:
-    return "epoch" in metrics and len(metrics) > 0 and any(f"{split}/loss" in metrics for split in SPLITS)
+    return "epoch" in metrics and bool(_values(metrics))
 
 
-def _values(metrics: pd.DataFrame, metric: str) -> list[float]:
-    columns = [f"{split}/{metric}" for split in SPLITS if f"{split}/{metric}" in metrics]
+def _values(metrics: pd.DataFrame) -> list[float]:
+    """All finite losses of a run."""
+    columns = [f"{split}/loss" for split in SPLITS if f"{split}/loss" in metrics]
     values = [float(value) for column in columns for value in pd.to_numeric(metrics[column], errors="coerce")]
     return [value for value in values if math.isfinite(value)]
 
 
-def _ceiling(losses: list[float]) -> float:
-    if not losses:
-        return 1.0
-    usual = float(pd.Series(losses).quantile(0.98))
-    return max(losses) if max(losses) <= 1.5 * usual else usual * 1.1
+def _ceiling(losses: list[float], runs: Sequence[StudyRun]) -> float:
+    """Where the loss axis ends: a diverging row must not flatten all others, and guessing costs ln(classes)."""
+    classes = max((len(run.result["classes"]) for run in runs if run.result and "classes" in run.result), default=11)
+    usual = [value for value in losses if value <= 2 * math.log(max(classes, 2))]
+    return 1.05 * max(usual, default=1.0) or 1.0
 
 
 def _chart(name: str, metric: str, runs: Sequence[StudyRun], epochs: int, top: float) -> Chart:

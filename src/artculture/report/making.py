@@ -10,6 +10,7 @@ import yaml
 
 from artculture.report.commands import command_of
 from artculture.report.study import StudyRecord, StudyRun, read_table
+from artculture.report.table2 import common_variant, without
 from artculture.runs.identity import leaves
 from artculture.runs.live import clock
 from artculture.runs.paper import word
@@ -73,7 +74,8 @@ def costs(study: StudyRecord) -> list[Cost]:
     groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for run in study.finished:
         groups.setdefault(run.row, []).append(run.result or {})
-    return [_cost(row, results) for row, results in groups.items()]
+    common = common_variant(study.summary)
+    return [_cost((*row[:3], without(row[3], common)), results) for row, results in groups.items()]
 
 
 def _cost(row: tuple[str, str, str, str], results: list[dict[str, Any]]) -> Cost:

@@ -134,6 +134,7 @@ def html_page(report: Report) -> str:
         table1_headings=HEADINGS,
         version=__version__,
         slug=curves.slug,
+        without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
         relative=lambda path: path.relative_to(report.study.folder).as_posix(),
     )
 
@@ -147,6 +148,7 @@ def markdown_page(report: Report, pictures: dict[str, list[str]]) -> str:
         accuracies=table2.ACCURACIES,
         table1_headings=HEADINGS,
         pictures=pictures,
+        without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
         version=__version__,
         address=lambda path: _address(path.relative_to(report.study.folder).as_posix()),
         address_of=_address,

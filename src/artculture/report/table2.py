@@ -25,7 +25,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """A row of Table 2; `best` marks the one with the best validation accuracy on its data."""
+    """A row of Table 2; `variant` is what tells it from the others, `best` the best validation accuracy on its data."""
 
     architecture: str
     scheduler: str
@@ -58,17 +58,28 @@ class Answer:
         return self.row.accuracies["top1"].low > max(self.chance, self.majority)
 
 
+def common_variant(summary: pd.DataFrame) -> str:
+    """What all rows changed alike: it tells none from another."""
+    texts = [str(text) for text in summary["variant"]] if len(summary) else [""]
+    return " ".join(part for part in texts[0].split() if all(part in text.split() for text in texts))
+
+
+def without(variant: str, common: str) -> str:
+    return " ".join(part for part in variant.split() if part not in common.split())
+
+
 def shown_rows(summary: pd.DataFrame) -> list[ShownRow]:
     best = set(summary.groupby("data")["validation"].idxmax()) if len(summary) else set()
-    return [_row(row, place in best) for place, row in enumerate(summary.to_dict("records"))]
+    common = common_variant(summary)
+    return [_row(row, common, place in best) for place, row in enumerate(summary.to_dict("records"))]
 
 
-def _row(row: dict[Hashable, Any], best: bool) -> ShownRow:
+def _row(row: dict[Hashable, Any], common: str, best: bool) -> ShownRow:
     return ShownRow(
         word(row["architecture"]),
         word(row["scheduler"]),
         word(row["method"]),
-        str(row["variant"]),
+        without(str(row["variant"]), common),
         int(row["seeds"]),
         str(row["weights"]),
         str(row["data"]),
@@ -101,5 +112,8 @@ def answers(summary: pd.DataFrame, rows: list[ShownRow]) -> list[Answer]:
 
 def table_notes(summary: pd.DataFrame) -> Iterator[list[tuple[str, bool]]]:
     """The table's notes, each as pieces of text and whether they are strong (`**` in the notes)."""
+    common = common_variant(summary)
+    if common:
+        yield [(f"All rows: {common.replace(' ', ', ')}.", False)]
     for note in notes(summary, {}):
         yield [(piece, place % 2 == 1) for place, piece in enumerate(note.split("**")) if piece]
