@@ -184,4 +184,3 @@ def _run_config(run: StudyRun, values: dict[str, Any], differing: list[str]) -> 
 
 def _plain(value: Any) -> str:
     return " × ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
-

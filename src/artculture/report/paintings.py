@@ -99,10 +99,10 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
 def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mistake]:
     """The test paintings that a run got wrong with the highest probability, worst first."""
     table = read_table(run.directory.predictions, dtype={"object_id": str, "culture": str}, keep_default_na=False)
-    table = _with_source(table, run)
     columns = [column for column in table if str(column).startswith("p_")]
     if not columns or not {"object_id", "split", "culture"} <= set(table):
         raise InputError(f"{run.directory.predictions} is not a table of predictions; run the row again")
+    table = _with_source(table, run)
     test = table[table["split"] == "test"]
     chances = test[columns].apply(pd.to_numeric)
     wrong = chances.idxmax(axis=1) != "p_" + test["culture"]
