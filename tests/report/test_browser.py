@@ -59,9 +59,12 @@ def show(opened):
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_the_page_never_scrolls_sideways(show, width):
     browser = show(width)
-    assert browser.execute_script("return document.documentElement.scrollWidth") == width
-    outside = """return [...document.querySelectorAll("body *")].filter(e => !e.closest(".scroll, pre, .sr, .skip, thead")
-        && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+    page = "document.documentElement"
+    assert browser.execute_script(f"return {page}.scrollWidth - {page}.clientWidth") == 0
+    assert browser.execute_script("return innerWidth") == width
+    outside = """return [...document.querySelectorAll("body *")]
+        .filter(e => !e.closest(".scroll, pre, .sr, .skip, thead") && e.getBoundingClientRect().right > innerWidth + 1)
+        .map(e => e.outerHTML.slice(0, 80))"""
     assert browser.execute_script(outside) == []
 
 

@@ -78,7 +78,7 @@ def test_a_large_figure_is_made_smaller(tmp_path):
         (0.41234, "0.412"),
         (-3.14159, "\N{MINUS SIGN}3.14"),
         (12345, "12\N{NARROW NO-BREAK SPACE}345"),
-        (1.2e-5, "1.2 × 10⁻⁵"),
+        (1.2e-5, "1.2 \N{MULTIPLICATION SIGN} 10⁻⁵"),
         ([0.1, 0.5], "0.1 to 0.5"),
         (["Dutch", "French"], "Dutch, French"),
         (True, "yes"),

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -161,9 +160,3 @@ def _nice(top: float) -> list[float]:
 def sizes() -> dict[str, int]:
     """The frame of every chart, for the template."""
     return {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
-
-
-def slug(path: Path | str) -> str:
-    """Text as part of a file's name or an anchor: plain letters, digits, `-` and `_`."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in str(path).lower())
-    return "-".join(part for part in kept.split("-") if part) or "part"

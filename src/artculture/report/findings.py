@@ -2,7 +2,6 @@
 
 import io
 import math
-import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -195,5 +194,7 @@ def _number(value: float) -> str:
         return "none"
     text = f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"
     # 1.2e-05 as people write it
-    text = re.sub(r"e(-?)[+0]*(\d+)$", lambda match: f" × 10{(match[1] + match[2]).translate(RAISED)}", text)
+    mantissa, _, exponent = text.partition("e")
+    if exponent:
+        text = f"{mantissa} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(RAISED)}"
     return text.replace("-", "\N{MINUS SIGN}")

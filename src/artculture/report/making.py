@@ -183,4 +183,10 @@ def _run_config(run: StudyRun, values: dict[str, Any], differing: list[str]) -> 
 
 
 def _plain(value: Any) -> str:
-    return " × ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
+    return (
+        " \N{MULTIPLICATION SIGN} ".join(map(str, value))
+        if isinstance(value, list)
+        else "none"
+        if value is None
+        else str(value)
+    )

@@ -1,12 +1,8 @@
 """Gathers what a study's report says, and writes it as one HTML file and as Markdown."""
 
-import base64
-import hashlib
 import html
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,6 +19,7 @@ from artculture.files import replacing, write_text
 from artculture.report import curves, making, table2
 from artculture.report.findings import Analysis, read_analysis
 from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, wrongest
+from artculture.report.policy import policy
 from artculture.report.study import StudyRecord, StudyRun, read_study
 from artculture.runs.results import write_results
 
@@ -128,12 +125,12 @@ def html_page(report: Report) -> str:
     return environment.get_template("report.html.j2").render(
         report=report,
         style=Markup(_asset("report.css")),
-        policy=_policy(pages),
+        policy=policy(pages),
         frame=curves.sizes(),
         accuracies=table2.ACCURACIES,
         table1_headings=HEADINGS,
         version=__version__,
-        slug=curves.slug,
+        slug=slug,
         without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
         relative=lambda path: path.relative_to(report.study.folder).as_posix(),
     )
@@ -165,7 +162,7 @@ def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
     chart = _environment(autoescape=True).get_template("chart.svg.j2")
     found: dict[str, list[Any]] = {"charts": [], "mistakes": []}
     for number, panel in enumerate(report.panels, start=1):
-        names = [f"curves-{number}-{curves.slug(one.name)}.svg" for one in panel.charts]
+        names = [f"curves-{number}-{slug(one.name)}.svg" for one in panel.charts]
         for name, one in zip(names, panel.charts, strict=True):
             write_text(folder / name, chart.render(chart=one, frame=curves.sizes(), alone=True))
         found["charts"].append([f"{FIGURES}/{name}" for name in names])
@@ -204,35 +201,7 @@ def _asset(name: str) -> str:
     return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
-class _Scripts(HTMLParser):
-    """Collects the text of a page's inline scripts."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
-        self.texts: list[str] = []
-        self.inside = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "script":
-            self.inside = True
-            self.texts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = self.inside and tag != "script"
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.texts[-1] += data
-
-
-def _policy(pages: Sequence[str]) -> str:
-    """What the browser may do: load nothing, run nothing but the interactive figures' own scripts."""
-    parser = _Scripts()
-    for page in pages:
-        parser.feed(page)
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in parser.texts if text]
-    scripts = " ".join(f"'sha256-{digest}'" for digest in dict.fromkeys(digests)) or "'none'"
-    return (
-        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+def slug(name: str) -> str:
+    """Text as part of a file's name or an anchor: plain letters, digits, `-` and `_`."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.lower())
+    return "-".join(part for part in kept.split("-") if part) or "part"

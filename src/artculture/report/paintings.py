@@ -78,9 +78,8 @@ def culture_counts(run: StudyRun) -> list[CultureCount]:
     known = [name for name in result.get("classes", []) if name in counted.index]
     cultures = [*known, *(str(name) for name in counted.index if name not in known)]
     recalls = {name: values.get("recall") for name, values in result.get("per_culture", {}).items()}
-    return [
-        CultureCount(name, *(int(counted.loc[name, split]) for split in SPLITS), recalls.get(name)) for name in cultures
-    ]
+    numbers = {name: {split: int(counted.loc[name, split]) for split in SPLITS} for name in cultures}
+    return [CultureCount(name, **numbers[name], recall=recalls.get(name)) for name in cultures]
 
 
 def find_manifest(config: dict[str, Any]) -> Manifest | None:

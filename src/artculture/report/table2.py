@@ -90,8 +90,8 @@ def _row(row: dict[Hashable, Any], common: str, best: bool) -> ShownRow:
 
 def _accuracy(row: dict[Hashable, Any], name: str) -> Accuracy:
     paper = row[f"paper_{name}"]
-    shares = (float(row[name + end]) for end in ("", "_low", "_high"))
-    return Accuracy(*(100 * share for share in shares), None if paper is None or pd.isna(paper) else float(paper))
+    value, low, high = (100 * float(row[name + end]) for end in ("", "_low", "_high"))
+    return Accuracy(value, low, high, None if paper is None or pd.isna(paper) else float(paper))
 
 
 def answers(summary: pd.DataFrame, rows: list[ShownRow]) -> list[Answer]:
