@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "all test metrics of a checkpoint, on its own paintings or any others",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
     "predict": "the likeliest cultures of any pictures: files, folders, globs, addresses",
+    "report": "write a study's report.html and report.md: tables, curves, figures, wrongest predictions",
 }
 
 USAGE = """\

@@ -1,0 +1,28 @@
+"""`artculture report`: one page of a study, as HTML and as Markdown."""
+
+import sys
+from pathlib import Path
+
+from pydantic import NonNegativeInt
+
+from artculture.config import Section, Study
+from artculture.hydra_app import run_app
+
+
+class ReportConfig(Section):
+    """Which study, and how many of its wrongest predictions to show."""
+
+    study: Study
+    mistakes: NonNegativeInt
+
+
+def run(argv: list[str]) -> int:
+    return run_app("report", ReportConfig, report, argv)
+
+
+def report(config: ReportConfig) -> int:
+    from artculture.report.page import write_report
+
+    files = write_report(Path(config.study.root) / config.study.name, config.mistakes, config.study.title)
+    sys.stdout.write("".join(f"{file}\n" for file in files))
+    return 0

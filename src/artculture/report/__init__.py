@@ -1,0 +1,1 @@
+"""Tables and figures of a study to one HTML page, and the same in Markdown."""

@@ -1,0 +1,60 @@
+"""The command line that makes a run again."""
+
+import re
+import shlex
+from typing import Any
+
+import hydra
+
+from artculture.checking import config_folder, group_options
+from artculture.hydra_app import resolved
+from artculture.report.study import StudyRun
+from artculture.runs.identity import leaves
+
+GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
+
+
+def command_of(run: StudyRun) -> str:
+    """The command that trained a run: the last one in its log, else one that composes its config again."""
+    if run.directory.log.is_file():
+        text = run.directory.log.read_text(encoding="utf-8", errors="replace")
+        lines = [line[2:].strip() for line in text.splitlines() if line.startswith("$ artculture ")]
+        if lines:
+            return lines[-1]
+    return shlex.join(["artculture", "train", *overrides_of(run.config)])
+
+
+def overrides_of(config: dict[str, Any]) -> list[str]:
+    """Overrides of `train` that compose a config: its groups' options, then every value that differs from theirs."""
+    options = group_options([config_folder()])
+    chosen = [f"{group}={_option(group, config, options)}" for group in GROUPS if config.get(group)]
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        # A folder's place is mandatory, and only known from the config itself.
+        usual = dict(leaves(resolved(hydra.compose("train", overrides=[*chosen, f"seed={config.get('seed', 0)}"]))))
+    changed = [
+        f"{key}={_typed(value)}"
+        for key, value in leaves(config)
+        if key == "seed" or (key in usual and usual[key] != value)
+    ]
+    return chosen + changed
+
+
+def _option(group: str, config: dict[str, Any], options: dict[str, set[str]]) -> str:
+    name = str(config[group].get("name"))
+    # Any other model of timm's is an option's value, not an option.
+    return name if name in options[group] or group != "architecture" else "timm"
+
+
+def _typed(value: Any) -> str:
+    """A value as Hydra's command line reads it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(_typed(item) for item in value)}]"
+    text = str(value)
+    if not isinstance(value, str) or re.fullmatch(r"[\w./~:+-]+", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,207 @@
+"""Gathers what a study's report says, and writes it as one HTML file and as Markdown."""
+
+import html
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from artculture import __version__
+from artculture.collection.table1 import HEADINGS, Row, table1
+from artculture.data.manifest import Manifest, read_manifest
+from artculture.files import replacing, write_text
+from artculture.report import curves, making, table2
+from artculture.report.findings import Analysis, read_analysis
+from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, wrongest
+from artculture.report.policy import policy
+from artculture.report.study import StudyRecord, StudyRun, read_study
+from artculture.runs.results import write_results
+
+FIGURES = "figures"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report shows, ready for the templates."""
+
+    study: StudyRecord
+    title: str
+    rows: list[table2.ShownRow]
+    answers: list[table2.Answer]
+    notes: list[list[tuple[str, bool]]]
+    panels: list[curves.Panel]
+    costs: list[making.Cost]
+    counts: list[CultureCount]
+    table1: list[Row]
+    mistakes: list[Mistake]
+    analysis: Analysis | None
+    analysed: StudyRun | None
+    environments: list[tuple[str, list[str]]]
+    configs: list[making.RunConfig]
+    unfinished: list[making.Unfinished]
+    quarantine: pd.DataFrame
+    made: str = field(default_factory=lambda: datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC"))
+
+    @property
+    def synthetic(self) -> bool:
+        return any(answer.synthetic for answer in self.answers)
+
+    @property
+    def paintings(self) -> int:
+        return sum(count.all for count in self.counts)
+
+
+def write_report(folder: Path, mistakes: int, title: str | None = None) -> tuple[Path, Path]:
+    """Write `report.html` and `report.md` of a study, and its results anew so that they agree.
+
+    Args:
+        folder: the study's.
+        mistakes: how many of the wrongest predictions to show.
+        title: its heading; None takes what the study was called in training.
+
+    Returns:
+        Both files.
+
+    Raises:
+        InputError: no such study, or a file of it that is not whole.
+    """
+    write_results(folder)
+    report = gather(read_study(folder), mistakes, title)
+    html_file, md_file = folder / "report.html", folder / "report.md"
+    write_text(html_file, html_page(report))
+    write_text(md_file, markdown_page(report, _write_figures(report, folder / FIGURES)))
+    return html_file, md_file
+
+
+def gather(study: StudyRecord, mistakes: int, title: str | None = None) -> Report:
+    """Everything that the templates tell."""
+    rows = table2.shown_rows(study.summary)
+    best, analysed = study.best, study.analysed
+    manifest = find_manifest(best.config) if best else None
+    return Report(
+        study,
+        title or _title(study),
+        rows,
+        table2.answers(study.summary, rows),
+        list(table2.table_notes(study.summary)),
+        curves.panels(study.runs),
+        making.costs(study),
+        culture_counts(best) if best else [],
+        _table1(best, manifest),
+        wrongest(best, manifest, mistakes) if best else [],
+        read_analysis(analysed.analysis) if analysed else None,
+        analysed,
+        making.environments(study),
+        making.run_configs(study),
+        making.unfinished(study),
+        making.quarantine(study.runs),
+    )
+
+
+def _title(study: StudyRecord) -> str:
+    titles = (run.config.get("study", {}).get("title") for run in study.runs)
+    return next((str(title) for title in titles if title), study.folder.name)
+
+
+def _table1(run: StudyRun | None, manifest: Manifest | None) -> list[Row]:
+    """Table 1 of the museum's paintings: as fetched and as curated; [] for any other data."""
+    if run is None or manifest is None or run.config.get("data", {}).get("name") != "met":
+        return []
+    fetched = manifest.root / "manifest.fetched.csv"
+    initial = read_manifest(fetched) if fetched.is_file() else manifest
+    return table1(initial.table["culture"].tolist(), manifest.table["culture"].tolist())
+
+
+def html_page(report: Report) -> str:
+    """The whole page, nothing beside it needed."""
+    environment = _environment(autoescape=True)
+    pages = [finding.page for finding in report.analysis.findings if finding.page] if report.analysis else []
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        style=Markup(_asset("report.css")),
+        policy=policy(pages),
+        frame=curves.sizes(),
+        accuracies=table2.ACCURACIES,
+        table1_headings=HEADINGS,
+        version=__version__,
+        slug=slug,
+        without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
+        relative=lambda path: path.relative_to(report.study.folder).as_posix(),
+    )
+
+
+def markdown_page(report: Report, pictures: dict[str, list[str]]) -> str:
+    """The same in Markdown, its figures as links relative to the study's folder."""
+    environment = _environment(autoescape=False)
+    environment.finalize = _escaped_markdown
+    return environment.get_template("report.md.j2").render(
+        report=report,
+        accuracies=table2.ACCURACIES,
+        table1_headings=HEADINGS,
+        pictures=pictures,
+        without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
+        version=__version__,
+        address=lambda path: _address(path.relative_to(report.study.folder).as_posix()),
+        address_of=_address,
+    )
+
+
+def _address(text: str) -> Markup:
+    """As a link's target in Markdown: what would end it is encoded."""
+    return Markup(quote(text, safe="/:?&=#%+,;@~-._!$"))
+
+
+def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
+    """The pictures that lie in no run's analysis, for the Markdown: charts and thumbnails."""
+    chart = _environment(autoescape=True).get_template("chart.svg.j2")
+    found: dict[str, list[Any]] = {"charts": [], "mistakes": []}
+    for number, panel in enumerate(report.panels, start=1):
+        names = [f"curves-{number}-{slug(one.name)}.svg" for one in panel.charts]
+        for name, one in zip(names, panel.charts, strict=True):
+            write_text(folder / name, chart.render(chart=one, frame=curves.sizes(), alone=True))
+        found["charts"].append([f"{FIGURES}/{name}" for name in names])
+    for number, mistake in enumerate(report.mistakes, start=1):
+        name = f"mistake-{number}.jpg" if mistake.thumbnail else ""
+        if mistake.thumbnail:
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(mistake.thumbnail)
+        found["mistakes"].append(f"{FIGURES}/{name}" if name else "")
+    return found
+
+
+def _environment(*, autoescape: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}f}"
+    return environment
+
+
+def _escaped_markdown(value: Any) -> Any:
+    """Text of the data as Markdown that shows it literally; what is marked safe stays."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    text = html.escape(" ".join(value.split()), quote=False)
+    for mark in "\\`*_[]|#":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def slug(name: str) -> str:
+    """Text as part of a file's name or an anchor: plain letters, digits, `-` and `_`."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.lower())
+    return "-".join(part for part in kept.split("-") if part) or "part"

@@ -1,0 +1,171 @@
+"""The paintings behind a run: how many of each culture, and which the run got most wrong."""
+
+import io
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+from PIL import Image
+
+from artculture.data.images import BadImageError, read_pixels
+from artculture.data.manifest import SPLITS, Manifest, read_manifest
+from artculture.data.sample import sample_root
+from artculture.data.sources import SAMPLE_SIZE, load_manifest
+from artculture.errors import InputError
+from artculture.report.study import StudyRun, read_table
+
+THUMBNAIL = 240  # pixels of the shorter side: sharp on a phone's dense screen, about 15 KB
+
+
+@dataclass(frozen=True)
+class CultureCount:
+    """One culture's paintings a split, and the share of its test paintings that were recognised."""
+
+    culture: str
+    train: int
+    val: int
+    test: int
+    recall: float | None
+
+    @property
+    def all(self) -> int:
+        return self.train + self.val + self.test
+
+
+@dataclass(frozen=True)
+class Guess:
+    culture: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test painting that was taken for another culture's.
+
+    Attributes:
+        guesses: the three likeliest cultures, likeliest first.
+        true: what the manifest says, with the probability given to it.
+        thumbnail: JPEG bytes; None where the picture is not at hand.
+        url: the museum's page; "" where there is none.
+    """
+
+    object_id: str
+    title: str
+    artist: str
+    date: str
+    url: str
+    true: Guess
+    guesses: list[Guess]
+    thumbnail: bytes | None
+
+    @property
+    def data_uri(self) -> str:
+        return f"data:image/jpeg;base64,{b64encode(self.thumbnail).decode()}" if self.thumbnail else ""
+
+
+def culture_counts(run: StudyRun) -> list[CultureCount]:
+    """Paintings a culture and split as the run had them, in label order; [] where the split is not stored."""
+    if not run.directory.split.is_file():
+        return []
+    table = read_table(run.directory.split, dtype=str, keep_default_na=False)
+    if not {"culture", "split"} <= set(table):
+        raise InputError(f"{run.directory.split} lacks `culture` or `split`; run the row again")
+    counted = pd.crosstab(table["culture"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    result = run.result or {}
+    known = [name for name in result.get("classes", []) if name in counted.index]
+    cultures = [*known, *(str(name) for name in counted.index if name not in known)]
+    recalls = {name: values.get("recall") for name, values in result.get("per_culture", {}).items()}
+    numbers = {name: {split: int(counted.loc[name, split]) for split in SPLITS} for name in cultures}
+    return [CultureCount(name, **numbers[name], recall=recalls.get(name)) for name in cultures]
+
+
+def find_manifest(config: dict[str, Any]) -> Manifest | None:
+    """The manifest that a run's config names, where it is still at hand; nothing is drawn or fetched for it."""
+    data = config.get("data", {})
+    try:
+        if data.get("name") == "sample":
+            cache = Path(data["cache"]).expanduser()
+            folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
+            return read_manifest(folder)
+        return load_manifest(data["name"], data["root"])
+    except (InputError, KeyError, TypeError, OSError):
+        return None
+
+
+def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mistake]:
+    """The test paintings that a run got wrong with the highest probability, worst first."""
+    table = read_table(run.directory.predictions, dtype={"object_id": str, "culture": str}, keep_default_na=False)
+    columns = [column for column in table if str(column).startswith("p_")]
+    if not columns or not {"object_id", "split", "culture"} <= set(table):
+        raise InputError(f"{run.directory.predictions} is not a table of predictions; run the row again")
+    table = _with_source(table, run)
+    test = table[table["split"] == "test"]
+    chances = test[columns].apply(pd.to_numeric)
+    wrong = chances.idxmax(axis=1) != "p_" + test["culture"]
+    worst = chances[wrong].max(axis=1).sort_values(ascending=False, kind="stable").index[:count]
+    records = _records(manifest)
+    return [_mistake(test.loc[row], chances.loc[row], records, manifest) for row in worst]
+
+
+def _with_source(table: pd.DataFrame, run: StudyRun) -> pd.DataFrame:
+    """The predictions with each painting's source: an id is unique within one source alone."""
+    if "source" in table or not run.directory.split.is_file():
+        return table
+    split = read_table(run.directory.split, dtype=str, keep_default_na=False)
+    keys = ["object_id", "split", "culture"]
+    # Both tables keep the manifest's order within a split, so that twins meet their like.
+    numbered = [part.assign(_nth=part.groupby(keys).cumcount()) for part in (table, split[[*keys, "source"]])]
+    return numbered[0].merge(numbered[1], how="left", on=[*keys, "_nth"]).drop(columns="_nth")
+
+
+def _records(manifest: Manifest | None) -> dict[tuple[str, str], dict[str, Any]]:
+    if manifest is None:
+        return {}
+    rows = manifest.table.to_dict("records")
+    return {(str(row["source"]), str(row["object_id"])): {str(k): v for k, v in row.items()} for row in rows}
+
+
+def _mistake(
+    row: "pd.Series[Any]",
+    chances: "pd.Series[float]",
+    records: dict[tuple[str, str], dict[str, Any]],
+    manifest: Manifest | None,
+) -> Mistake:
+    object_id, culture = str(row["object_id"]), str(row["culture"])
+    record = records.get((str(row.get("source", "")), object_id), {})
+    ranked = chances.sort_values(ascending=False, kind="stable")[:3]
+    image = manifest.root / record["image"] if manifest is not None and record else None
+    return Mistake(
+        object_id,
+        str(record.get("title", "")),
+        str(record.get("artist", "")),
+        str(record.get("date", "")),
+        web_address(str(record.get("object_url", ""))),
+        Guess(culture, float(chances.get(f"p_{culture}", 0.0))),
+        [Guess(str(name).removeprefix("p_"), float(value)) for name, value in ranked.items()],
+        thumbnail(image) if image is not None else None,
+    )
+
+
+def web_address(text: str) -> str:
+    """The address if it is one of the web, else "": a manifest may hold anything, `javascript:` too."""
+    try:
+        return text if urlsplit(text).scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+def thumbnail(path: Path) -> bytes | None:
+    """A small JPEG of a picture; None where it can't be read."""
+    try:
+        pixels = read_pixels(path, THUMBNAIL, "bicubic")
+    except (BadImageError, OSError):
+        return None
+    image = Image.fromarray(pixels)
+    image.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
+    with io.BytesIO() as file:
+        image.save(file, "JPEG", quality=80, optimize=True, progressive=True)
+        return file.getvalue()

@@ -1,0 +1,124 @@
+"""The report in a real browser: widths, contrast, dark mode, paper."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from artculture.report.page import write_report
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (the `dev` extra has it)")
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER), reason="no chromium and chromedriver here (Debian: chromium, chromium-driver)"
+)
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking "
+    "--disable-component-update --disable-sync --no-first-run --disable-quic"
+)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def opened(chromium, whole_study, tmp_path_factory):
+    """The page alone in a folder, so that nothing beside it can help."""
+    html, _ = write_report(whole_study, mistakes=12)
+    alone = Path(shutil.copy(html, tmp_path_factory.mktemp("alone")))
+    chromium.get(alone.as_uri())
+    return chromium
+
+
+@pytest.fixture
+def show(opened):
+    def at(width, scheme="light"):
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+        opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        media = [{"name": "prefers-color-scheme", "value": scheme}]
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+        return opened
+
+    yield at
+    assert [entry for entry in opened.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+def test_the_page_never_scrolls_sideways(show, width):
+    browser = show(width)
+    page = "document.documentElement"
+    assert browser.execute_script(f"return {page}.scrollWidth - {page}.clientWidth") == 0
+    assert browser.execute_script("return innerWidth") == width
+    outside = """return [...document.querySelectorAll("body *")]
+        .filter(e => !e.closest(".scroll, pre, .sr, .skip, thead") && e.getBoundingClientRect().right > innerWidth + 1)
+        .map(e => e.outerHTML.slice(0, 80))"""
+    assert browser.execute_script(outside) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "light"), (1280, "dark")])
+def test_axe_finds_nothing_that_keeps_anybody_out(show, width, scheme):
+    axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed (the `dev` extra has it)")
+    browser = show(width, scheme)
+    browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    browser.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8"))
+    found = browser.execute_async_script(
+        "axe.run(document, { iframes: false }).then(({ violations }) => "
+        "arguments[0](violations.map(({ id, nodes }) => [id, nodes[0].html])))"
+    )
+    assert found == []
+
+
+def test_the_interactive_figure_runs_in_its_sandbox(show):
+    browser = show(1280)
+    browser.execute_script("document.querySelector('.explore').open = true")
+    frame = browser.find_element("css selector", "iframe")
+    browser.execute_script("arguments[0].scrollIntoView()", frame)
+    browser.switch_to.frame(frame)
+    try:
+        WebDriverWait(browser, 20).until(lambda b: b.find_element("id", "said").text == 'yes & "yes"')
+        assert browser.execute_script("return self.origin") == "null"
+    finally:
+        browser.switch_to.default_content()
+
+
+def test_all_pictures_show_and_none_comes_from_the_network(show):
+    browser = show(1280)
+    browser.execute_script("document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })")
+    broken = "return [...document.images].filter(i => i.complete && !i.naturalWidth).length"
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script("return [...document.images].every(i => i.complete)"))
+    assert browser.execute_script(broken) == 0
+    assert browser.execute_script("return document.images.length") >= 5
+    sent = [
+        entry["message"] for entry in browser.get_log("performance") if 'Network.requestWillBeSent"' in entry["message"]
+    ]
+    assert not any('"url":"http' in message for message in sent)
+
+
+def test_on_paper_nothing_is_cut_off(show):
+    browser = show(1280)
+    # The width of A4 between the margins, in CSS pixels.
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    show_paper = {"width": 680, "height": 960, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", show_paper)
+    try:
+        cut = """return [...document.querySelectorAll(".scroll, pre")].filter(e => e.offsetParent !== null
+            && e.scrollWidth > innerWidth).map(e => e.outerHTML.slice(0, 80))"""
+        assert browser.execute_script(cut) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 680
+        hidden = "return getComputedStyle(document.querySelector('.contents')).display"
+        assert browser.execute_script(hidden) == "none"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
