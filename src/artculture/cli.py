@@ -17,8 +17,9 @@ COMMANDS = {
     "train": "train one row, or a grid of rows, and print the table",
     "evaluate": "all test metrics of a checkpoint, on its own paintings or any others",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
-    "predict": "the likeliest cultures of any pictures: files, folders, globs, addresses",
+    "analyze": "look inside a trained model: feature maps, culture distances, graph, chords, map of paintings",
     "report": "write a study's report.html and report.md: tables, curves, figures, wrongest predictions",
+    "predict": "the likeliest cultures of any pictures: files, folders, globs, addresses",
 }
 
 USAGE = """\

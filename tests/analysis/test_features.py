@@ -107,9 +107,7 @@ def test_batch_size_does_not_change_the_vectors(untrained, architecture, library
     classifier = untrained(architecture, library, size)
     pictures = torch.randint(0, 256, (65, 3, size, size), dtype=torch.uint8)
     with forward_on(classifier, "cpu") as forward:
-        vectors = {
-            n: torch.cat([forward(part)[0] for part in pictures.split(n)]) for n in (1, 7, 64)
-        }
+        vectors = {n: torch.cat([forward(part)[0] for part in pictures.split(n)]) for n in (1, 7, 64)}
     for n in (1, 7):
         assert torch.allclose(vectors[n], vectors[64], rtol=0, atol=1e-5 * float(vectors[64].abs().max()))
 

@@ -1,9 +1,9 @@
-"""The typed schemas of `conf/evaluate.yaml` and `conf/predict.yaml`."""
+"""The typed schemas of `conf/evaluate.yaml`, `conf/analyze.yaml` and `conf/predict.yaml`."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from artculture.config import Data, Section, data_contradictions
 
@@ -22,6 +22,34 @@ class EvaluateConfig(Section):
     architecture: dict[str, Any]
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.data is not None:
+            yield from data_contradictions(self.data)
+
+
+class NamedStudy(Section):
+    """A study whose best run is meant."""
+
+    name: str | None
+    root: str
+
+
+class AnalyzeConfig(Section):
+    checkpoint: str | None
+    study: NamedStudy
+    data: Data | None = Field(default=None)
+    output: str | None
+    sheets: NonNegativeInt
+    log: bool
+    batch_size: PositiveInt
+    device: Device
+    seed: int
+    # What the options of `data` draw from; a training's values, without meaning here.
+    method: dict[str, Any]
+    architecture: dict[str, Any]
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if (self.checkpoint is None) == (self.study.name is None):
+            yield "checkpoint", "or study.name (its best run): give one of them, and only one"
         if self.data is not None:
             yield from data_contradictions(self.data)
 

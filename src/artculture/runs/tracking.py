@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -204,3 +205,26 @@ def _thumbnail(wandb: Any, selection: Selection, row: int, side: int) -> Any:
         small = image.convert("RGB")
         small.thumbnail((2 * side, side))
         return wandb.Image(small, file_type="jpg")
+
+
+def log_figures(run: Any, folder: Path, findings: list[dict[str, Any]]) -> None:
+    """Put an analysis on a run's page: figures under `analysis/…`, plain numbers into the summary.
+
+    Args:
+        run: the open W&B run.
+        folder: where the figures lie.
+        findings: as `analysis.json` lists them.
+    """
+    import wandb
+
+    figures = {
+        f"analysis/{one['name']}": wandb.Image(str(folder / one["png"]), caption=one["title"])
+        for one in findings
+        if "png" in one
+    }
+    if figures:
+        run.log(figures)
+    for one in findings:
+        for key, value in one["numbers"].items():
+            if isinstance(value, (int, float, str)):
+                run.summary[f"analysis/{one['name']}/{key}"] = value

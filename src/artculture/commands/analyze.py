@@ -1,0 +1,37 @@
+"""`artculture analyze`: what a trained model sees, and how near cultures stand to one another in it."""
+
+import sys
+from pathlib import Path
+
+from artculture.analysis.config import AnalyzeConfig
+from artculture.hydra_app import quoted, run_app
+
+PATHS = ("checkpoint", "output", "data.root")
+LOOSE = Path("outputs")
+
+
+def run(argv: list[str]) -> int:
+    return run_app("analyze", AnalyzeConfig, analyze, quoted(argv, PATHS))
+
+
+def analyze(config: AnalyzeConfig) -> int:
+    # torch waits until the config is known to be right: help and errors answer at once.
+    from artculture.analysis.analysis import default_folder, log_findings, make_findings
+    from artculture.analysis.opening import best_run, open_subject
+    from artculture.logs import configure_logging
+    from artculture.progress import shown_progress
+    from artculture.runs.parts import choice_of
+
+    configure_logging()
+    study = Path(config.study.root) / (config.study.name or "")
+    checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
+    data = None if config.data is None else choice_of(config.data)
+    with shown_progress("decoding pictures") as progress:
+        subject = open_subject(checkpoint, data, progress)
+    folder = Path(config.output).expanduser() if config.output else default_folder(subject, data is None, LOOSE)
+    with shown_progress("featurising") as progress:
+        index = make_findings(subject, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
+    if config.log and data is None and subject.run is not None:
+        log_findings(subject.run, index)
+    sys.stdout.write(f"{index}\n")
+    return 0
