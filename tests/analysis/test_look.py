@@ -11,10 +11,13 @@ from artculture.analysis import look
 def overlaps(texts):
     """Pairs of texts whose boxes share room, by the Agg renderer."""
     shown = [text for text in texts if text.get_text() and text.get_visible()]
-    return [(a.get_text(), b.get_text()) for a, b in itertools.combinations(shown, 2) if _meet(a, b)]
+    boxed = [(text, Text.get_window_extent(text)) for text in shown]
+    return [(a[0].get_text(), b[0].get_text()) for a, b in itertools.combinations(boxed, 2) if _meet(*a, *b)]
 
 
-def _meet(one, other):
+def _meet(one, box, other, other_box):
+    if not box.padded(-0.5).overlaps(other_box):
+        return False
     slant = one.get_rotation()
     if slant % 90 and slant == other.get_rotation():
         # Parallel slanted lines: their upright boxes overlap, they themselves only when nearer than they are high.
@@ -22,7 +25,7 @@ def _meet(one, other):
             other.get_position()
         )
         return abs(apart @ (-np.sin(np.radians(slant)), np.cos(np.radians(slant)))) < one.get_fontsize() * 100 / 72
-    return Text.get_window_extent(one).padded(-0.5).overlaps(Text.get_window_extent(other))
+    return True
 
 
 def _plane():

@@ -146,8 +146,8 @@ def place_labels(
         for index, name in enumerate(names):
             if name:
                 others = marks[:index] + marks[index + 1 :] + free
-                text = _beside(axes, points[index], name, sizes[index], others, placed, style)
-                placed.append(_box(text))
+                text, box = _beside(axes, points[index], name, sizes[index], others, placed, style)
+                placed.append(box)
                 texts.append(text)
         return texts
 
@@ -160,12 +160,12 @@ def _beside(
     marks: list[Bbox],
     placed: list[Bbox],
     style: dict[str, Any],
-) -> Text:
+) -> tuple[Text, Bbox]:
     text = axes.annotate(name, point, (0, 0), textcoords="offset points", annotation_clip=False, **style)
-    inside, size = axes.get_window_extent(), _box(text)
+    inside, size = axes.get_window_extent(), text.get_window_extent()
     scale = axes.figure.dpi / 72
     x, y = axes.transData.transform(point)
-    best: tuple[float, Place] | None = None
+    best: tuple[float, Place, Bbox] | None = None
     for far in (2.5, 9, 18, 30, 45, 62):
         for right, up, horizontal, vertical in _PLACES:
             reach = radius + far
@@ -174,11 +174,11 @@ def _beside(
             cost = 50 * sum(_shared(box, other) for other in placed) + sum(_shared(box, mark) for mark in marks)
             cost += 5 * _outside(box, inside)
             if best is None or cost < best[0] - 1e-9:
-                best = (cost, place)
+                best = (cost, place, box)
         if best is not None and best[0] < 1e-9:
             break
     assert best is not None
-    place = best[1]
+    _, place, box = best
     _stand(text, place)
     if np.hypot(place[0], place[1]) > radius + 10:
         line = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": radius}
@@ -187,7 +187,7 @@ def _beside(
             name, point, textcoords="offset points", annotation_clip=False, arrowprops=line, xytext=place[:2], **style
         )
         _stand(text, place)
-    return text
+    return text, box
 
 
 def _box_at(x: float, y: float, size: Bbox, place: Place) -> Bbox:
@@ -201,11 +201,6 @@ def _stand(text: Text, place: Place) -> None:
     text.set_position(place[:2])
     text.set_horizontalalignment(place[2])  # type: ignore[arg-type]
     text.set_verticalalignment(place[3])  # type: ignore[arg-type]
-
-
-def _box(text: Text) -> Bbox:
-    # An annotation's own method would count its line back to the point, too.
-    return Text.get_window_extent(text)
 
 
 def _shared(one: Bbox, other: Bbox) -> float:

@@ -1,9 +1,5 @@
 """Are the three regions apart? Silhouettes, and telling Asian from Western paintings."""
 
-import itertools
-import math
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,32 +13,13 @@ from sklearn.metrics import pairwise_distances
 from artculture.analysis import look
 from artculture.analysis.finding import Finding
 from artculture.analysis.places import OTHER, by_region, region_of
+from artculture.analysis.separation import Separation, distance_sums, region_codes, separation, silhouettes
 from artculture.analysis.subject import Featurised
 from artculture.runs.intervals import Interval, wilson
 
 NAME, TITLE = "regions", "Asian, European and North American art"
-PERMUTATIONS = 9999
 # Distances between all pairs of paintings are needed: beyond this many, a seeded sample stands for them.
 AT_MOST = 8000
-
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Separation:
-    """How far regions are apart, in silhouettes (-1..1), and what other groupings of the same cultures reach.
-
-    Attributes:
-        observed: mean silhouette.
-        by_chance: the same for every other way (or many) to give the cultures those regions' names.
-        p: share of groupings at least as well apart, the true one among them.
-        exact: whether all groupings were tried.
-    """
-
-    observed: float
-    by_chance: Values
-    p: float
-    exact: bool
 
 
 def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
@@ -63,7 +40,7 @@ def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
     of_means = separation(
         pairwise_distances(means), np.arange(len(cultures)), np.ones(len(cultures), dtype=np.int64), regions, seed
     )
-    each = silhouettes(sums, labels, counts, _codes(regions))
+    each = silhouettes(sums, labels, counts, region_codes(regions))
     table = pd.DataFrame(
         {
             "culture": cultures,
@@ -92,87 +69,6 @@ def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
         alt="Left: mean silhouette of each culture's paintings. Middle: silhouettes of other groupings of cultures, "
         "the true one marked. Right: share of each culture's test paintings put on the right side of Asian or Western.",
     )
-
-
-def distance_sums(features: NDArray[np.float32], labels: NDArray[np.intp], cultures: int) -> Values:
-    """Of each painting, the summed L2 distance to all paintings of each culture, N x C."""
-    member = np.eye(cultures)[labels]
-    centred = features - features.mean(axis=0)
-    blocks = range(0, len(centred), 1024)
-    parts = [pairwise_distances(centred[at : at + 1024].astype(np.float64), centred) for at in blocks]
-    # A painting's distance to itself is 0, whatever rounding says.
-    for at, part in zip(blocks, parts, strict=True):
-        part[np.arange(len(part)), at + np.arange(len(part))] = 0
-    return np.concatenate([part @ member for part in parts])
-
-
-def silhouettes(sums: Values, labels: NDArray[Any], counts: NDArray[np.int64], codes: NDArray[np.int64]) -> Values:
-    """Each item's silhouette when cultures are merged into regions; 0 in a region of one item (as scikit-learn).
-
-    Args:
-        sums: summed distances of each item to each culture, N x C.
-        labels: culture of each item.
-        counts: items of each culture.
-        codes: region of each culture, 0, 1, …
-    """
-    merge = np.eye(codes.max() + 1)[codes]
-    sizes, to_region = counts @ merge, sums @ merge
-    own = codes[labels]
-    itself = np.arange(len(labels))
-    alone = sizes[own] <= 1
-    inside = to_region[itself, own] / np.where(alone, 1, sizes[own] - 1)
-    others = to_region / sizes
-    others[itself, own] = np.inf
-    outside = others.min(axis=1)
-    larger = np.maximum(inside, outside)
-    score = np.divide(outside - inside, larger, out=np.zeros(len(labels)), where=larger > 0)
-    return np.where(alone, 0.0, score)
-
-
-def separation(
-    sums: Values, labels: NDArray[Any], counts: NDArray[np.int64], regions: Sequence[str], seed: int = 0
-) -> Separation:
-    """The mean silhouette of a grouping of cultures against all others of the same sizes.
-
-    Names of regions are permuted over cultures, never over paintings: paintings of a culture belong together for any
-    reason, so mixing paintings would call every grouping of cultures significant.
-    """
-    truth = _codes(regions)
-    groupings, exact = _groupings(truth, seed)
-    # The mean over paintings, culture by culture: one small product a grouping.
-    means = np.array([silhouettes(sums, labels, counts, grouping).mean() for grouping in groupings])
-    observed = float(silhouettes(sums, labels, counts, truth).mean())
-    reached = int((means >= observed - 1e-12).sum())
-    p = reached / len(means) if exact else (reached + 1) / (len(means) + 1)
-    return Separation(observed, means, p, exact)
-
-
-def _codes(regions: Sequence[str]) -> NDArray[np.int64]:
-    names = sorted(set(regions))
-    return np.array([names.index(region) for region in regions], dtype=np.int64)
-
-
-def _groupings(truth: NDArray[np.int64], seed: int) -> tuple[list[NDArray[np.int64]], bool]:
-    sizes = Counter(truth.tolist())
-    ways = math.factorial(len(truth)) // math.prod(math.factorial(size) for size in sizes.values())
-    if ways <= PERMUTATIONS:
-        return [np.array(codes) for codes in _arrangements(sizes, len(truth))], True
-    rng = np.random.default_rng(seed)
-    return [rng.permutation(truth) for _ in range(PERMUTATIONS)], False
-
-
-def _arrangements(sizes: dict[int, int], n: int) -> list[list[int]]:
-    """All different orders of a multiset of codes."""
-    codes = sorted(sizes)
-    if len(codes) == 1:
-        return [[codes[0]] * n]
-    first, rest = codes[0], {code: sizes[code] for code in codes[1:]}
-    orders = []
-    for places in itertools.combinations(range(n), sizes[first]):
-        for inner in _arrangements(rest, n - sizes[first]):
-            others = iter(inner)
-            orders.append([first if place in places else next(others) for place in range(n)])
-    return orders
 
 
 def _sample(featurised: Featurised, seed: int) -> NDArray[np.int64]:
