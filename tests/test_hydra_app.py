@@ -21,6 +21,8 @@ def test_a_quoted_value_is_read_as_it_was_typed(value):
     assert OverridesParser.create().parse_override(typed).value() == value
 
 
-@pytest.mark.parametrize("text", ["images=[a,b]", "images='a b'", 'images="a"', "images=null", "images=", "top=3", "-m"])
+@pytest.mark.parametrize(
+    "text", ["images=[a,b]", "images='a b'", 'images="a"', "images=null", "images=", "top=3", "-m"]
+)
 def test_what_needs_no_quotes_stays(text):
     assert quoted([text], ["images"]) == [text]

@@ -55,22 +55,20 @@ def test_the_second_time_nothing_is_computed(subject, passes):
     assert np.array_equal(first.logits, second.logits)
 
 
-CHANGES = {
-    "checkpoint": lambda subject, run: store_temperature(run.best, 3.0),
-    "picture": lambda subject, run: _repaint(subject),
-}
+def _warm(subject) -> None:
+    store_temperature(subject.checkpoint, 3.0)
 
 
 def _repaint(subject) -> None:
-    file = subject.paintings.selection.manifest.paths()[0]
-    file.write_bytes(subject.paintings.selection.manifest.paths()[1].read_bytes())
+    first, second = subject.paintings.selection.manifest.paths()[:2]
+    first.write_bytes(second.read_bytes())
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_what_changed_is_computed_anew(subject, run, passes, what):
+@pytest.mark.parametrize("change", [_warm, _repaint])
+def test_what_changed_is_computed_anew(subject, passes, change):
     featurise(subject)
-    CHANGES[what](subject, run)
-    featurise(open_subject(run.best))
+    change(subject)
+    featurise(open_subject(subject.checkpoint))
     assert sum(passes) == 84
 
 
@@ -107,9 +105,7 @@ def test_batch_size_does_not_change_the_vectors(untrained, architecture, library
     classifier = untrained(architecture, library, size)
     pictures = torch.randint(0, 256, (65, 3, size, size), dtype=torch.uint8)
     with forward_on(classifier, "cpu") as forward:
-        vectors = {
-            n: torch.cat([forward(part)[0] for part in pictures.split(n)]) for n in (1, 7, 64)
-        }
+        vectors = {n: torch.cat([forward(part)[0] for part in pictures.split(n)]) for n in (1, 7, 64)}
     for n in (1, 7):
         assert torch.allclose(vectors[n], vectors[64], rtol=0, atol=1e-5 * float(vectors[64].abs().max()))
 

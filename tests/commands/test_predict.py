@@ -28,7 +28,7 @@ def museum():
     """A web server with one picture, one page, one endless and one silent address."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             path = self.path.partition("?")[0]
             if path == "/silent.png":
                 time.sleep(1.5)
