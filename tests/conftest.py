@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,32 @@ def only_run(tmp_path: Path) -> Callable[[], Path]:
     return find
 
 
+@pytest.fixture(scope="session")
+def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first `run` of a session is kept for the next ones."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def run(train: Callable[..., int], only_run: Callable[[], Path]) -> RunDirectory:
-    """A finished run of one epoch, in float32, with enough held-out pictures to fit a temperature."""
-    fractions = "data.fractions=[0.4,0.3,0.3]"
-    assert train(fractions, "trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05") == 0
-    return RunDirectory(only_run())
+def run(
+    train: Callable[..., int], only_run: Callable[[], Path], pictures: Path, tmp_path: Path, kept_run: Path
+) -> RunDirectory:
+    """A finished run of one epoch, in float32, with enough held-out pictures to fit a temperature; trained once."""
+    here = tmp_path / "outputs" / "kept"
+    if not any(kept_run.iterdir()):
+        fractions = "data.fractions=[0.4,0.3,0.3]"
+        only = ["trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05", "study.name=kept"]
+        assert train(fractions, *only) == 0
+        shutil.copytree(here, kept_run, dirs_exist_ok=True)
+        (kept_run / "pictures").write_text(str(pictures))
+    else:
+        shutil.copytree(kept_run, here)
+    directory = RunDirectory(only_run())
+    # The pictures are the same in every test and lie elsewhere.
+    directory.config.write_text(
+        directory.config.read_text().replace((kept_run / "pictures").read_text(), str(pictures))
+    )
+    return directory
 
 
 @pytest.fixture

@@ -55,22 +55,20 @@ def test_the_second_time_nothing_is_computed(subject, passes):
     assert np.array_equal(first.logits, second.logits)
 
 
-CHANGES = {
-    "checkpoint": lambda subject, run: store_temperature(run.best, 3.0),
-    "picture": lambda subject, run: _repaint(subject),
-}
+def _warm(subject) -> None:
+    store_temperature(subject.checkpoint, 3.0)
 
 
 def _repaint(subject) -> None:
-    file = subject.paintings.selection.manifest.paths()[0]
-    file.write_bytes(subject.paintings.selection.manifest.paths()[1].read_bytes())
+    first, second = subject.paintings.selection.manifest.paths()[:2]
+    first.write_bytes(second.read_bytes())
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_what_changed_is_computed_anew(subject, run, passes, what):
+@pytest.mark.parametrize("change", [_warm, _repaint])
+def test_what_changed_is_computed_anew(subject, passes, change):
     featurise(subject)
-    CHANGES[what](subject, run)
-    featurise(open_subject(run.best))
+    change(subject)
+    featurise(open_subject(subject.checkpoint))
     assert sum(passes) == 84
 
 

@@ -39,7 +39,7 @@ def test_a_run_directory_means_its_best_checkpoint(run):
 
 def test_a_loose_checkpoint_asks_for_data(run, tmp_path):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
-    with pytest.raises(InputError, match="data=folder data.root="):
+    with pytest.raises(InputError, match=r"data=folder data\.root="):
         open_subject(tmp_path / "loose.ckpt")
 
 

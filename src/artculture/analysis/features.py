@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,7 @@ def _read(file: Path, n: int) -> Vectors | None:
     try:
         with np.load(file, allow_pickle=False) as stored:
             features, logits = stored["features"], stored["logits"]
-    except (OSError, ValueError, KeyError, EOFError):  # not there, or damaged: computed anew
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged: computed anew
         return None
     return (features, logits) if len(features) == len(logits) == n else None
 
