@@ -68,9 +68,7 @@ def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(
-    train: Callable[..., int], only_run: Callable[[], Path], pictures: Path, tmp_path: Path, kept_run: Path
-) -> RunDirectory:
+def run(train: Callable[..., int], only_run: Callable[[], Path], tmp_path: Path, kept_run: Path) -> RunDirectory:
     """A finished run of one epoch, in float32, with enough held-out pictures to fit a temperature; trained once."""
     here = tmp_path / "outputs" / "kept"
     if not any(kept_run.iterdir()):
@@ -78,14 +76,13 @@ def run(
         only = ["trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05", "study.name=kept"]
         assert train(fractions, *only) == 0
         shutil.copytree(here, kept_run, dirs_exist_ok=True)
-        (kept_run / "pictures").write_text(str(pictures))
+        (kept_run / "place").write_text(str(tmp_path))
     else:
         shutil.copytree(kept_run, here)
     directory = RunDirectory(only_run())
-    # The pictures are the same in every test and lie elsewhere.
-    directory.config.write_text(
-        directory.config.read_text().replace((kept_run / "pictures").read_text(), str(pictures))
-    )
+    # Pictures and cache are made anew in every test, elsewhere.
+    before = (kept_run / "place").read_text()
+    directory.config.write_text(directory.config.read_text().replace(before, str(tmp_path)))
     return directory
 
 

@@ -96,14 +96,14 @@ def untrained():
     return make
 
 
-# Measured: at most 2e-6 of the largest value apart.
+# Measured: at most 2e-6 of the largest value apart; in a trained network 6e-6.
 @pytest.mark.parametrize(
-    ("architecture", "library", "size"), [("resnet50", "torchvision", 64), ("efficientnet_lite0", "timm", 64)]
+    ("architecture", "library", "size"), [("resnet50", "torchvision", 32), ("efficientnet_lite0", "timm", 32)]
 )
 def test_batch_size_does_not_change_the_vectors(untrained, architecture, library, size):
     torch.manual_seed(0)
     classifier = untrained(architecture, library, size)
-    pictures = torch.randint(0, 256, (65, 3, size, size), dtype=torch.uint8)
+    pictures = torch.randint(0, 256, (64, 3, size, size), dtype=torch.uint8)
     with forward_on(classifier, "cpu") as forward:
         vectors = {n: torch.cat([forward(part)[0] for part in pictures.split(n)]) for n in (1, 7, 64)}
     for n in (1, 7):
@@ -111,6 +111,7 @@ def test_batch_size_does_not_change_the_vectors(untrained, architecture, library
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_vectors_of_the_cpu(untrained):
     torch.manual_seed(0)
     classifier = untrained("resnet50", "torchvision", 64)

@@ -162,7 +162,8 @@ def test_csv_has_a_row_a_picture_and_lands_whole(run, pictures, tmp_path, capsys
     typed = [f"images={pictures}/red", "format=csv", "output=out.csv", "top=2"]
     assert cli.main(["predict", f"checkpoint={run.best}", *typed]) == 1
     assert capsys.readouterr().out == ""
-    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["image", "culture_1", "probability_1", "culture_2", "probability_2", "error"]
     bad = next(row for row in rows if row["image"].endswith("zero.png"))
     assert (bad["culture_1"], bad["error"]) == ("", "zero bytes")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,7 @@ def predict(config: PredictConfig) -> int:
     sources = find_sources(_names(config.images))
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
     reader = Reader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
-    overlays = None
-    if config.overlay is not None:
-        from artculture.analysis.feature_maps import overlays
+    overlays = None if config.overlay is None else import_module("artculture.analysis.feature_maps").overlays
     folder = Path(config.overlay or ".").expanduser()
     predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)
     count = _Count()

@@ -85,7 +85,8 @@ def calibration_part(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dic
 
     def of(split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         part = predictions[predictions["split"] == split]
-        return part[columns].to_numpy(dtype=np.float64), part["culture"].map(index).to_numpy(dtype=np.int64)
+        labels = np.array([index[culture] for culture in part["culture"]], dtype=np.int64)
+        return np.asarray(part[columns], dtype=np.float64), labels
 
     (val, val_labels), (test, test_labels) = of("val"), of("test")
     temperature = fit_temperature(_logs(val), val_labels)
