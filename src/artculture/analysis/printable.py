@@ -28,7 +28,10 @@ def shortened(text: str, length: int) -> str:
         return whole
     cut = whole[: length - 1]
     at_word = cut.rpartition(" ")[0]
-    return (at_word if len(at_word) > length // 2 else cut).rstrip(" ,;:/|·") + "…"
+    cut = at_word if len(at_word) > length // 2 else cut
+    # A bracket that would stay open goes with what was cut.
+    cut = re.sub(r"\s*[(\[][^)\]]*$", "", cut) or cut
+    return cut.rstrip(" ,;:/|·") + "…"
 
 
 @cache

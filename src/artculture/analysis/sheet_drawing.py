@@ -12,7 +12,8 @@ from artculture.analysis.look import RIGHT, WRONG, blank
 from artculture.analysis.printable import printable, shortened
 
 QUIET = "#555555"
-PANEL, GAP = 1.02, 0.05
+# Small enough that a sheet of the usual length stays under 1.5 MB as SVG.
+PANEL, GAP = 0.98, 0.05
 KINDS = ("painting", "feature map", "Grad-CAM")
 # Heights of what stands around the panels: the heading, three lines of text above, the kinds and air below.
 HEADING, LEGEND, BELOW = 0.34, 0.44, 0.28
