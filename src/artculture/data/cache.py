@@ -32,12 +32,14 @@ class PixelCache:
         shapes: height and width of each, int64, n x 2; 0 x 0 where the picture could not be read.
         starts: where each begins in `pixels`, int64, n + 1.
         bad: row to reason, for pictures that could not be read.
+        key: names the pictures, their size and the format; another key, other pixels.
     """
 
     pixels: NDArray[np.uint8]
     shapes: NDArray[np.int64]
     starts: NDArray[np.int64]
     bad: dict[int, str]
+    key: str
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Picture `row` as uint8, height x width x 3 (a read-only view of the map)."""
@@ -143,4 +145,4 @@ def _open(target: Path) -> PixelCache:
         raise InputError(f"the pixel cache {target} is not whole; delete it and it is built anew")
     empty = starts[-1] == 0
     pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(file, dtype=np.uint8, mode="r")
-    return PixelCache(pixels, shapes, starts, {int(row): why for row, why in index["bad"].items()})
+    return PixelCache(pixels, shapes, starts, {int(row): why for row, why in index["bad"].items()}, target.name)

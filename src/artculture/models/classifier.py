@@ -10,7 +10,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from artculture.data.datamodule import Batch, derived_seed
+from artculture.data.datamodule import Batch
+from artculture.data.draws import derived_seed
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.network import Network, make_head
@@ -122,13 +123,22 @@ class CultureClassifier(L.LightningModule):
         if self.hyper["channels_last"]:
             self.network.to(memory_format=torch.channels_last)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Logits, float32 N x classes, of uint8 pictures N x 3 x H x W (or of normalised float ones)."""
+    def forward(self, given: Tensor) -> Tensor:
+        """Logits, float32 N x classes.
+
+        Args:
+            given: uint8 pictures N x 3 x H x W, normalised float ones, or what `embed` made of them, N x features.
+        """
+        features = given if given.ndim == 2 else self.embed(given)
+        return cast(Tensor, self.network.head(features)).float()
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Vectors before the head, N x features, of pictures as `forward` takes them."""
         if pictures.dtype == torch.uint8:
             pictures = normalise(pictures, cast(Tensor, self.mean), cast(Tensor, self.std))
         if self.hyper["channels_last"]:
             pictures = pictures.contiguous(memory_format=torch.channels_last)
-        return cast(Tensor, self.network(pictures)).float()
+        return cast(Tensor, self.network.backbone(pictures))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout as a function of (seed, step): a resumed run draws what the undisturbed one would have drawn.
