@@ -68,6 +68,8 @@ class Method(Section):
     nesterov: bool
     weight_decay: NonNegativeFloat
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    features: Literal["cached", "recompute"] | None = None
+    views: PositiveInt | None = None
 
 
 class Scheduler(Section):
@@ -170,6 +172,9 @@ class TrainConfig(Section):
                 "method.backbone_lr",
                 f"is 0, but {self.method.name} trains the backbone; use method=transfer",
             )
+        for key in ("features", "views"):
+            if (getattr(self.method, key) is not None) != (self.method.name == "transfer"):
+                yield f"method.{key}", "goes with method=transfer, and only with it: its backbone is frozen"
         if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if (self.augment.crop_scale is None) != (self.augment.crop_ratio is None):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from artculture.data import cache as cache_module
+from artculture.data import partial_cache
 from artculture.data.cache import open_cache
 from artculture.data.images import read_pixels
 from artculture.errors import InputError
@@ -77,11 +78,50 @@ def test_an_interrupted_build_is_not_taken_for_whole(manifest, tmp_path, monkeyp
 
 def test_a_process_killed_before_the_index_leaves_nothing_to_trust(manifest, tmp_path, decoded, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module, "write_json", lambda *_: None)
+        patch.setattr(partial_cache, "write_json", lambda *_: None)
         with pytest.raises(FileNotFoundError):
             open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     assert len(decoded) == 2 * len(manifest)
+
+
+def stopped_build(manifest, folder, monkeypatch, stop_at=9):
+    def interrupt(path, *rest):
+        if path == manifest.paths()[stop_at]:
+            raise KeyboardInterrupt
+        return read_pixels(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module, "read_pixels", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            open_cache(manifest, folder, 32, "bilinear")
+    (journal,) = folder.rglob("journal.jsonl")
+    return journal, journal.with_name("pixels.part")
+
+
+def test_a_stopped_build_goes_on_where_it_was(manifest, tmp_path, decoded, monkeypatch):
+    stopped_build(manifest, tmp_path / "cache", monkeypatch)
+    open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    assert decoded == manifest.paths()[9:]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 700])
+def test_what_a_killed_build_left_is_cut_to_what_is_whole(manifest, tmp_path, monkeypatch, kept):
+    journal, pixels = stopped_build(manifest, tmp_path / "cache", monkeypatch)
+    os.truncate(pixels, pixels.stat().st_size - kept)
+    os.truncate(journal, journal.stat().st_size - kept // 10)
+    cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    for row, path in enumerate(manifest.paths()):
+        np.testing.assert_array_equal(cache.image(row), read_pixels(path, 32, "bilinear"))
+
+
+def test_pixels_that_changed_since_they_were_written_are_made_anew(manifest, tmp_path, decoded, monkeypatch):
+    _, pixels = stopped_build(manifest, tmp_path / "cache", monkeypatch)
+    with pixels.open("r+b") as file:
+        file.seek(0)
+        file.write(bytes(100))
+    open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    assert decoded == manifest.paths()
 
 
 def test_a_cut_off_file_of_pixels_is_refused_by_name(manifest, tmp_path):

@@ -3,9 +3,11 @@ import pytest
 import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from artculture.data.datamodule import EpochOrder, PaintingsDataModule, derived_seed
+from artculture.data.augmentation import Augmentation
+from artculture.data.datamodule import EpochOrder, PaintingsDataModule
+from artculture.data.draws import derived_seed
 from artculture.data.images import read_pixels
-from artculture.data.transforms import Augmentation, Preprocessing
+from artculture.data.transforms import Preprocessing
 
 PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 STRONG = Augmentation((0.2, 1.0), (0.75, 1.33), flip=True, jitter=0.4, erase=0.5)

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from artculture.analysis.subject import Featurised, Subject
-from artculture.data.datamodule import Item, SplitDataset
-from artculture.data.transforms import eval_transform
+from artculture.data.batches import BatchMaker
+from artculture.data.datamodule import Batch, SplitDataset, as_it_is
 from artculture.files import replacing
 from artculture.models.classifier import CultureClassifier
 from artculture.progress import Progress
@@ -76,10 +76,11 @@ def write_features(featurised: Featurised, path: Path) -> Path:
     return path
 
 
-def picture_batches(subject: Subject, rows: NDArray[np.int64], batch_size: int) -> DataLoader[Item]:
+def picture_batches(subject: Subject, rows: NDArray[np.int64], batch_size: int) -> DataLoader[Batch]:
     """Batches (pictures, labels, rows) of some of the subject's paintings, each once, in the order given."""
-    dataset = SplitDataset(subject.paintings, rows, eval_transform(subject.classifier.preprocessing), None)
-    return DataLoader(dataset, batch_size)
+    paintings = subject.paintings
+    maker = BatchMaker(paintings.cache, paintings.selection.rows, subject.classifier.preprocessing, None)
+    return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=as_it_is)
 
 
 def file_hash(path: Path) -> str:

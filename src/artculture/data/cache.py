@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,12 +16,8 @@ from numpy.typing import NDArray
 
 from artculture.data.images import BadImageError, read_pixels
 from artculture.data.manifest import Manifest
+from artculture.data.partial_cache import CACHE_VERSION, Decoded, PartialCache
 from artculture.errors import InputError
-from artculture.files import replacing, write_json
-
-CACHE_VERSION = 1
-
-Decoded = NDArray[np.uint8] | BadImageError
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,14 @@ class PixelCache:
         shapes: height and width of each, int64, n x 2; 0 x 0 where the picture could not be read.
         starts: where each begins in `pixels`, int64, n + 1.
         bad: row to reason, for pictures that could not be read.
-        key: names these pictures, files and preprocessing alike: another key, other pixels.
+        key: names the pictures, their size and the format; another key, other pixels.
     """
 
     pixels: NDArray[np.uint8]
     shapes: NDArray[np.int64]
     starts: NDArray[np.int64]
     bad: dict[int, str]
-    key: str = ""
+    key: str
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Picture `row` as uint8, height x width x 3 (a read-only view of the map)."""
@@ -110,19 +107,14 @@ def _build(
         except BadImageError as error:
             return error
 
-    shapes = np.zeros((len(paths), 2), dtype=np.int64)
-    bad: dict[str, str] = {}
-    with replacing(target / "pixels.bin") as temporary, temporary.open("wb") as file:
-        for row, decoded in enumerate(_in_parallel(decode, paths)):
-            if isinstance(decoded, BadImageError):
-                bad[str(row)] = str(decoded)
-            else:
-                shapes[row] = decoded.shape[:2]
-                file.write(decoded.tobytes())
+    with PartialCache(target) as partial:
+        begun = len(partial)
+        if begun:
+            on_progress(begun, len(paths))
+        for row, decoded in enumerate(_in_parallel(decode, paths[begun:]), begun):
+            partial.append(decoded)
             on_progress(row + 1, len(paths))
-        file.flush()
-    # The index is written last: without it the folder counts as not built.
-    write_json(target / "index.json", {"version": CACHE_VERSION, "shapes": shapes.tolist(), "bad": bad})
+        partial.finish()
 
 
 def _in_parallel(decode: Callable[[Path], Decoded], paths: list[Path]) -> Iterator[Decoded]:
@@ -130,9 +122,9 @@ def _in_parallel(decode: Callable[[Path], Decoded], paths: list[Path]) -> Iterat
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         waiting: Iterable[Path] = iter(paths)
-        running = [pool.submit(decode, path) for path in islice(waiting, 4 * workers)]
+        running = deque(pool.submit(decode, path) for path in islice(waiting, 4 * workers))
         while running:
-            yield running.pop(0).result()
+            yield running.popleft().result()
             running.extend(pool.submit(decode, path) for path in islice(waiting, 1))
 
 

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from artculture.data.augmentation import Augmentation
+from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
-from artculture.data.transforms import Augmentation, Preprocessing, Transform, eval_transform, train_transform
+from artculture.data.transforms import Preprocessing
 
 Batch = tuple[Tensor, Tensor, Tensor]
-Item = tuple[Tensor, int, int]
 Key = tuple[int, int]
 
-
-def derived_seed(*parts: int) -> int:
-    """One 63-bit seed of several numbers: different parts, unrelated seeds, the same on every machine."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+# Of a GPU's free memory, at most this much holds pixels; a network's training needs the rest.
+RESIDENT_SHARE = 0.25
 
 
 class EpochOrder(Sampler[Key]):
@@ -45,32 +44,30 @@ class EpochOrder(Sampler[Key]):
         return iter([(self.epoch, int(position)) for position in order])
 
 
-class SplitDataset(Dataset[Item]):
-    """One split's pictures; a training picture's augmentation is a function of (seed, epoch, its row)."""
+class SplitDataset(Dataset[Batch]):
+    """One split's pictures, a batch at a time.
 
-    def __init__(self, paintings: Paintings, rows: NDArray[np.int64], transform: Transform, seed: int | None) -> None:
-        self.paintings, self.rows, self.transform, self.seed = paintings, rows, transform, seed
+    Args:
+        paintings: with their pixels.
+        rows: of the split.
+        make: pictures of (epoch, rows); None leaves it to whoever has the pixels on a device, who gets the
+            epoch and rows instead, int64 N x 2.
+    """
+
+    def __init__(self, paintings: Paintings, rows: NDArray[np.int64], make: BatchMaker | None) -> None:
+        self.labels, self.rows, self.make = paintings.selection.labels, rows, make
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: Key | int) -> Item:
-        epoch, position = key if isinstance(key, tuple) else (0, key)
-        row = int(self.rows[position])
-        pixels = self.paintings.cache.image(int(self.paintings.selection.rows[row]))
-        # The map is read-only; torch wants memory of its own.
-        picture = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)
-        if self.seed is not None:
-            torch.manual_seed(derived_seed(self.seed, epoch, row))
-        return self.transform(picture), int(self.paintings.selection.labels[row]), row
-
-    def __getitems__(self, keys: Sequence[Key | int]) -> list[Item]:
-        # Drawing for augmentation must not disturb the generator that the network's dropout draws from.
-        state = torch.get_rng_state()
-        try:
-            return [self[key] for key in keys]
-        finally:
-            torch.set_rng_state(state)
+    def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
+        epoch = keys[0][0] if isinstance(keys[0], tuple) else 0
+        rows = self.rows[[key[1] if isinstance(key, tuple) else key for key in keys]]
+        labels = torch.from_numpy(self.labels[rows])
+        if self.make is None:
+            asked = np.column_stack([np.full_like(rows, epoch), rows])
+            return torch.from_numpy(asked), labels, torch.from_numpy(rows)
+        return self.make(epoch, rows), labels, torch.from_numpy(rows)
 
 
 class PaintingsDataModule(L.LightningDataModule):
@@ -103,6 +100,7 @@ class PaintingsDataModule(L.LightningDataModule):
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
         self.seed, self.num_workers = seed, num_workers
         self._paintings: Paintings | None = None
+        self._resident: ResidentBatches | None = None
 
     @property
     def paintings(self) -> Paintings:
@@ -116,37 +114,64 @@ class PaintingsDataModule(L.LightningDataModule):
         return self.paintings.selection.classes
 
     def setup(self, stage: str) -> None:
-        assert self.paintings is not None
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        if stage == "fit" and self._resident is None and _has_room(device, len(self.paintings.cache.pixels)):
+            self._resident = ResidentBatches.on(device, self.maker(self.augmentation))
 
-    def train_dataloader(self) -> DataLoader[Item]:
+    def maker(self, augmentation: Augmentation | None) -> BatchMaker:
+        """Makes batches of this data's pictures; without augmentation as evaluation sees them."""
+        paintings = self.paintings
+        return BatchMaker(paintings.cache, paintings.selection.rows, self.preprocessing, augmentation, self.seed)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
         rows = self.paintings.selection.members("train")
-        transform = train_transform(self.preprocessing, self.augmentation)
-        dataset = SplitDataset(self.paintings, rows, transform, self.seed)
-        # A last batch of one can't be normalised by BatchNorm: it is left out, here alone.
-        drop_last = len(rows) > self.batch_size and len(rows) % self.batch_size == 1
+        resident = self._resident is not None
+        dataset = SplitDataset(self.paintings, rows, None if resident else self.maker(self.augmentation))
         return DataLoader(
             dataset,
             self.batch_size,
             sampler=EpochOrder(len(rows), self.seed),
-            drop_last=drop_last,
-            **self._workers(),
+            drop_last=self.drops_last(len(rows)),
+            collate_fn=as_it_is,
+            **self._workers(0 if resident else self.num_workers),
         )
 
-    def val_dataloader(self) -> DataLoader[Item]:
+    def drops_last(self, pictures: int) -> bool:
+        """Whether an epoch's last batch is left out: one of a single picture can't be normalised by BatchNorm."""
+        return pictures > self.batch_size and pictures % self.batch_size == 1
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Make the pictures, on the device, where the loader only said which."""
+        asked, labels, rows = batch
+        if self._resident is None or asked.dtype != torch.int64:
+            return batch
+        return self._resident(int(asked[0, 0]), asked[:, 1].numpy()), labels, rows
+
+    def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")
 
-    def test_dataloader(self) -> DataLoader[Item]:
+    def test_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("test")
 
-    def eval_dataloader(self, split: str) -> DataLoader[Item]:
+    def eval_dataloader(self, split: str) -> DataLoader[Batch]:
         """Every painting of a split once, in the manifest's order, nothing padded."""
         rows = self.paintings.selection.members(split)
-        dataset = SplitDataset(self.paintings, rows, eval_transform(self.preprocessing), None)
-        return DataLoader(dataset, self.eval_batch_size, **self._workers())
+        dataset = SplitDataset(self.paintings, rows, self.maker(None))
+        return DataLoader(dataset, self.eval_batch_size, collate_fn=as_it_is, **self._workers(self.num_workers))
 
-    def _workers(self) -> dict[str, Any]:
+    def _workers(self, asked: int | None) -> dict[str, Any]:
         gpu = torch.cuda.is_available()
         # On a CPU the training step needs every core, and reading the cache takes next to none.
         found = min(8, max(1, (os.cpu_count() or 1) - 1)) if gpu else 0
-        workers = found if self.num_workers is None else self.num_workers
+        workers = found if asked is None else asked
         return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": gpu}
+
+
+def as_it_is(batch: Any) -> Any:
+    """Collate nothing: the dataset gave a whole batch."""
+    return batch
+
+
+def _has_room(device: torch.device, pixels: int) -> bool:
+    """Whether all pixels fit on a GPU and leave most of it to the network."""
+    return device.type == "cuda" and pixels < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]

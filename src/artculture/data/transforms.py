@@ -4,12 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import InterpolationMode
-
-INTERPOLATION = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -46,37 +42,6 @@ class Preprocessing:
     def from_plain(cls, values: dict[str, Any]) -> "Preprocessing":
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**plain)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of training pictures (see conf/augment); all None, 0 and False: none."""
-
-    crop_scale: tuple[float, float] | None = None
-    crop_ratio: tuple[float, float] | None = None
-    flip: bool = False
-    jitter: float = 0.0
-    erase: float = 0.0
-
-
-def train_transform(preprocessing: Preprocessing, augmentation: Augmentation) -> Transform:
-    """uint8 3 x H x W (shorter side `resize`) to uint8 3 x size x size, drawing from torch's global generator."""
-    size = preprocessing.image_size
-    steps: list[torch.nn.Module] = []
-    if augmentation.crop_scale is None or augmentation.crop_ratio is None:
-        steps.append(v2.CenterCrop(size))
-    else:
-        mode = INTERPOLATION[preprocessing.interpolation]
-        scale, ratio = list(augmentation.crop_scale), list(augmentation.crop_ratio)
-        steps.append(v2.RandomResizedCrop(size, scale=scale, ratio=ratio, interpolation=mode, antialias=True))
-    if augmentation.flip:
-        steps.append(v2.RandomHorizontalFlip())
-    if augmentation.jitter:
-        steps.append(v2.ColorJitter(*([augmentation.jitter] * 3)))
-    if augmentation.erase:
-        steps.append(v2.RandomErasing(p=augmentation.erase, value=[int(255 * m) for m in preprocessing.mean]))
-    composed: Transform = v2.Compose(steps)
-    return composed
 
 
 def eval_transform(preprocessing: Preprocessing) -> Transform:

@@ -10,7 +10,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from artculture.data.datamodule import Batch, derived_seed
+from artculture.data.datamodule import Batch
+from artculture.data.draws import derived_seed
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.network import Network, make_head
@@ -124,9 +125,18 @@ class CultureClassifier(L.LightningModule):
         if self.hyper["channels_last"]:
             self.network.to(memory_format=torch.channels_last)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Logits, float32 N x classes, of uint8 pictures N x 3 x H x W (or of normalised float ones)."""
-        return cast(Tensor, self.network(self.prepared(pictures))).float()
+    def forward(self, given: Tensor) -> Tensor:
+        """Logits, float32 N x classes.
+
+        Args:
+            given: uint8 pictures N x 3 x H x W, normalised float ones, or what `embed` made of them, N x features.
+        """
+        features = given if given.ndim == 2 else self.embed(given)
+        return cast(Tensor, self.network.head(features)).float()
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Vectors before the head, N x features, of pictures as `forward` takes them."""
+        return cast(Tensor, self.network.backbone(self.prepared(pictures)))
 
     def prepared(self, pictures: Tensor) -> Tensor:
         """What the network takes: uint8 pictures normalised, in the memory format that it was trained with."""
@@ -138,7 +148,7 @@ class CultureClassifier(L.LightningModule):
 
     def features_and_logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """The pooled vectors before the head, float32 N x features, and the logits that the head makes of them."""
-        features = cast(Tensor, self.network.backbone(self.prepared(pictures)))
+        features = self.embed(pictures)
         return features.float(), cast(Tensor, self.network.head(features)).float()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:

@@ -7,9 +7,9 @@ import lightning as L
 from lightning.pytorch.loggers import WandbLogger
 
 from artculture.config import Data, TrainConfig
+from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
-from artculture.data.transforms import Augmentation
 from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.runs import hardware

@@ -19,7 +19,7 @@ from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.weights import check_weights
-from artculture.runs import hardware, resume, tracking
+from artculture.runs import frozen, hardware, resume, tracking
 from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
 from artculture.runs.directory import RunDirectory
@@ -107,6 +107,7 @@ def _train(
     module.provenance = {"manifest": selection.manifest.fingerprint(), "data": data_label(plain(config))}
     if plan.checkpoint is None:
         module.start_from(config.architecture.weights)
+        frozen.settle(module, data)
     else:
         content = read_checkpoint(plan.checkpoint)
         check_classes(content, plan.checkpoint, selection.classes)
@@ -118,7 +119,9 @@ def _train(
     trainer = make_trainer(config, directory, recorder, accelerator, page)
     with warnings.catch_warnings():
         ignore_known_warnings()
-        trainer.fit(module, data, ckpt_path=plan.checkpoint, weights_only=True)
+        trainer.fit(
+            module, frozen.feed(config.method, data, module, trainer), ckpt_path=plan.checkpoint, weights_only=True
+        )
         if trainer.interrupted:
             raise KeyboardInterrupt
         rows, probabilities = _predict_best(trainer, module, data, directory.best)

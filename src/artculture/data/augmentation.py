@@ -1,0 +1,139 @@
+"""What happens to each training picture of a batch, drawn for the whole batch at once."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from artculture.data.draws import uniforms
+
+# As torchvision's RandomResizedCrop and RandomErasing: so many shapes are tried before giving up.
+TRIES = 10
+ERASED_SHARE, ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)
+# ITU-R 601, as torchvision's rgb_to_grayscale.
+GREY = (0.2989, 0.587, 0.114)
+
+Boxes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of training pictures (see conf/augment); all None, 0 and False: none."""
+
+    crop_scale: tuple[float, float] | None = None
+    crop_ratio: tuple[float, float] | None = None
+    flip: bool = False
+    jitter: float = 0.0
+    erase: float = 0.0
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What was drawn for the pictures of a batch.
+
+    Attributes:
+        boxes: the part of each picture that is kept: top, left, height, width, int64 N x 4.
+        mirrored: bool N.
+        jitter: factors of brightness, contrast, saturation, float64 N x 3; None for none.
+        erased: a rectangle of the result a picture, as `boxes`; height 0 for none. None where nothing is erased.
+    """
+
+    boxes: Boxes
+    mirrored: NDArray[np.bool_]
+    jitter: NDArray[np.float64] | None = None
+    erased: Boxes | None = None
+
+
+def centre_boxes(shapes: NDArray[np.int64], size: int) -> Boxes:
+    """The central square of pictures (height, width: int64 N x 2), rounded as torchvision's CenterCrop does."""
+    corners = np.rint((shapes - size) / 2).astype(np.int64)
+    return np.concatenate([corners, np.full_like(shapes, size)], axis=1)
+
+
+def untouched(shapes: NDArray[np.int64], size: int) -> Changes:
+    """What evaluation does: the centre, nothing else."""
+    return Changes(centre_boxes(shapes, size), np.zeros(len(shapes), dtype=np.bool_))
+
+
+def draw(
+    augmentation: Augmentation,
+    shapes: NDArray[np.int64],
+    size: int,
+    seed: int,
+    epoch: int,
+    rows: NDArray[np.int64],
+) -> Changes:
+    """The changes of some pictures: functions of (seed, epoch, row) alone.
+
+    Args:
+        augmentation: what may happen.
+        shapes: height and width of each picture, int64 N x 2.
+        size: side of the result, pixels.
+        seed: of the run.
+        epoch: counted from 0.
+        rows: which painting each is, int64 N.
+    """
+    box_draws = 2 * TRIES + 2
+    numbers = uniforms(seed, epoch, rows, 2 * box_draws + 5)
+    crop, erase, rest = np.split(numbers, [box_draws, 2 * box_draws], axis=1)
+    boxes = centre_boxes(shapes, size)
+    if augmentation.crop_scale is not None and augmentation.crop_ratio is not None:
+        boxes, found = _boxes(crop, shapes, augmentation.crop_scale, augmentation.crop_ratio)
+        boxes = np.where(found[:, None], boxes, _widest_boxes(shapes, augmentation.crop_ratio))
+    mirrored = (rest[:, 0] < 0.5) & augmentation.flip
+    jitter = 1 + augmentation.jitter * (2 * rest[:, 1:4] - 1) if augmentation.jitter else None
+    erased = None
+    if augmentation.erase:
+        erased, found = _boxes(erase, np.full_like(shapes, size), ERASED_SHARE, ERASED_RATIO)
+        erased[~found | (rest[:, 4] >= augmentation.erase)] = 0
+    return Changes(boxes, mirrored, jitter, erased)
+
+
+def _boxes(
+    numbers: NDArray[np.float64], shapes: NDArray[np.int64], share: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[Boxes, NDArray[np.bool_]]:
+    """A random box of a random share and ratio in each picture, and whether one of the tries fitted."""
+    heights, widths = shapes[:, :1], shapes[:, 1:]
+    area = heights * widths * (share[0] + numbers[:, :TRIES] * (share[1] - share[0]))
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    aspect = np.exp(low + numbers[:, TRIES : 2 * TRIES] * (high - low))
+    tall, wide = np.rint(np.sqrt(area / aspect)), np.rint(np.sqrt(area * aspect))
+    fits = (tall > 0) & (tall <= heights) & (wide > 0) & (wide <= widths)
+    everyone, first = np.arange(len(shapes)), fits.argmax(axis=1)
+    size = np.stack([tall[everyone, first], wide[everyone, first]], axis=1).astype(np.int64)
+    corner = np.floor(numbers[:, 2 * TRIES :] * (shapes - size + 1)).astype(np.int64)
+    found: NDArray[np.bool_] = np.asarray(fits.any(axis=1))
+    return np.concatenate([corner, size], axis=1), found
+
+
+def _widest_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxes:
+    """The largest central box whose ratio is allowed."""
+    heights, widths = shapes[:, 0], shapes[:, 1]
+    tall = np.minimum(heights, np.rint(widths / ratio[0]).astype(np.int64))
+    wide = np.minimum(widths, np.rint(heights * ratio[1]).astype(np.int64))
+    return np.stack([(heights - tall) // 2, (widths - wide) // 2, tall, wide], axis=1)
+
+
+def colour(pictures: Tensor, changes: Changes, fill: tuple[int, int, int]) -> Tensor:
+    """Jitter and erase what was drawn, for a batch of uint8 N x 3 x H x W, on its device."""
+    if changes.jitter is not None:
+        pictures = _jittered(pictures, torch.as_tensor(changes.jitter, dtype=torch.float32, device=pictures.device))
+    if changes.erased is not None:
+        blank = torch.tensor(fill, dtype=torch.uint8, device=pictures.device).view(3, 1, 1)
+        for picture, (top, left, tall, wide) in zip(pictures, changes.erased.tolist(), strict=True):
+            picture[:, top : top + tall, left : left + wide] = blank
+    return pictures
+
+
+def _jittered(pictures: Tensor, factors: Tensor) -> Tensor:
+    brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
+    weights = torch.tensor(GREY, device=pictures.device).view(1, 3, 1, 1)
+    values = (pictures.float() * brightness).clamp_(0, 255)
+    level = (values * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
+    values = torch.lerp(level, values, contrast).clamp_(0, 255)
+    grey = (values * weights).sum(dim=1, keepdim=True)
+    values = torch.lerp(grey, values, saturation).clamp_(0, 255)
+    return values.round_().to(torch.uint8)

@@ -1,0 +1,133 @@
+"""Batches of uint8 pictures out of the pixel cache, on the processor or wholly on a GPU."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched
+from artculture.data.cache import PixelCache
+from artculture.data.transforms import Preprocessing
+
+
+@dataclass(frozen=True)
+class BatchMaker:
+    """Makes batches of some pictures of a cache.
+
+    Attributes:
+        cache: the pixels.
+        positions: where each row of the selection stands in the cache, int64.
+        preprocessing: size of the result and more.
+        augmentation: None for evaluation.
+        seed: of what is drawn.
+    """
+
+    cache: PixelCache
+    positions: NDArray[np.int64]
+    preprocessing: Preprocessing
+    augmentation: Augmentation | None
+    seed: int = 0
+
+    def changes(self, epoch: int, rows: NDArray[np.int64]) -> Changes:
+        shapes, size = self.cache.shapes[self.positions[rows]], self.preprocessing.image_size
+        if self.augmentation is None:
+            return untouched(shapes, size)
+        return draw(self.augmentation, shapes, size, self.seed, epoch, rows)
+
+    def fill(self) -> tuple[int, int, int]:
+        red, green, blue = (int(255 * level) for level in self.preprocessing.mean)
+        return red, green, blue
+
+    def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
+        """Pictures uint8 N x 3 x size x size (channels_last in memory)."""
+        changes, size = self.changes(epoch, rows), self.preprocessing.image_size
+        shape = (len(rows), 3, size, size)
+        out = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        for picture, row, box, mirrored in zip(
+            out, rows.tolist(), changes.boxes.tolist(), changes.mirrored.tolist(), strict=True
+        ):
+            pixels = self.cache.image(int(self.positions[row]))
+            _place(picture, pixels, box, mirrored, self.preprocessing.interpolation)
+        return colour(out, changes, self.fill())
+
+
+def _place(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
+    """Cut, mirror and resize one picture (uint8 H x W x 3) into its place (uint8 3 x size x size)."""
+    top, left, tall, wide = box
+    part = pixels[top : top + tall, left : left + wide]
+    # One copy, of the part alone: the map is read-only, and mirroring costs nothing on the way.
+    kept = torch.from_numpy(np.array(part[:, ::-1] if mirrored else part, order="C")).permute(2, 0, 1)
+    if kept.shape == out.shape:
+        out.copy_(kept)
+    else:
+        out.copy_(interpolate(kept[None], out.shape[1:], mode=interpolation, antialias=True)[0])
+
+
+@dataclass(frozen=True)
+class ResidentBatches:
+    """The same batches with all pixels kept on a device; only what was drawn travels.
+
+    Resizing is bilinear without a low-pass: the cache is so small already that a crop shrinks by a third at most.
+
+    Attributes:
+        maker: draws the changes.
+        pixels: the cache's pixels, uint8, flat, on the device.
+    """
+
+    maker: BatchMaker
+    pixels: Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, maker: BatchMaker) -> "ResidentBatches":
+        # In parts: a map larger than the page cache must not be read into memory whole.
+        source = maker.cache.pixels
+        pixels = torch.empty(len(source), dtype=torch.uint8, device=device)
+        for start in range(0, len(source), 1 << 28):
+            pixels[start : start + (1 << 28)] = torch.from_numpy(source[start : start + (1 << 28)].copy()).to(device)
+        return cls(maker, pixels)
+
+    def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
+        """Pictures uint8 N x 3 x size x size on the device."""
+        maker, device = self.maker, self.pixels.device
+        changes = maker.changes(epoch, rows)
+        at = maker.positions[rows]
+        facts = np.column_stack([maker.cache.starts[at], maker.cache.shapes[at, 1], changes.boxes, changes.mirrored])
+        drawn = torch.from_numpy(facts).to(device, non_blocking=True)
+        return colour(_sampled(self.pixels, drawn, maker.preprocessing.image_size), changes, maker.fill())
+
+
+def _sampled(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
+    """Bilinear samples of boxes, pixel centres as in torch's `align_corners=False`.
+
+    Args:
+        pixels: uint8, flat, each picture height x width x 3.
+        drawn: int64 N x 7: start, width, top, left, box height, box width, mirrored.
+        size: side of the result.
+    """
+    start, width, top, left, tall, wide, mirrored = (column.view(-1, 1) for column in drawn.unbind(dim=1))
+    centres = (torch.arange(size, device=pixels.device, dtype=torch.float32) + 0.5) / size
+    across = torch.where(mirrored.bool(), 1 - centres, centres)
+    (y0, y1, dy), (x0, x1, dx) = _neighbours(centres * tall, tall), _neighbours(across * wide, wide)
+    # Offsets of rows and columns in the flat pixels; channel by channel they address N x size x size x 3.
+    upper, lower = (start + (top + y) * width * 3 for y in (y0, y1))
+    nearer, farther = ((left + x) * 3 for x in (x0, x1))
+    channel = torch.arange(3, device=pixels.device)
+
+    def gather(row: Tensor, column: Tensor) -> Tensor:
+        return pixels[row[:, :, None, None] + column[:, None, :, None] + channel].float()
+
+    right, down = dx[:, None, :, None], dy[:, :, None, None]
+    above = torch.lerp(gather(upper, nearer), gather(upper, farther), right)
+    below = torch.lerp(gather(lower, nearer), gather(lower, farther), right)
+    return torch.lerp(above, below, down).round_().to(torch.uint8).permute(0, 3, 1, 2)
+
+
+def _neighbours(at: Tensor, limit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The two pixels around each place, and how far it lies from the first towards the second."""
+    place = (at - 0.5).clamp_min(0)
+    first = torch.minimum(place.floor().long(), limit - 1)
+    return first, torch.minimum(first + 1, limit - 1), place - first

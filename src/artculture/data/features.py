@@ -1,0 +1,132 @@
+"""Batches of feature vectors: a frozen backbone sees each view of a picture once, ever."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from artculture.data.augmentation import Augmentation
+from artculture.data.batches import BatchMaker
+from artculture.data.datamodule import Batch, EpochOrder, Key, PaintingsDataModule, as_it_is
+from artculture.files import replacing
+
+log = logging.getLogger(__name__)
+
+FEATURES_VERSION = 1
+
+Embed = Callable[[Tensor], Tensor]
+
+
+class FeatureViews:
+    """The features of all pictures of a split, a view at a time, kept on disk.
+
+    Args:
+        make: makes the pictures.
+        rows: of the split, int64.
+        embed: pictures uint8 N x 3 x size x size to vectors float32 N x features.
+        folder: where views of this backbone and this data lie.
+        batch_size: pictures at a time.
+    """
+
+    def __init__(self, make: BatchMaker, rows: NDArray[np.int64], embed: Embed, folder: Path, batch_size: int) -> None:
+        self.make, self.rows, self.embed, self.folder, self.batch_size = make, rows, embed, folder, batch_size
+        self._open: tuple[int, NDArray[np.float32]] | None = None
+
+    def view(self, number: int) -> NDArray[np.float32]:
+        """View `number`, float32 len(rows) x features: the pictures as epoch `number` would change them."""
+        if self._open is None or self._open[0] != number:
+            file = self.folder / f"{number}.npy"
+            if not file.is_file():
+                self._compute(number, file)
+            self._open = number, np.load(file, mmap_mode="r", allow_pickle=False)
+        return self._open[1]
+
+    def _compute(self, number: int, file: Path) -> None:
+        log.info("features of %d pictures (view %d) into %s", len(self.rows), number, self.folder)
+        parts = [
+            self.embed(self.make(number, self.rows[start : start + self.batch_size])).cpu().numpy()
+            for start in range(0, len(self.rows), self.batch_size)
+        ]
+        # Two processes that compute the same view write the same file; whoever ends last replaces it whole.
+        with replacing(file) as temporary, temporary.open("wb") as opened:
+            np.save(opened, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+
+
+class _FeatureDataset(Dataset[Batch]):
+    def __init__(self, views: FeatureViews, labels: NDArray[np.int64], number_of_views: int) -> None:
+        self.views, self.labels, self.number_of_views = views, labels, number_of_views
+
+    def __len__(self) -> int:
+        return len(self.views.rows)
+
+    def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
+        epoch = keys[0][0] if isinstance(keys[0], tuple) else 0
+        positions = [key[1] if isinstance(key, tuple) else key for key in keys]
+        features = torch.from_numpy(self.views.view(epoch % self.number_of_views)[positions])
+        rows = self.views.rows[positions]
+        return features, torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
+
+
+class FrozenFeatures(L.LightningDataModule):
+    """What `PaintingsDataModule` serves, seen through a frozen backbone.
+
+    A batch is (features float32 N x features, labels int64 N, rows int64 N), in the order of the pictures'. Epoch
+    e trains on view e modulo `views`; with as many views as epochs it is what computing them anew would give.
+
+    Args:
+        pictures: whose batches these are.
+        embed: pictures to vectors (see `FeatureViews`).
+        backbone: names the frozen weights and whatever else changes what `embed` gives; asked when data is first
+            read, for a resumed run's weights come late.
+        views: how many augmented views of each training picture.
+    """
+
+    def __init__(self, pictures: PaintingsDataModule, embed: Embed, backbone: Callable[[], str], views: int) -> None:
+        super().__init__()
+        self.pictures, self.embed, self.backbone, self.views = pictures, embed, backbone, views
+
+    @cached_property
+    def _train(self) -> FeatureViews:
+        return self._views("train", self.pictures.augmentation)
+
+    def _views(self, split: str, augmentation: Augmentation | None) -> FeatureViews:
+        make = self.pictures.maker(augmentation)
+        rows = self.pictures.paintings.selection.members(split)
+        facts = {
+            "version": FEATURES_VERSION,
+            "backbone": self.backbone(),
+            "pixels": make.cache.key,
+            "pictures": hashlib.sha256(make.positions[rows].tobytes()).hexdigest(),
+            "preprocessing": make.preprocessing.as_plain(),
+            "augmentation": asdict(augmentation) if augmentation else None,
+            # Without augmentation nothing is drawn, and every seed sees the same.
+            "seed": make.seed if augmentation else None,
+            "rows": hashlib.sha256(rows.tobytes()).hexdigest() if augmentation else None,
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+        folder = self.pictures.choice.cache_folder / "features" / digest
+        return FeatureViews(make, rows, self.embed, folder, self.pictures.eval_batch_size)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        dataset = _FeatureDataset(self._train, self.pictures.paintings.selection.labels, self.views)
+        order = EpochOrder(len(dataset), self.pictures.seed)
+        drop_last = self.pictures.drops_last(len(dataset))
+        return DataLoader(dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=as_it_is)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self.eval_dataloader("val")
+
+    def eval_dataloader(self, split: str) -> DataLoader[Batch]:
+        """Every painting of a split once, in the manifest's order."""
+        dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.labels, 1)
+        return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=as_it_is)
