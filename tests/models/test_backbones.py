@@ -100,3 +100,11 @@ def test_without_timm_the_install_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InputError, match=r"pip install 'artculture\[timm\]'"):
         make_backbone("test_resnet", "timm")
+
+
+def test_random_alexnet_lets_pictures_through():
+    torch.manual_seed(0)
+    module = make_backbone("alexnet", "torchvision").module.eval()
+    with torch.no_grad():
+        features = module(torch.randn(16, 3, 224, 224))
+    assert 0.05 < features.std(dim=0).mean() < 20
