@@ -78,9 +78,9 @@ def test_the_classifier_is_left_as_it_was(name, method):
         first = grad_cam(classifier, some_pictures(), torch.tensor([0, 2]))
     second = grad_cam(classifier, some_pictures(), torch.tensor([0, 2]))
     assert np.array_equal(first, second)
-    assert all(
-        p.requires_grad == asked and torch.equal(p, was) for p, (asked, was) in zip(classifier.parameters(), before)
-    )
+    for parameter, (asked, was) in zip(classifier.parameters(), before, strict=True):
+        assert parameter.requires_grad == asked
+        assert torch.equal(parameter, was)
     assert all(p.grad is None for p in classifier.parameters())
     assert [part.training for part in classifier.modules()] == modes
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in classifier.modules())

@@ -68,8 +68,9 @@ def test_only_shown_paintings_are_run_in_small_batches(subject, featurised, monk
     seen = []
     whole = module.last_maps
     monkeypatch.setattr(module, "last_maps", lambda classifier, x: seen.append(len(x)) or whole(classifier, x))
-    contact_sheets(subject, featurised, per_culture=3)
-    assert seen == [8, 4]
+    findings = contact_sheets(subject, featurised, per_culture=3)
+    assert sum(seen) == sum(finding.numbers["right"] + finding.numbers["wrong"] for finding in findings[1:])
+    assert max(seen) <= 8 < sum(seen) < len(featurised.members("test"))
 
 
 def test_a_picture_is_the_part_that_the_network_sees(subject, featurised):

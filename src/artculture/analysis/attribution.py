@@ -42,9 +42,9 @@ def grad_cam(classifier: CultureClassifier, pictures: Tensor, targets: Tensor) -
 
     device = classifier.device
     with torch.inference_mode(False), torch.enable_grad(), in_eval(classifier):
+        # Copies: what was made in inference mode can't be kept for a gradient.
+        targets = targets.to(device, copy=True)
         inputs = normalise(pictures.to(device), classifier.get_buffer("mean"), classifier.get_buffer("std"))
         with changed(classifier, place.name, through_probe):
-            cam = LayerGradCam(classifier.forward, probe).attribute(
-                inputs, target=targets.to(device), relu_attributions=True
-            )
+            cam = LayerGradCam(classifier.forward, probe).attribute(inputs, target=targets, relu_attributions=True)
     return stretched(cam.detach().squeeze(1).float(), floor=0.0)

@@ -44,7 +44,7 @@ class MapPlace:
         if self.layout == "NHWC":
             return output.permute(0, 3, 1, 2)
         side, prefix = self._grid(output.shape[1])
-        return output[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+        return output[:, prefix:].transpose(1, 2).reshape(len(output), -1, side, side)
 
     def write(self, output: Tensor, maps: Tensor) -> Tensor:
         """What the place gives, with another map in it."""
