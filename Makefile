@@ -18,8 +18,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-grid: setup ## train the six rows of Table 2 on the embedded synthetic sample and print the table
+grid: setup ## train the six rows of Table 2 on the embedded synthetic sample, print the table, write the report
 	$(BIN)/artculture train $(GRID)
+	$(BIN)/artculture analyze study.name=table2
+	$(BIN)/artculture report study.name=table2
 
 test: setup ## run the tests (minutes)
 	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered -m "not slow and not gpu"

@@ -132,7 +132,7 @@ def _sheet(culture: str, slug: str, right: list[Shown], wrong: list[Shown]) -> F
         name=slug,
         title=title,
         caption="Test paintings of this culture with the surest right (✓) and the surest wrong (✗) predictions."
-        f"{missing} From left to right: painting, feature map, Grad-CAM. {HOW_TO_READ}",
+        f"{missing} From left to right: painting, feature map, Grad-CAM.",
         figure=draw_sheet(name, right, wrong),
         tables={slug: pd.DataFrame([one.facts for one in (*right, *wrong)])},
         numbers=numbers,
