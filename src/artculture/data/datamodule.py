@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightning as L
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
 from artculture.data.transforms import Augmentation, Preprocessing, Transform, eval_transform, train_transform
+from artculture.errors import InputError
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Item = tuple[Tensor, int, int]
@@ -24,15 +26,38 @@ def derived_seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-class EpochOrder(Sampler[Key]):
-    """(epoch, position) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
+@dataclass(frozen=True)
+class Position:
+    """Where a training stands: `batches` of `epoch` are done, fewer than the epoch has."""
 
-    The epoch travels with each position: loader workers keep their own copy of the dataset and would not hear
+    epoch: int = 0
+    batches: int = 0
+
+
+def position(trainer: L.Trainer) -> Position:
+    """Where a trainer's fit stands between two steps."""
+    done = trainer.fit_loop.batch_idx + 1
+    if done >= trainer.num_training_batches:
+        return Position(trainer.current_epoch + 1)
+    return Position(trainer.current_epoch, done)
+
+
+class EpochOrder(Sampler[Key]):
+    """(epoch, place) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
+
+    The epoch travels with each place: loader workers keep their own copy of the dataset and would not hear
     of a new epoch otherwise.
+
+    Args:
+        length: number of pictures.
+        seed: of the shuffling.
+        epoch: the first one.
+        skip: pictures of the first epoch that were seen before; its length stays what it was.
     """
 
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
+    def __init__(self, length: int, seed: int, epoch: int = 0, skip: int = 0) -> None:
+        self.length, self.seed, self.epoch = length, seed, epoch
+        self.first_epoch, self.skip = epoch, skip
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -42,7 +67,8 @@ class EpochOrder(Sampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        return iter([(self.epoch, int(position)) for position in order])
+        skip = self.skip if self.epoch == self.first_epoch else 0
+        return iter([(self.epoch, int(place)) for place in order[skip:]])
 
 
 class SplitDataset(Dataset[Item]):
@@ -102,6 +128,7 @@ class PaintingsDataModule(L.LightningDataModule):
         self.augmentation = augmentation or Augmentation()
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
         self.seed, self.num_workers = seed, num_workers
+        self._start = Position()
         self._paintings: Paintings | None = None
 
     @property
@@ -118,6 +145,25 @@ class PaintingsDataModule(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         assert self.paintings is not None
 
+    def state_dict(self) -> dict[str, Any]:
+        if self.trainer is None:
+            return {}
+        return {**asdict(position(self.trainer)), "batch_size": self.batch_size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a training stood.
+
+        Raises:
+            InputError: the checkpoint was written amid an epoch, with batches of another size.
+        """
+        start = Position(state_dict["epoch"], state_dict["batches"])
+        if start.batches and state_dict["batch_size"] != self.batch_size:
+            raise InputError(
+                f"the checkpoint was written amid an epoch with data.batch_size={state_dict['batch_size']}, so "
+                f"data.batch_size={self.batch_size} can't go on from it: take the same, or one from an epoch's end"
+            )
+        self._start = start
+
     def train_dataloader(self) -> DataLoader[Item]:
         rows = self.paintings.selection.members("train")
         transform = train_transform(self.preprocessing, self.augmentation)
@@ -127,7 +173,7 @@ class PaintingsDataModule(L.LightningDataModule):
         return DataLoader(
             dataset,
             self.batch_size,
-            sampler=EpochOrder(len(rows), self.seed),
+            sampler=EpochOrder(len(rows), self.seed, self._start.epoch, self._start.batches * self.batch_size),
             drop_last=drop_last,
             **self._workers(),
         )

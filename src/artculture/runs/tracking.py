@@ -2,8 +2,12 @@
 
 import logging
 import os
+import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,6 +83,68 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
     return run
 
 
+class History:
+    """The epochs' rows on a run's page: each once, without a gap, however often the run was cut off.
+
+    A row's W&B step is its epoch. At a new launch the page says how far it got (offline: a new file, which gets all
+    rows again and takes the place of those before it), and what it lacks is told again from metrics.csv.
+
+    Args:
+        run: the open W&B run.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        self._lost = False
+
+    def catch_up(self, rows: pd.DataFrame) -> None:
+        for row in rows.to_dict("records"):
+            self.log({str(key): float(value) for key, value in row.items()})
+        with quietly("remove superseded offline files"):
+            _remove_superseded(self.run)
+
+    def log(self, row: dict[str, Any]) -> None:
+        epoch = int(row["epoch"])
+        if self._lost or epoch < self.run.step:
+            return
+        try:
+            self.run.log({**row, "epoch": epoch}, step=epoch, commit=True)
+        except Exception as error:  # whatever becomes of the page, the training goes on
+            self._lost = True
+            log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
+
+
+@contextmanager
+def quietly(what: str) -> Iterator[None]:
+    """Turn a failure of W&B inside the block into a warning."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("W&B could not %s: %s", what, reason_of(error))
+
+
+def close_page(run: Any, exit_code: int, *, preempted: bool = False) -> None:
+    """Finish a page, within a time limit where its server is gone.
+
+    Args:
+        run: the open W&B run.
+        exit_code: 0 for finished, else failed.
+        preempted: whether the run was told to stop and is to go on later.
+    """
+    with quietly("finish the run"):
+        if preempted:
+            run.mark_preempting()
+        run.finish(exit_code=exit_code)
+
+
+def _remove_superseded(run: Any) -> None:
+    folder = Path(run.dir).parent
+    if folder.name.startswith("offline-run-"):
+        for older in folder.parent.glob(f"offline-run-*-{run.id}"):
+            if older != folder:
+                shutil.rmtree(older)
+
+
 def _mode(wandb: Any, offline: bool) -> str:
     asked = os.environ.get("WANDB_MODE", "")
     if asked in ("offline", "dryrun", "disabled"):
@@ -122,7 +188,12 @@ def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any
         # Absolute: the service behind it may have been started in another folder.
         dir=str(directory.path.resolve()),
         mode=mode,
-        settings=wandb.Settings(init_timeout=INIT_TIMEOUT_SECONDS, silent=True),
+        settings=wandb.Settings(
+            init_timeout=INIT_TIMEOUT_SECONDS,
+            # What a dead server did not take stays on disk for `wandb sync`.
+            finish_timeout=2 * INIT_TIMEOUT_SECONDS,
+            silent=True,
+        ),
     )
 
 
@@ -151,7 +222,9 @@ def log_result(
             run.summary[f"test/recall/{culture}"] = recall["recall"]
     matrix = wandb.plot.confusion_matrix(y_true=truth, preds=guessed.tolist(), class_names=classes)
     table = _prediction_table(wandb, selection, predictions, chances, guessed, thumbnails)
-    run.log({"test/confusion": matrix, "test/predictions": table})
+    # A step of its own after the last epoch's: told again by a later launch, it replaces nothing and doubles nothing.
+    if run.step <= result["epochs"]:
+        run.log({"test/confusion": matrix, "test/predictions": table}, step=result["epochs"], commit=True)
 
 
 def _prediction_table(
