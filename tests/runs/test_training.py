@@ -56,13 +56,49 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
     assert train(*overrides, "study.name=stopped") == 0
     resumed = tmp_path / "outputs" / "stopped" / whole.name
 
+    _assert_same_run(whole, resumed)
+    left = pd.read_csv(whole / "metrics.csv")
+    assert left["lr/head"].nunique() > 1
+    assert left["val/loss"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "every", "stops"),
+    [
+        # 5 batches an epoch: after its first, in its middle, before and after its last
+        ("step", 1, [1, 3, 4, 5, 12]),
+        ("plateau", 2, [8, 14]),
+        ("cosine", 3, [13, 13]),
+    ],
+)
+def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
+    overrides = ["trainer.max_epochs=4", "architecture.head.dropout=0.3", "augment=strong", *SCHEDULES[schedule]]
+    overrides.append(f"trainer.checkpoint_every_steps={every}")
+    assert train(*overrides, "study.name=undisturbed") == 0
+    for stop in stops:
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, "on_train_batch_start", _die_at_step(stop), raising=False)
+            assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    _assert_same_run(
+        *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
+    )
+
+
+def _die_at_step(step: int):
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == step:
+            raise RuntimeError("the machine went down")
+
+    return on_train_batch_start
+
+
+def _assert_same_run(whole: Path, resumed: Path) -> None:
     assert _same_tensors(whole / "checkpoints/last.ckpt", resumed / "checkpoints/last.ckpt")
     assert _same_tensors(whole / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
     assert (whole / "predictions.csv").read_bytes() == (resumed / "predictions.csv").read_bytes()
-    left, right = (pd.read_csv(run / "metrics.csv").drop(columns="seconds") for run in (whole, resumed))
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
-    assert left["lr/head"].nunique() > 1
-    assert left["val/loss"].notna().all()
+    left, right = (pd.read_csv(run / "metrics.csv", dtype=str).drop(columns="seconds") for run in (whole, resumed))
+    pd.testing.assert_frame_equal(left, right)
 
 
 def _die_at_epoch(epoch: int):

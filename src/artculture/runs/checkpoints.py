@@ -88,7 +88,7 @@ class LastCheckpoint(Checkpoint):
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        left = trainer.num_training_batches - trainer.fit_loop.batch_idx - 1
+        left = int(trainer.num_training_batches) - trainer.fit_loop.batch_idx - 1
         if left == 0:  # validation comes first: it belongs to the epoch
             return
         if self.interruption.asked or self._due(trainer, left):
