@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from artculture.runs.callbacks import Recorder
+from tests.runs.same_run import assert_same_run
 
 Train = Callable[..., int]
 
@@ -56,7 +57,7 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
     assert train(*overrides, "study.name=stopped") == 0
     resumed = tmp_path / "outputs" / "stopped" / whole.name
 
-    _assert_same_run(whole, resumed)
+    assert_same_run(whole, resumed)
     left = pd.read_csv(whole / "metrics.csv")
     assert left["lr/head"].nunique() > 1
     assert left["val/loss"].notna().all()
@@ -80,7 +81,7 @@ def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedul
             patch.setattr(Recorder, "on_train_batch_start", _die_at_step(stop), raising=False)
             assert train(*overrides, "study.name=stopped") == 1
     assert train(*overrides, "study.name=stopped") == 0
-    _assert_same_run(
+    assert_same_run(
         *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
     )
 
@@ -93,33 +94,12 @@ def _die_at_step(step: int):
     return on_train_batch_start
 
 
-def _assert_same_run(whole: Path, resumed: Path) -> None:
-    assert _same_tensors(whole / "checkpoints/last.ckpt", resumed / "checkpoints/last.ckpt")
-    assert _same_tensors(whole / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
-    assert (whole / "predictions.csv").read_bytes() == (resumed / "predictions.csv").read_bytes()
-    left, right = (pd.read_csv(run / "metrics.csv", dtype=str).drop(columns="seconds") for run in (whole, resumed))
-    pd.testing.assert_frame_equal(left, right)
-
-
 def _die_at_epoch(epoch: int):
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == epoch:
             raise RuntimeError("the machine went down")
 
     return on_train_epoch_start
-
-
-def _same_tensors(one: Path, other: Path) -> bool:
-    left, right = _tensors(one), _tensors(other)
-    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    content = torch.load(path, weights_only=True)
-    found = dict(content["state_dict"])
-    for optimizer in content.get("optimizer_states", []):
-        found |= {f"momentum {i}": state["momentum_buffer"] for i, state in optimizer["state"].items()}
-    return found
 
 
 def test_a_failed_run_says_why_and_is_retried(train, only_run, read_json, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Signals that ask a training to stop: remembered until a step's end, where everything can be saved."""
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ class Interruption:
     def __init__(self) -> None:
         self.asked: str | None = None
         self._deferred = self._stopping = False
+        self._process = os.getpid()
 
     def raise_if_asked(self) -> None:
         """Stop here, if asked to.
@@ -46,6 +48,8 @@ class Interruption:
             self._deferred = False
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a loader process, which has inherited this
+            return
         name = signal.Signals(number).name
         again = self.asked is not None
         self.asked = self.asked or name

@@ -88,6 +88,8 @@ class Lease:
             raise self._held()
         if owner:
             _put_aside(self._file, owner)
+        elif self._lock is not None:  # one that is not whole, if any
+            self._file.unlink(missing_ok=True)
         mine = self.folder / f".owner.{self._token}.new"
         mine.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}))
         try:

@@ -49,23 +49,28 @@ class Work:
     lease: Lease
 
 
-def train_run(config: TrainConfig, directory: RunDirectory, variant: list[str]) -> resume.Plan:
+def train_run(
+    config: TrainConfig, directory: RunDirectory, variant: list[str], patience: float | None = None
+) -> resume.Plan:
     """Train a run as its directory's state asks, and write its result.
 
     Args:
         config: the checked config.
         directory: where the run lives.
         variant: what tells it from its architecture, method and scheduler alone.
+        patience: seconds to wait for another process that trains this run; None for the usual.
 
     Returns:
         What was done.
 
     Raises:
         InputError: data, weights or a checkpoint that do not fit.
-        WorkError: another process trains this run.
+        HeldElsewhereError: another process trains this run.
+        WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
+        Interrupted: a signal asked to stop.
     """
     directory.make()
-    with listening() as interruption, directory.held() as lease:
+    with listening() as interruption, directory.held(patience) as lease:
         directory.remove_leftovers()
         values = plain(config)
         plan = resume.plan(directory, values, config.resume)
@@ -76,7 +81,8 @@ def train_run(config: TrainConfig, directory: RunDirectory, variant: list[str]) 
         if plan.action == "restart":
             directory.clear()
         directory.write_config(values)
-        directory.set_status("running", started=time.time(), generation=generation)
+        launches = int(directory.status().get("launches", 0)) + 1
+        directory.set_status("running", started=time.time(), generation=generation, launches=launches)
         page: Any = None
         try:
             page = _open_page(config, directory, generation, variant)
