@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from artculture.runs import tracking
 from artculture.runs.callbacks import Recorder
+from artculture.runs.tracking import History
 from tests.conftest import STUB
 
 
@@ -48,10 +50,77 @@ def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, o
     (failed,) = inspect(only_run())
     assert (failed["exit_code"], failed["state"]) == (1, "failed")
     assert train(logger="wandb_offline") == 0
-    first, second = inspect(only_run())
-    assert first["run_id"] == second["run_id"]
+    (second,) = inspect(only_run())
+    assert failed["run_id"] == second["run_id"]
     assert train("resume=never", logger="wandb_offline") == 0
-    assert inspect(only_run())[-1]["run_id"] != first["run_id"]
+    assert inspect(only_run())[-1]["run_id"] != failed["run_id"]
+
+
+class Run:
+    """As much of a W&B run as a history needs."""
+
+    def __init__(self, step=0, broken=False):
+        self.step, self.broken, self.told = step, broken, []
+        self.id, self.dir = "id", "/nowhere/run-1-id/files"
+
+    def log(self, row, step, commit):
+        if self.broken:
+            raise BrokenPipeError("the service died")
+        assert commit
+        self.told.append((step, row["train/loss"]))
+        self.step = step + 1
+
+
+ROWS = pd.DataFrame({"epoch": ["0", "1", "2"], "train/loss": ["2.5", "1.25", "0.5"]})
+
+
+@pytest.mark.parametrize(("reached", "told"), [(0, [0, 1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])
+def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, told):
+    run = Run(step=reached)
+    history = History(run)
+    history.catch_up(ROWS)
+    history.log({"epoch": 3, "train/loss": 0.25})
+    assert [step for step, _ in run.told] == told
+    assert all(loss == [2.5, 1.25, 0.5, 0.25][step] for step, loss in run.told)
+
+
+def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
+    history = History(Run(broken=True))
+    history.catch_up(ROWS)
+    assert caplog.text.count("training goes on without it") == 1
+
+
+def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, monkeypatch):
+    def die(self, trainer, *_):
+        if trainer.global_step == 7:
+            raise RuntimeError("the machine went down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_batch_start", die, raising=False)
+        assert train("trainer.checkpoint_every_steps=2", logger="wandb_offline") == 1
+    assert train(logger="wandb_offline") == 0
+    (page,) = only_run().glob("wandb/offline-run-*/*.wandb")
+    metrics = pd.read_csv(only_run() / "metrics.csv")
+    steps = history_of(page)
+    assert [row["_step"] for row in steps] == [0, 1, 2, 3]
+    assert [row["train/loss"] for row in steps[:3]] == pytest.approx(list(metrics["train/loss"]), abs=0)
+
+
+def history_of(page: Path) -> list[dict[str, Any]]:
+    """Every history record of an offline file, read record by record as `wandb sync` does."""
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    store = DataStore()
+    store.open_for_scan(str(page))
+    rows = []
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.HasField("history"):
+            items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+            rows.append({key: json.loads(value) for key, value in items.items()})
+    return rows
 
 
 def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):
