@@ -15,13 +15,16 @@ from artculture.runs.tracking import History
 from tests.conftest import STUB
 
 
-def inspect(run: Path) -> list[dict[str, Any]]:
-    """What each offline W&B run of a run directory really holds, by W&B's own reader."""
+def leet(page: Path, *flags: str) -> str:
     wandb = Path(sys.executable).parent / "wandb"
     command = str(wandb) if wandb.exists() else shutil.which("wandb") or "wandb"
-    found = sorted(run.glob("wandb/offline-run-*"))
-    argv = [command, "leet", "inspect", "--summary", "--json"]
-    return [json.loads(subprocess.run([*argv, str(f)], capture_output=True, check=True).stdout) for f in found]
+    argv = [command, "leet", "inspect", "--json", *flags, str(page)]
+    return subprocess.run(argv, capture_output=True, check=True, text=True).stdout
+
+
+def inspect(run: Path) -> list[dict[str, Any]]:
+    """What each offline W&B run of a run directory really holds, by W&B's own reader."""
+    return [json.loads(leet(page, "--summary")) for page in sorted(run.glob("wandb/offline-run-*"))]
 
 
 def test_a_runs_page_holds_config_best_and_last_and_predictions(train, only_run, read_json):
@@ -107,20 +110,9 @@ def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, monk
 
 
 def history_of(page: Path) -> list[dict[str, Any]]:
-    """Every history record of an offline file, read record by record as `wandb sync` does."""
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
-    store = DataStore()
-    store.open_for_scan(str(page))
-    rows = []
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.HasField("history"):
-            items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-            rows.append({key: json.loads(value) for key, value in items.items()})
-    return rows
+    """Every row of an offline file, by W&B's own reader."""
+    records = [json.loads(line) for line in leet(page).splitlines()]
+    return [record["history"]["item"] for record in records if record["type"] == "history"]
 
 
 def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,6 +186,21 @@ def test_transfer_changes_the_head_alone(train, only_run):
     assert {key for key in first if not torch.equal(first[key], second[key])} == {
         key for key in first if key.startswith("network.head")
     }
+
+
+def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatch):
+    def die(*_):
+        raise RuntimeError("the machine went down")
+
+    overrides = ["trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8"]
+    assert train(*overrides, "study.name=undisturbed") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("artculture.runs.training._predict_best", die)
+        assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    runs = [next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped")]
+    assert_same_run(*runs)
+    assert len({json.loads((run / "result.json").read_text())["epochs"] for run in runs}) == 1
 
 
 def test_early_stopping_stops(train, only_run):

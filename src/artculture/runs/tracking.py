@@ -32,6 +32,8 @@ SUMMARIES = {
 }
 # How long W&B may take to answer before the run goes on offline.
 INIT_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_TIMEOUT", "30"))
+# How long a finished run may take to upload what is left.
+FINISH_TIMEOUT_SECONDS = 10 * INIT_TIMEOUT_SECONDS
 # Pictures in the table of predictions: enough to leaf through, not so many that the upload is felt.
 MAX_TABLE_ROWS = 1000
 
@@ -105,10 +107,11 @@ class History:
 
     def log(self, row: dict[str, Any]) -> None:
         epoch = int(row["epoch"])
-        if self._lost or epoch < self.run.step:
+        if self._lost:
             return
         try:
-            self.run.log({**row, "epoch": epoch}, step=epoch, commit=True)
+            if epoch >= self.run.step:
+                self.run.log({**row, "epoch": epoch}, step=epoch, commit=True)
         except Exception as error:  # whatever becomes of the page, the training goes on
             self._lost = True
             log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
@@ -191,7 +194,7 @@ def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any
         settings=wandb.Settings(
             init_timeout=INIT_TIMEOUT_SECONDS,
             # What a dead server did not take stays on disk for `wandb sync`.
-            finish_timeout=2 * INIT_TIMEOUT_SECONDS,
+            finish_timeout=FINISH_TIMEOUT_SECONDS,
             silent=True,
         ),
     )
