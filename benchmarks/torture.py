@@ -33,6 +33,7 @@ from artculture.files import read_json, write_text  # noqa: E402
 SMALL = (
     "data=sample",
     "data.per_culture=6",
+    "data.split=random",
     "data.image_size=32",
     "data.batch_size=8",
     "trainer=cpu",

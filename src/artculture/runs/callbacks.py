@@ -119,6 +119,11 @@ class Recorder(Callback):
         if self.history is not None:
             self.history.catch_up(kept)
 
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # A launch that finds the training over starts none, and its page may still lack epochs.
+        if self.history is not None:
+            self.history.catch_up(self._rows())
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._trained_until = time.monotonic()
 

@@ -44,6 +44,11 @@ class RunDirectory:
         return self.path / "checkpoints" / "previous.ckpt"
 
     @property
+    def resumable(self) -> Path | None:
+        """The newest checkpoint that a resume can start from, if any."""
+        return next((path for path in (self.last, self.previous) if path.is_file()), None)
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.csv"
 

@@ -104,7 +104,8 @@ class Lease:
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_SECONDS):
             with suppress(OSError):
-                os.utime(self._file)
+                if self.still_ours():
+                    os.utime(self._file)
 
     def _release_lock(self) -> None:
         if self._lock is not None:

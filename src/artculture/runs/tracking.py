@@ -102,8 +102,9 @@ class History:
     def catch_up(self, rows: pd.DataFrame) -> None:
         for row in rows.to_dict("records"):
             self.log({str(key): float(value) for key, value in row.items()})
-        with quietly("remove superseded offline files"):
-            _remove_superseded(self.run)
+        if not self._lost:
+            with quietly("remove superseded offline files"):
+                _remove_superseded(self.run)
 
     def log(self, row: dict[str, Any]) -> None:
         epoch = int(row["epoch"])

@@ -87,6 +87,8 @@ def train_run(
         try:
             page = _open_page(config, directory, generation, variant)
             result = _train(config, directory, plan, variant, Work(page, interruption, lease))
+            if page is not None:
+                tracking.close_page(page, 0)
         except BaseException as error:
             told = explained(error, interruption.asked)
             interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
@@ -96,8 +98,6 @@ def train_run(
             if told is error:
                 raise
             raise told from error
-        if page is not None:
-            tracking.close_page(page, 0)
         directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0)
     return plan
 
@@ -188,7 +188,7 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
 
 def _same_data(directory: RunDirectory, fingerprint: str) -> None:
     status = directory.status()
-    if status.get("manifest", fingerprint) != fingerprint and directory.last.is_file():
+    if status.get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
         raise InputError(
             f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
             "resume=never, or take another study.name=…"
