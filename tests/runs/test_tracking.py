@@ -13,6 +13,7 @@ from artculture.runs import tracking
 from artculture.runs.callbacks import Recorder
 from artculture.runs.tracking import History
 from tests.conftest import STUB
+from tests.runs.wandb_server import serving
 
 
 def leet(page: Path, *flags: str) -> str:
@@ -113,6 +114,24 @@ def history_of(page: Path) -> list[dict[str, Any]]:
     """Every row of an offline file, by W&B's own reader."""
     records = [json.loads(line) for line in leet(page).splitlines()]
     return [record["history"]["item"] for record in records if record["type"] == "history"]
+
+
+def test_a_server_that_resets_midway_stops_nothing(train, only_run, read_json, monkeypatch):
+    monkeypatch.setattr(tracking, "INIT_TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(tracking, "FINISH_TIMEOUT_SECONDS", 1.0)
+    with serving() as server:
+        environment = {"WANDB_MODE": "online", "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "x" * 40}
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        breaks = lambda self, trainer, *_: server.broken.set() if trainer.global_step == 7 else None  # noqa: E731
+        monkeypatch.setattr(Recorder, "on_train_batch_start", breaks, raising=False)
+        assert train(logger="wandb") == 0
+        assert server.dropped > 0
+    assert read_json(only_run() / "status.json")["state"] == "finished"
+    assert len(pd.read_csv(only_run() / "metrics.csv")) == 3
+    # What the server did not take is whole on disk, for `wandb sync`.
+    (page,) = only_run().glob("wandb/run-*/*.wandb")
+    assert [row["_step"] for row in history_of(page)] == [0, 1, 2, 3]
 
 
 def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):

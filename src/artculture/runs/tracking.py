@@ -70,11 +70,12 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
     try:
         mode = _mode(wandb, offline)
         run = _init(wandb, page, directory, config, mode)
-    except (wandb.errors.Error, TimeoutError) as error:
+    except Exception as error:  # its service may fail in any way; a training does not depend on it
         if mode != "online":
             raise
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", reason_of(error))
-        wandb.teardown()
+        with quietly("end the attempt"):
+            wandb.teardown()
         # The id may be taken by the attempt that failed: a new one, so that nothing is mixed up.
         page = replace(page, run_id=f"{page.run_id}-offline")
         run = _init(wandb, page, directory, config, "offline")
