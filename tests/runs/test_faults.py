@@ -3,7 +3,7 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,28 +13,10 @@ import torch
 
 from artculture.errors import Interrupted, WorkError
 from artculture.models.classifier import CultureClassifier
-from artculture.runs.callbacks import Recorder
 from artculture.runs.faults import explained
 from tests.runs.same_run import assert_same_run
 
 AT_EVERY_STEP = "trainer.checkpoint_every_steps=1"
-
-
-@pytest.fixture
-def at_step(monkeypatch):
-    """Do something at the start of a step, in one launch."""
-
-    @contextmanager
-    def doing(step: int, act: Callable[[], None]) -> Iterator[None]:
-        def on_train_batch_start(self, trainer, *_):
-            if trainer.global_step == step:
-                act()
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Recorder, "on_train_batch_start", on_train_batch_start, raising=False)
-            yield
-
-    return doing
 
 
 @pytest.fixture

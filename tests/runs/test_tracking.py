@@ -94,13 +94,11 @@ def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
     assert caplog.text.count("training goes on without it") == 1
 
 
-def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, monkeypatch):
-    def die(self, trainer, *_):
-        if trainer.global_step == 7:
-            raise RuntimeError("the machine went down")
+def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, at_step):
+    def die():
+        raise RuntimeError("the machine went down")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Recorder, "on_train_batch_start", die, raising=False)
+    with at_step(7, die):
         assert train("trainer.checkpoint_every_steps=2", logger="wandb_offline") == 1
     assert train(logger="wandb_offline") == 0
     (page,) = only_run().glob("wandb/offline-run-*/*.wandb")
@@ -116,16 +114,15 @@ def history_of(page: Path) -> list[dict[str, Any]]:
     return [record["history"]["item"] for record in records if record["type"] == "history"]
 
 
-def test_a_server_that_resets_midway_stops_nothing(train, only_run, read_json, monkeypatch):
+def test_a_server_that_resets_midway_stops_nothing(train, only_run, read_json, at_step, monkeypatch):
     monkeypatch.setattr(tracking, "INIT_TIMEOUT_SECONDS", 60.0)
     monkeypatch.setattr(tracking, "FINISH_TIMEOUT_SECONDS", 1.0)
     with serving() as server:
         environment = {"WANDB_MODE": "online", "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "x" * 40}
         for key, value in environment.items():
             monkeypatch.setenv(key, value)
-        breaks = lambda self, trainer, *_: server.broken.set() if trainer.global_step == 7 else None  # noqa: E731
-        monkeypatch.setattr(Recorder, "on_train_batch_start", breaks, raising=False)
-        assert train(logger="wandb") == 0
+        with at_step(7, server.broken.set):
+            assert train(logger="wandb") == 0
         assert server.dropped > 0
     assert read_json(only_run() / "status.json")["state"] == "finished"
     assert len(pd.read_csv(only_run() / "metrics.csv")) == 3
