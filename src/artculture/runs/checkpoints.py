@@ -111,6 +111,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._save(trainer)
+        self.interruption.raise_if_asked()
 
     def _due(self, trainer: L.Trainer, left: int) -> bool:
         if self.every_steps is not None and trainer.global_step - self._saved_step >= self.every_steps:

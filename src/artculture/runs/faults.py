@@ -22,6 +22,8 @@ def explained(error: BaseException, asked: str | None) -> BaseException:
         error: what ended the training.
         asked: the signal that had asked to stop, if any.
     """
+    if asked and isinstance(error, SystemExit):  # Lightning heard the same signal and left by its own way
+        return Interrupted(asked)
     worker = re.search(r"DataLoader worker \(pid\(?s?\)? ?([\d, ]+)\)", str(error))
     if asked and worker:  # the signal went to all processes of the group: loader processes go first
         return Interrupted(asked)
