@@ -4,6 +4,7 @@ Run it with `make torture`; the short form is a test. The table goes to benchmar
 """
 
 import argparse
+import itertools
 import os
 import platform
 import random
@@ -76,31 +77,27 @@ class Tally:
 
 def kill_rows(work: Path, kills: int, dice: random.Random, tally: Tally) -> None:
     """Chains of kills over single rows: every chain must end as the undisturbed run did."""
-    left = kills
-    for turn, (name, overrides) in enumerate(_rows_for(kills)):
+    landed, rows = 0, list(ROWS.items())
+    for chain in itertools.count():
+        if landed >= kills:
+            return
+        name, overrides = rows[chain % len(rows)]
         argv = [*SMALL, *overrides, f"study.root={work}"]
         seconds, whole = _undisturbed(argv, work, name)
-        chain: list[str] = []
-        study = f"killed-{turn}"
+        study = f"killed-{chain}"
 
         def launch(argv: list[str] = argv, study: str = study) -> int:
             return cli.main(["train", *argv, f"study.name={study}"])
 
-        for _ in range(min(KILLS_A_CHAIN, left)):
-            kill = random_kill(dice, STEPS)
-            if run_killed(launch, kill, seconds, work / f"{study}.log") == -9:
-                chain.append(kill.spot)
-        left -= KILLS_A_CHAIN
+        drawn = [random_kill(dice, STEPS) for _ in range(KILLS_A_CHAIN)]
+        # A kill that comes after the end of its launch was none.
+        spots = [kill.spot for kill in drawn if run_killed(launch, kill, seconds, work / f"{study}.log") == -9]
         code = run_killed(launch, None, seconds, work / f"{study}.log")
         note = _difference(whole, work / study) if code == 0 else f"exit code {code}"
-        for spot in chain:
-            tally.count(f"SIGKILL {spot}", not note, f"{name}, {study}: {note}")
-        tally.count("killed rows that end bit-identical", not note, note)
-
-
-def _rows_for(kills: int) -> list[tuple[str, tuple[str, ...]]]:
-    rows = list(ROWS.items())
-    return [rows[turn % len(rows)] for turn in range(-(-kills // KILLS_A_CHAIN))]
+        for spot in spots:
+            tally.count(f"SIGKILL {spot}", not note)
+        tally.count("rows killed several times that end bit-identical", not note, f"{name}, {study}: {note}")
+        landed += len(spots)
 
 
 def _undisturbed(argv: list[str], work: Path, name: str) -> tuple[float, Path]:

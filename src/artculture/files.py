@@ -11,6 +11,9 @@ from typing import Any
 
 from artculture.errors import InputError
 
+# A temporary file of another machine that was not written to for so long has lost its writer.
+LEFTOVER_SECONDS = 600.0
+
 
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
@@ -46,17 +49,25 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def remove_leftovers(folder: Path, older_than: float = 0.0) -> None:
-    """Remove temporary files that a killed writer left.
-
-    Args:
-        folder: where.
-        older_than: seconds; 0 only for who alone may write there.
-    """
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that are dead: of this machine, or silent for ten minutes."""
     for leftover in folder.glob(".*.tmp"):
+        host, _, pid = leftover.name.removesuffix(".tmp").rpartition(".")
+        ours = host.endswith(f".{socket.gethostname()}") and pid.isdigit()
         with suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime >= older_than:
+            dead = not _lives(int(pid)) if ours else time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+            if dead:
                 leftover.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

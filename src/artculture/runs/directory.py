@@ -143,7 +143,6 @@ class RunDirectory:
         return Lease(self.path, LOCK_PATIENCE_SECONDS if patience is None else patience)
 
     def remove_leftovers(self) -> None:
-        """Remove half-written files of a killed launch; only for who holds the directory."""
-        remove_leftovers(self.best.parent)
-        # Here a study may be writing a state at this very moment.
-        remove_leftovers(self.path, older_than=600)
+        """Remove half-written files of killed launches."""
+        for folder in (self.path, self.best.parent):
+            remove_leftovers(folder)
