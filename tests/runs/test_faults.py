@@ -113,15 +113,15 @@ def no_file_longer_than(size: int) -> Iterator[None]:
 
 def test_a_full_disk_costs_what_came_after_the_last_checkpoint(train, at_step, run_of, read_json, caplog):
     assert train("study.name=whole") == 0
-    with at_step(8, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+    with at_step(6, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         train("study.name=s")
     with no_file_longer_than(50_000):
         assert train("study.name=s", AT_EVERY_STEP) == 1
     assert "no checkpoint could be written" in caplog.text
     status = read_json(run_of("s") / "status.json")
     assert status["state"] == "failed"
-    assert "File too large" in status["error"]
-    assert position_of(run_of("s")) == (1, 4)
+    assert "File too large at outputs/s" in status["error"]
+    assert position_of(run_of("s")) == (1, 2)
     assert not list(run_of("s").rglob("*.tmp"))
     assert train("study.name=s") == 0
     assert_same_run(run_of("whole"), run_of("s"))

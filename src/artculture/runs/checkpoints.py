@@ -42,8 +42,11 @@ class WholeCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         place = Path(path)
         # torch's own writer hides why it failed: through a file of Python the system's reason comes out.
-        with replacing(place, keep=self.keep.get(place)) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+        try:
+            with replacing(place, keep=self.keep.get(place)) as temporary, temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(place)) from error
 
 
 def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:
