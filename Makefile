@@ -6,7 +6,7 @@ GRID ?= study=table2 data=sample architecture.weights=auto
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid test test-slow bench-fetch lint format wheel clean
+.PHONY: help setup grid test test-slow bench-fetch torture lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ test-slow: setup ## run the long checks too (tens of minutes)
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
 	$(BIN)/python benchmarks/fetch_torture.py
 	$(BIN)/python benchmarks/fetch_hub_memory.py
+
+torture: setup ## kill, starve and crowd small studies, and compare with plain Lightning (under 20 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
 
 lint: setup ## check style, formatting and types
 	$(BIN)/ruff check .

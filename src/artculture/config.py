@@ -119,6 +119,9 @@ class Trainer(Section):
     early_stopping: PositiveInt | None
     monitor: Literal["val/top1", "val/loss", "val/macro_f1"]
     eval_batches: PositiveInt
+    checkpoint_every_minutes: PositiveFloat | None
+    checkpoint_every_steps: PositiveInt | None
+    on_out_of_memory: Literal["halve", "error"]
 
 
 class Logger(Section):

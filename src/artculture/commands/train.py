@@ -13,15 +13,23 @@ def run(argv: list[str]) -> int:
 def train(config: TrainConfig) -> int:
     from artculture.logs import configure_logging
     from artculture.runs.directory import RunDirectory
+    from artculture.runs.lease import HeldElsewhereError
     from artculture.runs.naming import named_run
-    from artculture.runs.rows import ROW_OF_STUDY, end_with_study
+    from artculture.runs.rows import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
     from artculture.runs.study import show_table
     from artculture.runs.training import train_run
 
     configure_logging()
     end_with_study()
     path, variant = named_run(config)
-    train_run(config, RunDirectory(path), variant)
-    if ROW_OF_STUDY not in os.environ:
+    of_study = ROW_OF_STUDY in os.environ
+    try:
+        # A study has other rows to go on with; alone it is worth a wait.
+        train_run(config, RunDirectory(path), variant, patience=0.0 if of_study else None)
+    except HeldElsewhereError:
+        if of_study:
+            return HELD_ELSEWHERE
+        raise
+    if not of_study:
         show_table(path.parent)
     return 0

@@ -21,6 +21,9 @@ CIRCUMSTANCES = frozenset(
         "data.num_workers",
         "trainer.accelerator",
         "trainer.devices",
+        "trainer.checkpoint_every_minutes",
+        "trainer.checkpoint_every_steps",
+        "trainer.on_out_of_memory",
     }
 )
 # Already in the name by other words, or only the source of values that are compared themselves.

@@ -14,6 +14,8 @@ STYLES = {
     "running": "bold cyan",
     "finished": "green",
     "failed": "bold red",
+    "interrupted": "yellow",
+    "elsewhere": "cyan",
     "skipped": "dim",
     "waiting": "dim",
 }
