@@ -3,8 +3,9 @@
 import logging
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import lightning as L
 import torch
@@ -41,12 +42,36 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         place = Path(path)
-        # torch's own writer hides why it failed: through a file of Python the system's reason comes out.
         try:
             with replacing(place, keep=self.keep.get(place)) as temporary, temporary.open("wb") as file:
-                torch.save(checkpoint, file)
+                _save(checkpoint, Remembering(file))
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+@dataclass
+class Remembering:
+    """A file that remembers why it could not be written: torch tells of a full disk as `unexpected pos`."""
+
+    file: IO[bytes]
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _save(checkpoint: dict[str, Any], file: Remembering) -> None:
+    try:
+        torch.save(checkpoint, file)  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise file.error or error from None
 
 
 def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:

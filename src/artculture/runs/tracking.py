@@ -33,7 +33,7 @@ SUMMARIES = {
 # How long W&B may take to answer before the run goes on offline.
 INIT_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_TIMEOUT", "30"))
 # How long a finished run may take to upload what is left.
-FINISH_TIMEOUT_SECONDS = 10 * INIT_TIMEOUT_SECONDS
+FINISH_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_FINISH_TIMEOUT", "300"))
 # Pictures in the table of predictions: enough to leaf through, not so many that the upload is felt.
 MAX_TABLE_ROWS = 1000
 
