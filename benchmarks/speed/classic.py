@@ -1,6 +1,7 @@
 """Peer: the recipe of torchvision's tutorials. ImageFolder, PIL, a DataLoader and a plain loop."""
 
 import time
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,7 +36,7 @@ def eval_folder(job: Job, split: str, resize: int) -> ImageFolder:
     return ImageFolder(str(job.root / split), transforms.Compose(steps))
 
 
-def loader(job: Job, folder: ImageFolder, *, shuffle: bool, workers: int | None = None) -> DataLoader:
+def loader(job: Job, folder: ImageFolder, *, shuffle: bool, workers: int | None = None) -> DataLoader[Any]:
     workers = job.plan.workers if workers is None else workers
     return DataLoader(folder, job.batch_size, shuffle=shuffle, num_workers=workers, pin_memory=job.plan.on_gpu)
 
@@ -45,7 +46,7 @@ def optimiser(network: nn.Module) -> torch.optim.SGD:
     return torch.optim.SGD(trainable, lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
 
 
-def train_epoch(job: Job, network: Network, batches: DataLoader, optimizer: torch.optim.Optimizer) -> float:
+def train_epoch(job: Job, network: Network, batches: DataLoader[Any], optimizer: torch.optim.Optimizer) -> float:
     """One epoch of the tutorials' loop; the mean loss."""
     criterion = nn.CrossEntropyLoss()
     running_loss, running_corrects, seen = 0.0, 0, 0

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,7 +50,10 @@ def train_row(plan: Plan, row: tuple[str, str, str], root: Path, *, precise: boo
         network.train()
         classic.train_epoch(job, network, train, optimizer)
         loss, accuracy = evaluate(job, network, held_out["val"])
-        scheduler.step(loss) if schedule == "plateau" else scheduler.step()
+        if isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step(loss)
+        else:
+            scheduler.step()
         if accuracy > best:
             best, best_weights = accuracy, copy.deepcopy(network.state_dict())
             torch.save(best_weights, root / "best.pt")
@@ -60,7 +64,7 @@ def train_row(plan: Plan, row: tuple[str, str, str], root: Path, *, precise: boo
 
 
 @torch.no_grad()
-def evaluate(job: Job, network: nn.Module, batches: DataLoader) -> tuple[float, float]:
+def evaluate(job: Job, network: nn.Module, batches: DataLoader[Any]) -> tuple[float, float]:
     """Mean loss and accuracy."""
     network.eval()
     loss, right, seen = 0.0, 0, 0

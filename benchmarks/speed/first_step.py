@@ -31,10 +31,11 @@ def main() -> int:
     def watched(config: TrainConfig) -> int:
         ended["config"] = time.monotonic()
         # What the command imports next in any case; here it is watched.
+        from artculture.models.classifier import CultureClassifier
         from artculture.runs import study, training  # noqa: F401
 
         ended["imports"] = time.monotonic()
-        classifier: Any = training.CultureClassifier
+        classifier: Any = CultureClassifier
         before_step, after_step = classifier.on_train_batch_start, classifier.on_train_batch_end
 
         def starts(self: Any, *given: Any) -> Any:

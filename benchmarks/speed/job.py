@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -46,12 +47,12 @@ class Job:
     frozen: bool = False
 
     @classmethod
-    def of(cls, plan: Plan, config: TrainConfig, root: Path, **changes: object) -> "Job":
+    def of(cls, plan: Plan, config: TrainConfig, root: Path, **changes: Any) -> "Job":
         """The job that a config of ours describes."""
         augment = config.augment
         assert augment.crop_scale is not None
         assert augment.crop_ratio is not None
-        values: dict[str, object] = {
+        values: dict[str, Any] = {
             "batch_size": config.data.batch_size,
             "image_size": config.data.image_size,
             "classes": len(list((root / "train").iterdir())),
@@ -59,7 +60,7 @@ class Job:
             "crop_ratio": tuple(augment.crop_ratio),
             "frozen": config.method.name == "transfer",
         }
-        return cls(plan, config, root, **{**values, **changes})  # type: ignore[arg-type]
+        return cls(plan, config, root, **{**values, **changes})
 
     @property
     def device(self) -> torch.device:
@@ -91,10 +92,10 @@ class Job:
     def logits(self, network: Network, pictures: Tensor) -> Tensor:
         """The forward pass; a frozen backbone's without a graph, as tutorials write it."""
         if not self.frozen:
-            return network(pictures)
+            return cast(Tensor, network(pictures))
         with torch.no_grad():
             features = network.backbone(pictures)
-        return network.head(features)
+        return cast(Tensor, network.head(features))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -98,7 +99,7 @@ def planned(given: argparse.Namespace) -> Plan:
     """The plan that the options ask for on this machine."""
     device = torch.device(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     gains = best_precision("gpu" if device.type == "cuda" else "cpu") == "bf16-mixed"
-    sizes: dict[str, object] = dict(ON_GPU) if device.type == "cuda" else {}
+    sizes: dict[str, Any] = dict(ON_GPU) if device.type == "cuda" else {}
     sizes |= QUICK if given.quick else {}
     sizes |= {name: getattr(given, name) for name in OPTIONS if getattr(given, name) is not None}
     if given.many:

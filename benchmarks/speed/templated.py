@@ -28,7 +28,7 @@ class PlainData(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         self.folder = classic.train_folder(self.job)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         return classic.loader(self.job, self.folder, shuffle=True)
 
 
