@@ -6,7 +6,7 @@ GRID ?= study=table2 data=sample architecture.weights=auto
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid test test-slow bench-fetch torture lint format wheel clean
+.PHONY: help setup grid test test-slow bench bench-fetch torture lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ test: setup ## run the tests (minutes)
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+bench: setup ## measure speed beside torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
+	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
 	$(BIN)/python benchmarks/fetch_torture.py
