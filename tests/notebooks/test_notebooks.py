@@ -45,12 +45,12 @@ def test_the_file_is_a_valid_notebook_of_this_format_and_of_no_one_s_machine(pat
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
     assert max(Counter(cell.id for cell in notebook.cells).values()) == 1
     assert dict(notebook.metadata["language_info"]) == {"name": "python"}
-    assert all(not cell.metadata for cell in notebook.cells)
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {"alt"}  # nbconvert's, of a cell's figures
     assert not re.search(r"/(home|root|Users|work|tmp)/", path.read_text(encoding="utf-8"))
 
 
 @each
-def test_lines_are_wrapped_and_text_outweighs_no_cell(path):
+def test_lines_are_wrapped_and_cells_short(path):
     cells = read(path).cells
     assert [line for cell in cells for line in cell.source.splitlines() if len(line) > 120] == []
     assert max(len(cell.source.splitlines()) for cell in code(path)) <= 30
