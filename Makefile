@@ -25,7 +25,7 @@ grid: setup ## train the six rows of Table 2 on the embedded synthetic sample, p
 	$(BIN)/artculture report study.name=table2
 
 notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for another) into its notebooks/*.html
-	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html \
+	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html --template classic \
 		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
 
 test: setup ## run the tests (minutes)

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artculture import cli
-
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# How many figures each shows where all that it asks can be answered.
+FIGURES = {"1_data": 4, "2_results": 6, "3_inside_the_model": 12}
 CULTURES = ("American", "Dutch", "French", "Indian", "Japanese")
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -29,7 +29,7 @@ def code(path: Path) -> list[Any]:
 
 
 def test_the_story_has_its_three_parts():
-    assert [path.stem for path in NOTEBOOKS] == ["1_data", "2_results", "3_inside_the_model"]
+    assert [path.stem for path in NOTEBOOKS] == list(FIGURES)
 
 
 @each
@@ -83,7 +83,6 @@ def study(train, museum, monkeypatch) -> Path:
     usual = [f"data.root={museum}", "data.fractions=[0.5,0.25,0.25]", "trainer.max_epochs=2", "study.name=tiny"]
     for seed in (0, 1):
         assert train(*usual, f"seed={seed}") == 0
-    assert cli.main(["analyze", "study.name=tiny", "sheets=1"]) == 0
     monkeypatch.setenv("ARTCULTURE_STUDY", "outputs/tiny")
     return museum.parent / "outputs" / "tiny"
 
@@ -101,7 +100,7 @@ def test_all_run_on_a_study(study, tmp_path):
         notebook = execute(path, tmp_path)
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
         drawn = [output for output in outputs if "image/png" in output.get("data", {})]
-        assert len(drawn) >= 5, path.name
+        assert len(drawn) == FIGURES[path.stem], path.name
         assert [output.text for output in outputs if output.output_type == "stream"] == [], path.name
 
 
