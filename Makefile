@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GRID ?= study=table2 data=sample architecture.weights=auto
+STUDY ?= outputs/table2
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid test test-slow bench bench-fetch torture lint format wheel clean
+.PHONY: help setup grid notebooks test test-slow bench bench-fetch torture lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,6 +23,10 @@ grid: setup ## train the six rows of Table 2 on the embedded synthetic sample, p
 	$(BIN)/artculture train $(GRID)
 	$(BIN)/artculture analyze study.name=table2
 	$(BIN)/artculture report study.name=table2
+
+notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for another) into its notebooks/*.html
+	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html --template classic \
+		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
 
 test: setup ## run the tests (minutes)
 	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered -m "not slow and not gpu"
