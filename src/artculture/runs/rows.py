@@ -23,6 +23,14 @@ HELD_ELSEWHERE = 76
 LOOK_ELSEWHERE_SECONDS = 2.0
 
 
+# On a CPU glibc gives every large block back to the kernel and asks for it anew a step later: a third of VGG-16's time.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+
+
 @dataclass
 class RowProcess:
     """A row on its way.
@@ -116,7 +124,7 @@ def command_of(row: Row, flags: Sequence[str] = ()) -> list[str]:
 def _start(row: RowProcess, gpu: str | None, flags: Sequence[str], cpu_share: int) -> None:
     row.row.directory.make()
     row.look_at = 0.0
-    environment = {**os.environ, ROW_OF_STUDY: str(os.getpid())}
+    environment = {**KEEP_MEMORY, **os.environ, ROW_OF_STUDY: str(os.getpid())}
     environment.pop("HYDRA_FULL_ERROR", None)
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = gpu
