@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from artculture.errors import InputError, WorkError
 from artculture.files import read_json, write_json, write_text
 
-State = Literal["pending", "running", "finished", "failed"]
+State = Literal["pending", "running", "finished", "failed", "pruned"]
 
 # A killed study's last row may need a moment to end before its successor can have the directory.
 LOCK_PATIENCE_SECONDS = 30.0

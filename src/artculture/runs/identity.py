@@ -16,11 +16,13 @@ CIRCUMSTANCES = frozenset(
         "launcher",
         "resume",
         "on_error",
+        "plan",
         "data.root",
         "data.cache",
         "data.num_workers",
         "trainer.accelerator",
         "trainer.devices",
+        "trainer.evaluate_test",
     }
 )
 # Already in the name by other words, or only the source of values that are compared themselves.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from artculture.errors import InputError
+from artculture.files import read_json
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
 
@@ -42,7 +43,7 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
         return Plan("restart" if directory.config.exists() else "start")
     if stored is not None:
         _refuse_difference(directory, stored, values)
-    if stored is not None and directory.status()["state"] == "finished" and directory.result.is_file():
+    if stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values):
         return Plan("skip")
     if resume not in KEYWORDS and not directory.last.is_file():
         path = Path(resume).expanduser()
@@ -54,6 +55,13 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
     if resume == "must":
         raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
     return Plan("start")
+
+
+def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
+    if not directory.result.is_file():
+        return False
+    # A run that left the test split alone goes on from its last epoch, which is to evaluate, once that is asked for.
+    return "test_top1" in read_json(directory.result) or not values["trainer"]["evaluate_test"]
 
 
 def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:

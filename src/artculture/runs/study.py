@@ -17,6 +17,7 @@ from artculture.logs import configure_logging
 from artculture.runs import hardware
 from artculture.runs.grid import Row, compose_rows
 from artculture.runs.live import StudyView
+from artculture.runs.planning import show_plan
 from artculture.runs.results import write_results
 from artculture.runs.rows import RowProcess, run_rows
 from artculture.runs.table import print_table
@@ -40,6 +41,8 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
     """
     configure_logging()
     rows = compose_rows(loader, master, job_overrides)
+    if rows[0].config.plan:
+        return show_plan(rows, len(slots(rows[0].config)))
     to_train = [row for row in rows if row.plan.action != "skip"]
     for row in to_train:
         row.directory.make()

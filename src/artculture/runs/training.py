@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def _train(
         )
         if trainer.interrupted:
             raise KeyboardInterrupt
-        rows, probabilities = _predict_best(trainer, module, data, directory.best)
+        splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
+        rows, probabilities = _predict_best(trainer, module, data, directory.best, splits)
 
     predictions = prediction_table(selection, rows, probabilities)
     with replacing(directory.predictions) as temporary:
@@ -157,21 +159,22 @@ def _same_data(directory: RunDirectory, fingerprint: str) -> None:
 
 
 def _predict_best(
-    trainer: L.Trainer, module: CultureClassifier, data: PaintingsDataModule, best: Path
+    trainer: L.Trainer, module: CultureClassifier, data: PaintingsDataModule, best: Path, splits: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Probabilities of the best checkpoint on validation and test, every painting once."""
+    """Probabilities of the best checkpoint on the splits, every painting once."""
     module.load_state_dict(read_checkpoint(best)["state_dict"])
-    loaders = [data.eval_dataloader("val"), data.eval_dataloader("test")]
+    loaders = [data.eval_dataloader(split) for split in splits]
     trainer.logger = None  # nothing of this belongs into the history
     outputs = trainer.predict(module, loaders)
     assert outputs is not None
-    batches: list[Any] = [batch for loader in outputs for batch in loader]
+    # Lightning leaves out the outer list where there is one loader.
+    batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
     rows = torch.cat([batch[1] for batch in batches]).cpu().numpy()
     probabilities = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
     selection = data.paintings.selection
-    expected = len(selection.members("val")) + len(selection.members("test"))
+    expected = sum(len(selection.members(split)) for split in splits)
     if len(np.unique(rows)) != expected or len(rows) != expected:
-        raise RuntimeError(f"{len(rows)} predictions for {expected} paintings of validation and test")
+        raise RuntimeError(f"{len(rows)} predictions for {expected} paintings of {' and '.join(splits)}")
     return rows, probabilities
 
 
@@ -207,6 +210,7 @@ def _cost_part(trainer: L.Trainer, module: CultureClassifier, recorder: Recorder
         "precision": str(trainer.precision),
         "image_size": module.preprocessing.image_size,
         "device": device,
+        "peak_memory": hardware.peak_memory(accelerator),
         "versions": versions(),
         "git_commit": git_commit(),
     }
