@@ -150,7 +150,9 @@ def _from_steps(
 ) -> dict[str, Any]:
     from artculture.runs.measuring import measured
 
-    key = f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
+    key = (
+        f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
+    )
     rates = tried[key] = tried.get(key) or measured(config, classes)
     if config.method.features == "cached":
         # Each view passes the frozen backbone once; the head's own steps take next to nothing.

@@ -11,7 +11,6 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from artculture.config import TrainConfig
 from artculture.errors import InputError
 from artculture.hydra_app import config_flags
 from artculture.progress import shown_progress
@@ -75,7 +74,8 @@ def search(config: SearchConfig) -> int:
     path, _ = naming.place(config.row(), dict(HydraConfig.get().runtime.choices))
     place = Place(path.parent, path.name)
     _make(place.runs)
-    longest = max((int(d.ends()[-1]) for d in space if d.key == "trainer.max_epochs"), default=config.trainer.max_epochs)
+    epochs = next((dimension.ends() for dimension in space if dimension.key == "trainer.max_epochs"), None)
+    longest = max(epochs or [config.trainer.max_epochs])
     store = TrialStore(place.folder, place.name, config.search, space, longest)
     try:
         if config.resume == "never":

@@ -118,7 +118,7 @@ def _left_out(key: str, leaf: Any, row: TrainConfig, typed: Sequence[str]) -> st
         return "typed"
     if key == "method.backbone_lr" and row.method.name == "transfer":
         return "the backbone is frozen"
-    part, _, name = key.partition(".")
+    part = key.partition(".")[0]
     if part in ("method", "scheduler") and _value(plain(row), key) is None:
         return f"not of {part}={getattr(row, part).name}"
     return None

@@ -20,6 +20,8 @@ from artculture.search.space import Dimension
 
 # Seeds of neighbouring searches (0, 1, 2 …) must not give one trial the draws of another's neighbour.
 SEED_STRIDE = 1_000_003
+# Fewer whole trials are no median to measure others by.
+STARTUP_TRIALS_OF_PRUNER = 4
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -35,9 +37,7 @@ class TrialStore:
         max_epochs: the longest that a trial may train.
     """
 
-    def __init__(
-        self, folder: Path, name: str, search: Search, space: Sequence[Dimension], max_epochs: int
-    ) -> None:
+    def __init__(self, folder: Path, name: str, search: Search, space: Sequence[Dimension], max_epochs: int) -> None:
         self.file, self.name, self.search, self.space = folder / "search.db", name, search, space
         self._folder, self._worker = folder, uuid.uuid4().hex
         self._lock = FileLock(folder / ".search.lock")
@@ -152,9 +152,7 @@ class TrialStore:
                 raise InputError(f"resume=never, but another process works on the search {self.name} in {self.file}")
             pruner, storage = self.study.pruner, self.study._storage
             optuna.delete_study(study_name=self.name, storage=storage)
-            self.study = optuna.create_study(
-                storage=storage, study_name=self.name, direction="maximize", pruner=pruner
-            )
+            self.study = optuna.create_study(storage=storage, study_name=self.name, direction="maximize", pruner=pruner)
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -178,7 +176,7 @@ def _sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
 
 def _pruner(search: Search, max_epochs: int) -> optuna.pruners.BasePruner:
     if search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=search.warmup_epochs)
+        return optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS_OF_PRUNER, n_warmup_steps=search.warmup_epochs)
     if search.pruner == "hyperband":
         first = max(1, min(search.warmup_epochs, max_epochs))
         return optuna.pruners.HyperbandPruner(min_resource=first, max_resource=max_epochs)

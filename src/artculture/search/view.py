@@ -2,6 +2,7 @@
 
 import time
 
+from optuna.trial import TrialState
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -41,10 +42,11 @@ class SearchView:
     def tell(self, one: RunningTrial) -> None:
         """A line about a trial that has ended."""
         trials = self.store.trials()
-        best = best_trial(trials)
-        value = trials[one.trial.number].value
-        what = f"val top-1 {100 * value:.2f} %" if one.process.state == "finished" and value is not None else ""
-        facts = [what or f"{one.process.state}: {one.process.error}", _shown(values_of(trials[one.trial.number], self.store.space))]
+        trial, best = trials[one.trial.number], best_trial(trials)
+        what = f"{one.process.state}: {one.process.error}"
+        if trial.state == TrialState.COMPLETE:
+            what = f"val top-1 {100 * (trial.value or 0):.2f} %"
+        facts = [what, _shown(values_of(trial, self.store.space))]
         if best is not None:
             facts.append(f"best {100 * (best.value or 0):.2f} % (trial {best.number})")
         line = f"trial {one.trial.number} ({self._done()} of {self.asked}): {'; '.join(facts)}"
@@ -67,6 +69,5 @@ class SearchView:
 
 
 def _shown(values: dict[str, object]) -> str:
-    return " ".join(
-        f"{key.rpartition('.')[2]}={f'{value:g}' if isinstance(value, float) else value}" for key, value in values.items()
-    )
+    words = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in values.items()}
+    return " ".join(f"{key.rpartition('.')[2]}={word}" for key, word in words.items())
