@@ -10,9 +10,9 @@ import pytest
 
 from artculture import cli
 from artculture.runs.grid import Row
-from tests.runs.conftest import composed
+from tests.runs.conftest import composed, composed_row
 
-__all__ = ["composed"]
+__all__ = ["composed", "composed_row"]
 
 ROW = Path(__file__).with_name("stand_in_row.py")
 # `artculture search` in a process of its own; `then` happens when the first trial begins.
