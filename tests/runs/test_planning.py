@@ -35,9 +35,10 @@ def test_a_plan_trains_nothing_and_makes_no_directory(plan, tmp_path):
 def test_time_comes_from_runs_alike_and_memory_from_the_same_batch(run, plan):
     like = ["data.fractions=[0.4,0.3,0.3]", "trainer.precision=32", "study.name=other"]
     epoch = float(pd.read_csv(run.metrics)["seconds"][0])
-    same, wider, half = plan("-m", *like, "data.batch_size=8,16", "trainer.max_epochs=10")["rows"] + plan(
-        *like[:1], "trainer.precision=bf16-mixed"
-    )["rows"]
+    same, wider, half = (
+        plan("-m", *like, "data.batch_size=8,16", "trainer.max_epochs=10")["rows"]
+        + plan(*like[:1], "trainer.precision=bf16-mixed")["rows"]
+    )
     assert same["seconds"] == pytest.approx(10 * epoch, abs=0.1)
     assert same["source"] == f"as {run.path.relative_to(Path.cwd())}"
     assert (same["memory"] or 0) > 50e6

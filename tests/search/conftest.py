@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from artculture import cli
+from artculture.config import plain
 from artculture.runs.grid import Row
 from tests.runs.conftest import composed, composed_row
 
@@ -16,15 +17,15 @@ __all__ = ["composed", "composed_row"]
 
 ROW = Path(__file__).with_name("stand_in_row.py")
 # `artculture search` in a process of its own; `then` happens when the first trial begins.
-SEARCH = """
+SEARCH = f"""
 import os, sys
-sys.path[:0] = {paths!r}
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from tests.search.conftest import standing_in
 from artculture import cli
 def then(): {{then}}
 with standing_in(then):
     sys.exit(cli.main(sys.argv[1:]))
-""".format(paths=[str(Path(__file__).parents[2])])
+"""
 
 
 def arguments(study: Path, *overrides: str) -> list[str]:
@@ -42,6 +43,7 @@ def standing_in(then: Callable[[], object] = lambda: None) -> AbstractContextMan
 
     def command(row: Row, flags: list[str]) -> list[str]:
         then()
+        row.directory.write_config(plain(row.config))
         rate, epochs = row.config.method.head_lr, row.config.trainer.max_epochs
         return [sys.executable, str(ROW), str(row.directory.path), str(rate), str(epochs)]
 

@@ -11,12 +11,12 @@ folder, rate, epochs = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 said = json.loads(os.environ.get("STAND_IN", "{}"))
 if (folder.parent.parent / "broken").exists():
     sys.exit("artculture: the machine is on fire")
-(folder / "config.yaml").write_text("seed: 0\n")
 best = 1 / (1 + abs(math.log(rate / 0.05)))
 lines = ["epoch,val/loss,val/top1,seconds"]
 for epoch in range(epochs):
     lines.append(f"{epoch},{1 - best},{best * (epoch + 1) / epochs},1.5")
-    (folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+    (folder / "metrics.tmp").write_text("\n".join(lines) + "\n")
+    (folder / "metrics.tmp").rename(folder / "metrics.csv")
     time.sleep(said.get("seconds", 0))
 if said.get("checkpoint"):
     (folder / "checkpoints" / "best.ckpt").touch()

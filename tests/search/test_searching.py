@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from tests.search.conftest import SEARCH, arguments
 
 NAME = "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8-max_epochs=3"
+OPTION = NAME.replace("=", "_")
 
 
 @pytest.fixture
@@ -36,9 +37,9 @@ def test_the_best_values_become_an_option_that_train_takes(search, study, capsys
     table = pd.read_csv(study / "trials" / f"{NAME}.csv")
     assert list(table["state"]) == ["finished"] * 3
     best = table.loc[table["val_top1"].idxmax()]
-    option = yaml.safe_load((study / "conf" / "tuned" / f"{NAME}.yaml").read_text())
+    option = yaml.safe_load((study / "conf" / "tuned" / f"{OPTION}.yaml").read_text())
     assert option == {"method": {"head_lr": best["method.head_lr"]}}
-    assert f"artculture train --config-dir outputs/default/conf +tuned={NAME}" in capsys.readouterr().out
+    assert f"artculture train --config-dir outputs/default/conf +tuned={OPTION}" in capsys.readouterr().out
 
 
 def test_a_second_start_completes_the_asked_number(search, trials):

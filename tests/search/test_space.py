@@ -80,7 +80,14 @@ def test_rates_are_tried_as_they_are_told(row):
 
 @pytest.mark.parametrize(
     ("value", "typed"),
-    [(None, "null"), (True, "true"), (0.001, "0.001"), (1e-05, "1e-05"), ([64, 32], "[64,32]"), ("val/loss", "'val/loss'")],
+    [
+        (None, "null"),
+        (True, "true"),
+        (0.001, "0.001"),
+        (1e-05, "1e-05"),
+        ([64, 32], "[64,32]"),
+        ("val/loss", "'val/loss'"),
+    ],
 )
 def test_values_as_overrides(value, typed, composed):
     assert override_value(value) == typed

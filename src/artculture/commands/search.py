@@ -19,6 +19,7 @@ def run(argv: list[str]) -> int:
     for text in argv:
         if text in ("-m", "--multirun") or _is_sweep(text):
             raise InputError(f"{text}: {ONE_ROW}")
+    argv = [_choice(text) for text in argv]
     # A study brings its name; its rows are left to `train`.
     return run_app("search", SearchConfig, search_values, [*argv, "hydra.mode=RUN"])
 
@@ -31,6 +32,13 @@ def search_values(config: SearchConfig) -> int:
 
     configure_logging()
     return search(config)
+
+
+def _choice(text: str) -> str:
+    # Hydra merges, and a list can't be merged into the range that stands there.
+    key, equals, value = text.partition("=")
+    is_list = key.lstrip("+").startswith("search.space.") and value.startswith("[")
+    return f"{key}={{choices: {value}}}" if is_list else text
 
 
 def _is_sweep(text: str) -> bool:

@@ -129,12 +129,12 @@ def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
         console.print(f"what the differences come from: {', '.join(parts)}", highlight=False, soft_wrap=True)
 
 
-def using_command(folder: Path, name: str, typed: Sequence[str], flags: Sequence[str], values: dict[str, Any]) -> str:
+def using_command(folder: Path, option: str, typed: Sequence[str], flags: Sequence[str], values: dict[str, Any]) -> str:
     """The command that trains the row with the best values, test split and all.
 
     Args:
         folder: the study's.
-        name: the search's.
+        option: of the group `tuned`.
         typed: train's overrides.
         flags: Hydra's, as given to the search; where they name a config folder, the values are given one by one,
             for a command takes one such folder alone.
@@ -143,5 +143,5 @@ def using_command(folder: Path, name: str, typed: Sequence[str], flags: Sequence
     if flags:
         best = [*flags, *(f"{key}={override_value(value)}" for key, value in values.items())]
     else:
-        best = ["--config-dir", str(folder / "conf"), f"+tuned={name}"]
+        best = ["--config-dir", str(folder / "conf"), f"+tuned={option}"]
     return shlex.join(["artculture", "train", *best, *typed])

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -53,7 +54,12 @@ class Place:
 
     @property
     def best(self) -> Path:
-        return self.folder / "conf" / "tuned" / f"{self.name}.yaml"
+        return self.folder / "conf" / "tuned" / f"{self.option}.yaml"
+
+    @property
+    def option(self) -> str:
+        """The name as a config option: Hydra takes no `=` in one."""
+        return re.sub(r"[^\w.-]", "_", self.name)
 
 
 def search(config: SearchConfig) -> int:
@@ -154,7 +160,7 @@ def _finish(store: TrialStore, space: list[Dimension], typed: list[str], place: 
         values = outcome.values_of(best, space)
         told.append(str(place.best))
         told.append("\nTrain with the best values, and evaluate on the test split:")
-        told.append("  " + outcome.using_command(place.folder, place.name, typed, config_flags(), values))
+        told.append("  " + outcome.using_command(place.folder, place.option, typed, config_flags(), values))
     console.print("\n".join(told), highlight=False, soft_wrap=True, markup=False)
     return _tell_rest(store, trials)
 

@@ -13,6 +13,7 @@ from artculture.checking import alternatives, known_keys, nearest_key, value_mis
 from artculture.config import TrainConfig, plain
 
 RANGE = ("low", "high", "log", "step", "times")
+CHOICES = "choices"
 SIGNIFICANT_DIGITS = 3
 # What is learned from and what it is measured on must be the same for all trials; the rest decides no number.
 NOT_SEARCHED = (
@@ -105,10 +106,12 @@ def space_mistakes(space: dict[str, Any], row: TrainConfig) -> Iterator[tuple[st
 
 def _leaves(space: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in space.items():
-        if isinstance(value, dict) and not (value and set(value) & set(RANGE)):
+        if isinstance(value, dict) and not set(value) & {*RANGE, CHOICES}:
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield prefix + str(name), value
+            # On the command line a choice is merged into the range that stood there before: it wins.
+            chosen = value.get(CHOICES) if isinstance(value, dict) else None
+            yield prefix + str(name), value if chosen is None else chosen
 
 
 def _left_out(key: str, leaf: Any, row: TrainConfig, typed: Sequence[str]) -> str | None:
@@ -129,7 +132,7 @@ def _form_mistake(key: str, leaf: Any) -> str | None:
         return None if leaf else "has no choice to choose from"
     if not isinstance(leaf, dict):
         return f"is {leaf!r}; give [a, b, c] or {{low: …, high: …}}, or null to leave it out"
-    unknown = set(leaf) - set(RANGE)
+    unknown = set(leaf) - {*RANGE, CHOICES}
     if unknown:
         return f"has no `{sorted(unknown)[0]}`; a range has {', '.join(RANGE)}"
     if not {"low", "high"} <= set(leaf) or not all(_is_number(leaf[end]) for end in ("low", "high")):

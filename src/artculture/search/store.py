@@ -176,7 +176,7 @@ def _sampler(search: Search, number: int) -> optuna.samplers.BaseSampler:
 
 def _pruner(search: Search, max_epochs: int) -> optuna.pruners.BasePruner:
     if search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS_OF_PRUNER, n_warmup_steps=search.warmup_epochs)
+        return optuna.pruners.MedianPruner(STARTUP_TRIALS_OF_PRUNER, search.warmup_epochs)
     if search.pruner == "hyperband":
         first = max(1, min(search.warmup_epochs, max_epochs))
         return optuna.pruners.HyperbandPruner(min_resource=first, max_resource=max_epochs)
