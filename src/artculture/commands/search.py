@@ -36,7 +36,7 @@ def search_values(config: SearchConfig) -> int:
 
 def _choice(text: str) -> str:
     # Hydra merges, and a list can't be merged into the range that stands there.
-    key, equals, value = text.partition("=")
+    key, _, value = text.partition("=")
     is_list = key.lstrip("+").startswith("search.space.") and value.startswith("[")
     return f"{key}={{choices: {value}}}" if is_list else text
 

@@ -59,7 +59,8 @@ def best_match(speeds: dict[Kind, list[Speed]], kind: Kind, batch_size: int) -> 
     """The newest run of a kind, of the same batch size where there is one."""
     alike = speeds.get(kind, [])
     same = [speed for speed in alike if speed.batch_size == batch_size]
-    return (same or alike or [None])[-1]
+    found = same or alike
+    return found[-1] if found else None
 
 
 def _speed(directory: RunDirectory) -> Iterator[tuple[Kind, Speed]]:

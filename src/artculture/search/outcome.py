@@ -116,7 +116,7 @@ def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
         table.add_column(heading, justify="right")
     best = best_trial(trials)
     for trial in ordered[:MAX_SHOWN]:
-        accuracy = f"{100 * trial.value:.2f} %" if trial.state == TrialState.COMPLETE else STATES[trial.state]
+        accuracy = f"{100 * (trial.value or 0):.2f} %" if trial.state == TrialState.COMPLETE else STATES[trial.state]
         shown = (f"{value:g}" if isinstance(value, float) else str(value) for value in values_of(trial, space).values())
         style = "bold green" if trial is best else ""
         epochs = str(trial.user_attrs.get("epochs", ""))

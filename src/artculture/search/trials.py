@@ -195,8 +195,9 @@ def best_accuracy(history: pd.DataFrame, monitor: str) -> float:
         history: metrics.csv.
         monitor: the column that decides which epoch is the best.
     """
-    column = history[monitor]
-    return float(history["val/top1"][column.idxmin() if mode_of(monitor) == "min" else column.idxmax()])
+    scores = history[monitor].to_numpy()
+    best = scores.argmin() if mode_of(monitor) == "min" else scores.argmax()
+    return float(history["val/top1"].to_numpy()[best])
 
 
 def _history(directory: RunDirectory) -> pd.DataFrame:
