@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -38,8 +38,9 @@ def arguments(study: Path, *overrides: str) -> list[str]:
     return ["search", *(text for text in usual if text.split("=")[0] not in typed), *overrides]
 
 
-def standing_in(then: Callable[[], object] = lambda: None) -> AbstractContextManager[object]:
-    """A context in which trials are stand-ins."""
+@contextmanager
+def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """A context in which trials are stand-ins, so that nothing needs torch."""
 
     def command(row: Row, flags: list[str]) -> list[str]:
         then()
@@ -47,7 +48,9 @@ def standing_in(then: Callable[[], object] = lambda: None) -> AbstractContextMan
         rate, epochs = row.config.method.head_lr, row.config.trainer.max_epochs
         return [sys.executable, str(ROW), str(row.directory.path), str(rate), str(epochs)]
 
-    return patch.multiple("artculture.runs.rows", command_of=command, POLL_SECONDS=0.02)
+    rows = patch.multiple("artculture.runs.rows", command_of=command, POLL_SECONDS=0.02)
+    with rows, patch("artculture.search.searching._prepare"):
+        yield
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_a_search_in_two_parts_tries_what_one_in_a_piece_tries(search, trials, s
     assert len({str(params) for params in in_parts}) == 6
 
 
-def test_a_killed_search_goes_on_with_its_trial(search, trials, study, monkeypatch):
+def test_a_killed_search_goes_on_with_its_trial(search, trials, study):
     killed = [sys.executable, "-c", SEARCH.format(then="os.kill(os.getpid(), 9)"), *arguments(study)]
     assert subprocess.run(killed).returncode == -9
     (open_trial,) = trials()
@@ -135,10 +135,10 @@ def test_must_needs_a_search_and_a_store_must_be_one(search, capsys, study):
     assert "search.db can't be used" in capsys.readouterr().err
 
 
-def test_what_is_typed_or_means_nothing_is_not_searched(search, capsys, study):
+def test_what_is_typed_or_means_nothing_is_not_searched(search, capsys, caplog):
     space = ["search.space.scheduler.gamma=[0.1,0.2]", "search.space.method.backbone_lr=[0.1,0.2]"]
     assert search("method=transfer", "scheduler=cosine", "search.trials=1", *space) == 0
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "scheduler.gamma (not of scheduler=cosine)" in said
     assert "method.backbone_lr (the backbone is frozen)" in said
     assert "data.batch_size (typed)" in said

@@ -19,7 +19,7 @@ def run(argv: list[str]) -> int:
     for text in argv:
         if text in ("-m", "--multirun") or _is_sweep(text):
             raise InputError(f"{text}: {ONE_ROW}")
-    argv = [_choice(text) for text in argv]
+    argv = [_mergeable(text) for text in argv]
     # A study brings its name; its rows are left to `train`.
     return run_app("search", SearchConfig, search_values, [*argv, "hydra.mode=RUN"])
 
@@ -34,11 +34,14 @@ def search_values(config: SearchConfig) -> int:
     return search(config)
 
 
-def _choice(text: str) -> str:
-    # Hydra merges, and a list can't be merged into the range that stands there.
+def _mergeable(text: str) -> str:
+    """An override of the space as Hydra can merge it: a list into the range that stands there, any key into any."""
     key, _, value = text.partition("=")
-    is_list = key.lstrip("+").startswith("search.space.") and value.startswith("[")
-    return f"{key}={{choices: {value}}}" if is_list else text
+    bare = key.lstrip("+")
+    if not bare.startswith("search.space."):
+        return text
+    # Mistakes in it are told by the schema, with the nearest valid key.
+    return f"++{bare}={{choices: {value}}}" if value.startswith("[") else f"++{bare}={value}"
 
 
 def _is_sweep(text: str) -> bool:

@@ -18,7 +18,6 @@ from artculture.progress import shown_progress
 from artculture.runs import naming
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
-from artculture.runs.preflight import prepare
 from artculture.runs.resume import Plan
 from artculture.runs.rows import run_rows
 from artculture.runs.study import slots
@@ -87,12 +86,18 @@ def search(config: SearchConfig) -> int:
         if config.resume == "never":
             store.forget()
         store.begin(config)
-        with shown_progress("decoding pictures") as progress:
-            prepare([Row(tuple(typed), config.row(), RunDirectory(path), Plan("start"))], progress)
+        _prepare(Row(tuple(typed), config.row(), RunDirectory(path), Plan("start")))
         trials = _run(config, store, space, typed, place)
         return _finish(store, space, typed, place, trials)
     finally:
         store.close()
+
+
+def _prepare(row: Row) -> None:
+    from artculture.runs.preflight import prepare  # torch waits until the search is known to be sound
+
+    with shown_progress("decoding pictures") as progress:
+        prepare([row], progress)
 
 
 def _make(folder: Path) -> None:

@@ -15,7 +15,6 @@ from artculture.checking import validated
 from artculture.config import TrainConfig, plain
 from artculture.hydra_app import explained_errors, resolved
 from artculture.runs import naming, resume
-from artculture.runs.callbacks import mode_of
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
 from artculture.runs.rows import RowProcess
@@ -196,7 +195,7 @@ def best_accuracy(history: pd.DataFrame, monitor: str) -> float:
         monitor: the column that decides which epoch is the best.
     """
     scores = history[monitor].to_numpy()
-    best = scores.argmin() if mode_of(monitor) == "min" else scores.argmax()
+    best = scores.argmin() if monitor.endswith("loss") else scores.argmax()
     return float(history["val/top1"].to_numpy()[best])
 
 
