@@ -111,7 +111,7 @@ def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
     """Print the trials, the best first, and what mattered."""
     trials = counted(study.get_trials(deepcopy=False))
     ordered = sorted(trials, key=lambda trial: (trial.state != TrialState.COMPLETE, -(trial.value or 0), trial.number))
-    table = Table(title=study.study_name, title_justify="left", title_style="bold", header_style="bold", box=None)
+    table = Table(header_style="bold", box=None)
     for heading in ("trial", "val top-1", "epochs", *(dimension.key.partition(".")[2] for dimension in space)):
         table.add_column(heading, justify="right")
     best = best_trial(trials)
@@ -121,6 +121,7 @@ def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
         style = "bold green" if trial is best else ""
         epochs = str(trial.user_attrs.get("epochs", ""))
         table.add_row(str(trial.number), accuracy, epochs, *shown, style=style)
+    console.print(f"search {study.study_name}", style="bold", highlight=False, soft_wrap=True)
     console.print(table)
     if len(ordered) > MAX_SHOWN:
         console.print(f"… and {len(ordered) - MAX_SHOWN} more")

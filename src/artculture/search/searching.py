@@ -120,11 +120,10 @@ def train_overrides(task: Sequence[str]) -> list[str]:
 def _run(config: SearchConfig, store: TrialStore, space: list[Dimension], typed: list[str], place: Place) -> Trials:
     console = Console(stderr=True)
     places = slots(config)
-    command = shlex.join(["artculture", "search", *config_flags(), *HydraConfig.get().overrides.task])
     with SearchView(console, store, config.search.trials) as view:
 
         def on_end(one: RunningTrial) -> None:
-            _write(config, store, space, place, command)
+            _write(config, store, space, place)
             view.tell(one)
 
         trials = Trials(
@@ -141,11 +140,13 @@ def _run(config: SearchConfig, store: TrialStore, space: list[Dimension], typed:
             view.update(trials)
 
         advance()
+        _write(config, store, space, place)
         run_rows(trials.rows, slots=places, flags=config_flags(), on_change=advance, stop_at_failure=False)
     return trials
 
 
-def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], place: Place, command: str) -> None:
+def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], place: Place) -> None:
+    command = shlex.join(["artculture", "search", *config_flags(), *HydraConfig.get().overrides.task])
     trials = store.trials()
     best = best_trial(trials)
     outcome.write_trials(place.table, trials, space)
