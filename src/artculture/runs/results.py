@@ -37,7 +37,8 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         directory = RunDirectory(folder)
         state = str(directory.status()["state"])
         result = read_json(directory.result) if state == "finished" and directory.result.is_file() else None
-        if result is not None and ("test_top1" in result or "val_top1" not in result):
+        left_alone = result is not None and not any(key.startswith("test_") for key in result)
+        if result is not None and not (left_alone and "val_top1" in result):
             rows.append(_row(result, directory.result))
         elif result is not None:
             others[folder.name] = f"test split not evaluated; validation top-1 {100 * result['val_top1']:.1f} %"

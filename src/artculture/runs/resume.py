@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from artculture.errors import InputError
-from artculture.files import read_json
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
 
@@ -58,10 +57,9 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
 
 
 def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
-    if not directory.result.is_file():
-        return False
     # A run that left the test split alone goes on from its last epoch, which is to evaluate, once that is asked for.
-    return "test_top1" in read_json(directory.result) or not values["trainer"]["evaluate_test"]
+    tested = directory.status().get("tested", True)
+    return directory.result.is_file() and (tested or not values["trainer"]["evaluate_test"])
 
 
 def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:

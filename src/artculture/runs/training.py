@@ -70,7 +70,8 @@ def train_run(config: TrainConfig, directory: RunDirectory, variant: list[str]) 
             raise
         if page is not None:
             page.finish(exit_code=0)
-        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0)
+        tested = {"tested": config.trainer.evaluate_test}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **tested)
     return plan
 
 
