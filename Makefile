@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GRID ?= study=table2 data=sample architecture.weights=auto
+STUDY ?= outputs/table2
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid test test-slow bench-fetch lint format wheel clean
+.PHONY: help setup grid notebooks test test-slow bench bench-fetch torture lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,15 +24,25 @@ grid: setup ## train the six rows of Table 2 on the embedded synthetic sample, p
 	$(BIN)/artculture analyze study.name=table2
 	$(BIN)/artculture report study.name=table2
 
+notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for another) into its notebooks/*.html
+	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html --template classic \
+		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
+
 test: setup ## run the tests (minutes)
 	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered -m "not slow and not gpu"
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
+bench: setup ## measure speed beside torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
+	$(BIN)/python -m benchmarks.speed $(BENCH)
+
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
 	$(BIN)/python benchmarks/fetch_torture.py
 	$(BIN)/python benchmarks/fetch_hub_memory.py
+
+torture: setup ## kill, starve and crowd small studies, and compare with plain Lightning (under 20 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
 
 lint: setup ## check style, formatting and types
 	$(BIN)/ruff check .

@@ -58,7 +58,7 @@ def test_nothing_typed_shows_the_usage_and_is_wrong(capsys):
     assert "usage:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("typed", "hint"), [("trian", "did you mean `train`?"), ("zzz", "choose from: compare,")])
+@pytest.mark.parametrize(("typed", "hint"), [("trian", "did you mean `train`?"), ("zzz", "choose from: analyze,")])
 def test_an_unknown_command(typed, hint, capsys):
     assert cli.main([typed]) == 2
     captured = capsys.readouterr()

@@ -21,7 +21,7 @@ def _stub_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("artculture.models.classifier", "artculture.models.weights.backbones"):
         monkeypatch.setattr(f"{module}.make_backbone", stub)
     monkeypatch.setattr(backbones, "preprocessing_of", lambda *_: STUB_SIZE)
-    monkeypatch.setattr("artculture.runs.training.preprocessing_of", lambda *_: STUB_SIZE)
+    monkeypatch.setattr("artculture.runs.parts.preprocessing_of", lambda *_: STUB_SIZE)
 
 
 def _cases() -> list[tuple[str, ...]]:

@@ -9,7 +9,7 @@ import traceback
 from importlib import import_module
 
 from artculture import __version__
-from artculture.errors import InputError, WorkError, choices_hint
+from artculture.errors import InputError, Interrupted, WorkError, choices_hint
 
 COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     """Run one command.
 
     Returns:
-        0 well; 1 the work failed; 2 the user's input was wrong; 130 interrupted.
+        0 well; 1 the work failed; 2 the user's input was wrong; 75 told to stop by a signal; 130 by Ctrl-C.
     """
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(usage())
@@ -64,6 +64,9 @@ def main(argv: list[str]) -> int:
         return 2 if isinstance(error, InputError) else 1
     except SystemExit as stop:  # argparse's own: it has said what was wrong
         return stop.code if isinstance(stop.code, int) else 2
+    except Interrupted as stop:
+        sys.stderr.write(f"artculture: {stop}; the same command again goes on from here\n")
+        return stop.code
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; the same command again goes on from here\n")
         return 130

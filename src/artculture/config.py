@@ -122,6 +122,9 @@ class Trainer(Section):
     monitor: Literal["val/top1", "val/loss", "val/macro_f1"]
     eval_batches: PositiveInt
     evaluate_test: bool
+    checkpoint_every_minutes: PositiveFloat | None
+    checkpoint_every_steps: PositiveInt | None
+    on_out_of_memory: Literal["halve", "error"]
 
 
 class Logger(Section):

@@ -1,4 +1,4 @@
-"""The two ways a command ends badly; `cli` turns them into one message and an exit code."""
+"""The ways a command ends badly; `cli` turns them into one message and an exit code."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,6 +10,20 @@ class InputError(Exception):
 
 class WorkError(Exception):
     """The input was right, the work failed all the same. Exit code 1."""
+
+
+class Interrupted(BaseException):
+    """Told to stop by a signal, with all work saved that can be gone on from.
+
+    Like KeyboardInterrupt no `Exception`, so that nothing on the way takes it for an error.
+
+    Attributes:
+        code: exit code: 130 after Ctrl-C, else 75 (EX_TEMPFAIL: batch systems may queue the command again).
+    """
+
+    def __init__(self, signal_name: str) -> None:
+        super().__init__(f"interrupted by {signal_name}")
+        self.code = 130 if signal_name == "SIGINT" else 75
 
 
 def reason_of(error: BaseException) -> str:

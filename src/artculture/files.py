@@ -2,29 +2,72 @@
 
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from artculture.errors import InputError
 
+# A temporary file of another machine that was not written to for so long has lost its writer.
+LEFTOVER_SECONDS = 600.0
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """A temporary sibling of `path` that takes its place when the block ends well.
 
-    The sibling's name carries the process id, so two writers never share one; whoever ends last wins whole.
+    The sibling's name carries host and process id, so two writers never share one; whoever ends last wins whole.
+
+    Args:
+        path: the file to write.
+        keep: where the file that was there before goes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    # The new name lives in the folder: without this a power cut may bring the old file back.
+    with suppress(OSError):  # not every file system lets folders be synced
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that are dead: of this machine, or silent for ten minutes."""
+    for leftover in folder.glob(".*.tmp"):
+        host, _, pid = leftover.name.removesuffix(".tmp").rpartition(".")
+        ours = host.endswith(f".{socket.gethostname()}") and pid.isdigit()
+        with suppress(FileNotFoundError):
+            dead = not _lives(int(pid)) if ours else time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+            if dead:
+                leftover.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

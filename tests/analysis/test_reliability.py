@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from artculture.analysis.reliability import bin_table, ece, ece_by_chance, reliability_finding
+from artculture.analysis.reliability import bin_table, ece_by_chance, reliability_finding
+from artculture.runs.calibration import ece
 
 from .synthetic import featurised
 

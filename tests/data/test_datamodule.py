@@ -8,6 +8,7 @@ from artculture.data.datamodule import EpochOrder, PaintingsDataModule
 from artculture.data.draws import derived_seed
 from artculture.data.images import read_pixels
 from artculture.data.transforms import Preprocessing
+from artculture.errors import InputError
 
 PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 STRONG = Augmentation((0.2, 1.0), (0.75, 1.33), flip=True, jitter=0.4, erase=0.5)
@@ -178,3 +179,19 @@ def test_derived_seeds_are_distinct_and_fit_torch():
     assert all(0 <= seed < 2**63 for seed in seeds)
     # as numpy's SeedSequence gives it, on every machine: a change would change every training
     assert derived_seed(0, 1, 2) == 1535930435702422785
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_a_started_epoch_goes_on_after_what_was_seen(make, batches):
+    whole, rest = make().train_dataloader(), make()
+    rest.load_state_dict({"epoch": 2, "batches": batches, "batch_size": 4})
+    loader = rest.train_dataloader()
+    assert len(loader) == len(whole)
+    assert same(epoch_of(whole, 2)[batches:], list(loader))
+    assert same(epoch_of(whole, 3), epoch_of(loader, 3))
+
+
+def test_amid_an_epoch_the_batches_must_be_of_the_same_size(make):
+    make().load_state_dict({"epoch": 2, "batches": 0, "batch_size": 8})
+    with pytest.raises(InputError, match=r"amid an epoch with data\.batch_size=8, so data\.batch_size=4 can't"):
+        make().load_state_dict({"epoch": 2, "batches": 1, "batch_size": 8})

@@ -7,6 +7,8 @@ from lightning.pytorch.callbacks import Callback
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from artculture.errors import WorkError
+
 PLATEAU = {"name": "plateau", "gamma": 0.5, "k": 1}
 
 
@@ -202,3 +204,37 @@ def test_prediction_gives_probabilities_and_rows(make, held_out):
     chances, rows = module.predict_step(next(iter(held_out)), 0)
     assert torch.allclose(chances.sum(dim=1), torch.ones(9))
     assert rows.tolist() == list(range(9))
+
+
+def test_parts_of_a_batch_give_the_whole_batchs_step(make, fit, monkeypatch):
+    def largest(module, limit):
+        real = type(module).forward
+
+        def forward(self, pictures):
+            if self.training and len(pictures) > limit:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return real(self, pictures)
+
+        return forward
+
+    # test_vit has no BatchNorm, whose statistics are those of a part
+    whole, parted = make(architecture="test_vit"), make(architecture="test_vit")
+    parted.load_state_dict(whole.state_dict())
+    one = fit(whole, epochs=2).callback_metrics
+    monkeypatch.setattr(type(parted), "forward", largest(parted, 3))
+    other = fit(parted, epochs=2).callback_metrics
+    assert parted.parts.largest is not None
+    assert float(one["train/loss"]) == pytest.approx(float(other["train/loss"]), rel=1e-4)
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(parted.state_dict()[key], value, rtol=1e-3, atol=1e-5)
+
+
+def test_an_optimiser_that_does_not_fit_is_no_matter_of_batches(make, fit, monkeypatch):
+    def step(self, *_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    module = make()
+    monkeypatch.setattr(module, "_gradients_ready", True, raising=False)
+    monkeypatch.setattr("lightning.LightningModule.optimizer_step", step)
+    with pytest.raises(WorkError, match="no memory for the optimiser itself"):
+        module.optimizer_step(0, 0, None)

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -7,6 +8,7 @@ import pytest
 from artculture.checking import config_folder, validated
 from artculture.config import TrainConfig
 from artculture.hydra_app import resolved
+from artculture.runs.callbacks import Recorder
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
 from artculture.runs.resume import Plan
@@ -32,3 +34,20 @@ def composed_row(composed: Callable[..., TrainConfig], tmp_path: Path) -> Callab
         return Row(overrides, composed(*overrides), RunDirectory(tmp_path / f"run{seed}"), Plan("start"))
 
     return compose
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """Do something at the start of a step, in one launch."""
+
+    @contextmanager
+    def doing(step: int, act: Callable[[], None]) -> Iterator[None]:
+        def on_train_batch_start(self, trainer, *_):
+            if trainer.global_step == step:
+                act()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, "on_train_batch_start", on_train_batch_start, raising=False)
+            yield
+
+    return doing

@@ -52,8 +52,8 @@ def test_time_comes_from_runs_alike_and_memory_from_the_same_batch(run, plan):
         (None, False, "start", "run", 4),
         ({"state": "failed", "error": "no memory"}, False, "retry", "retry (failed: no memory)", 4),
         ({"state": "failed", "error": "x", "epoch": 3}, True, "retry", "resume from epoch 3 of 4 (failed: x)", 1),
-        ({"state": "running", "epoch": 1, "pid": 2**22 + 1}, True, "continue", "resume from epoch 1 of 4", 3),
-        ({"state": "running", "epoch": 1, "pid": os.getpid()}, True, "wait", f"runs now, in process {os.getpid()}", 3),
+        ({"state": "running", "epoch": 1}, True, "continue", "resume from epoch 1 of 4", 3),
+        ({"state": "interrupted", "epoch": 2}, True, "continue", "resume from epoch 2 of 4", 2),
         ({"state": "failed", "epoch": 4}, True, "retry", "only evaluate (failed: None)", 0),
     ],
 )
@@ -68,6 +68,17 @@ def test_a_row_s_state_decides_what_becomes_of_it(composed, tmp_path, status, la
         row.directory.last.touch()
     (planned,) = plan_rows([planned_row(config, row.directory.path)], measure=False)
     assert (planned.action, planned.detail, planned.epochs) == (action, detail, epochs)
+
+
+def test_a_run_that_another_process_trains_is_waited_for(composed, tmp_path):
+    config = composed("trainer.max_epochs=4", "data=sample", "data.image_size=64")
+    directory = planned_row(config, tmp_path / "outputs" / "s" / "r").directory
+    directory.make()
+    directory.set_status("running", epoch=1)
+    with directory.held():
+        (planned,) = plan_rows([planned_row(config, directory.path)], measure=False)
+    assert (planned.action, planned.epochs) == ("wait", 3)
+    assert f"process {os.getpid()} of " in planned.detail
 
 
 def test_a_finished_run_is_skipped_and_shown_so(run, train, capsys):

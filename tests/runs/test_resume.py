@@ -58,6 +58,12 @@ def test_finished_without_a_result_is_not_finished(run):
     assert plan(directory, VALUES, "auto") == Plan("continue", directory.last)
 
 
+def test_a_run_killed_between_two_checkpoints_goes_on_from_the_older(run):
+    directory = run("running")
+    directory.last.rename(directory.previous)
+    assert plan(directory, VALUES, "auto") == Plan("continue", directory.previous)
+
+
 def test_a_checkpoint_without_a_config_is_not_trusted(run):
     assert plan(run("running", config=False), VALUES, "auto") == Plan("start")
 

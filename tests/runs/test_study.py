@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artculture.runs.rows import RowProcess, command_of, run_rows
+from artculture.runs.interruption import listening
+from artculture.runs.rows import HELD_ELSEWHERE, RowProcess, command_of, run_rows
 from artculture.runs.study import slots
 from tests.conftest import STUB
 
@@ -96,6 +97,98 @@ def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_j
     run_rows(processes, slots=[None], flags=[], on_change=lambda: None, stop_at_failure=False)
     assert (processes[0].state, processes[0].error) == ("failed", "killed by SIGKILL")
     assert read_json(row.directory.path / "status.json")["state"] == "failed"
+
+
+def in_state(row, state, **facts):
+    row.directory.make()
+    row.directory.set_status(state, **facts)
+    if state == "finished":
+        row.directory.result.touch()
+
+
+def run_all(rows, **changes):
+    processes = [RowProcess(row) for row in rows]
+    usual = {"slots": [None], "flags": [], "on_change": lambda: None, "stop_at_failure": False}
+    run_rows(processes, **{**usual, **changes})
+    return processes
+
+
+# What a row's process does: says that it ran, and ends well.
+RAN = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write('ran\\n')"
+
+
+@pytest.fixture
+def ran(monkeypatch, tmp_path):
+    """Replaces the rows' processes; tells how many were started."""
+    file = tmp_path / "ran"
+    monkeypatch.setattr("artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", RAN, str(file)])
+    monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.1)
+    return lambda: len(file.read_text().splitlines()) if file.exists() else 0
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "started"),
+    [("finished", "finished", 0), ("failed", "failed", 0), ("interrupted", "finished", 1), ("running", "finished", 1)],
+)
+def test_a_row_held_elsewhere_is_waited_for_and_taken_over_where_its_owner_died(
+    composed_row, ran, left, state, started
+):
+    held, free = composed_row(0), composed_row(1)
+    held.directory.make()
+    seen = []
+
+    def on_change():
+        seen.append(1)
+        if len(seen) == 3:
+            in_state(held, left, error="why")
+            lease.__exit__(None, None, None)
+
+    lease = held.directory.held()
+    lease.__enter__()
+    processes = run_all([held, free], on_change=on_change)
+    assert [process.state for process in processes] == [state, "finished"]
+    assert ran() == 1 + started
+
+
+def test_a_row_whose_process_lost_the_race_is_looked_at_again(composed_row, monkeypatch):
+    row = composed_row()
+
+    def lose(*_):
+        in_state(row, "finished")
+        return [sys.executable, "-c", f"raise SystemExit({HELD_ELSEWHERE})"]
+
+    monkeypatch.setattr("artculture.runs.rows.command_of", lose)
+    monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.1)
+    assert run_all([row])[0].state == "finished"
+
+
+SAVES = """
+import json, pathlib, signal, sys, time
+def save(*_):
+    pathlib.Path(sys.argv[1], "status.json").write_text(json.dumps({"state": "interrupted", "error": "by SIGTERM"}))
+    raise SystemExit(75)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path(sys.argv[1], "ready").touch()
+time.sleep(600)
+"""
+
+
+def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypatch):
+    rows = [composed_row(0), composed_row(1)]
+    monkeypatch.setattr(
+        "artculture.runs.rows.command_of", lambda row, *_: [sys.executable, "-c", SAVES, str(row.directory.path)]
+    )
+    with listening() as interruption, interruption.deferred():
+
+        def ask():
+            if (rows[0].directory.path / "ready").exists() and not interruption.asked:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        processes = run_all(rows, on_change=ask, interruption=interruption)
+    assert [(p.state, p.error) for p in processes] == [
+        ("interrupted", "by SIGTERM"),
+        ("skipped", "not started: SIGINT"),
+    ]
 
 
 def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):

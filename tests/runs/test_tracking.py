@@ -3,23 +3,30 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from artculture.runs import tracking
 from artculture.runs.callbacks import Recorder
+from artculture.runs.tracking import History
 from tests.conftest import STUB
+from tests.runs.wandb_server import serving
+
+
+def leet(page: Path, *flags: str) -> str:
+    wandb = Path(sys.executable).parent / "wandb"
+    command = str(wandb) if wandb.exists() else shutil.which("wandb") or "wandb"
+    argv = [command, "leet", "inspect", "--json", *flags, str(page)]
+    return subprocess.run(argv, capture_output=True, check=True, text=True).stdout
 
 
 def inspect(run: Path) -> list[dict[str, Any]]:
     """What each offline W&B run of a run directory really holds, by W&B's own reader."""
-    wandb = Path(sys.executable).parent / "wandb"
-    command = str(wandb) if wandb.exists() else shutil.which("wandb") or "wandb"
-    found = sorted(run.glob("wandb/offline-run-*"))
-    argv = [command, "leet", "inspect", "--summary", "--json"]
-    return [json.loads(subprocess.run([*argv, str(f)], capture_output=True, check=True).stdout) for f in found]
+    return [json.loads(leet(page, "--summary")) for page in sorted(run.glob("wandb/offline-run-*"))]
 
 
 def test_a_runs_page_holds_config_best_and_last_and_predictions(train, only_run, read_json):
@@ -48,10 +55,91 @@ def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, o
     (failed,) = inspect(only_run())
     assert (failed["exit_code"], failed["state"]) == (1, "failed")
     assert train(logger="wandb_offline") == 0
-    first, second = inspect(only_run())
-    assert first["run_id"] == second["run_id"]
+    (second,) = inspect(only_run())
+    assert failed["run_id"] == second["run_id"]
     assert train("resume=never", logger="wandb_offline") == 0
-    assert inspect(only_run())[-1]["run_id"] != first["run_id"]
+    assert inspect(only_run())[-1]["run_id"] != failed["run_id"]
+
+
+class Run:
+    """As much of a W&B run as a history needs."""
+
+    def __init__(self, step=0, broken=False):
+        self.step, self.broken, self.told = step, broken, []
+        self.id, self.dir = "id", "/nowhere/run-1-id/files"
+
+    def log(self, row, step, commit):
+        if self.broken:
+            raise BrokenPipeError("the service died")
+        assert commit
+        self.told.append((step, row["train/loss"]))
+        self.step = step + 1
+
+
+ROWS = pd.DataFrame({"epoch": ["0", "1", "2"], "train/loss": ["2.5", "1.25", "0.5"]})
+
+
+@pytest.mark.parametrize(("reached", "told"), [(0, [0, 1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])
+def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, told):
+    run = Run(step=reached)
+    history = History(run)
+    history.catch_up(ROWS)
+    history.log({"epoch": 3, "train/loss": 0.25})
+    assert [step for step, _ in run.told] == told
+    assert all(loss == [2.5, 1.25, 0.5, 0.25][step] for step, loss in run.told)
+
+
+def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
+    history = History(Run(broken=True))
+    history.catch_up(ROWS)
+    assert caplog.text.count("training goes on without it") == 1
+
+
+def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, at_step):
+    def die():
+        raise RuntimeError("the machine went down")
+
+    with at_step(7, die):
+        assert train("trainer.checkpoint_every_steps=2", logger="wandb_offline") == 1
+    assert train(logger="wandb_offline") == 0
+    (page,) = only_run().glob("wandb/offline-run-*/*.wandb")
+    metrics = pd.read_csv(only_run() / "metrics.csv")
+    steps = history_of(page)
+    assert [row["_step"] for row in steps] == [0, 1, 2, 3]
+    assert [row["train/loss"] for row in steps[:3]] == pytest.approx(list(metrics["train/loss"]), abs=0)
+
+
+def history_of(page: Path) -> list[dict[str, Any]]:
+    """Every row of an offline file, by W&B's own reader."""
+    records = [json.loads(line) for line in leet(page).splitlines()]
+    return [record["history"]["item"] for record in records if record["type"] == "history"]
+
+
+def test_a_server_that_resets_midway_stops_nothing(pictures, only_run, tmp_path, read_json):
+    typed = ["data=folder", f"data.root={pictures}", "data.image_size=32", "trainer.max_epochs=4", *STUB]
+    with serving() as server:
+        environment = {
+            **os.environ,
+            "WANDB_MODE": "online",
+            "WANDB_BASE_URL": server.url,
+            "WANDB_API_KEY": "x" * 40,
+            "ARTCULTURE_WANDB_TIMEOUT": "300",
+            "ARTCULTURE_WANDB_FINISH_TIMEOUT": "1",
+        }
+        argv = [sys.executable, "-m", "artculture", "train", *typed]
+        with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            while not list(tmp_path.glob("outputs/*/*/metrics.csv")) and process.poll() is None:
+                time.sleep(0.02)
+            server.broken.set()
+            said = process.stderr.read()
+        assert process.returncode == 0, said
+        assert "logging offline" not in said
+        assert server.dropped > 0
+    assert read_json(only_run() / "status.json")["state"] == "finished"
+    assert len(pd.read_csv(only_run() / "metrics.csv")) == 4
+    # What the server did not take is whole on disk, for `wandb sync`.
+    (page,) = only_run().glob("wandb/run-*/*.wandb")
+    assert [row["_step"] for row in history_of(page)] == [0, 1, 2, 3, 4]
 
 
 def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 import yaml
 
 from artculture.runs.callbacks import Recorder
+from tests.runs.same_run import assert_same_run
 
 Train = Callable[..., int]
 
@@ -57,13 +59,41 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
     assert train(*overrides, "study.name=stopped") == 0
     resumed = tmp_path / "outputs" / "stopped" / whole.name
 
-    assert _same_tensors(whole / "checkpoints/last.ckpt", resumed / "checkpoints/last.ckpt")
-    assert _same_tensors(whole / "checkpoints/best.ckpt", resumed / "checkpoints/best.ckpt")
-    assert (whole / "predictions.csv").read_bytes() == (resumed / "predictions.csv").read_bytes()
-    left, right = (pd.read_csv(run / "metrics.csv").drop(columns="seconds") for run in (whole, resumed))
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
+    assert_same_run(whole, resumed)
+    left = pd.read_csv(whole / "metrics.csv")
     assert left["lr/head"].nunique() > 1
     assert left["val/loss"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "every", "stops"),
+    [
+        # 5 batches an epoch: after its first, in its middle, before and after its last
+        ("step", 1, [1, 3, 4, 5, 12]),
+        ("plateau", 2, [8, 14]),
+        ("cosine", 3, [13, 13]),
+    ],
+)
+def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
+    overrides = ["trainer.max_epochs=4", "architecture.head.dropout=0.3", "augment=strong", *SCHEDULES[schedule]]
+    overrides.append(f"trainer.checkpoint_every_steps={every}")
+    assert train(*overrides, "study.name=undisturbed") == 0
+    for stop in stops:
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, "on_train_batch_start", _die_at_step(stop), raising=False)
+            assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    assert_same_run(
+        *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
+    )
+
+
+def _die_at_step(step: int):
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == step:
+            raise RuntimeError("the machine went down")
+
+    return on_train_batch_start
 
 
 def _die_at_epoch(epoch: int):
@@ -72,19 +102,6 @@ def _die_at_epoch(epoch: int):
             raise RuntimeError("the machine went down")
 
     return on_train_epoch_start
-
-
-def _same_tensors(one: Path, other: Path) -> bool:
-    left, right = _tensors(one), _tensors(other)
-    return left.keys() == right.keys() and all(torch.equal(left[key], right[key]) for key in left)
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    content = torch.load(path, weights_only=True)
-    found = dict(content["state_dict"])
-    for optimizer in content.get("optimizer_states", []):
-        found |= {f"momentum {i}": state["momentum_buffer"] for i, state in optimizer["state"].items()}
-    return found
 
 
 def test_a_failed_run_says_why_and_is_retried(train, only_run, read_json, monkeypatch, capsys):
@@ -189,10 +206,24 @@ def test_cached_features_resume_bit_exactly(train, tmp_path, monkeypatch):
         patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(2))
         assert train("method=transfer", "study.name=stopped") == 1
     assert train("method=transfer", "study.name=stopped") == 0
-    whole, resumed = (
-        next(tmp_path.glob(f"outputs/{name}/*/checkpoints/last.ckpt")) for name in ("undisturbed", "stopped")
+    assert_same_run(
+        *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
     )
-    assert _same_tensors(whole, resumed)
+
+
+def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatch):
+    def die(*_):
+        raise RuntimeError("the machine went down")
+
+    overrides = ["trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8"]
+    assert train(*overrides, "study.name=undisturbed") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("artculture.runs.training._predict_best", die)
+        assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    runs = [next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped")]
+    assert_same_run(*runs)
+    assert len({json.loads((run / "result.json").read_text())["epochs"] for run in runs}) == 1
 
 
 def test_early_stopping_stops(train, only_run):

@@ -83,7 +83,10 @@ def _from_features(subject: Subject, featurised: Featurised, seed: int) -> list[
     def picture(position: int) -> NDArray[uint8]:
         return subject.paintings.cache.image(int(selection.rows[position]))
 
-    return [*culture_findings(featurised, about, picture, seed), neighbours(featurised, picture=picture)]
+    findings = culture_findings(featurised, about, picture, seed)
+    if {"train", "test"} <= set(featurised.split.tolist()):
+        findings.append(neighbours(featurised, picture=picture))
+    return findings
 
 
 def _about(subject: Subject, featurised: Featurised, seed: int) -> dict[str, Any]:
@@ -123,4 +126,4 @@ def log_findings(run: RunDirectory, index: Path) -> None:
     try:
         tracking.log_figures(opened, index.parent, read_json(index)["findings"])
     finally:
-        opened.finish(quiet=True)
+        tracking.close_page(opened, 0)

@@ -105,7 +105,8 @@ def _key(subject: Subject) -> str:
 
 def _read(file: Path, n: int) -> Vectors | None:
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        # Opened here: np.load leaves a damaged file open.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             features, logits = stored["features"], stored["logits"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged: computed anew
         return None

@@ -44,7 +44,7 @@ def neighbours(featurised: Featurised, k: int = 5, picture: Picture | None = Non
     share, chance = numbers["nearest_same_culture"], numbers["random_same_culture"]
     caption = (
         f"Each test painting beside the {k} training paintings whose features point most nearly the same way (cosine "
-        f"similarity, 1 is the same direction). A green frame is the same culture, a red one another. The nearest "
+        f"similarity, 1 is the same direction). A teal frame is the same culture, a red one another. The nearest "
         f"neighbour has the painting's own culture in {100 * share:.1f} % of {len(test)} test paintings; a training "
         f"painting drawn at random would in {100 * chance:.1f} %."
     )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from artculture.analysis import look
 from artculture.analysis.finding import Finding
 from artculture.analysis.subject import Featurised
+from artculture.runs.calibration import BINS, bins_of, ece
 from artculture.runs.intervals import wilson
 
 NAME, TITLE = "reliability", "Can the probabilities be believed?"
-BINS = 15
 DRAWS = 2000
 
 
@@ -50,29 +50,17 @@ def reliability_finding(featurised: Featurised, seed: int = 0) -> Finding:
     )
 
 
-def ece(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Expected calibration error over bins of equal width: the mean gap of accuracy and confidence, weighted."""
-    place = _bin(confidences, bins)
-    gap = np.bincount(place, weights=right - confidences, minlength=bins)
-    return float(np.abs(gap).sum() / len(confidences))
-
-
 def ece_by_chance(confidences: NDArray[np.float64], seed: int, bins: int = BINS) -> list[float]:
     """Mean and 95th percentile of the ECE that true probabilities would show on so few paintings."""
     drawn = np.random.default_rng(seed).random((DRAWS, len(confidences))) < confidences
-    member = np.eye(bins)[_bin(confidences, bins)]
+    member = np.eye(bins)[bins_of(confidences, bins)]
     errors = np.abs((drawn - confidences) @ member).sum(axis=1) / len(confidences)
     return [float(errors.mean()), float(np.percentile(errors, 95))]
 
 
-def _bin(confidences: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    # Bins are open below and closed above, as in Guo et al. 2017.
-    return np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
-
-
 def bin_table(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> pd.DataFrame:
     """One row a bin that holds paintings: limits, paintings, confidence, accuracy with its Wilson interval."""
-    place = _bin(confidences, bins)
+    place = bins_of(confidences, bins)
     rows = []
     for index in np.unique(place):
         mine = place == index

@@ -1,14 +1,18 @@
 """What an analysis looks at: a trained classifier and paintings, and what the one makes of the others."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artculture.data.paintings import Paintings
-from artculture.models.classifier import CultureClassifier
-from artculture.runs.directory import RunDirectory
+if TYPE_CHECKING:  # figures are drawn from arrays alone: without torch
+    from artculture.data.paintings import Paintings
+    from artculture.models.classifier import CultureClassifier
+    from artculture.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)

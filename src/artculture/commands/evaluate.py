@@ -41,7 +41,8 @@ def _show(result: dict[str, Any]) -> None:
 
     console = Console()
     what = f"{result['run'] or result['checkpoint']} on {result['data']} ({result['split']}: {result['n']} paintings)"
-    numbers = Table(title=what, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
+    console.print(what, style="bold", markup=False, highlight=False, soft_wrap=True)
+    numbers = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading, justify in (("", "left"), ("percent", "right"), ("95 % interval", "right")):
         numbers.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for name, word in (("top1", "top-1"), ("top3", "top-3"), ("macro_f1", "macro-F1")):

@@ -14,9 +14,10 @@ def train(config: TrainConfig) -> int:
     from artculture.logs import configure_logging
     from artculture.runs.directory import RunDirectory
     from artculture.runs.grid import planned_row
+    from artculture.runs.lease import HeldElsewhereError
     from artculture.runs.naming import named_run
     from artculture.runs.planning import show_plan
-    from artculture.runs.rows import ROW_OF_STUDY, end_with_study
+    from artculture.runs.rows import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
     from artculture.runs.study import show_table
 
     configure_logging()
@@ -26,7 +27,14 @@ def train(config: TrainConfig) -> int:
         return show_plan([planned_row(config, path)], at_once=1)
     from artculture.runs.training import train_run  # torch waits until there is something to train
 
-    train_run(config, RunDirectory(path), variant)
-    if ROW_OF_STUDY not in os.environ:
+    of_study = ROW_OF_STUDY in os.environ
+    try:
+        # A study has other rows to go on with; alone it is worth a wait.
+        train_run(config, RunDirectory(path), variant, patience=0.0 if of_study else None)
+    except HeldElsewhereError:
+        if of_study:
+            return HELD_ELSEWHERE
+        raise
+    if not of_study:
         show_table(path.parent)
     return 0

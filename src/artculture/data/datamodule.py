@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightning as L
@@ -15,6 +16,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
 from artculture.data.transforms import Preprocessing
+from artculture.errors import InputError
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Key = tuple[int, int]
@@ -23,15 +25,38 @@ Key = tuple[int, int]
 RESIDENT_SHARE = 0.25
 
 
-class EpochOrder(Sampler[Key]):
-    """(epoch, position) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
+@dataclass(frozen=True)
+class Position:
+    """Where a training stands: `batches` of `epoch` are done, fewer than the epoch has."""
 
-    The epoch travels with each position: loader workers keep their own copy of the dataset and would not hear
+    epoch: int = 0
+    batches: int = 0
+
+
+def position(trainer: L.Trainer) -> Position:
+    """Where a trainer's fit stands between two steps."""
+    done = trainer.fit_loop.batch_idx + 1
+    if done >= trainer.num_training_batches:
+        return Position(trainer.current_epoch + 1)
+    return Position(trainer.current_epoch, done)
+
+
+class EpochOrder(Sampler[Key]):
+    """(epoch, place) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
+
+    The epoch travels with each place: loader workers keep their own copy of the dataset and would not hear
     of a new epoch otherwise.
+
+    Args:
+        length: number of pictures.
+        seed: of the shuffling.
+        epoch: the first one.
+        skip: pictures of the first epoch that were seen before; its length stays what it was.
     """
 
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
+    def __init__(self, length: int, seed: int, epoch: int = 0, skip: int = 0) -> None:
+        self.length, self.seed, self.epoch = length, seed, epoch
+        self.first_epoch, self.skip = epoch, skip
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -41,7 +66,8 @@ class EpochOrder(Sampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        return iter([(self.epoch, int(position)) for position in order])
+        skip = self.skip if self.epoch == self.first_epoch else 0
+        return iter([(self.epoch, int(place)) for place in order[skip:]])
 
 
 class SplitDataset(Dataset[Batch]):
@@ -99,6 +125,7 @@ class PaintingsDataModule(L.LightningDataModule):
         self.augmentation = augmentation or Augmentation()
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
         self.seed, self.num_workers = seed, num_workers
+        self._start = Position()
         self._paintings: Paintings | None = None
         self._resident: ResidentBatches | None = None
 
@@ -123,6 +150,25 @@ class PaintingsDataModule(L.LightningDataModule):
         paintings = self.paintings
         return BatchMaker(paintings.cache, paintings.selection.rows, self.preprocessing, augmentation, self.seed)
 
+    def state_dict(self) -> dict[str, Any]:
+        if self.trainer is None:
+            return {}
+        return {**asdict(position(self.trainer)), "batch_size": self.batch_size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a training stood.
+
+        Raises:
+            InputError: the checkpoint was written amid an epoch, with batches of another size.
+        """
+        start = Position(state_dict["epoch"], state_dict["batches"])
+        if start.batches and state_dict["batch_size"] != self.batch_size:
+            raise InputError(
+                f"the checkpoint was written amid an epoch with data.batch_size={state_dict['batch_size']}, so "
+                f"data.batch_size={self.batch_size} can't go on from it: take the same, or one from an epoch's end"
+            )
+        self._start = start
+
     def train_dataloader(self) -> DataLoader[Batch]:
         rows = self.paintings.selection.members("train")
         resident = self._resident is not None
@@ -130,11 +176,15 @@ class PaintingsDataModule(L.LightningDataModule):
         return DataLoader(
             dataset,
             self.batch_size,
-            sampler=EpochOrder(len(rows), self.seed),
+            sampler=self.order(len(rows)),
             drop_last=self.drops_last(len(rows)),
             collate_fn=as_it_is,
             **self._workers(0 if resident else self.num_workers),
         )
+
+    def order(self, pictures: int) -> EpochOrder:
+        """The order of training pictures, from where the training stands."""
+        return EpochOrder(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size)
 
     def drops_last(self, pictures: int) -> bool:
         """Whether an epoch's last batch is left out: one of a single picture can't be normalised by BatchNorm."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker
-from artculture.data.datamodule import Batch, EpochOrder, Key, PaintingsDataModule, as_it_is
+from artculture.data.datamodule import Batch, Key, PaintingsDataModule, as_it_is, position
 from artculture.files import replacing
 
 log = logging.getLogger(__name__)
@@ -117,9 +118,17 @@ class FrozenFeatures(L.LightningDataModule):
         folder = self.pictures.choice.cache_folder / "features" / digest
         return FeatureViews(make, rows, self.embed, folder, self.pictures.eval_batch_size)
 
+    def state_dict(self) -> dict[str, Any]:
+        if self.trainer is None:
+            return {}
+        return {**asdict(position(self.trainer)), "batch_size": self.pictures.batch_size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.pictures.load_state_dict(state_dict)
+
     def train_dataloader(self) -> DataLoader[Batch]:
         dataset = _FeatureDataset(self._train, self.pictures.paintings.selection.labels, self.views)
-        order = EpochOrder(len(dataset), self.pictures.seed)
+        order = self.pictures.order(len(dataset))
         drop_last = self.pictures.drops_last(len(dataset))
         return DataLoader(dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=as_it_is)
 

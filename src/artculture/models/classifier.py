@@ -1,5 +1,6 @@
 """The LightningModule: one painting in, logits over cultures out; loss, metrics, optimiser and schedule."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -7,19 +8,24 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from artculture.data.datamodule import Batch
+from artculture.data.datamodule import Batch, position
 from artculture.data.draws import derived_seed
 from artculture.data.transforms import Preprocessing, normalise
+from artculture.errors import WorkError, reason_of
 from artculture.models.backbones import make_backbone
+from artculture.models.memory import Parts, is_out_of_memory
 from artculture.models.network import Network, make_head
 from artculture.models.schedules import Schedule, make_scheduler
+from artculture.models.watch import LossWatch
 from artculture.models.weights import RANDOM, Start, load_start
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
+# A loss so many times that of guessing is lost for good.
+DIVERGED_TIMES_CHANCE = 1000
 
 
 class CultureClassifier(L.LightningModule):
@@ -39,6 +45,9 @@ class CultureClassifier(L.LightningModule):
         head_lr, backbone_lr, momentum, nesterov, weight_decay, label_smoothing: of SGD and the loss.
         channels_last: memory format.
         seed: of everything the training step draws (dropout).
+
+    Attributes:
+        halve_when_full: whether a batch that does not fit into memory is worked through in parts.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class CultureClassifier(L.LightningModule):
         self.temperature = 1.0
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
+        self.halve_when_full = True
         self.configure_network()
         self.configure_losses()
         self.configure_metrics()
@@ -85,10 +95,17 @@ class CultureClassifier(L.LightningModule):
         self.train_loss = nn.CrossEntropyLoss(label_smoothing=self.hyper["label_smoothing"])
         # Validation is judged without smoothing, so that it can be compared between methods.
         self.eval_loss = nn.CrossEntropyLoss()
+        self.watch = LossWatch(DIVERGED_TIMES_CHANCE * math.log(max(2, len(self.classes))))
+        self.parts = Parts(
+            "training", "take a smaller data.batch_size or data.image_size, or trainer.precision=16-mixed"
+        )
+        self.eval_parts = Parts("evaluation", "take a smaller trainer.eval_batches, data.batch_size or data.image_size")
 
     def configure_metrics(self) -> None:
         n = len(self.classes)
         self.train_top1 = MulticlassAccuracy(n, average="micro")
+        # Its own look at NaN would wait for the device at every step; `watch` looks instead.
+        self.train_mean_loss = MeanMetric(nan_strategy="disable")
         self.val_metrics = MetricCollection(
             {
                 "top1": MulticlassAccuracy(n, average="micro"),
@@ -152,29 +169,81 @@ class CultureClassifier(L.LightningModule):
         return features.float(), cast(Tensor, self.network.head(features)).float()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        self._seed_step()
+
+    def _seed_step(self) -> None:
         # Dropout as a function of (seed, step): a resumed run draws what the undisturbed one would have drawn.
         torch.manual_seed(derived_seed(self.hyper["seed"], 1, self.global_step, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch, or of its last part: gradients of the parts before it are there already."""
         pictures, labels, _ = batch
-        logits = self(pictures)
-        loss: Tensor = self.train_loss(logits, labels)
-        self.train_top1(logits, labels)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
+        self._gradients_ready, self._batch_length = False, len(labels)
+        sizes = self.parts.sizes(len(labels))
+        if len(sizes) > 1:
+            cast(Any, self.optimizers()).optimizer.zero_grad()
+        losses, all_logits = [], []
+        for part, truth in zip(torch.split(pictures, sizes), torch.split(labels, sizes), strict=True):
+            logits = self(part)
+            loss: Tensor = self.train_loss(logits, truth) * (len(truth) / len(labels))
+            losses.append(loss.detach())
+            all_logits.append(logits.detach())
+            if len(losses) < len(sizes):
+                self.trainer.strategy.backward(loss, None)
+        self._done = (torch.stack(losses).sum(), torch.cat(all_logits), labels)
+        self.log("train/loss", self.train_mean_loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log("train/top1", self.train_top1, on_step=False, on_epoch=True)
         return loss
 
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        # Lightning zeroes between the step's loss and its gradients: too late where parts have left theirs.
+        if len(self.parts.sizes(self._batch_length)) == 1:
+            optimizer.zero_grad()
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        self._gradients_ready = True
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """One step, tried again with smaller parts where memory runs out before anything has changed."""
+        while True:
+            try:
+                super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._gradients_ready:
+                    raise WorkError(f"no memory for the optimiser itself ({reason_of(error)})") from error
+                reason = reason_of(error)
+            # Outside of the `except`: its traceback holds what is to be freed.
+            self.parts.halve(self._batch_length, reason, allowed=self.halve_when_full and self.trainer.world_size == 1)
+            self._seed_step()
+        loss, logits, labels = self._done
+        self.watch.see(loss, self.global_step)
+        self.train_mean_loss.update(loss, weight=len(labels))
+        self.train_top1.update(logits, labels)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, labels, _ = batch
-        logits = self(pictures)
+        logits = self._eval_logits(pictures)
         self.val_metrics.update(logits, labels)
         self.log("val/loss", self.eval_loss(logits, labels), batch_size=len(labels))
         self.log_dict(self.val_metrics)
 
+    def _eval_logits(self, pictures: Tensor) -> Tensor:
+        while True:
+            try:
+                return torch.cat([self(part) for part in torch.split(pictures, self.eval_parts.sizes(len(pictures)))])
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = reason_of(error)
+            self.eval_parts.halve(len(pictures), reason, allowed=self.halve_when_full)
+
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
         """Probabilities float32 N x classes and the rows they belong to, int64 N."""
         pictures, _, rows = batch
-        return self(pictures).softmax(dim=1), rows
+        return self._eval_logits(pictures).softmax(dim=1), rows
 
     def configure_optimizers(self) -> Any:
         hyper = self.hyper
@@ -199,21 +268,20 @@ class CultureClassifier(L.LightningModule):
         epochs = self.trainer.max_epochs or 1
         steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
         scheduler = make_scheduler(Schedule(**hyper["schedule"]), optimizer, steps, epochs)
+        interval = "step" if Schedule(**hyper["schedule"]).by_step else "epoch"
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss", "strict": False},
+            "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "val/loss", "strict": False},
         }
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Nothing: Lightning would step after the checkpoint is written, and a resume would miss that step.
+        """Move a schedule by step; one by epoch is left to `on_train_epoch_end`.
 
-        `on_train_epoch_end` (before the checkpoint) and `on_train_batch_end` step instead; Lightning still
-        saves and restores the schedule's state.
+        Lightning would step after the checkpoint of the epoch is written, and a resume would miss that step; it
+        still saves and restores the schedule's state.
         """
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if Schedule(**self.hyper["schedule"]).by_step:
-            cast(Any, self.lr_schedulers()).step()
+            scheduler.step()
 
     def on_train_epoch_end(self) -> None:
         for group in cast(Any, self.optimizers()).param_groups:
@@ -237,3 +305,26 @@ class CultureClassifier(L.LightningModule):
             "untouched": list(self.start.untouched),
             **self.provenance,
         }
+        checkpoint["parts"] = {"training": self.parts.largest, "evaluation": self.eval_parts.largest}
+        # At an epoch's end its sums are told and done with.
+        amid = position(self.trainer).batches > 0
+        checkpoint["sums"] = {name: _sums(metric) for name, metric in self._running_metrics().items() if amid}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        parts = checkpoint.get("parts", {})
+        self.parts.largest, self.eval_parts.largest = parts.get("training"), parts.get("evaluation")
+        for name, metric in self._running_metrics().items():
+            if name in checkpoint.get("sums", {}):
+                _set_sums(metric, checkpoint["sums"][name])
+
+    def _running_metrics(self) -> dict[str, Metric]:
+        return {"loss": self.train_mean_loss, "top1": self.train_top1}
+
+
+def _sums(metric: Metric) -> dict[str, Tensor]:
+    return {key: cast(Tensor, value).clone() for key, value in metric.metric_state.items()}
+
+
+def _set_sums(metric: Metric, sums: dict[str, Tensor]) -> None:
+    for key, value in sums.items():
+        setattr(metric, key, value.to(metric.device))

@@ -51,10 +51,7 @@ def calibrated(probabilities: NDArray[np.floating], temperature: float) -> NDArr
 
 
 def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64], bins: int = BINS) -> float | None:
-    """The expected calibration error (ECE): how far confidence and accuracy lie apart, 0..1.
-
-    Paintings are binned by the probability of their predicted culture, in bins of equal width, (0, 1/15] to
-    (14/15, 1]; the bins' gaps between mean confidence and accuracy are averaged, weighted by their paintings.
+    """The expected calibration error (see `ece`) of predictions.
 
     Args:
         probabilities: N x classes.
@@ -66,11 +63,23 @@ def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.in
     """
     if len(labels) == 0:
         return None
-    confidence = np.asarray(probabilities, dtype=np.float64).max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    confidences = np.asarray(probabilities, dtype=np.float64).max(axis=1)
+    return ece(confidences, probabilities.argmax(axis=1) == labels, bins)
+
+
+def ece(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> float:
+    """The expected calibration error (ECE): how far confidence and accuracy lie apart, 0..1.
+
+    Paintings are binned by the probability of their predicted culture, in bins of equal width; the bins' gaps between
+    mean confidence and accuracy are averaged, weighted by their paintings.
+    """
+    gaps = np.bincount(bins_of(confidences, bins), weights=right - confidences, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidences))
+
+
+def bins_of(confidences: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """The bin of each confidence, counted from 0: (0, 1/15] to (14/15, 1], as in Guo et al. 2017."""
+    return np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def calibration_part(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:

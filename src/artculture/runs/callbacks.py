@@ -1,53 +1,78 @@
-"""What happens beside the training step: checkpoints, the row of metrics.csv and the status of each epoch."""
+"""What happens beside the training step: the row of metrics.csv, the status of each epoch, stopping early."""
 
 import logging
+import math
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pandas as pd
-import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
+from artculture.errors import WorkError
 from artculture.files import replacing
+from artculture.models.classifier import CultureClassifier
+from artculture.runs.checkpoints import mode_of
 from artculture.runs.directory import RunDirectory
+from artculture.runs.tracking import History
 
 log = logging.getLogger(__name__)
+
+# Steps between two looks at whether the loss is still a number.
+LOOK_EVERY_STEPS = 50
 
 COLUMNS = ("epoch", "train/loss", "train/top1", "val/loss", "val/top1", "val/top3", "val/macro_f1")
 
 
-def mode_of(monitor: str) -> str:
-    return "min" if monitor.endswith("loss") else "max"
+class EarlyStop(EarlyStopping):
+    """Early stopping that also stays stopped when a launch finds the training over."""
 
-
-class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it, without a second copy of it in memory."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with replacing(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
-
-
-def checkpoint_callbacks(directory: RunDirectory, monitor: str) -> list[Callback]:
-    """One for the best epoch (weights alone), one for the last (all that a resume needs).
-
-    Two, because `save_last` beside a monitored top-k does not mean the last epoch.
-    """
-    folder = directory.best.parent
-    common: dict[str, Any] = {
-        "dirpath": folder,
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    best = ModelCheckpoint(filename="best", monitor=monitor, mode=mode_of(monitor), save_weights_only=True, **common)
-    return [best, ModelCheckpoint(filename="last", **common)]
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        stored = checkpoint.get("callbacks", {}).get(self.state_key, {})
+        if stored.get("stopped_epoch") or stored.get("wait_count", 0) >= self.patience:
+            trainer.should_stop = True
 
 
 def early_stopping(monitor: str, patience: int) -> Callback:
-    return EarlyStopping(monitor, patience=patience, mode=mode_of(monitor), check_on_train_epoch_end=True)
+    return EarlyStop(monitor, patience=patience, mode=mode_of(monitor), check_on_train_epoch_end=True)
+
+
+class DivergenceGuard(Callback):
+    """Ends a run whose loss is no number any more, before a checkpoint could keep that; looks now and then only.
+
+    The look waits for the device, so it is taken at most every few steps.
+    """
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        if trainer.fit_loop.batch_idx % LOOK_EVERY_STEPS == LOOK_EVERY_STEPS - 1:
+            self._look(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._look(trainer, pl_module)
+        if not math.isfinite(trainer.callback_metrics["val/loss"]):
+            raise _diverged(trainer, f"the validation loss after epoch {trainer.current_epoch + 1} is not finite")
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._look(trainer, pl_module)
+        for name, value in checkpoint["state_dict"].items():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise _diverged(trainer, f"{name} is not finite after step {trainer.global_step}")
+
+    def _look(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, CultureClassifier)
+        found = pl_module.watch.found()
+        if found is not None:
+            raise _diverged(trainer, f"the training loss is {found.loss:.3g} at step {found.step}")
+
+
+def _diverged(trainer: L.Trainer, what: str) -> WorkError:
+    rates = {group["name"]: f"{group['lr']:.3g}" for group in trainer.optimizers[0].param_groups}
+    shown = ", ".join(f"{name} {rate}" for name, rate in rates.items())
+    return WorkError(
+        f"diverged: {what} (epoch {trainer.current_epoch + 1}; learning rates: {shown}). Take a smaller "
+        "method.head_lr and method.backbone_lr, trainer.gradient_clip=1, or trainer.precision=32; the last good "
+        "checkpoint is kept"
+    )
 
 
 class Recorder(Callback):
@@ -58,29 +83,46 @@ class Recorder(Callback):
         train_seconds, train_images: of the training part alone.
     """
 
-    def __init__(self, directory: RunDirectory, monitor: str) -> None:
-        self.directory, self.monitor = directory, monitor
+    def __init__(self, directory: RunDirectory, monitor: str, history: History | None = None) -> None:
+        self.directory, self.monitor, self.history = directory, monitor, history
         self.seconds = self.train_seconds = 0.0
-        self.train_images = 0
+        self.train_images = self.epochs = 0
         self._began = self._trained_until = time.monotonic()
+        self._earlier = (0.0, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "seconds": self.seconds,
             "train_seconds": self.train_seconds,
             "train_images": self.train_images,
+            "epochs": self.epochs,
+            # of the epoch that is under way
+            "epoch_seconds": time.monotonic() - self._began,
+            "epoch_train_seconds": self._trained_until - self._began,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds = state_dict["seconds"]
         self.train_seconds = state_dict["train_seconds"]
-        self.train_images = state_dict["train_images"]
+        self.train_images, self.epochs = state_dict["train_images"], state_dict["epochs"]
+        self._earlier = (state_dict["epoch_seconds"], state_dict["epoch_train_seconds"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Amid an epoch its earlier launches' time counts as if it had just passed.
+        self._began = time.monotonic() - self._earlier[0]
+        self._trained_until = self._began + self._earlier[1]
         # Rows of epochs after the checkpoint are trained again, so they are written again.
         kept = self._rows()
         if not kept.empty:
-            self._write(kept[kept["epoch"] < trainer.current_epoch])
+            kept = kept[kept["epoch"].astype(int) < trainer.current_epoch]
+            self._write(kept)
+        if self.history is not None:
+            self.history.catch_up(kept)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # A launch that finds the training over starts none, and its page may still lack epochs.
+        if self.history is not None:
+            self.history.catch_up(self._rows())
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._trained_until = time.monotonic()
@@ -94,6 +136,7 @@ class Recorder(Callback):
         now = time.monotonic()
         self.seconds += now - self._began
         self.train_seconds += self._trained_until - self._began
+        self.epochs = trainer.current_epoch + 1
         metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
         rates = {f"lr/{group['name']}": group["lr"] for group in trainer.optimizers[0].param_groups}
         row = {
@@ -103,6 +146,9 @@ class Recorder(Callback):
             "seconds": round(now - self._began, 3),
         }
         self._write(pd.concat([self._rows(), pd.DataFrame([row])], ignore_index=True))
+        self._began = self._trained_until = now
+        if self.history is not None:
+            self.history.log(row)
         self._tell(trainer, row)
 
     def _tell(self, trainer: L.Trainer, row: dict[str, Any]) -> None:
@@ -125,7 +171,8 @@ class Recorder(Callback):
         )
 
     def _rows(self) -> pd.DataFrame:
-        return pd.read_csv(self.directory.metrics) if self.directory.metrics.is_file() else pd.DataFrame()
+        # As text: numbers that are read and written again stay what they were to the last digit.
+        return pd.read_csv(self.directory.metrics, dtype=str) if self.directory.metrics.is_file() else pd.DataFrame()
 
     def _write(self, rows: pd.DataFrame) -> None:
         with replacing(self.directory.metrics) as temporary:

@@ -4,19 +4,17 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from filelock import FileLock, Timeout
 
-from artculture.errors import InputError, WorkError
-from artculture.files import read_json, write_json, write_text
+from artculture.errors import InputError
+from artculture.files import read_json, remove_leftovers, write_json, write_text
+from artculture.runs.lease import Lease
 
-State = Literal["pending", "running", "finished", "failed", "pruned"]
+State = Literal["pending", "running", "interrupted", "finished", "failed", "pruned"]
 
 # A killed study's last row may need a moment to end before its successor can have the directory.
 LOCK_PATIENCE_SECONDS = 30.0
@@ -39,6 +37,16 @@ class RunDirectory:
     @property
     def last(self) -> Path:
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the last, for the case that the last is damaged."""
+        return self.path / "checkpoints" / "previous.ckpt"
+
+    @property
+    def resumable(self) -> Path | None:
+        """The newest checkpoint that a resume can start from, if any."""
+        return next((path for path in (self.last, self.previous) if path.is_file()), None)
 
     @property
     def metrics(self) -> Path:
@@ -68,9 +76,9 @@ class RunDirectory:
         """
         try:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".{os.getpid()}.tmp"
+            probe = self.path / f".{socket.gethostname()}.{os.getpid()}.probe"
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(
                 f"can't write to {self.path} ({error.strerror}): mend its permissions or name another folder with "
@@ -118,27 +126,23 @@ class RunDirectory:
     def clear(self) -> None:
         """Remove everything but the lock and the log, for a start from nothing."""
         for entry in self.path.iterdir():
-            if entry.name in (".lock", self.log.name):
+            if entry.name in (".lock", ".owner.json", self.log.name):
                 continue
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         self.make()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the directory against other processes; the system lets go of it when the process dies.
+    def held(self, patience: float | None = None) -> Lease:
+        """Hold the directory against other processes inside a `with` block, however this one ends.
+
+        Args:
+            patience: seconds to wait for another process of this machine; None for as long as a dying one may need.
 
         Raises:
-            WorkError: another process trains this run.
+            HeldElsewhereError: another process trains this run.
         """
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=LOCK_PATIENCE_SECONDS)
-        except Timeout as error:
-            status = self.status()
-            raise WorkError(
-                f"{self.path} is being trained by process {status.get('pid')} on {status.get('host')}"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return Lease(self.path, LOCK_PATIENCE_SECONDS if patience is None else patience)
+
+    def remove_leftovers(self) -> None:
+        """Remove half-written files of killed launches."""
+        for folder in (self.path, self.best.parent):
+            remove_leftovers(folder)

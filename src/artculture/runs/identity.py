@@ -23,6 +23,9 @@ CIRCUMSTANCES = frozenset(
         "trainer.accelerator",
         "trainer.devices",
         "trainer.evaluate_test",
+        "trainer.checkpoint_every_minutes",
+        "trainer.checkpoint_every_steps",
+        "trainer.on_out_of_memory",
     }
 )
 # Already in the name by other words, or only the source of values that are compared themselves.

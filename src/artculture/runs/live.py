@@ -15,6 +15,8 @@ STYLES = {
     "finished": "green",
     "failed": "bold red",
     "pruned": "dim",
+    "interrupted": "yellow",
+    "elsewhere": "cyan",
     "skipped": "dim",
     "waiting": "dim",
 }

@@ -4,7 +4,6 @@ import warnings
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.loggers import WandbLogger
 
 from artculture.config import Data, TrainConfig
 from artculture.data.augmentation import Augmentation
@@ -13,8 +12,11 @@ from artculture.data.paintings import DataChoice
 from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.runs import hardware
-from artculture.runs.callbacks import Recorder, WholeCheckpointIO, checkpoint_callbacks, early_stopping
+from artculture.runs.callbacks import DivergenceGuard, Recorder, early_stopping
+from artculture.runs.checkpoints import LastCheckpoint, WholeCheckpointIO, best_checkpoint
 from artculture.runs.directory import RunDirectory
+from artculture.runs.interruption import Interruption
+from artculture.runs.lease import Lease
 
 
 def make_datamodule(config: TrainConfig) -> PaintingsDataModule:
@@ -61,7 +63,7 @@ def choice_of(data: Data) -> DataChoice:
 def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
     """The untrained classifier that a config asks for."""
     architecture, method = config.architecture, config.method
-    return CultureClassifier(
+    module = CultureClassifier(
         architecture=architecture.name,
         library=architecture.library,
         classes=list(classes),
@@ -79,14 +81,37 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
         channels_last=config.trainer.channels_last,
         seed=config.seed,
     )
+    module.halve_when_full = config.trainer.on_out_of_memory == "halve"
+    return module
 
 
 def make_trainer(
-    config: TrainConfig, directory: RunDirectory, recorder: Recorder, accelerator: str, page: Any
+    config: TrainConfig,
+    directory: RunDirectory,
+    recorder: Recorder,
+    accelerator: str,
+    interruption: Interruption,
+    lease: Lease,
 ) -> L.Trainer:
-    """The trainer of a run; `page` is its open W&B run, or None."""
+    """The trainer of a run.
+
+    Args:
+        config: the run's.
+        directory: where it lives.
+        recorder: keeps its metrics.
+        accelerator: `cpu` or `gpu`.
+        interruption: asks to stop.
+        lease: the right to write into the directory.
+    """
     choice = config.trainer
-    callbacks = [recorder, *checkpoint_callbacks(directory, choice.monitor)]
+    by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
+    callbacks = [
+        # Before the recorder: numbers that are none are not told as an epoch's.
+        DivergenceGuard(),
+        recorder,
+        best_checkpoint(directory, choice.monitor),
+        LastCheckpoint(directory, by_steps, by_minutes, interruption, lease),
+    ]
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
     asked = str(choice.precision)
@@ -100,9 +125,9 @@ def make_trainer(
         deterministic=deterministic,
         gradient_clip_val=choice.gradient_clip,
         callbacks=callbacks,
-        logger=WandbLogger(experiment=page, project=config.logger.project) if page is not None else False,
+        logger=False,  # the recorder tells each epoch once; Lightning's order of saving and logging leaves gaps
         default_root_dir=directory.path,
-        plugins=[WholeCheckpointIO()],
+        plugins=[WholeCheckpointIO(keep={directory.last: directory.previous})],
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=False,
@@ -122,5 +147,7 @@ def ignore_known_warnings() -> None:
     warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training.*")
     # Going on from another run's checkpoint: its best one stays where it is.
     warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
+    # Amid an epoch Lightning looks for a loader that knows its place: here the data module tells its sampler.
+    warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch ended.*")
     # The run directory holds the checkpoints of an earlier launch: that is what a resume is.
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

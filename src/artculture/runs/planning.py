@@ -1,8 +1,6 @@
 """What a launch would do: its rows, what becomes of each, how long it takes and how much memory it needs."""
 
 import json
-import os
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +15,7 @@ from artculture.data.manifest import CULTURES
 from artculture.data.paintings import select
 from artculture.runs import hardware
 from artculture.runs.grid import Row
+from artculture.runs.lease import is_held
 from artculture.runs.live import clock
 from artculture.runs.throughput import Kind, best_match, known_speeds
 
@@ -94,8 +93,9 @@ def _what(row: Row) -> tuple[str, str, int]:
     status, plan, epochs = row.directory.status(), row.plan, row.config.trainer.max_epochs
     if plan.action == "skip":
         return "skip", "skip (finished)", epochs
-    if status["state"] == "running" and _is_alive(status):
-        return "wait", f"runs now, in process {status['pid']}", int(status.get("epoch", 0))
+    if row.directory.path.is_dir() and is_held(row.directory.path):
+        where = f"process {status.get('pid')} of {status.get('host')}"
+        return "wait", f"runs now, in {where}", int(status.get("epoch", 0))
     if plan.action == "restart":
         return "restart", "start over (resume=never)", 0
     if plan.action == "continue":
@@ -109,18 +109,6 @@ def _what(row: Row) -> tuple[str, str, int]:
     if status["state"] == "failed":
         return "retry", f"retry (failed: {status.get('error')})", 0
     return "start", "run", 0
-
-
-def _is_alive(status: dict[str, Any]) -> bool:
-    if status.get("host") != socket.gethostname() or not isinstance(status.get("pid"), int):
-        return False
-    try:
-        os.kill(status["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _counts(config: TrainConfig) -> tuple[int, int, int]:

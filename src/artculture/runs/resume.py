@@ -44,13 +44,14 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
         _refuse_difference(directory, stored, values)
     if stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values):
         return Plan("skip")
-    if resume not in KEYWORDS and not directory.last.is_file():
+    own = directory.resumable
+    if resume not in KEYWORDS and own is None:
         path = Path(resume).expanduser()
         if not path.is_file():
             raise InputError(f"resume={resume}: no such checkpoint; give auto, never, must or a checkpoint's path")
         return Plan("continue", path)
-    if directory.last.is_file() and stored is not None:
-        return Plan("continue", directory.last)
+    if own is not None and stored is not None:
+        return Plan("continue", own)
     if resume == "must":
         raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
     return Plan("start")

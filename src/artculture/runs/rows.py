@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from artculture.runs.grid import Row
+from artculture.runs.interruption import Interruption
+from artculture.runs.lease import is_held
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 20.0
 # Says to a row's process whose it is: it leaves the table to the study and ends when the study's process ends.
 ROW_OF_STUDY = "ARTCULTURE_ROW_OF_STUDY"
+# Exit code of a row's process that found its run in the hands of another launch.
+HELD_ELSEWHERE = 76
+LOOK_ELSEWHERE_SECONDS = 2.0
 
 
 @dataclass
@@ -23,7 +28,8 @@ class RowProcess:
     """A row on its way.
 
     Attributes:
-        state: `waiting`, `running`, `finished`, `failed` or `skipped` (finished before, or not started).
+        state: `waiting`, `running`, `elsewhere` (another launch trains it), `finished`, `interrupted`, `failed` or
+            `skipped` (not started).
         gpu: the GPU handed to it.
     """
 
@@ -32,6 +38,7 @@ class RowProcess:
     error: str = ""
     gpu: str | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    look_at: float = field(default=0.0, repr=False)
 
 
 def run_rows(
@@ -41,8 +48,12 @@ def run_rows(
     flags: Sequence[str],
     on_change: Callable[[], None],
     stop_at_failure: bool,
+    interruption: Interruption | None = None,
 ) -> None:
     """Run the waiting rows, as many at a time as there are slots; updates their states.
+
+    Rows that another launch of the same study trains are left to it, and looked at again until it has finished them
+    or has let go of them.
 
     Args:
         rows: in the order they are to start.
@@ -50,21 +61,51 @@ def run_rows(
         flags: Hydra flags for every row (`--config-dir …`).
         on_change: called several times a second.
         stop_at_failure: start no further row after one failed.
+        interruption: asks to stop: running rows are told, and waited for.
     """
     free = list(slots)
+    began = time.time()
+    told = False
     try:
-        while any(row.state in ("waiting", "running") for row in rows):
+        while any(row.state in ("waiting", "running", "elsewhere") for row in rows):
+            if interruption is not None and interruption.asked and not told:
+                told = True
+                _stop(rows, f"not started: {interruption.asked}")
             for row in rows:
+                if row.state in ("waiting", "elsewhere"):
+                    _look(row, began)
                 if row.state == "waiting" and free:
                     _start(row, free.pop(0), flags, cpu_share=len(slots))
                 elif row.state == "running" and _ended(row):
                     free.append(row.gpu)
-                    if row.state == "failed" and stop_at_failure:
-                        _leave_out_waiting(rows)
+                if row.state == "failed" and stop_at_failure:
+                    _leave_out_waiting(rows, "not started: another row failed (on_error=stop)")
             on_change()
             time.sleep(POLL_SECONDS)
     finally:
         _end_all(rows)
+
+
+def _look(row: RowProcess, began: float) -> None:
+    """See whether another launch has this row, or has ended it since this one began."""
+    now = time.monotonic()
+    if now < row.look_at:
+        return
+    row.look_at = now + LOOK_ELSEWHERE_SECONDS
+    directory = row.row.directory
+    if not directory.path.is_dir():
+        return
+    if is_held(directory.path):
+        row.state = "elsewhere"
+        return
+    status = directory.status()
+    since = float(status.get("updated", 0)) >= began
+    if status["state"] == "finished" and since and directory.result.is_file():
+        row.state = "finished"
+    elif status["state"] == "failed" and since:
+        row.state, row.error = "failed", str(status.get("error"))
+    else:  # never begun, or its owner died or was interrupted: ours
+        row.state = "waiting"
 
 
 def command_of(row: Row, flags: Sequence[str] = ()) -> list[str]:
@@ -74,6 +115,7 @@ def command_of(row: Row, flags: Sequence[str] = ()) -> list[str]:
 
 def _start(row: RowProcess, gpu: str | None, flags: Sequence[str], cpu_share: int) -> None:
     row.row.directory.make()
+    row.look_at = 0.0
     environment = {**os.environ, ROW_OF_STUDY: str(os.getpid())}
     environment.pop("HYDRA_FULL_ERROR", None)
     if gpu is not None:
@@ -86,7 +128,13 @@ def _start(row: RowProcess, gpu: str | None, flags: Sequence[str], cpu_share: in
         log.write(f"$ artculture {' '.join(command[3:])}\n".encode())
         log.flush()
         row.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            # A terminal's Ctrl-C is for the study, which passes it on once.
+            process_group=0,
         )
     row.state, row.gpu = "running", gpu
 
@@ -100,9 +148,13 @@ def _ended(row: RowProcess) -> bool:
     if code == 0:
         row.state = "finished"
         return True
-    row.state = "failed"
+    if code == HELD_ELSEWHERE:
+        row.state = "elsewhere"
+        return True
+    row.state = "interrupted" if status["state"] == "interrupted" else "failed"
     if code < 0:
         # It could not say so itself.
+        row.state = "failed"
         row.error = f"killed by {signal.Signals(-code).name}"
         row.row.directory.set_status("failed", error=row.error)
     else:
@@ -115,10 +167,17 @@ def last_line(log: Path) -> str:
     return lines[-1].removeprefix("artculture: ") if lines else "no output"
 
 
-def _leave_out_waiting(rows: Sequence[RowProcess]) -> None:
+def _leave_out_waiting(rows: Sequence[RowProcess], why: str) -> None:
     for row in rows:
-        if row.state == "waiting":
-            row.state, row.error = "skipped", "not started: another row failed (on_error=stop)"
+        if row.state in ("waiting", "elsewhere"):
+            row.state, row.error = "skipped", why
+
+
+def _stop(rows: Sequence[RowProcess], why: str) -> None:
+    _leave_out_waiting(rows, why)
+    for row in rows:
+        if row.process is not None and row.process.poll() is None:
+            row.process.terminate()
 
 
 def _end_all(rows: Sequence[RowProcess]) -> None:

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from artculture.config import TrainConfig
-from artculture.errors import InputError
+from artculture.errors import InputError, Interrupted
 from artculture.hydra_app import config_flags
 from artculture.logs import configure_logging
 from artculture.runs import hardware
 from artculture.runs.grid import Row, compose_rows
+from artculture.runs.interruption import listening
 from artculture.runs.live import StudyView
 from artculture.runs.planning import show_plan
 from artculture.runs.results import write_results
@@ -34,7 +35,7 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
         job_overrides: one list of overrides a row.
 
     Returns:
-        0 when every row is finished, else 1.
+        0 when every row is finished; 130 or 75 when told to stop; else 1.
 
     Raises:
         InputError: any mistake in any row, before the first one trains.
@@ -53,17 +54,22 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
         log.info("%d of %d rows were finished before", len(rows) - len(to_train), len(rows))
     first = rows[0].config
     console = Console(stderr=True)
-    with StudyView(console, first.study.title or first.study.name, processes) as view:
+    with (
+        listening() as interruption,
+        interruption.deferred(),
+        StudyView(console, first.study.title or first.study.name, processes) as view,
+    ):
         run_rows(
             processes,
             slots=slots(first),
             flags=config_flags(),
             on_change=view.update,
             stop_at_failure=first.on_error == "stop",
+            interruption=interruption,
         )
     for study in dict.fromkeys(row.directory.path.parent for row in rows):
         show_table(study)
-    return _tell_failures(console, processes)
+    return _tell_failures(console, processes, interruption.asked)
 
 
 def slots(config: TrainConfig) -> list[str | None]:
@@ -97,7 +103,7 @@ def show_table(study: Path) -> None:
     console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
 
 
-def _tell_failures(console: Console, processes: Sequence[RowProcess]) -> int:
+def _tell_failures(console: Console, processes: Sequence[RowProcess], asked: str | None) -> int:
     bad = [process for process in processes if process.state != "finished"]
     for process in bad:
         log_file = process.row.directory.log
@@ -110,5 +116,9 @@ def _tell_failures(console: Console, processes: Sequence[RowProcess]) -> int:
             soft_wrap=True,
         )
     if bad:
-        console.print(f"{len(bad)} of {len(processes)} rows did not finish; the same command tries them again")
-    return 1 if bad else 0
+        console.print(f"{len(bad)} of {len(processes)} rows did not finish; the same command goes on with them")
+    if asked:
+        return Interrupted(asked).code
+    if any(process.state == "failed" for process in bad):
+        return 1
+    return Interrupted("SIGTERM").code if bad else 0

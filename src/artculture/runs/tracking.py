@@ -2,7 +2,10 @@
 
 import logging
 import os
+import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,8 @@ SUMMARIES = {
 }
 # How long W&B may take to answer before the run goes on offline.
 INIT_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_TIMEOUT", "30"))
+# How long a finished run may take to upload what is left.
+FINISH_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_FINISH_TIMEOUT", "300"))
 # Pictures in the table of predictions: enough to leaf through, not so many that the upload is felt.
 MAX_TABLE_ROWS = 1000
 
@@ -65,11 +70,12 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
     try:
         mode = _mode(wandb, offline)
         run = _init(wandb, page, directory, config, mode)
-    except (wandb.errors.Error, TimeoutError) as error:
+    except Exception as error:  # its service may fail in any way; a training does not depend on it
         if mode != "online":
             raise
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", reason_of(error))
-        wandb.teardown()
+        with quietly("end the attempt"):
+            wandb.teardown()
         # The id may be taken by the attempt that failed: a new one, so that nothing is mixed up.
         page = replace(page, run_id=f"{page.run_id}-offline")
         run = _init(wandb, page, directory, config, "offline")
@@ -78,6 +84,70 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
         run.define_metric(metric, step_metric="epoch", summary=summary)
     run.define_metric("lr/*", step_metric="epoch")
     return run
+
+
+class History:
+    """The epochs' rows on a run's page: each once, without a gap, however often the run was cut off.
+
+    A row's W&B step is its epoch. At a new launch the page says how far it got (offline: a new file, which gets all
+    rows again and takes the place of those before it), and what it lacks is told again from metrics.csv.
+
+    Args:
+        run: the open W&B run.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        self._lost = False
+
+    def catch_up(self, rows: pd.DataFrame) -> None:
+        for row in rows.to_dict("records"):
+            self.log({str(key): float(value) for key, value in row.items()})
+        if not self._lost:
+            with quietly("remove superseded offline files"):
+                _remove_superseded(self.run)
+
+    def log(self, row: dict[str, Any]) -> None:
+        epoch = int(row["epoch"])
+        if self._lost:
+            return
+        try:
+            if epoch >= self.run.step:
+                self.run.log({**row, "epoch": epoch}, step=epoch, commit=True)
+        except Exception as error:  # whatever becomes of the page, the training goes on
+            self._lost = True
+            log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
+
+
+@contextmanager
+def quietly(what: str) -> Iterator[None]:
+    """Turn a failure of W&B inside the block into a warning."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("W&B could not %s: %s", what, reason_of(error))
+
+
+def close_page(run: Any, exit_code: int, *, preempted: bool = False) -> None:
+    """Finish a page, within a time limit where its server is gone.
+
+    Args:
+        run: the open W&B run.
+        exit_code: 0 for finished, else failed.
+        preempted: whether the run was told to stop and is to go on later.
+    """
+    with quietly("finish the run"):
+        if preempted:
+            run.mark_preempting()
+        run.finish(exit_code=exit_code)
+
+
+def _remove_superseded(run: Any) -> None:
+    folder = Path(run.dir).parent
+    if folder.name.startswith("offline-run-"):
+        for older in folder.parent.glob(f"offline-run-*-{run.id}"):
+            if older != folder:
+                shutil.rmtree(older)
 
 
 def _mode(wandb: Any, offline: bool) -> str:
@@ -123,7 +193,12 @@ def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any
         # Absolute: the service behind it may have been started in another folder.
         dir=str(directory.path.resolve()),
         mode=mode,
-        settings=wandb.Settings(init_timeout=INIT_TIMEOUT_SECONDS, silent=True),
+        settings=wandb.Settings(
+            init_timeout=INIT_TIMEOUT_SECONDS,
+            # What a dead server did not take stays on disk for `wandb sync`.
+            finish_timeout=FINISH_TIMEOUT_SECONDS,
+            silent=True,
+        ),
     )
 
 
@@ -154,7 +229,9 @@ def log_result(
             run.summary[f"test/recall/{culture}"] = recall["recall"]
     matrix = wandb.plot.confusion_matrix(y_true=truth, preds=guessed.tolist(), class_names=classes)
     table = _prediction_table(wandb, selection, predictions, chances, guessed, thumbnails)
-    run.log({"test/confusion": matrix, "test/predictions": table})
+    # A step of its own after the last epoch's: told again by a later launch, it replaces nothing and doubles nothing.
+    if run.step <= result["epochs"]:
+        run.log({"test/confusion": matrix, "test/predictions": table}, step=result["epochs"], commit=True)
 
 
 def _prediction_table(

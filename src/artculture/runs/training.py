@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import write_split
-from artculture.errors import InputError
+from artculture.errors import InputError, Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
@@ -23,31 +24,56 @@ from artculture.models.weights import check_weights
 from artculture.runs import frozen, hardware, resume, tracking
 from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
-from artculture.runs.directory import RunDirectory
+from artculture.runs.checkpoints import whole_checkpoint
+from artculture.runs.directory import RunDirectory, State
+from artculture.runs.faults import explained
 from artculture.runs.identity import data_label, tracker_id
+from artculture.runs.interruption import Interruption, listening
+from artculture.runs.lease import Lease
 from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
 from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
 
 log = logging.getLogger(__name__)
 
 
-def train_run(config: TrainConfig, directory: RunDirectory, variant: list[str]) -> resume.Plan:
+@dataclass(frozen=True)
+class Work:
+    """What a launch holds while it trains.
+
+    Attributes:
+        page: the open W&B run, or None.
+        interruption: hears signals.
+        lease: the right to write into the run's directory.
+    """
+
+    page: Any
+    interruption: Interruption
+    lease: Lease
+
+
+def train_run(
+    config: TrainConfig, directory: RunDirectory, variant: list[str], patience: float | None = None
+) -> resume.Plan:
     """Train a run as its directory's state asks, and write its result.
 
     Args:
         config: the checked config.
         directory: where the run lives.
         variant: what tells it from its architecture, method and scheduler alone.
+        patience: seconds to wait for another process that trains this run; None for the usual.
 
     Returns:
         What was done.
 
     Raises:
         InputError: data, weights or a checkpoint that do not fit.
-        WorkError: another process trains this run.
+        HeldElsewhereError: another process trains this run.
+        WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
+        Interrupted: a signal asked to stop.
     """
     directory.make()
-    with directory.held():
+    with listening() as interruption, directory.held(patience) as lease:
+        directory.remove_leftovers()
         values = plain(config)
         plan = resume.plan(directory, values, config.resume)
         if plan.action == "skip":
@@ -57,22 +83,33 @@ def train_run(config: TrainConfig, directory: RunDirectory, variant: list[str]) 
         if plan.action == "restart":
             directory.clear()
         directory.write_config(values)
-        directory.set_status("running", started=time.time(), generation=generation)
+        launches = int(directory.status().get("launches", 0)) + 1
+        directory.set_status("running", started=time.time(), generation=generation, launches=launches)
         page: Any = None
         try:
             page = _open_page(config, directory, generation, variant)
-            result = _train(config, directory, plan, variant, page)
-        except BaseException as error:
-            reason = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else str(error)
-            directory.set_status("failed", error=reason or type(error).__name__)
+            result = _train(config, directory, plan, variant, Work(page, interruption, lease))
             if page is not None:
-                page.finish(exit_code=1)
-            raise
-        if page is not None:
-            page.finish(exit_code=0)
+                tracking.close_page(page, 0)
+        except BaseException as error:
+            told = explained(error, interruption.asked)
+            interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
+            _tell_end(directory, "interrupted" if interrupted else "failed", reason_of(told))
+            if page is not None:
+                tracking.close_page(page, 1, preempted=interrupted)
+            if told is error:
+                raise
+            raise told from error
         tested = {"tested": config.trainer.evaluate_test}
         directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **tested)
     return plan
+
+
+def _tell_end(directory: RunDirectory, state: State, reason: str) -> None:
+    try:
+        directory.set_status(state, error=reason)
+    except OSError as error:  # the disk that ended the training may not take this either
+        log.warning("status.json could not be written (%s)", error.strerror)
 
 
 def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]) -> Any:
@@ -93,7 +130,7 @@ def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, va
 
 
 def _train(
-    config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], page: Any
+    config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], work: Work
 ) -> dict[str, Any]:
     L.seed_everything(config.seed, workers=True, verbose=False)
     check_weights(config.architecture.weights, config.architecture.library, config.architecture.name)
@@ -107,25 +144,20 @@ def _train(
 
     module = make_classifier(config, selection.classes)
     module.provenance = {"manifest": selection.manifest.fingerprint(), "data": data_label(plain(config))}
-    if plan.checkpoint is None:
+    checkpoint = None if plan.checkpoint is None else _restart(module, directory, plan.checkpoint)
+    if checkpoint is None:
         module.start_from(config.architecture.weights)
         frozen.settle(module, data)
-    else:
-        content = read_checkpoint(plan.checkpoint)
-        check_classes(content, plan.checkpoint, selection.classes)
-        module.restart_from(content)
-        log.info("going on from %s (after epoch %d)", plan.checkpoint, content["epoch"] + 1)
 
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
-    recorder = Recorder(directory, config.trainer.monitor)
-    trainer = make_trainer(config, directory, recorder, accelerator, page)
+    recorder = Recorder(directory, config.trainer.monitor, tracking.History(work.page) if work.page else None)
+    trainer = make_trainer(config, directory, recorder, accelerator, work.interruption, work.lease)
     with warnings.catch_warnings():
         ignore_known_warnings()
-        trainer.fit(
-            module, frozen.feed(config.method, data, module, trainer), ckpt_path=plan.checkpoint, weights_only=True
-        )
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        with work.interruption.deferred():
+            fed = frozen.feed(config.method, data, module, trainer)
+            trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
+        work.interruption.raise_if_asked()
         splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
         rows, probabilities = _predict_best(trainer, module, data, directory.best, splits)
 
@@ -142,16 +174,30 @@ def _train(
         "manifest": selection.manifest.fingerprint(),
         **_cost_part(trainer, module, recorder, accelerator),
     }
-    if page is not None:
+    if work.page is not None:
         test = predictions[predictions["split"] == "test"]
-        tracking.log_result(page, selection, test, result, config.logger.thumbnails)
+        with tracking.quietly("take the result"):
+            tracking.log_result(work.page, selection, test, result, config.logger.thumbnails)
     write_json(directory.result, result)
     return result
 
 
+def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) -> Path | None:
+    """Prepare the module for its newest whole checkpoint, and say which one that is."""
+    whole = whole_checkpoint(directory, asked)
+    if whole is None:
+        return None
+    path, content = whole
+    check_classes(content, path, module.classes)
+    module.restart_from(content)
+    where = content.get("PaintingsDataModule", {"epoch": content["epoch"] + 1, "batches": 0})
+    log.info("going on from %s (epoch %d, after %d batches of it)", path, where["epoch"] + 1, where["batches"])
+    return path
+
+
 def _same_data(directory: RunDirectory, fingerprint: str) -> None:
     status = directory.status()
-    if status.get("manifest", fingerprint) != fingerprint and directory.last.is_file():
+    if status.get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
         raise InputError(
             f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
             "resume=never, or take another study.name=…"
@@ -202,13 +248,15 @@ def _cost_part(trainer: L.Trainer, module: CultureClassifier, recorder: Recorder
     best = trainer.checkpoint_callbacks[0]
     score = getattr(best, "best_model_score", None)
     return {
-        "epochs": trainer.current_epoch,
+        "epochs": recorder.epochs,
         "best_score": None if score is None else float(score),
         "seconds": round(recorder.seconds, 2),
         "images_per_second": round(recorder.train_images / max(recorder.train_seconds, 1e-9), 2),
         "parameters": sum(p.numel() for p in parameters),
         "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
         "precision": str(trainer.precision),
+        # Smaller than the batch where it did not fit into memory.
+        "pictures_at_once": module.parts.largest,
         "image_size": module.preprocessing.image_size,
         "device": device,
         "peak_memory": hardware.peak_memory(accelerator),

@@ -12,12 +12,13 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
-from artculture.errors import InputError
+from artculture.errors import InputError, Interrupted
 from artculture.hydra_app import config_flags
 from artculture.progress import shown_progress
 from artculture.runs import naming
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
+from artculture.runs.interruption import listening
 from artculture.runs.resume import Plan
 from artculture.runs.rows import run_rows
 from artculture.runs.study import slots
@@ -65,7 +66,7 @@ def search(config: SearchConfig) -> int:
     """Complete the asked number of trials, write the best values.
 
     Returns:
-        0 when all trials are done, else 1.
+        0 when all trials are done; 130 or 75 when told to stop; else 1.
 
     Raises:
         InputError: nothing to search, another search of this name, or a row that can't be trained.
@@ -87,8 +88,9 @@ def search(config: SearchConfig) -> int:
             store.forget()
         store.begin(config)
         _prepare(Row(tuple(typed), config.row(), RunDirectory(path), Plan("start")))
-        trials = _run(config, store, space, typed, place)
-        return _finish(store, space, typed, place, trials)
+        trials, asked = _run(config, store, space, typed, place)
+        code = _finish(store, space, typed, place, trials)
+        return Interrupted(asked).code if asked else code
     finally:
         store.close()
 
@@ -117,32 +119,44 @@ def train_overrides(task: Sequence[str]) -> list[str]:
     return [text for text in task if text.lstrip("+~").split("=")[0].split(".")[0].split("@")[0] not in own]
 
 
-def _run(config: SearchConfig, store: TrialStore, space: list[Dimension], typed: list[str], place: Place) -> Trials:
+def _run(
+    config: SearchConfig, store: TrialStore, space: list[Dimension], typed: list[str], place: Place
+) -> tuple[Trials, str | None]:
+    """The trials of this launch, and the signal that ended it, if one did."""
     console = Console(stderr=True)
     places = slots(config)
-    with SearchView(console, store, config.search.trials) as view:
+    view = SearchView(console, store, config.search.trials)
 
-        def on_end(one: RunningTrial) -> None:
-            _write(config, store, space, place)
-            view.tell(one)
+    def on_end(one: RunningTrial) -> None:
+        _write(config, store, space, place)
+        view.tell(one)
 
-        trials = Trials(
-            store,
-            space,
-            lambda values: trial_row(typed, values, config.study.name, again=config.resume == "never"),
-            at_once=len(places),
-            stop_at_failure=config.on_error == "stop",
-            on_end=on_end,
-        )
+    trials = Trials(
+        store,
+        space,
+        lambda values: trial_row(typed, values, config.study.name, again=config.resume == "never"),
+        at_once=len(places),
+        stop_at_failure=config.on_error == "stop",
+        on_end=on_end,
+    )
+    with listening() as interruption, interruption.deferred(), view:
 
         def advance() -> None:
+            trials.stopped |= interruption.asked is not None
             trials.advance()
             view.update(trials)
 
         advance()
         _write(config, store, space, place)
-        run_rows(trials.rows, slots=places, flags=config_flags(), on_change=advance, stop_at_failure=False)
-    return trials
+        run_rows(
+            trials.rows,
+            slots=places,
+            flags=config_flags(),
+            on_change=advance,
+            stop_at_failure=False,
+            interruption=interruption,
+        )
+    return trials, interruption.asked
 
 
 def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], place: Place) -> None:

@@ -1,0 +1,63 @@
+"""Measure artculture's speed beside the classic torchvision recipe, timm and a plain Lightning template.
+
+Prints a table a part and keeps it in benchmarks/results/<machine>.md, in the part's own section.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from artculture.errors import InputError, WorkError
+from benchmarks.speed import grid, input_pipeline, machine, memory, ours, startup, training, transfer, with_timm
+from benchmarks.speed.plan import Plan, add_options, planned
+from benchmarks.speed.report import Line, keep, table
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+PARTS: dict[str, tuple[str, Callable[[Plan, Path], list[Line]]]] = {
+    "input": ("Input pipeline", input_pipeline.measure),
+    "training": ("Fine-tuning", training.measure),
+    "transfer": ("Transfer", transfer.measure),
+    "startup": ("Start-up", startup.measure),
+    "memory": ("Memory", memory.measure),
+    "grid": ("The six-row grid", grid.measure),
+}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts alone; the others' results stay")
+    parser.add_argument("--results", type=Path, help="Markdown file; --quick writes none unless this is given")
+    parser.add_argument("--folder", type=Path, help="where pictures and caches are made; a temporary one unless given")
+    add_options(parser)
+    given = parser.parse_args(argv)
+    try:
+        return _measure(given, argv)
+    except (InputError, WorkError) as error:
+        sys.stderr.write(f"benchmarks.speed: {error}\n")
+        return 2 if isinstance(error, InputError) else 1
+
+
+def _measure(given: argparse.Namespace, argv: list[str]) -> int:
+    plan = planned(given)
+    ours.quiet()
+    title = machine.title(plan.device)
+    results = given.results or (None if given.quick else RESULTS / machine.file_name(plan.device))
+    if not with_timm.installed():
+        sys.stdout.write("timm is missing, so it is left out: pip install timm\n")
+    for part in given.only or PARTS:
+        name, measure = PARTS[part]
+        said = list(machine.circumstances(plan, argv))
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            lines = measure(plan, Path(folder))
+        body = "\n\n".join([*said, table(lines)])
+        sys.stdout.write(f"## {name}\n\n{body}\n")
+        sys.stdout.flush()
+        if results:
+            keep(results, f"Speed on {title}", name, body)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""The six rows of Table 2, whole commands: start, input, training, validation, checkpoints, test."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.speed import classic, ours, watch
+from benchmarks.speed.pictures import make_gallery
+from benchmarks.speed.plan import Plan
+from benchmarks.speed.report import Line, compared
+from benchmarks.speed.timing import interleaved
+from benchmarks.speed.training import asked
+
+FASTER = 3.0
+# A row's name to the seconds of its epochs.
+Rows = dict[str, float]
+
+HELD_OUT = 8  # training pictures to one of validation, and one of test
+
+
+def measure(plan: Plan, folder: Path) -> list[Line]:
+    gallery = make_gallery(folder / "gallery", plan.grid_pictures, max(11, plan.grid_pictures // HELD_OUT), plan.source)
+    memory: dict[str, list[float]] = {}
+    rows: dict[str, list[Rows]] = {}
+
+    def side(name: str, command: Callable[[], watch.Ended], told: Callable[[str], Rows]) -> float:
+        ended = command()
+        memory.setdefault(name, []).append(ended.megabytes or 0.0)
+        rows.setdefault(name, []).append(told(ended.output))
+        return ended.seconds
+
+    plain, precise = asked(classic.NAME, "fp32"), asked(classic.NAME, "our precision")
+    sides = {
+        ours.NAME: lambda: side(ours.NAME, lambda: _ours(plan, gallery, folder), lambda _: _our_rows(folder)),
+        plain: lambda: side(plain, lambda: _theirs(plan, gallery), _their_rows),
+    }
+    if plan.gains:
+        sides[precise] = lambda: side(precise, lambda: _theirs(plan, gallery, "--ours"), _their_rows)
+    found = interleaved("grid", sides, plan.repeats)
+    size = f"{plan.grid_pictures} training pictures at {plan.grid_size} px, {plan.grid_epochs} epochs a row"
+    lines = []
+    for name in list(sides)[1:]:
+        target = FASTER if name == plain else None
+        what = f"the six-row grid from a cold start, {size}"
+        lines.append(compared(what, "s", found[ours.NAME], name, found[name], faster_is_less=True, target=target))
+        for row in rows[name][0]:
+            mine, other = ([turn[row] for turn in rows[side_name][1:]] for side_name in (ours.NAME, name))
+            lines.append(compared(f"– its row {row}, epochs alone", "s", mine, name, other, faster_is_less=True))
+    for name in list(sides)[1:]:
+        mine, other = memory[ours.NAME][1:], memory[name][1:]
+        if all(mine) and all(other):
+            what = "peak memory of the grid, all processes"
+            lines.append(compared(what, "MB", mine, name, other, faster_is_less=True))
+    return lines
+
+
+def _ours(plan: Plan, gallery: Path, folder: Path) -> watch.Ended:
+    for left in ("cache", "outputs"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    typed = ["study=table2", f"study.root={folder / 'outputs'}", "data=folder", f"data.root={gallery}"]
+    typed += ["data.split=stored", f"data.cache={folder / 'cache'}", f"data.image_size={plan.grid_size}"]
+    typed += [f"data.batch_size={plan.batch_size}", f"trainer.max_epochs={plan.grid_epochs}"]
+    typed += ["architecture.weights=none", "logger=csv", f"trainer={'gpu' if plan.on_gpu else 'cpu'}"]
+    return watch.run(["artculture", "train", *typed])
+
+
+def _our_rows(folder: Path) -> Rows:
+    found = {}
+    for file in (folder / "outputs").glob("*/*/result.json"):
+        result = json.loads(file.read_text())
+        with (file.parent / "metrics.csv").open() as opened:
+            seconds = sum(float(row["seconds"]) for row in csv.DictReader(opened))
+        found[f"{result['architecture']} {result['scheduler']} {result['method']}"] = seconds
+    return found
+
+
+def _theirs(plan: Plan, gallery: Path, *flags: str) -> watch.Ended:
+    sizes = {"image-size": plan.grid_size, "batch-size": plan.batch_size, "grid-epochs": plan.grid_epochs}
+    sizes["workers"] = plan.workers
+    given = [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
+    given += ["--device", plan.device.type]
+    return watch.run(["benchmarks.speed.classic_grid", str(gallery), *given, *flags])
+
+
+def _their_rows(output: str) -> Rows:
+    (line,) = [line for line in output.splitlines() if line.startswith("{")]
+    rows: Rows = json.loads(line)
+    return rows

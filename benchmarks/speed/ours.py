@@ -1,0 +1,116 @@
+"""Our side, through the parts that `artculture train` itself is made of."""
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from torch import Tensor
+
+from artculture.checking import config_folder, validated
+from artculture.config import TrainConfig
+from artculture.data.datamodule import PaintingsDataModule
+from artculture.data.transforms import normalise
+from artculture.hydra_app import resolved
+from artculture.runs import frozen
+from artculture.runs.directory import RunDirectory
+from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from benchmarks.speed.job import MEAN, STD, Job
+from benchmarks.speed.plan import Plan
+from benchmarks.speed.templated import EpochTimer
+from benchmarks.speed.timing import synchronise
+
+NAME = "artculture"
+
+
+def overrides(plan: Plan, gallery: Path, cache: Path, *more: str) -> list[str]:
+    """What a user would type to train on a gallery with random weights."""
+    return [
+        *plan.architecture,
+        "architecture.weights=none",
+        "scheduler=step",
+        "data=folder",
+        f"data.root={gallery}",
+        "data.split=stored",
+        f"data.cache={cache}",
+        f"data.image_size={plan.image_size}",
+        f"data.batch_size={plan.batch_size}",
+        f"trainer={'gpu' if plan.on_gpu else 'cpu'}",
+        "logger=csv",
+        *more,
+    ]
+
+
+def composed(typed: list[str]) -> TrainConfig:
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return validated(TrainConfig, resolved(hydra.compose("train", overrides=typed)))
+
+
+def batches(data: PaintingsDataModule, epoch: int) -> Iterator[Tensor]:
+    """The normalised pictures of an epoch, as the network of a CPU gets them."""
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+    mean, std = torch.tensor(MEAN), torch.tensor(STD)
+    for pictures, _, _ in loader:
+        yield normalise(pictures, mean, std)
+
+
+def fit(config: TrainConfig, folder: Path) -> list[float]:
+    """Train without validation and checkpoints; seconds of each epoch.
+
+    Args:
+        config: of the run.
+        folder: where the trainer may write.
+    """
+    data = make_datamodule(config)
+    module = make_classifier(config, data.classes)
+    module.start_from(config.architecture.weights)
+    timer: Any = EpochTimer()
+    accelerator = "gpu" if config.trainer.accelerator == "gpu" else "cpu"
+    trainer = make_trainer(config, RunDirectory(folder), timer, accelerator, None)
+    trainer.callbacks = [part for part in trainer.callbacks if not isinstance(part, Checkpoint)]  # type: ignore[attr-defined]
+    trainer.limit_val_batches = 0
+    with warnings.catch_warnings():
+        ignore_known_warnings()
+        trainer.fit(module, frozen.feed(config.method, data, module, trainer))
+    seconds: list[float] = timer.seconds
+    return seconds
+
+
+def fixed_batch(job: Job, steps: int) -> float:
+    """Images/s of the same step on one batch that lies normalised in the device's memory: the limit."""
+    network = job.network()
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    method = job.config.method
+    optimizer = torch.optim.SGD(
+        trainable,
+        lr=method.head_lr,
+        momentum=method.momentum,
+        nesterov=method.nesterov,
+        weight_decay=method.weight_decay,
+        fused=True,
+    )
+    criterion = torch.nn.CrossEntropyLoss(label_smoothing=method.label_smoothing)
+    pictures = job.moved(torch.randn(job.batch_size, 3, job.image_size, job.image_size))
+    labels = torch.arange(job.batch_size, device=job.device) % job.classes
+    synchronise(job.device)
+    began = time.perf_counter()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        with job.autocast():
+            loss = criterion(network(pictures), labels)
+        loss.backward()
+        optimizer.step()
+    synchronise(job.device)
+    return steps * job.batch_size / (time.perf_counter() - began)
+
+
+def quiet() -> None:
+    """Keep Lightning and ourselves from telling about each of many trainers."""
+    for name in ("lightning.pytorch", "lightning.fabric", "artculture"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,116 @@
+"""How large each measurement is, and on what it runs: decided once, from the command line and the machine."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artculture.runs.hardware import best_precision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of every measurement.
+
+    Attributes:
+        device: where networks train.
+        gains: whether the device gains from our precision (bf16 autocast), so that peers are measured with it too.
+        workers: loader processes of the peers.
+        repeats: of every side, taken in turns.
+        architecture: Hydra overrides that choose the network.
+        image_size: side of the crops, pixels.
+        batch_size, batches: of a training epoch.
+        pictures: JPEGs of the input pipeline.
+        seconds: that one repeat of the input pipeline lasts at least.
+        transfer_pictures, transfer_epochs: of the transfer epoch; epochs after all views are cached.
+        grid_pictures, grid_epochs, grid_size: of the six rows.
+        many: how many pictures the memory is measured at, ascending.
+        source: a folder of real pictures; None draws synthetic ones.
+    """
+
+    device: torch.device
+    gains: bool
+    workers: int
+    repeats: int = 5
+    architecture: tuple[str, ...] = ("architecture=resnet50",)
+    image_size: int = 224
+    batch_size: int = 32
+    batches: int = 4
+    pictures: int = 256
+    seconds: float = 2.0
+    transfer_pictures: int = 256
+    transfer_epochs: int = 5
+    grid_pictures: int = 220
+    grid_epochs: int = 3
+    grid_size: int = 128
+    many: tuple[int, ...] = (10_000, 100_000)
+    source: Path | None = None
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+
+# On a GPU an epoch of a few batches would measure the start of the loader processes.
+ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 1100, "grid_size": 224}
+QUICK = {
+    "repeats": 2,
+    "image_size": 64,
+    "batch_size": 4,
+    "batches": 2,
+    "pictures": 8,
+    "seconds": 0.05,
+    "transfer_pictures": 8,
+    "transfer_epochs": 2,
+    "grid_pictures": 44,
+    "grid_epochs": 1,
+    "grid_size": 32,
+    "many": (100, 400),
+}
+OPTIONS = {
+    "repeats": "of every side, taken in turns",
+    "image_size": "side of the crops, pixels",
+    "batch_size": "pictures a batch",
+    "batches": "a training epoch",
+    "pictures": "JPEGs of the input pipeline",
+    "transfer_pictures": "training pictures of the transfer epoch",
+    "grid_pictures": "training pictures of the six rows",
+    "grid_epochs": "a row",
+    "grid_size": "side of the six rows' crops, pixels",
+    "workers": "loader processes of the peers (one a core, 8 at most, unless given)",
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="tiny numbers, to see that it works")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one, unless given")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="real JPEGs instead of synthetic ones")
+    parser.add_argument("--architecture", nargs="+", metavar="OVERRIDE", help="as in: architecture=resnet50")
+    parser.add_argument("--many", type=int, nargs="+", help="how many pictures the memory is measured at")
+    for name, what in OPTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=what)
+
+
+def planned(given: argparse.Namespace) -> Plan:
+    """The plan that the options ask for on this machine."""
+    device = torch.device(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    gains = best_precision("gpu" if device.type == "cuda" else "cpu") == "bf16-mixed"
+    sizes: dict[str, Any] = dict(ON_GPU) if device.type == "cuda" else {}
+    sizes |= QUICK if given.quick else {}
+    sizes |= {name: getattr(given, name) for name in OPTIONS if getattr(given, name) is not None}
+    if given.many:
+        sizes["many"] = tuple(sorted(given.many))
+    if given.architecture:
+        sizes["architecture"] = tuple(given.architecture)
+    plan = Plan(device, gains, workers=min(8, len(cores())), source=given.images)
+    return replace(plan, **sizes)
+
+
+def cores() -> Sequence[int]:
+    """The processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity else range(os.cpu_count() or 1)

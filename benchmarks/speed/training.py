@@ -1,0 +1,73 @@
+"""Epochs of a fine-tuned network: ours beside every peer, and beside the limit that the step itself sets."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.speed import classic, ours, templated, with_timm
+from benchmarks.speed.job import Job
+from benchmarks.speed.pictures import make_gallery
+from benchmarks.speed.plan import Plan
+from benchmarks.speed.report import Line, compared
+from benchmarks.speed.timing import interleaved
+
+EPOCH = 2.0
+SHARE = {"cpu": 0.97, "cuda": 0.95}
+LIMIT = "fixed batch in memory"
+
+
+def measure(plan: Plan, folder: Path) -> list[Line]:
+    pictures = plan.batches * plan.batch_size
+    gallery = make_gallery(folder / "gallery", pictures, source=plan.source)
+    config = ours.composed(ours.overrides(plan, gallery, folder / "cache", "trainer.max_epochs=1"))
+    job = Job.of(plan, config, gallery)
+    mine = replace(job, ours=True)
+    sides: dict[str, Callable[[], float]] = {
+        ours.NAME: lambda: ours.fit(config, folder / "run")[0],
+        LIMIT: lambda: pictures / ours.fixed_batch(mine, plan.batches),
+        **peers(job),
+    }
+    found = interleaved("epoch", sides, plan.repeats)
+    name = config.architecture.name
+    what = f"epoch of a fine-tuned {name}, {pictures} pictures at {plan.image_size} px, warm cache"
+    rates = {side: [pictures / seconds for seconds in found[side]] for side in (ours.NAME, LIMIT)}
+    share = SHARE[plan.device.type]
+    return [
+        compared(
+            f"training of {name} with real input",
+            "images/s",
+            rates[ours.NAME],
+            f"the same step on a {LIMIT}",
+            rates[LIMIT],
+            target=share,
+        ),
+        *[
+            compared(
+                what,
+                "s",
+                found[ours.NAME],
+                side,
+                found[side],
+                faster_is_less=True,
+                target=EPOCH if side == asked(classic.NAME, "fp32") else None,
+            )
+            for side in sides
+            if side not in (ours.NAME, LIMIT)
+        ],
+    ]
+
+
+def asked(peer: str, precision: str) -> str:
+    return f"{peer}, {precision}"
+
+
+def peers(job: Job) -> dict[str, Callable[[], float]]:
+    """Every installed peer as it comes and, where the device gains from it, with our precision."""
+    modules = [classic, *([with_timm] if with_timm.installed() else []), templated]
+    sides: dict[str, Callable[[], float]] = {}
+    for module in modules:
+        sides[asked(module.NAME, "fp32")] = partial(module.epoch, job)
+        if job.plan.gains:
+            sides[asked(module.NAME, "our precision")] = partial(module.epoch, replace(job, ours=True))
+    return sides

@@ -1,0 +1,46 @@
+"""A watch on the loss that does not make the device wait for the host."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BadLoss:
+    """The first loss that was none.
+
+    Attributes:
+        step: optimiser steps before it.
+        loss: its value: not a number, infinite, or beyond all sense.
+    """
+
+    step: int
+    loss: float
+
+
+class LossWatch:
+    """Remembers on the device the first step whose loss is not finite or above a limit.
+
+    Args:
+        limit: a loss that no training comes back from.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._step: Tensor | None = None
+        self._loss: Tensor | None = None
+
+    def see(self, loss: Tensor, step: int) -> None:
+        if self._step is None or self._loss is None:
+            self._step = torch.full((), -1, device=loss.device)
+            self._loss = torch.zeros((), device=loss.device)
+        first = (self._step < 0) & ~(loss <= self.limit)  # no comparison with NaN is true
+        self._step = torch.where(first, step, self._step)
+        self._loss = torch.where(first, loss, self._loss)
+
+    def found(self) -> BadLoss | None:
+        """What was seen so far; waits for the device."""
+        if self._step is None or self._loss is None or int(self._step) < 0:
+            return None
+        return BadLoss(int(self._step), float(self._loss))

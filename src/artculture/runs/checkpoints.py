@@ -1,0 +1,203 @@
+"""Checkpoints of a run: written whole, amid an epoch too, the last two kept; which one to go on from."""
+
+import logging
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from artculture.errors import InputError, WorkError, reason_of
+from artculture.files import replacing
+from artculture.models.checkpoint import read_checkpoint
+from artculture.runs.directory import RunDirectory
+from artculture.runs.interruption import Interruption
+from artculture.runs.lease import Lease
+
+log = logging.getLogger(__name__)
+
+# A validation is not gone on with midway: after a signal it may end if it does so soon, else it is left.
+VALIDATION_PATIENCE_SECONDS = 10.0
+
+
+def mode_of(monitor: str) -> str:
+    return "min" if monitor.endswith("loss") else "max"
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it, without a second copy of it in memory.
+
+    Args:
+        keep: where the file goes that one of the same name takes the place of: {name: path}.
+    """
+
+    def __init__(self, keep: dict[Path, Path] | None = None) -> None:
+        super().__init__()
+        self.keep = keep or {}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        place = Path(path)
+        try:
+            with replacing(place, keep=self.keep.get(place)) as temporary, temporary.open("wb") as file:
+                _save(checkpoint, Remembering(file))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+@dataclass
+class Remembering:
+    """A file that remembers why it could not be written: torch tells of a full disk as `unexpected pos`."""
+
+    file: IO[bytes]
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self.file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _save(checkpoint: dict[str, Any], file: Remembering) -> None:
+    try:
+        torch.save(checkpoint, file)  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise file.error or error from None
+
+
+def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:
+    """Keeps the best epoch's weights."""
+    return ModelCheckpoint(
+        dirpath=directory.best.parent,
+        filename="best",
+        monitor=monitor,
+        mode=mode_of(monitor),
+        save_weights_only=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes last.ckpt, with all that a resume needs: after every epoch, and amid one by steps, time and signal.
+
+    Args:
+        directory: the run's.
+        every_steps, every_minutes: None for not by that.
+        interruption: asks to stop.
+        lease: the right to write.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        every_steps: int | None,
+        every_minutes: float | None,
+        interruption: Interruption,
+        lease: Lease,
+    ) -> None:
+        self.directory, self.interruption, self.lease = directory, interruption, lease
+        self.every_steps = every_steps
+        self.every_seconds = None if every_minutes is None else 60 * every_minutes
+        self._saved_at, self._saved_step = time.monotonic(), 0
+        self._validation_began = time.monotonic()
+        self._validation_is_long = True  # until the first one has shown otherwise
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        left = int(trainer.num_training_batches) - trainer.fit_loop.batch_idx - 1
+        if left == 0:  # validation comes first: it belongs to the epoch
+            return
+        if self.interruption.asked or self._due(trainer, left):
+            try:
+                self._save(trainer)
+            except OSError as error:
+                # An epoch's end is another chance, when space was made: no reason to lose the steps so far.
+                log.warning("no checkpoint could be written (%s); training goes on", _reason(error))
+            self.interruption.raise_if_asked()
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._validation_began = time.monotonic()
+
+    def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        if self.interruption.asked and time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS:
+            self.interruption.raise_if_asked()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._validation_is_long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._save(trainer)
+        self.interruption.raise_if_asked()
+
+    def _due(self, trainer: L.Trainer, left: int) -> bool:
+        if self.every_steps is not None and trainer.global_step - self._saved_step >= self.every_steps:
+            return True
+        if self.every_seconds is None:
+            return False
+        # Before an epoch's last batch: were the validation after it cut off, the epoch's steps would go with it.
+        before_validation = left == 1 and self._validation_is_long
+        return before_validation or time.monotonic() - self._saved_at >= self.every_seconds
+
+    def _save(self, trainer: L.Trainer) -> None:
+        if not self.lease.still_ours():
+            raise WorkError(f"{self.directory.path} was taken over by another process while this one was silent")
+        trainer.save_checkpoint(self.directory.last)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+
+def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint to go on from that is not damaged, and its content.
+
+    A damaged one of the run itself is put aside as `*.damaged` and said loudly; then the one before it is taken.
+
+    Args:
+        directory: the run's.
+        asked: the checkpoint that was chosen.
+
+    Returns:
+        None where all of the run's own checkpoints are damaged.
+
+    Raises:
+        InputError: another run's checkpoint that is damaged or not ours.
+    """
+    own = [directory.last, directory.previous]
+    for path in own if asked in own else [asked]:
+        if not path.is_file():
+            continue
+        try:
+            _check_sums(path)
+            return path, read_checkpoint(path)
+        except InputError as error:
+            if asked not in own:
+                raise
+            log.warning("%s; going back to the checkpoint before it", error)
+            path.replace(path.with_suffix(".damaged"))
+    log.warning("no whole checkpoint is left in %s: starting from nothing", directory.path)
+    return None
+
+
+def _check_sums(path: Path) -> None:
+    # A checkpoint is a zip archive with a checksum a tensor, which torch itself does not look at.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise InputError(f"{path} is damaged: {reason_of(error)}") from error
+    if broken is not None:
+        raise InputError(f"{path} is damaged: a wrong checksum in {broken}")
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or error}: {error.filename}" if error.filename else str(error.strerror or error)
