@@ -9,8 +9,8 @@ from artculture.checking import config_folder, group_options, validated, value_m
 from artculture.config import TrainConfig, plain
 from artculture.hydra_app import resolved
 
-# `cultures` and `source` are choices of `fetch`.
-GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in ("cultures", "source")}
+# `cultures` and `source` are choices of `fetch`, `search` of the command of that name.
+GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in ("cultures", "source", "search")}
 # What an option needs from the user.
 NEEDED = {
     ("architecture", "timm"): ["architecture.name=test_resnet"],

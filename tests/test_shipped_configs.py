@@ -50,8 +50,8 @@ def test_the_sample_trains(train, only_run, read_json):
 
 def test_every_group_is_covered():
     covered = {case[0].split("=")[0] for case in _cases()}
-    # data: above and in tests/data; logger: in tests/runs/test_tracking.py; cultures and source: of other commands
-    assert covered | {"data", "logger", "cultures", "source"} == set(OPTIONS)
+    # data: above and in tests/data; logger: in tests/runs/test_tracking.py; the others are other commands'
+    assert covered | {"data", "logger", "cultures", "source", "search"} == set(OPTIONS)
 
 
 def test_the_package_ships_its_configs():

@@ -36,20 +36,20 @@ def known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in schema.model_fields.items():
         key = prefix + name
         yield key
-        for annotation in _alternatives(field.annotation):
+        for annotation in alternatives(field.annotation):
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 yield from known_keys(annotation, key + ".")
             elif get_origin(annotation) is dict:
                 yield key + ".*"
 
 
-def _alternatives(annotation: Any) -> Iterator[Any]:
+def alternatives(annotation: Any) -> Iterator[Any]:
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
         for argument in get_args(annotation):
-            yield from _alternatives(argument)
+            yield from alternatives(argument)
     elif origin is Annotated:
-        yield from _alternatives(get_args(annotation)[0])
+        yield from alternatives(get_args(annotation)[0])
     else:
         yield annotation
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",
     "curate": "flag what is no painting, review it in the browser, apply exclusions, print Table 1",
     "train": "train one row, or a grid of rows, and print the table",
+    "search": "find a row's learning rates, batch size, schedule and epochs by validation accuracy",
     "evaluate": "all test metrics of a checkpoint, on its own paintings or any others",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
     "analyze": "look inside a trained model: feature maps, culture distances, graph, chords, map of paintings",

@@ -19,10 +19,12 @@ from pydantic import (
 
 Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
+PlanChoice = Literal["measure", "json"]
 
 
 def _folder_name(value: str) -> str:
-    if not re.fullmatch(r"[\w][\w.=+-]*", value):
+    # `study/trials` is the folder of a search's trials inside its study.
+    if not re.fullmatch(r"\w[\w.=+-]*(/\w[\w.=+-]*)*", value):
         raise ValueError("must be a plain folder name: letters, digits, `.`, `_`, `-`, `=`")
     return value
 
@@ -119,6 +121,7 @@ class Trainer(Section):
     early_stopping: PositiveInt | None
     monitor: Literal["val/top1", "val/loss", "val/macro_f1"]
     eval_batches: PositiveInt
+    evaluate_test: bool
     checkpoint_every_minutes: PositiveFloat | None
     checkpoint_every_steps: PositiveInt | None
     on_out_of_memory: Literal["halve", "error"]
@@ -158,6 +161,7 @@ class TrainConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     resume: str
     on_error: Literal["continue", "stop"]
+    plan: bool | PlanChoice | list[PlanChoice]
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""

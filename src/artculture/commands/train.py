@@ -13,15 +13,20 @@ def run(argv: list[str]) -> int:
 def train(config: TrainConfig) -> int:
     from artculture.logs import configure_logging
     from artculture.runs.directory import RunDirectory
+    from artculture.runs.grid import planned_row
     from artculture.runs.lease import HeldElsewhereError
     from artculture.runs.naming import named_run
+    from artculture.runs.planning import show_plan
     from artculture.runs.rows import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
     from artculture.runs.study import show_table
-    from artculture.runs.training import train_run
 
     configure_logging()
     end_with_study()
     path, variant = named_run(config)
+    if config.plan:
+        return show_plan([planned_row(config, path)], at_once=1)
+    from artculture.runs.training import train_run  # torch waits until there is something to train
+
     of_study = ROW_OF_STUDY in os.environ
     try:
         # A study has other rows to go on with; alone it is worth a wait.

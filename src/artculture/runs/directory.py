@@ -14,7 +14,7 @@ from artculture.errors import InputError
 from artculture.files import read_json, remove_leftovers, write_json, write_text
 from artculture.runs.lease import Lease
 
-State = Literal["pending", "running", "interrupted", "finished", "failed"]
+State = Literal["pending", "running", "interrupted", "finished", "failed", "pruned"]
 
 # A killed study's last row may need a moment to end before its successor can have the directory.
 LOCK_PATIENCE_SECONDS = 30.0

@@ -67,6 +67,16 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
     return rows
 
 
+def planned_row(config: TrainConfig, path: Path) -> Row:
+    """A single run as a row, with what is to be done with it.
+
+    Raises:
+        InputError: as `resume.plan`.
+    """
+    directory = RunDirectory(path)
+    return Row((), config, directory, resume.plan(directory, plain(config), config.resume))
+
+
 def _place(config: TrainConfig, composed: DictConfig, overrides: Sequence[str]) -> Row:
     path, _ = naming.place(config, dict(composed.hydra.runtime.choices))
     directory = RunDirectory(path)

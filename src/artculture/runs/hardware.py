@@ -1,8 +1,10 @@
 """What the machine offers, found without importing torch where that is enough."""
 
 import os
+import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from artculture.errors import InputError
@@ -52,6 +54,16 @@ def real_accelerator(choice: str) -> str:
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def peak_memory(accelerator: str) -> int:
+    """The most memory this process has held so far, bytes: of the GPU where it uses one, else of the machine."""
+    if accelerator == "gpu":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def checked_accelerator(choice: str) -> str:

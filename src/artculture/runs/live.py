@@ -14,6 +14,7 @@ STYLES = {
     "running": "bold cyan",
     "finished": "green",
     "failed": "bold red",
+    "pruned": "dim",
     "interrupted": "yellow",
     "elsewhere": "cyan",
     "skipped": "dim",

@@ -40,33 +40,43 @@ def split_scores(predictions: pd.DataFrame, split: str, classes: Sequence[str]) 
 
 
 def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, Any]:
-    """The result's numbers: shares in 0..1, intervals of 95 %, chance and majority of the test split."""
+    """The result's numbers: shares in 0..1, intervals of 95 %, chance and majority of the test split.
+
+    Where there are no predictions of the test split, there are no numbers of it either.
+    """
     classes = selection.classes
-    val, test = split_scores(predictions, "val", classes), split_scores(predictions, "test", classes)
+    val = split_scores(predictions, "val", classes)
+    common: dict[str, Any] = {
+        "val_top1": val["top1"],
+        "val_loss": val["loss"],
+        "intervals": {"val_top1": val["intervals"]["top1"]},
+        "chance": 1 / len(classes),
+        "counts": {name: int((selection.split == name).sum()) for name in ("train", "val", "test")},
+        "classes": list(classes),
+    }
+    if not (predictions["split"] == "test").any():
+        return common
+    test = split_scores(predictions, "test", classes)
     # What always answering the training split's most frequent culture would reach on the test split.
     train_labels = selection.labels[selection.members("train")]
     most_frequent = int(np.bincount(train_labels, minlength=len(classes)).argmax())
     return {
-        "val_top1": val["top1"],
-        "val_loss": val["loss"],
+        **common,
         "test_top1": test["top1"],
         "test_top3": test["top3"],
         "test_macro_f1": test["macro_f1"],
         "test_loss": test["loss"],
         "intervals": {
-            "val_top1": val["intervals"]["top1"],
+            **common["intervals"],
             "test_top1": test["intervals"]["top1"],
             "test_top3": test["intervals"]["top3"],
             "test_macro_f1": test["intervals"]["macro_f1"],
         },
-        "chance": 1 / len(classes),
         "majority": test["support"][classes[most_frequent]] / test["n"],
         "per_culture": {
             name: {"recall": test["recall"][name], "test_paintings": test["support"][name]} for name in classes
         },
         "confusion": test["confusion"],
-        "counts": {name: int((selection.split == name).sum()) for name in ("train", "val", "test")},
-        "classes": list(classes),
     }
 
 

@@ -36,8 +36,12 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     for folder in folders:
         directory = RunDirectory(folder)
         state = str(directory.status()["state"])
-        if state == "finished" and directory.result.is_file():
-            rows.append(_row(read_json(directory.result), directory.result))
+        result = read_json(directory.result) if state == "finished" and directory.result.is_file() else None
+        left_alone = result is not None and not any(key.startswith("test_") for key in result)
+        if result is not None and not (left_alone and "val_top1" in result):
+            rows.append(_row(result, directory.result))
+        elif result is not None:
+            others[folder.name] = f"test split not evaluated; validation top-1 {100 * result['val_top1']:.1f} %"
         else:
             others[folder.name] = state
     return _in_order(pd.DataFrame(rows)), others

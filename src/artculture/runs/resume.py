@@ -42,7 +42,7 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
         return Plan("restart" if directory.config.exists() else "start")
     if stored is not None:
         _refuse_difference(directory, stored, values)
-    if stored is not None and directory.status()["state"] == "finished" and directory.result.is_file():
+    if stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values):
         return Plan("skip")
     own = directory.resumable
     if resume not in KEYWORDS and own is None:
@@ -55,6 +55,12 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
     if resume == "must":
         raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
     return Plan("start")
+
+
+def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
+    # A run that left the test split alone goes on from its last epoch, which is to evaluate, once that is asked for.
+    tested = directory.status().get("tested", True)
+    return directory.result.is_file() and (tested or not values["trainer"]["evaluate_test"])
 
 
 def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from artculture.runs import hardware
 from artculture.runs.grid import Row, compose_rows
 from artculture.runs.interruption import listening
 from artculture.runs.live import StudyView
+from artculture.runs.planning import show_plan
 from artculture.runs.results import write_results
 from artculture.runs.rows import RowProcess, run_rows
 from artculture.runs.table import print_table
@@ -41,6 +42,8 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
     """
     configure_logging()
     rows = compose_rows(loader, master, job_overrides)
+    if rows[0].config.plan:
+        return show_plan(rows, len(slots(rows[0].config)))
     to_train = [row for row in rows if row.plan.action != "skip"]
     for row in to_train:
         row.directory.make()

@@ -216,6 +216,8 @@ def log_result(
     """
     import wandb
 
+    if predictions.empty:  # the test split was left alone
+        return
     classes = list(selection.classes)
     chances = predictions[[f"p_{name}" for name in classes]].to_numpy()
     truth = [classes.index(culture) for culture in predictions["culture"]]

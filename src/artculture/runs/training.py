@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def train_run(
             if told is error:
                 raise
             raise told from error
-        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0)
+        tested = {"tested": config.trainer.evaluate_test}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **tested)
     return plan
 
 
@@ -156,7 +158,8 @@ def _train(
             fed = frozen.feed(config.method, data, module, trainer)
             trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
         work.interruption.raise_if_asked()
-        rows, probabilities = _predict_best(trainer, module, data, directory.best)
+        splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
+        rows, probabilities = _predict_best(trainer, module, data, directory.best, splits)
 
     predictions = prediction_table(selection, rows, probabilities)
     with replacing(directory.predictions) as temporary:
@@ -203,21 +206,22 @@ def _same_data(directory: RunDirectory, fingerprint: str) -> None:
 
 
 def _predict_best(
-    trainer: L.Trainer, module: CultureClassifier, data: PaintingsDataModule, best: Path
+    trainer: L.Trainer, module: CultureClassifier, data: PaintingsDataModule, best: Path, splits: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Probabilities of the best checkpoint on validation and test, every painting once."""
+    """Probabilities of the best checkpoint on the splits, every painting once."""
     module.load_state_dict(read_checkpoint(best)["state_dict"])
-    loaders = [data.eval_dataloader("val"), data.eval_dataloader("test")]
+    loaders = [data.eval_dataloader(split) for split in splits]
     trainer.logger = None  # nothing of this belongs into the history
     outputs = trainer.predict(module, loaders)
     assert outputs is not None
-    batches: list[Any] = [batch for loader in outputs for batch in loader]
+    # Lightning leaves out the outer list where there is one loader.
+    batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
     rows = torch.cat([batch[1] for batch in batches]).cpu().numpy()
     probabilities = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
     selection = data.paintings.selection
-    expected = len(selection.members("val")) + len(selection.members("test"))
+    expected = sum(len(selection.members(split)) for split in splits)
     if len(np.unique(rows)) != expected or len(rows) != expected:
-        raise RuntimeError(f"{len(rows)} predictions for {expected} paintings of validation and test")
+        raise RuntimeError(f"{len(rows)} predictions for {expected} paintings of {' and '.join(splits)}")
     return rows, probabilities
 
 
@@ -255,6 +259,7 @@ def _cost_part(trainer: L.Trainer, module: CultureClassifier, recorder: Recorder
         "pictures_at_once": module.parts.largest,
         "image_size": module.preprocessing.image_size,
         "device": device,
+        "peak_memory": hardware.peak_memory(accelerator),
         "versions": versions(),
         "git_commit": git_commit(),
     }

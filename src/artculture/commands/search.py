@@ -1,0 +1,53 @@
+"""`artculture search`: a row's best learning rates, batch size, schedule and epochs, by validation accuracy alone."""
+
+from importlib.util import find_spec
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from artculture.errors import InputError
+from artculture.hydra_app import run_app
+from artculture.search.config import SearchConfig
+
+ONE_ROW = (
+    "a search is of one row. Start it once for each row (`artculture search row=alexnet_step_finetuned`), or train "
+    "a grid with `artculture train -m …`"
+)
+
+
+def run(argv: list[str]) -> int:
+    for text in argv:
+        if text in ("-m", "--multirun") or _is_sweep(text):
+            raise InputError(f"{text}: {ONE_ROW}")
+    argv = [_mergeable(text) for text in argv]
+    # A study brings its name; its rows are left to `train`.
+    return run_app("search", SearchConfig, search_values, [*argv, "hydra.mode=RUN"])
+
+
+def search_values(config: SearchConfig) -> int:
+    if find_spec("optuna") is None:
+        raise InputError("artculture search needs optuna: pip install 'artculture[search]'")
+    from artculture.logs import configure_logging
+    from artculture.search.searching import search
+
+    configure_logging()
+    return search(config)
+
+
+def _mergeable(text: str) -> str:
+    """An override of the space as Hydra can merge it: a list into the range that stands there, any key into any."""
+    key, _, value = text.partition("=")
+    bare = key.lstrip("+")
+    if not bare.startswith("search.space."):
+        return text
+    # Mistakes in it are told by the schema, with the nearest valid key.
+    return f"++{bare}={{choices: {value}}}" if value.startswith("[") else f"++{bare}={value}"
+
+
+def _is_sweep(text: str) -> bool:
+    if "=" not in text or text.startswith("-"):
+        return False
+    try:
+        return bool(OverridesParser.create().parse_override(text).is_sweep_override())
+    except HydraException:  # told with all other mistakes
+        return False

@@ -1,0 +1,65 @@
+"""Trials whose processes train nothing: what they reach is a function of their learning rate."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from artculture import cli
+from artculture.config import plain
+from artculture.runs.grid import Row
+from tests.runs.conftest import composed, composed_row
+
+__all__ = ["composed", "composed_row"]
+
+ROW = Path(__file__).with_name("stand_in_row.py")
+# `artculture search` in a process of its own; `then` happens when the first trial begins.
+SEARCH = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.search.conftest import standing_in
+from artculture import cli
+def then(): {{then}}
+with standing_in(then):
+    sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def arguments(study: Path, *overrides: str) -> list[str]:
+    """What `search` types, for the same search in another process."""
+    usual = ["logger=csv", "data=folder", f"data.root={study.parents[1] / 'pictures'}", "data.image_size=32"]
+    usual += ["architecture=timm", "architecture.name=test_resnet", "architecture.weights=none", "data.batch_size=8"]
+    usual += ["trainer.max_epochs=3", "search.trials=3", "search.pruner=none", "launcher.parallel=1"]
+    usual += [f"search.space.{key}=null" for key in ("method.backbone_lr", "scheduler.gamma", "scheduler.k")]
+    typed = {text.split("=")[0] for text in overrides}
+    return ["search", *(text for text in usual if text.split("=")[0] not in typed), *overrides]
+
+
+@contextmanager
+def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """A context in which trials are stand-ins, so that nothing needs torch."""
+
+    def command(row: Row, flags: list[str]) -> list[str]:
+        then()
+        row.directory.write_config(plain(row.config))
+        rate, epochs = row.config.method.head_lr, row.config.trainer.max_epochs
+        return [sys.executable, str(ROW), str(row.directory.path), str(rate), str(epochs)]
+
+    rows = patch.multiple("artculture.runs.rows", command_of=command, POLL_SECONDS=0.02)
+    with rows, patch("artculture.search.searching._prepare"):
+        yield
+
+
+@pytest.fixture
+def stand_in() -> Iterator[None]:
+    with standing_in():
+        yield
+
+
+@pytest.fixture
+def search(pictures: Path, tmp_path: Path) -> Callable[..., int]:
+    """`artculture search` of the head's learning rate, in this process."""
+    return lambda *overrides: cli.main(arguments(tmp_path / "outputs" / "default", *overrides))
