@@ -68,7 +68,7 @@ QUICK = {
     "transfer_epochs": 2,
     "grid_pictures": 44,
     "grid_epochs": 1,
-    "grid_size": 32,
+    "grid_size": 64,
     "many": (100, 400),
 }
 OPTIONS = {

@@ -45,3 +45,11 @@ def test_normalising_is_torchvisions_own():
     reference = v2.Normalize(MEAN, STD)(v2.functional.to_dtype(batch, torch.float32, scale=True))
     torch.testing.assert_close(ours, reference)
     assert torch.equal(batch, before)
+
+
+def test_the_memory_format_changes_no_value():
+    batch = torch.stack([picture(), picture().flip(2)])
+    mean, std = torch.tensor(MEAN), torch.tensor(STD)
+    ours = normalise(batch.contiguous(memory_format=torch.channels_last), mean, std)
+    assert torch.equal(ours, normalise(batch, mean, std))
+    assert ours.is_contiguous(memory_format=torch.channels_last)

@@ -58,13 +58,15 @@ class BatchMaker:
 def _place(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
     """Cut, mirror and resize one picture (uint8 H x W x 3) into its place (uint8 3 x size x size)."""
     top, left, tall, wide = box
-    part = pixels[top : top + tall, left : left + wide]
-    # One copy, of the part alone: the map is read-only, and mirroring costs nothing on the way.
-    kept = torch.from_numpy(np.array(part[:, ::-1] if mirrored else part, order="C")).permute(2, 0, 1)
-    if kept.shape == out.shape:
-        out.copy_(kept)
-    else:
-        out.copy_(interpolate(kept[None], out.shape[1:], mode=interpolation, antialias=True)[0])
+    # One copy, of the part alone: the map is read-only. Mirroring on the way would copy byte by byte.
+    part = torch.from_numpy(np.array(pixels[top : top + tall, left : left + wide], order="C"))
+    # A batch of one before the axes turn: torch then sees channels_last, and mirrors and resizes in that order.
+    kept = part[None].permute(0, 3, 1, 2)
+    if mirrored:
+        kept = kept.flip(3)
+    if kept.shape[2:] != out.shape[1:]:
+        kept = interpolate(kept, out.shape[1:], mode=interpolation, antialias=True)
+    out.copy_(kept[0])
 
 
 @dataclass(frozen=True)
