@@ -211,8 +211,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(fetch, met, tmp_path, capsys, m
 
 def test_an_interrupt_ends_with_130_and_the_next_run_goes_on(fetch, met, tmp_path):
     command = [sys.executable, "-m", "artculture", "fetch", f"root={tmp_path / 'met'}", f"source.base_url={met.api}"]
-    # Slow enough that a busy machine sends the signal before everything is there.
-    with subprocess.Popen([*command, "source.rate=8", "source.start_rate=8"], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen([*command, "source.rate=80", "source.start_rate=80"], stderr=subprocess.PIPE) as process:
         while not list((tmp_path / "met").rglob("*.jpg")) and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
