@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -89,6 +90,17 @@ def run(train: Callable[..., int], only_run: Callable[[], Path], tmp_path: Path,
 @pytest.fixture
 def read_json() -> Callable[[Path], dict[str, Any]]:
     return lambda path: json.loads(path.read_text())
+
+
+@pytest.fixture(autouse=True)
+def _our_loggers_speak() -> None:
+    """Whatever a library or an earlier test did to logging, `caplog` hears our loggers."""
+    logging.disable(logging.NOTSET)
+    for name in list(logging.root.manager.loggerDict):
+        if name == "artculture" or name.startswith("artculture."):
+            logger = logging.getLogger(name)
+            logger.disabled, logger.propagate = False, True
+    logging.getLogger("artculture").setLevel(logging.INFO)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -60,31 +60,6 @@ def test_a_picture_can_not_be_written_to(manifest, tmp_path):
         open_cache(manifest, tmp_path / "cache", 32, "bilinear").image(0)[0, 0] = 1
 
 
-@pytest.mark.parametrize("stop_at", [0, 7, 19])
-def test_an_interrupted_build_is_not_taken_for_whole(manifest, tmp_path, monkeypatch, stop_at):
-    def interrupt(path, *rest):
-        if path == manifest.paths()[stop_at]:
-            raise KeyboardInterrupt
-        return read_pixels(path, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cache_module, "read_pixels", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    for row, path in enumerate(manifest.paths()):
-        np.testing.assert_array_equal(cache.image(row), read_pixels(path, 32, "bilinear"))
-
-
-def test_a_process_killed_before_the_index_leaves_nothing_to_trust(manifest, tmp_path, decoded, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(partial_cache, "write_json", lambda *_: None)
-        with pytest.raises(FileNotFoundError):
-            open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    assert len(decoded) == 2 * len(manifest)
-
-
 def stopped_build(manifest, folder, monkeypatch, stop_at=9):
     def interrupt(path, *rest):
         if path == manifest.paths()[stop_at]:
@@ -97,6 +72,23 @@ def stopped_build(manifest, folder, monkeypatch, stop_at=9):
             open_cache(manifest, folder, 32, "bilinear")
     (journal,) = folder.rglob("journal.jsonl")
     return journal, journal.with_name("pixels.part")
+
+
+@pytest.mark.parametrize("stop_at", [0, 7, 19])
+def test_an_interrupted_build_is_not_taken_for_whole(manifest, tmp_path, monkeypatch, stop_at):
+    stopped_build(manifest, tmp_path / "cache", monkeypatch, stop_at)
+    cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    for row, path in enumerate(manifest.paths()):
+        np.testing.assert_array_equal(cache.image(row), read_pixels(path, 32, "bilinear"))
+
+
+def test_a_process_killed_before_the_index_leaves_nothing_to_trust(manifest, tmp_path, decoded, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(partial_cache, "write_json", lambda *_: None)
+        with pytest.raises(FileNotFoundError):
+            open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    assert len(decoded) == 2 * len(manifest)
 
 
 def test_a_stopped_build_goes_on_where_it_was(manifest, tmp_path, decoded, monkeypatch):

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,4 +21,5 @@ def test_a_short_torture_loses_nothing(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| rows killed several times that end bit-identical | 1 | 1 | 0 |" in (tmp_path / "table.md").read_text()
+    # How many rows the kills spread over depends on where they land; none may be lost.
+    assert re.search(r"end bit-identical \| ([1-9]\d*) \| \1 \| 0 \|", (tmp_path / "table.md").read_text())

@@ -157,7 +157,8 @@ def _mode(wandb: Any, offline: bool) -> str:
     if offline:
         return "offline"
     # `login` asks the server about a key that it finds; a key in the environment is left to `init` and its timeout.
-    server = urlsplit(str(wandb.Settings().base_url))
+    # `Settings()` alone knows neither WANDB_BASE_URL nor the user's settings file.
+    server = urlsplit(str(wandb.setup().settings.base_url))
     if not _answers(server.hostname or "", server.port or 443):
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", server.netloc)
         return "offline"

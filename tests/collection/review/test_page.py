@@ -13,20 +13,12 @@ from artculture.collection.flags import described
 from artculture.collection.review.builder import Collection, write_page
 from artculture.data.manifest import Manifest, read_manifest
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (the `dev` extra has it)")
-from selenium.webdriver import ActionChains, Keys  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
+pytest.importorskip("selenium", reason="selenium is not installed (the `dev` extra has it)")
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from tests.browser import needs_browser, open_browser
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="no chromium and chromedriver here (Debian: chromium, chromium-driver)"
-)
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking "
-    "--disable-component-update --disable-sync --no-first-run --disable-quic --window-size=1200,900"
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +28,8 @@ def downloads(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory, downloads):
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield browser
-    browser.quit()
+    with open_browser(tmp_path_factory.mktemp("profile"), downloads) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
