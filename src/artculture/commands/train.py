@@ -4,6 +4,7 @@ import os
 
 from artculture.config import TrainConfig
 from artculture.hydra_app import run_app
+from artculture.quick_imports import without_scipy_signal
 
 
 def run(argv: list[str]) -> int:
@@ -25,7 +26,8 @@ def train(config: TrainConfig) -> int:
     path, variant = named_run(config)
     if config.plan:
         return show_plan([planned_row(config, path)], at_once=1)
-    from artculture.runs.training import train_run  # torch waits until there is something to train
+    with without_scipy_signal():
+        from artculture.runs.training import train_run  # torch waits until there is something to train
 
     of_study = ROW_OF_STUDY in os.environ
     try:
