@@ -93,6 +93,7 @@ class Data(Section):
     fractions: list[Annotated[float, Field(gt=0, lt=1)]]
     small_cultures: Literal["error", "drop", "train"]
     on_bad_image: Literal["error", "skip"]
+    bad_image_share: Share = 1.0  # of runs that were stored before there was such a key
     cultures: list[str] | None
     image_size: Annotated[int, Field(ge=32, le=2048)] | None
     batch_size: PositiveInt

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import write_split
+from artculture.data.paintings import QUARANTINE, write_quarantine, write_split
 from artculture.errors import InputError, Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
@@ -139,8 +139,7 @@ def _train(
     _same_data(directory, selection.manifest.fingerprint())
     write_split(selection, directory.split)
     if len(data.paintings.quarantine):
-        with replacing(directory.path / "quarantine.csv") as temporary:
-            data.paintings.quarantine.to_csv(temporary, index=False)
+        write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
 
     module = make_classifier(config, selection.classes)
     module.provenance = {"manifest": selection.manifest.fingerprint(), "data": data_label(plain(config))}
