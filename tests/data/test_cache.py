@@ -177,7 +177,7 @@ def test_bad_pictures_are_listed_and_the_others_stay_in_place(manifest, tmp_path
     manifest.paths()[2].write_bytes(b"")
     manifest.paths()[11].write_text("no picture")
     cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    assert cache.bad == {2: "zero bytes", 11: "not a picture"}
+    assert cache.bad == {2: "zero bytes", 11: "not a picture of a kind that can be read"}
     assert cache.image(2).size == 0
     for row in (1, 3, 10, 12, 19):
         np.testing.assert_array_equal(cache.image(row), read_pixels(manifest.paths()[row], 32, "bilinear"))

@@ -11,13 +11,15 @@ from pydantic import ValidationError
 
 from artculture.analysis.subject import Subject
 from artculture.config import Data
+from artculture.data.manifest import SPLITS
 from artculture.data.paintings import DataChoice, Selection, load_paintings
 from artculture.errors import InputError, reason_of
-from artculture.files import read_json
 from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import data_label
 from artculture.runs.parts import choice_of
+from artculture.runs.records import read_result
+from artculture.tables import read_own_csv
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,9 @@ def best_run(study: Path) -> Path:
     for config in sorted(study.glob("*/config.yaml")):
         run = RunDirectory(config.parent)
         if run.status()["state"] == "finished" and run.result.is_file() and run.best.is_file():
-            result = read_json(run.result)
+            result = read_result(run.result)
+            if result.get("val_loss") is None:
+                raise InputError(f"{run.result} lacks `val_loss`: train the row again")
             found.append((-float(result["val_top1"]), float(result["val_loss"]), str(run.best)))
     if not found:
         raise InputError(
@@ -116,9 +120,14 @@ def _in_own_split(selection: Selection, checkpoint: Path, run: RunDirectory | No
     trained_on = read_checkpoint(checkpoint)["artculture"].get("manifest")
     if run is None or not run.split.is_file() or selection.manifest.fingerprint() != trained_on:
         return selection
-    stored = pd.read_csv(run.split, dtype=str, keep_default_na=False)
+    mend = "delete it: the split asked for is taken then, with paintings that were trained on"
+    stored = read_own_csv(run.split, mend, dtype=str, keep_default_na=False)
+    if not {"source", "object_id", "split"} <= set(stored) or not set(stored["split"]) <= set(SPLITS):
+        raise InputError(f"{run.split} is no split; {mend}")
     where = {(source, ident): split for source, ident, split in stored[["source", "object_id", "split"]].to_numpy()}
     table = selection.manifest.table
-    keys = zip(table["source"], table["object_id"], strict=True)
+    keys = list(zip(table["source"], table["object_id"], strict=True))
+    if not where.keys() >= set(keys):
+        raise InputError(f"{run.split} lacks some of the run's paintings; {mend}")
     log.info("these are the paintings of the run itself, so they stay in its split (%s)", run.split)
     return replace(selection, split=pd.Series([where[key] for key in keys]).to_numpy(dtype="U"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from artculture.errors import WorkError, reason_of
 
@@ -118,7 +118,7 @@ def _said(error: BaseException) -> str:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         with path.open("rb") as file:
             start = file.read(512).lstrip().lower()
         page = start.startswith((b"<!doctype html", b"<html"))

@@ -1,6 +1,5 @@
 """What a report is made of: a study's run directories, read and never written to."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from artculture.analysis.finding import INDEX
-from artculture.errors import InputError
-from artculture.files import read_json
 from artculture.runs.directory import RunDirectory
+from artculture.runs.records import metrics_numbers, read_result
 from artculture.runs.results import KEY, read_results, summarise
+from artculture.tables import read_own_csv
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ def _read_run(directory: RunDirectory) -> StudyRun:
         directory,
         status,
         directory.read_config() or {},
-        read_json(directory.result) if whole else None,
-        read_table(directory.metrics) if directory.metrics.is_file() else pd.DataFrame(),
+        read_result(directory.result) if whole else None,
+        metrics_numbers(directory.metrics),
     )
 
 
@@ -129,12 +128,4 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     Raises:
         InputError: it is not there or not readable.
     """
-    try:
-        table: pd.DataFrame = pd.read_csv(path, encoding="utf-8-sig", **options)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; run the row again") from error
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a readable CSV file ({error}); run the row again") from error
-    return table
+    return read_own_csv(path, "train the row again with resume=never", **options)

@@ -1,20 +1,22 @@
 """A run's directory: its files, its state, and who holds it."""
 
+import logging
 import os
 import shutil
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
-from artculture.errors import InputError
-from artculture.files import read_json, remove_leftovers, write_json, write_text
+from artculture.errors import InputError, reason_of
+from artculture.files import remove_leftovers, write_json, write_text
 from artculture.runs.lease import Lease
+from artculture.runs.records import UNKNOWN, State, read_status
 
-State = Literal["pending", "running", "interrupted", "finished", "failed", "pruned"]
+log = logging.getLogger(__name__)
 
 # A killed study's last row may need a moment to end before its successor can have the directory.
 LOCK_PATIENCE_SECONDS = 30.0
@@ -86,9 +88,15 @@ class RunDirectory:
             ) from error
 
     def status(self) -> dict[str, Any]:
-        """What `status.json` says; `{"state": "pending"}` where there is none."""
+        """What `status.json` says: `pending` where there is none, `unknown` where it is damaged (said as a warning)."""
         file = self.path / "status.json"
-        return read_json(file) if file.is_file() else {"state": "pending"}
+        if not file.is_file():
+            return {"state": "pending"}
+        try:
+            return read_status(file)
+        except InputError as error:
+            log.warning("%s", error)
+            return {"state": UNKNOWN}
 
     def set_status(self, state: State, **facts: Any) -> None:
         """Write state, time and facts; facts said before stay unless said anew."""
@@ -114,9 +122,10 @@ class RunDirectory:
             return None
         try:
             values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.config} is not readable YAML ({error}); start over with resume=never") from error
-        if not isinstance(values, dict):
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, brackets without end
+            reason = " ".join(str(error).split()) or reason_of(error)
+            raise InputError(f"{self.config} is not readable YAML ({reason}); start over with resume=never") from error
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
             raise InputError(f"{self.config} holds no config; start over with resume=never")
         return values
 

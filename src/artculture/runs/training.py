@@ -25,12 +25,13 @@ from artculture.runs import frozen, hardware, resume, tracking
 from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
 from artculture.runs.checkpoints import whole_checkpoint
-from artculture.runs.directory import RunDirectory, State
+from artculture.runs.directory import RunDirectory
 from artculture.runs.faults import explained
 from artculture.runs.identity import data_label, tracker_id
 from artculture.runs.interruption import Interruption, listening
 from artculture.runs.lease import Lease
 from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.runs.records import State
 from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
 
 log = logging.getLogger(__name__)
