@@ -15,6 +15,7 @@ from artculture.data.images import BadImageError, read_pixels
 from artculture.data.sources import images_under
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError, WorkError
+from artculture.secrets import hidden
 
 MEGABYTE = 1_000_000
 
@@ -33,8 +34,8 @@ class Source:
 
     @property
     def shown(self) -> str:
-        """The name as text: a file's may hold bytes that are none."""
-        return self.name.encode("utf-8", "backslashreplace").decode()
+        """The name as it is told: as text, which a file's need not be, and without an address's password."""
+        return hidden(self.name.encode("utf-8", "backslashreplace").decode())
 
     @property
     def is_address(self) -> bool:
@@ -147,5 +148,5 @@ class Reader:
         except httpx.TimeoutException as error:
             raise BadImageError(f"no answer within {self.timeout:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise BadImageError(f"can't be downloaded: {error or type(error).__name__}") from error
+            raise BadImageError(f"can't be downloaded: {hidden(str(error)) or type(error).__name__}") from error
         return path

@@ -10,6 +10,7 @@ from artculture.checking import config_folder, group_options
 from artculture.hydra_app import resolved
 from artculture.report.study import StudyRun
 from artculture.runs.identity import leaves
+from artculture.secrets import hidden
 
 GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 
@@ -17,7 +18,7 @@ GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 def command_of(run: StudyRun) -> str:
     """The command that trained a run: the last one in its log, else one that composes its config again."""
     if run.directory.log.is_file():
-        text = run.directory.log.read_text(encoding="utf-8", errors="replace")
+        text = hidden(run.directory.log.read_text(encoding="utf-8", errors="replace"))
         lines = [line[2:].strip() for line in text.splitlines() if line.startswith("$ artculture ")]
         if lines:
             return lines[-1]

@@ -15,6 +15,7 @@ from artculture.errors import InputError, reason_of
 from artculture.files import remove_leftovers, write_json, write_text
 from artculture.runs.lease import Lease
 from artculture.runs.records import UNKNOWN, State, read_status
+from artculture.secrets import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class RunDirectory:
             "host": socket.gethostname(),
             **facts,
         }
-        write_json(self.path / "status.json", status)
+        write_json(self.path / "status.json", without_secrets(status))
 
     def read_config(self) -> dict[str, Any] | None:
         """The stored config, None where there is none.

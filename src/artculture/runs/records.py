@@ -143,12 +143,12 @@ METRICS_MEND = "restore it, or train the row again with resume=never"
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """A `metrics.csv`, its cells as text, as they were written; empty where there is none.
+    """A `metrics.csv`, its cells as text, as they were written; empty where there is none yet.
 
     Raises:
         InputError: it is not whole, or its epochs are not 0, 1, 2 …
     """
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size == 0:
         return pd.DataFrame()
     table = read_own_csv(path, METRICS_MEND, dtype=str, keep_default_na=False)
     if list(table.get("epoch", [])) != [str(n) for n in range(len(table))]:

@@ -57,7 +57,9 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
         if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
             raise KeyError("one of the table's columns")
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is not a whole result ({error} is missing); delete it, and the same command makes it anew") from error
+        raise InputError(
+            f"{file} is not a whole result ({error} is missing); delete it, and the same command makes it anew"
+        ) from error
     return row
 
 
