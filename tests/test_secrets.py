@@ -1,7 +1,8 @@
 import logging
+import subprocess
+import sys
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
 from artculture import cli
 from artculture.logs import configure_logging
@@ -105,8 +106,7 @@ def test_an_error_of_any_kind_hides_them(monkeypatch, capsys, debug):
 
 def test_a_whole_training_and_its_report_write_none_of_them(train, tmp_path, capfd):
     assert train("trainer.max_epochs=1", logger="wandb_offline") == 0
-    GlobalHydra.instance().clear()
-    assert cli.main(["report", "study.name=default"]) == 0
+    subprocess.run([sys.executable, "-m", "artculture", "report", "study.name=default"], check=True)
     written = [path.read_bytes() for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
     said = "".join(capfd.readouterr()).encode()
     assert len(written) > 15
