@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
             # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
             image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
             image.load()
-            plain = _with_adobe_polarity(image)
-            return np.asarray(_resized(_rgb(_middle(_upright(plain))), shorter_side, interpolation))
+            _set_upright(image)
+            seen = _rgb(_middle(_with_adobe_polarity(image)))
+            return np.asarray(_resized(seen, shorter_side, interpolation))
     except BadImageError:
         raise
     except Exception as error:  # bytes that are no picture make decoders raise nearly anything
@@ -130,11 +132,10 @@ def _reason(path: Path, error: Exception) -> str:
     return f"truncated or damaged: {_said(error)}"
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block takes nothing from the pixels, which are decoded by now
-        return image
+def _set_upright(image: Image.Image) -> None:
+    # A damaged EXIF block takes nothing from the pixels, which are decoded by now.
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _with_adobe_polarity(image: Image.Image) -> Image.Image:
@@ -157,7 +158,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
         assert converted is not None
         return converted
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
