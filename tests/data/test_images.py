@@ -70,7 +70,7 @@ def test_a_picture_too_large_for_memory_is_a_bad_one(tmp_path, monkeypatch):
         raise MemoryError
 
     quarters().save(tmp_path / "a.png")
-    monkeypatch.setattr(Image.Image, "convert", fail)
+    monkeypatch.setattr(Image.Image, "resize", fail)
     with pytest.raises(BadImageError, match="too large for this machine's memory"):
         read_pixels(tmp_path / "a.png", 40, "bilinear")
 

@@ -83,6 +83,15 @@ MUTATIONS = (
 )
 
 
+# Which of them a file gets: a pixel of the cache that is another one now is no file's mistake that can be seen.
+CUT_ONLY = ("cache/pixels.bin",)
+
+
+def drawn(name: str, dice: random.Random) -> Mutation:
+    """A kind of damage for a file of READERS."""
+    return MUTATIONS[0] if name in CUT_ONLY else dice.choice(MUTATIONS)
+
+
 def outcome(code: int, said: str, file: Path) -> str:
     """Empty where a command did right by a damaged file: it went well, or said in one message what is wrong.
 

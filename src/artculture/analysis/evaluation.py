@@ -21,7 +21,6 @@ from artculture.models.checkpoint import read_checkpoint
 from artculture.runs import hardware
 from artculture.runs.calibration import calibrated, calibration_error
 from artculture.runs.parts import ignore_known_warnings
-from artculture.runs.records import read_result
 from artculture.runs.result import prediction_table, versions
 from artculture.runs.scores import scores
 
@@ -47,7 +46,7 @@ def manner_of(subject: Subject) -> Manner:
     """The manner in which the subject's run evaluated itself; the usual one where there is no run."""
     if subject.run is None or not subject.run.result.is_file():
         return Manner()
-    values, result = subject.run.read_config() or {}, read_result(subject.run.result)
+    values, result = subject.run.read_config() or {}, subject.run.read_result()
     try:
         size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
         return Manner(size, str(result["precision"]), values["trainer"]["deterministic"])

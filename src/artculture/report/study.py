@@ -8,7 +8,7 @@ import pandas as pd
 
 from artculture.analysis.finding import INDEX
 from artculture.runs.directory import RunDirectory
-from artculture.runs.records import metrics_numbers, read_result
+from artculture.runs.records import metrics_numbers
 from artculture.runs.results import KEY, read_results, summarise
 from artculture.tables import read_own_csv
 
@@ -113,11 +113,13 @@ def read_study(folder: Path) -> StudyRecord:
 def _read_run(directory: RunDirectory) -> StudyRun:
     status = directory.status()
     whole = status["state"] == "finished" and directory.result.is_file()
+    for file in (directory.metrics, directory.predictions, directory.split):
+        directory.check_unchanged(file)
     return StudyRun(
         directory,
         status,
         directory.read_config() or {},
-        read_result(directory.result) if whole else None,
+        directory.read_result() if whole else None,
         metrics_numbers(directory.metrics),
     )
 

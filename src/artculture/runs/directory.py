@@ -1,5 +1,6 @@
 """A run's directory: its files, its state, and who holds it."""
 
+import hashlib
 import logging
 import os
 import shutil
@@ -14,7 +15,7 @@ import yaml
 from artculture.errors import InputError, reason_of
 from artculture.files import remove_leftovers, write_json, write_text
 from artculture.runs.lease import Lease
-from artculture.runs.records import UNKNOWN, State, read_status
+from artculture.runs.records import UNKNOWN, State, read_result, read_status
 from artculture.secrets import without_secrets
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,34 @@ class RunDirectory:
         }
         write_json(self.path / "status.json", without_secrets(status))
 
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the files that tell what a finished run came to, for its status to keep."""
+        files = (self.result, self.predictions, self.metrics, self.split)
+        return {file.name: _sha256(file) for file in files if file.is_file()}
+
+    def check_unchanged(self, file: Path) -> None:
+        """Check a file of a finished run against the checksum that was taken then.
+
+        Raises:
+            InputError: it is another file now.
+        """
+        known = self.status().get("sha256", {}).get(file.name)
+        if known is not None and file.is_file() and _sha256(file) != known:
+            raise InputError(
+                f"{file} was changed since the run had finished, so its numbers can't be trusted: restore it, or "
+                "delete it and train the row again (resume=never)"
+            )
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run.
+
+        Raises:
+            InputError: it is damaged, or was changed since.
+        """
+        values = read_result(self.result)
+        self.check_unchanged(self.result)
+        return values
+
     def read_config(self) -> dict[str, Any] | None:
         """The stored config, None where there is none.
 
@@ -156,3 +185,8 @@ class RunDirectory:
         """Remove half-written files of killed launches."""
         for folder in (self.path, self.best.parent):
             remove_leftovers(folder)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -44,6 +44,7 @@ class Status(Record):
     val_top1: Share = 0.0
     seconds_left: FiniteFloat = 0.0
     tested: bool = True
+    sha256: dict[str, str] = {}
 
 
 class Recall(Record):

@@ -10,7 +10,7 @@ from artculture.files import replacing, write_text
 from artculture.runs.directory import RunDirectory
 from artculture.runs.intervals import Interval, over_seeds
 from artculture.runs.paper import TABLE_2
-from artculture.runs.records import UNKNOWN, read_result
+from artculture.runs.records import UNKNOWN
 
 KEY = ["architecture", "scheduler", "method", "variant"]
 # a result's number -> its name in the table
@@ -37,7 +37,7 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     for folder in folders:
         directory = RunDirectory(folder)
         state = str(directory.status()["state"])
-        result = read_result(directory.result) if state == "finished" and directory.result.is_file() else None
+        result = directory.read_result() if state == "finished" and directory.result.is_file() else None
         left_alone = result is not None and not any(key.startswith("test_") for key in result)
         if result is not None and not (left_alone and "val_top1" in result):
             rows.append(_row(result, directory.result))

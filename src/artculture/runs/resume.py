@@ -8,7 +8,6 @@ from typing import Any, Literal
 from artculture.errors import InputError
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
-from artculture.runs.records import read_result
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def _has_result(directory: RunDirectory) -> bool:
     if not directory.result.is_file():
         return False
     try:
-        return "val_top1" in read_result(directory.result)
+        return "val_top1" in directory.read_result()
     except InputError as error:
         log.warning("%s", error)
         return False

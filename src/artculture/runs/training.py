@@ -101,8 +101,8 @@ def train_run(
             if told is error:
                 raise
             raise told from error
-        tested = {"tested": config.trainer.evaluate_test}
-        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **tested)
+        facts = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **facts)
     return plan
 
 
@@ -202,7 +202,7 @@ def _same_data(directory: RunDirectory, fingerprint: str) -> None:
             f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
             "resume=never, or take another study.name=…"
         )
-    directory.set_status("running", manifest=fingerprint)
+    directory.set_status("running", manifest=fingerprint, sha256={})
 
 
 def _predict_best(
