@@ -54,6 +54,7 @@ def choice_of(data: Data) -> DataChoice:
         fractions=data.fractions,
         small_cultures=data.small_cultures,
         on_bad_image=data.on_bad_image,
+        bad_image_share=data.bad_image_share,
         cultures=data.cultures,
         cache=data.cache,
         per_culture=data.per_culture,

@@ -13,6 +13,7 @@ from pathlib import Path
 from artculture.runs.grid import Row
 from artculture.runs.interruption import Interruption
 from artculture.runs.lease import is_held
+from artculture.secrets import hidden
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 20.0
@@ -133,7 +134,7 @@ def _start(row: RowProcess, gpu: str | None, flags: Sequence[str], cpu_share: in
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // cpu_share)))
     command = command_of(row.row, flags)
     with row.row.directory.log.open("ab") as log:
-        log.write(f"$ artculture {' '.join(command[3:])}\n".encode())
+        log.write(f"$ artculture {hidden(' '.join(command[3:]))}\n".encode())
         log.flush()
         row.process = subprocess.Popen(
             command,
