@@ -17,14 +17,17 @@ from tests.runs.conftest import composed
 __all__ = ["composed"]
 
 
+def compose(*overrides: str) -> TrainConfig:
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return validated(TrainConfig, resolved(hydra.compose("train", overrides=list(overrides))))
+
+
 @pytest.fixture
 def row_of(tmp_path: Path) -> Callable[..., Row]:
     """A row that nothing has been done with, of a study `outputs/s`."""
 
     def make(name: str, *overrides: str) -> Row:
-        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-            config = validated(TrainConfig, resolved(hydra.compose("train", overrides=list(overrides))))
-        return Row(overrides, config, RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start"))
+        return Row(overrides, compose(*overrides), RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start"))
 
     return make
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -189,3 +190,35 @@ def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):
     monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(3)"])
     run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=True)
     assert [process.state for process in processes] == ["failed", "skipped"]
+
+
+# A row's process as far as others see it: holds its directory, begins, ends.
+TRAINS = f"""
+import pathlib, sys, time
+from artculture.runs.directory import RunDirectory
+from artculture.runs.lease import HeldElsewhereError
+run = RunDirectory(pathlib.Path(sys.argv[1]))
+try:
+    with run.held(0.0):
+        status = run.status()
+        if status["state"] != "finished":
+            run.set_status("running", launches=status.get("launches", 0) + 1)
+            time.sleep(0.5)
+            run.result.touch()
+            run.set_status("finished")
+except HeldElsewhereError:
+    sys.exit({HELD_ELSEWHERE})
+"""
+
+
+@pytest.mark.parametrize("starts", [2, 4])
+def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
+    monkeypatch.setattr(
+        "artculture.launchers.process.arguments_of", lambda row, _: ["-c", TRAINS, str(row.directory.path)]
+    )
+    monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.2)
+    rows = [composed_row(seed) for seed in range(5)]
+    with ThreadPoolExecutor(starts) as pool:
+        views = list(pool.map(lambda _: run_all(rows, launcher=LocalLauncher([None])), range(starts)))
+    assert {process.state for view in views for process in view} == {"finished"}
+    assert [read_json(row.directory.path / "status.json")["launches"] for row in rows] == [1] * 5
