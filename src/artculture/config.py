@@ -148,7 +148,7 @@ class Launcher(Section):
 
     name: Literal["local", "slurm", "ray"]
     parallel: Literal["auto"] | PositiveInt
-    gpus: NonNegativeInt | None = None
+    gpus: Literal["auto"] | NonNegativeInt | None = None
     cpus: PositiveInt | None = None
     memory_gb: PositiveFloat | None = None
     # SLURM

@@ -38,7 +38,7 @@ def row_does(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def replace(script: str) -> None:
         monkeypatch.setattr(
-            "artculture.launchers.process.arguments_of", lambda row, flags: ["-c", script, str(row.directory.path)]
+            "artculture.launchers.process.arguments_of", lambda row, _: ["-c", script, str(row.directory.path)]
         )
 
     return replace

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 PROGRAMS = ("sbatch", "srun", "sacct", "scancel", "scontrol")
@@ -61,7 +62,7 @@ class Job:
                 self.state = "CANCELLED by 1000"
                 return
             environment = {**os.environ, **variables, "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
-            with open(os.devnull, "w") as out:
+            with Path(os.devnull).open("w") as out:
                 batch = subprocess.Popen(
                     ["bash", script], env=environment, stdout=out, stderr=out, start_new_session=True
                 )
@@ -125,7 +126,7 @@ def srun(*arguments: str) -> None:
 
 
 def sacct(*arguments: str) -> None:
-    asked = [value for flag, value in zip(arguments, arguments[1:], strict=False) if flag == "-j"]
+    asked = [value for flag, value in pairwise(arguments) if flag == "-j"]
     sys.stdout.write("JobID|State|NodeList\n")
     for file in sorted(Path(os.environ["FAKE_SLURM"]).glob("*.state")):
         job = file.name.removesuffix(".state")

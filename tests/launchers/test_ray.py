@@ -41,6 +41,7 @@ def cluster():
 def test_gpus_follow_the_trainer(row_of, typed, gpus):
     asked = asked_of_ray(row_of("a", "launcher=ray", typed, "trainer.devices=2", "launcher.memory_gb=1.5"))
     assert asked == {"num_gpus": gpus, "num_cpus": 2, "memory": 3 * 2**29}
+    assert asked_of_ray(row_of("a", "launcher=ray", "launcher.gpus=4"))["num_gpus"] == 4
 
 
 def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, row_does, run_all):
@@ -84,6 +85,13 @@ def test_ctrl_c_has_running_rows_save_and_takes_waiting_ones_back(cluster, row_o
 def test_a_row_that_could_never_start_is_refused(cluster, row_of, run_all):
     with pytest.raises(InputError, match=r"launcher.cpus=4096, but .* has \d+: a row could never start"):
         run_all(cluster, [row_of("a", *ASKED, "launcher.cpus=4096")])
+
+
+def test_a_host_without_the_folder_is_named(cluster, row_of, run_all, monkeypatch):
+    monkeypatch.setattr("artculture.launchers.process.Path.cwd", lambda: Path("/nowhere"))
+    (process,) = run_all(cluster, [row_of("a", *ASKED)])
+    assert process.state == "failed"
+    assert process.error.startswith("no folder /nowhere on ")
 
 
 def test_an_address_without_a_cluster_is_named(monkeypatch, tmp_path):

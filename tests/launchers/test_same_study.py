@@ -66,7 +66,6 @@ def preempt(study: Path) -> None:
         os.kill(process, signal.SIGUSR2)
 
 
-
 LAUNCHERS: dict[str, tuple[list[str], Callable[[Path], None]]] = {
     "slurm": (["launcher=slurm", "launcher.cluster=local", "launcher.parallel=2"], preempt),
     "ray": (["launcher=ray", "launcher.cpus=1"], kill_worker),

@@ -163,10 +163,18 @@ def test_a_job_that_someone_cancelled_is_not_waited_for(queue, row_of, row_does,
     assert process.error == "job 100 ended: CANCELLED by 1000"
 
 
+def test_what_a_job_says_that_never_began_its_row_is_pointed_to(queue, row_of, run_all, monkeypatch):
+    monkeypatch.setattr("artculture.launchers.process.Path.cwd", lambda: Path("/nowhere"))
+    row = row_of("a", *ASKED)
+    (process,) = run_all(launcher_of(row), [row])
+    assert process.state == "failed"
+    assert "no folder /nowhere" in Path(process.error.split("(see ")[1].rstrip(")")).read_text()
+
+
 def test_slurm_s_refusal_is_passed_on(queue, row_of, run_all):
     (queue / "refuse").write_text("invalid partition specified: gpu")
     row = row_of("a", *ASKED)
-    with pytest.raises(InputError, match="SLURM refused the jobs: .*invalid partition specified: gpu"):
+    with pytest.raises(InputError, match=r"SLURM refused the jobs: .*invalid partition specified: gpu"):
         run_all(launcher_of(row), [row])
 
 

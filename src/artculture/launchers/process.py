@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from artculture.files import read_json
 
 if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
+    from artculture.config import TrainConfig
     from artculture.runs.grid import Row
 
 # Says to a row's process whose it is: it leaves the table to the study and ends when the process that started it ends.
@@ -111,6 +112,16 @@ def row_command(
         environment or {},
         defaults,
     )
+
+
+def gpus_of(config: "TrainConfig") -> int:
+    """GPUs that a row asks its engine for: as many as it trains on, unless `launcher.gpus` is a number."""
+    if config.trainer.accelerator == "cpu":
+        return 0
+    asked, devices = config.launcher.gpus, str(config.trainer.devices)
+    if isinstance(asked, int):
+        return asked
+    return int(devices) if devices.isdigit() else 1
 
 
 def arguments_of(row: "Row", flags: Sequence[str] = ()) -> list[str]:

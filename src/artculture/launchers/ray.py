@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from artculture.config import Launcher as LauncherConfig
 from artculture.errors import InputError, reason_of
-from artculture.launchers.process import row_command
+from artculture.launchers.process import gpus_of, row_command
 from artculture.launchers.protocol import Ending, StartedRow
 from artculture.launchers.ray_task import run_row
 from artculture.runs.grid import Row
@@ -139,7 +139,7 @@ def asked_of_ray(row: Row) -> dict[str, Any]:
     """The resources of a row's task."""
     config = row.config.launcher
     asked: dict[str, Any] = {
-        "num_gpus": 0 if row.config.trainer.accelerator == "cpu" else config.gpus,
+        "num_gpus": gpus_of(row.config),
         "num_cpus": config.cpus,
     }
     if config.memory_gb is not None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from artculture.config import Launcher as LauncherConfig
 from artculture.errors import InputError, reason_of
 from artculture.launchers.jobs import JobNotes, Submitted
-from artculture.launchers.process import RowCommand, row_command
+from artculture.launchers.process import RowCommand, gpus_of, row_command
 from artculture.launchers.protocol import Ending, StartedRow
 from artculture.runs.grid import Row
 
@@ -64,7 +64,11 @@ class SlurmRow:
         if not self._done:
             return None
         code = self.notes.ended(self.job.job_id)  # written a moment before
-        return Ending(code) if code is not None else Ending(None, f"{self.place} ended: {self.job.state}")
+        return Ending(code) if code is not None else self._lost()
+
+    def _lost(self) -> Ending:
+        log = self.job.paths.stderr
+        return Ending(None, f"{self.place} ended: {self.job.state}" + (f" (see {log})" if log.is_file() else ""))
 
     def stop(self) -> None:
         self._stopped, self._look_at = True, 0.0
@@ -163,7 +167,6 @@ def notes_of(row: Row) -> JobNotes:
 def asked_of_slurm(row: Row) -> dict[str, Any]:
     """submitit's parameters of a row's job."""
     config = row.config.launcher
-    gpus = 0 if row.config.trainer.accelerator == "cpu" else config.gpus or 0
     given = {key: value for key, value in (config.options or {}).items() if value is not False}
     options = {("requeue" if config.requeue else "no-requeue"): True, **given}
     setup = {f"{config.cluster}_setup": list(config.setup)} if config.setup else {}
@@ -172,7 +175,7 @@ def asked_of_slurm(row: Row) -> dict[str, Any]:
         "timeout_min": config.minutes,
         "cpus_per_task": config.cpus,
         "mem_gb": config.memory_gb,
-        "gpus_per_node": gpus or None,
+        "gpus_per_node": gpus_of(row.config) or None,
         "nodes": 1,
         "tasks_per_node": 1,
         "slurm_partition": config.partition,
