@@ -26,3 +26,12 @@ def test_a_missing_extra_is_named(composed, monkeypatch, name, library):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=rf"pip install 'artculture\[{name}\]'"):
         make_launcher(composed(f"launcher={name}"), [])
+
+
+def test_a_single_run_is_handed_to_its_launcher_too(train, monkeypatch):
+    given = []
+    monkeypatch.setattr("artculture.runs.study.launch", lambda rows: given.extend(rows) or 7)
+    assert train("launcher=slurm", "launcher.partition=gpu") == 7
+    (row,) = given
+    assert {"launcher=slurm", "launcher.partition=gpu"} <= set(row.overrides)
+    assert (row.plan.action, row.config.launcher.partition) == ("start", "gpu")

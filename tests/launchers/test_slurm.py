@@ -38,6 +38,7 @@ def queue(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(slurm, "LOOK_SECONDS", 0.2)
     monkeypatch.setattr(slurm, "ASK_SECONDS", 0.5)
+    slurm.SlurmJob.watcher.clear()  # it remembers jobs of these numbers that have ended
     return folder
 
 
@@ -161,6 +162,16 @@ def test_a_job_that_someone_cancelled_is_not_waited_for(queue, row_of, row_does,
     (process,) = run_all(launcher_of(row), [row], on_change=cancel)
     assert process.state == "failed"
     assert process.error == "job 100 ended: CANCELLED by 1000"
+
+
+def test_a_preempted_job_that_is_not_queued_again_is_not_waited_for(queue, row_of, row_does, run_all, monkeypatch):
+    monkeypatch.setattr(slurm, "PREEMPTED_SECONDS", 0.0)
+    row_does(ENDS)
+    (queue / "hold").touch()
+    row = row_of("a", *ASKED)
+    (process,) = run_all(launcher_of(row), [row], on_change=lambda: (queue / "100.state").write_text("PREEMPTED"))
+    assert (process.state, process.error) == ("failed", "job 100 ended: PREEMPTED")
+    (queue / "100.cancelled").touch()
 
 
 def test_what_a_job_says_that_never_began_its_row_is_pointed_to(queue, row_of, run_all, monkeypatch):

@@ -32,6 +32,8 @@ LOOK_SECONDS = 2.0
 ASK_SECONDS = 5.0
 # SLURM's accounting may not know a job that it was given a moment ago.
 KNOWN_AFTER_SECONDS = 300.0
+# A preempted job goes back into the queue, or, as the site has it, does not: then it stays in this state.
+PREEMPTED_SECONDS = 300.0
 
 
 @dataclass
@@ -47,6 +49,7 @@ class SlurmRow:
     notes: JobNotes
     _stopped: bool = False
     _look_at: float = 0.0
+    _preempted: float | None = None
     _done: bool = field(default=False, repr=False)
 
     @property
@@ -60,11 +63,19 @@ class SlurmRow:
         now = time.monotonic()
         if not self._done and now >= self._look_at:
             self._look_at = now + (ASK_SECONDS if self._stopped else LOOK_SECONDS)
-            self._done = self.job.done(force_check=self._stopped)
+            self._done = self.job.done(force_check=self._stopped) or self._given_up(now)
         if not self._done:
             return None
         code = self.notes.ended(self.job.job_id)  # written a moment before
         return Ending(code) if code is not None else self._lost()
+
+    def _given_up(self, now: float) -> bool:
+        if self.job.state != "PREEMPTED":
+            self._preempted = None
+            return False
+        self._preempted = now if self._preempted is None else self._preempted
+        long = now - self._preempted > PREEMPTED_SECONDS
+        return long and self.job.get_info(mode="force").get("State") == "PREEMPTED"
 
     def _lost(self) -> Ending:
         log = self.job.paths.stderr
