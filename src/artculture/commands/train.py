@@ -12,24 +12,28 @@ def run(argv: list[str]) -> int:
 
 
 def train(config: TrainConfig) -> int:
+    from hydra.core.hydra_config import HydraConfig
+
+    from artculture.launchers.process import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
     from artculture.logs import configure_logging
     from artculture.runs.directory import RunDirectory
     from artculture.runs.grid import planned_row
     from artculture.runs.lease import HeldElsewhereError
     from artculture.runs.naming import named_run
     from artculture.runs.planning import show_plan
-    from artculture.runs.rows import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
-    from artculture.runs.study import show_table
+    from artculture.runs.study import launch, show_table
 
     configure_logging()
     end_with_study()
     path, variant = named_run(config)
+    of_study = ROW_OF_STUDY in os.environ
+    if config.launcher.name != "local" and not of_study:
+        return launch([planned_row(config, path, HydraConfig.get().overrides.task)])
     if config.plan:
         return show_plan([planned_row(config, path)], at_once=1)
     with without_scipy_signal():
         from artculture.runs.training import train_run  # torch waits until there is something to train
 
-    of_study = ROW_OF_STUDY in os.environ
     try:
         # A study has other rows to go on with; alone it is worth a wait.
         train_run(config, RunDirectory(path), variant, patience=0.0 if of_study else None)
