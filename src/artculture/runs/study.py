@@ -14,6 +14,7 @@ from artculture.config import TrainConfig
 from artculture.errors import InputError, Interrupted
 from artculture.hydra_app import config_flags
 from artculture.logs import configure_logging
+from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row, compose_rows
 from artculture.runs.interruption import listening
@@ -73,8 +74,13 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
 
 
 def slots(config: TrainConfig) -> list[str | None]:
-    """Places for rows: one a GPU (or a share of one, where more rows than GPUs are asked for), else on the CPU."""
+    """Places for rows: as many GPUs each as a row has devices, or on the CPU.
+
+    Where more rows are asked for than there are GPUs for, several share a place.
+    """
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
+    if len(gpus) > 1 and (devices := find_place(config).size) > 1:
+        gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     if config.trainer.accelerator == "gpu" and not gpus:
         raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
     parallel = config.launcher.parallel
