@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from torchmetrics.utilities.distributed import gather_all_tensors
 
@@ -18,6 +18,7 @@ from artculture.data.draws import derived_seed
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.errors import WorkError, reason_of
 from artculture.models.backbones import make_backbone
+from artculture.models.mean_loss import MeanLoss
 from artculture.models.memory import Parts, is_out_of_memory
 from artculture.models.network import Network, make_head
 from artculture.models.schedules import Schedule, make_scheduler
@@ -106,9 +107,7 @@ class CultureClassifier(L.LightningModule):
     def configure_metrics(self) -> None:
         n = len(self.classes)
         self.train_top1 = MulticlassAccuracy(n, average="micro")
-        # Its own look at NaN would wait for the device at every step; `watch` looks instead.
-        self.train_mean_loss = MeanMetric(nan_strategy="disable")
-        self.val_mean_loss = MeanMetric(nan_strategy="disable")
+        self.train_mean_loss, self.val_mean_loss = MeanLoss(), MeanLoss()
         self.val_metrics = MetricCollection(
             {
                 "top1": MulticlassAccuracy(n, average="micro"),
@@ -116,6 +115,8 @@ class CultureClassifier(L.LightningModule):
                 "macro_f1": MulticlassF1Score(n, average="macro"),
             },
             prefix="val/",
+            # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
+            compute_groups=False,
         )
 
     def start_from(self, weights: str) -> Start:
@@ -201,7 +202,8 @@ class CultureClassifier(L.LightningModule):
         if devices == 1:
             return loss
         # Gradients are averaged over devices: with this they are the mean over the whole batch's pictures.
-        return loss * (devices * len(labels) / cast(Any, self.trainer).datamodule.pictures_in(batch_idx))
+        pictures_in_all: int = cast(Any, self.trainer).datamodule.pictures_in(batch_idx)
+        return loss * (devices * len(labels) / pictures_in_all)
 
     def _sizes(self, pictures: int) -> list[int]:
         # Of several devices none may take a batch in parts: gradients are reduced as they come.
@@ -234,7 +236,7 @@ class CultureClassifier(L.LightningModule):
         if len(labels) == 0:
             return
         self.watch.see(loss, self.global_step)
-        self.train_mean_loss.update(loss, weight=len(labels))
+        self.train_mean_loss.update(loss, len(labels))
         self.train_top1.update(logits, labels)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -242,7 +244,7 @@ class CultureClassifier(L.LightningModule):
         logits = self._eval_logits(pictures)
         if len(labels):
             self.val_metrics.update(logits, labels)
-            self.val_mean_loss.update(self.eval_loss(logits, labels), weight=len(labels))
+            self.val_mean_loss.update(self.eval_loss(logits, labels), len(labels))
         # Sums over paintings, which metrics add up over devices: exact, however many there are.
         self.log("val/loss", self.val_mean_loss, batch_size=len(labels))
         self.log_dict(self.val_metrics, batch_size=len(labels))
@@ -347,6 +349,5 @@ def _sums(metric: Metric) -> dict[str, Tensor]:
 def _set_sums(metric: Metric, sums: dict[str, Tensor], rank: int, devices: int) -> None:
     """Give a device its own sums back, or the first one those of all where their number has changed."""
     for key, value in sums.items():
-        all_sums = torch.atleast_1d(value)
-        own = all_sums[rank] if len(all_sums) == devices else all_sums.sum(dim=0) * (rank == 0)
+        own = value[rank] if len(value) == devices else value.sum(dim=0) * (rank == 0)
         setattr(metric, key, own.to(metric.device))

@@ -84,8 +84,8 @@ def _from_outside() -> Place | None:
 
 
 def _read(rank: str, size: str, local_rank: str, local_size: str, starter: Starter) -> Place:
-    numbers = [int(os.environ[name]) for name in (rank, size, local_rank, local_size)]
-    return Place(*numbers, starter)
+    read = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
+    return Place(**{field: int(os.environ[name]) for field, name in read.items()}, starter=starter)
 
 
 def _devices(config: TrainConfig) -> int:

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from lightning.pytorch.plugins.environments import (
-    ClusterEnvironment,
-    LightningEnvironment,
-    SLURMEnvironment,
-    TorchElasticEnvironment,
-)
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from torch.distributed.distributed_c10d import PrefixStore
 
 from artculture.errors import InputError, Interrupted, WorkError, reason_of
 from artculture.ranks.place import Place
@@ -199,8 +198,8 @@ def _store(place: Place, processes: Processes | None) -> Any:
     environment = environment_of(place)
     # torchrun's agent may have opened the store already.
     keeps = place.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    listener = {} if processes is None else {"master_listen_fd": processes.listener.detach()}
-    store = dist.TCPStore(
+    listener: dict[str, Any] = {} if processes is None else {"master_listen_fd": processes.listener.detach()}
+    store = dist.TCPStore(  # type: ignore[attr-defined]
         environment.main_address,
         environment.main_port,
         is_master=keeps,
@@ -209,7 +208,7 @@ def _store(place: Place, processes: Processes | None) -> Any:
         **listener,
     )
     # An agent's store outlives an attempt that it starts again.
-    return dist.PrefixStore(f"artculture/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    return PrefixStore(f"artculture/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 
 def _connect(world: World, accelerator: str) -> None:
@@ -218,6 +217,6 @@ def _connect(world: World, accelerator: str) -> None:
     if accelerator == "gpu":
         backend, device = "nccl", torch.device("cuda", place.local_rank)
         torch.cuda.set_device(device)
-    store = dist.PrefixStore("group", world.store)
+    store = PrefixStore("group", world.store)
     dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size, device_id=device)
     world.group = dist.new_group(backend="gloo")

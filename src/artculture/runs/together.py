@@ -1,7 +1,5 @@
 """What Lightning would do otherwise with several processes."""
 
-from typing import Any
-
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
