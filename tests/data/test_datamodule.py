@@ -212,7 +212,7 @@ def test_devices_together_meet_the_batches_of_one(make, size, batch_size):
 def test_devices_together_evaluate_every_painting_once(make, size):
     data = [make(batch_size=2, eval_batches=1, share=Share(rank, size)) for rank in range(size)]
     for split in ("val", "test"):
-        rows = sum((rows_of(one.eval_dataloader(split)) for one in data), [])
+        rows = [row for one in data for row in rows_of(one.eval_dataloader(split))]
         assert sorted(rows) == data[0].paintings.selection.members(split).tolist()
         assert len({len(one.eval_dataloader(split)) for one in data}) == 1
 

@@ -1,4 +1,5 @@
 import pytest
+from hydra import compose, initialize_config_dir
 
 from artculture.checking import config_folder, validated
 from artculture.config import TrainConfig
@@ -6,7 +7,6 @@ from artculture.errors import InputError
 from artculture.hydra_app import resolved
 from artculture.ranks.place import Place, find_place
 from artculture.runs import hardware
-from hydra import compose, initialize_config_dir
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
 SRUN = {
@@ -74,9 +74,9 @@ def test_a_row_of_a_study_stays_on_its_machine(config, monkeypatch):
 
 
 def test_cached_features_need_one_device(config, monkeypatch):
-    cached = config("trainer=ddp", "trainer.devices=2", "method=transfer")
-    assert find_place(cached) == Place()
-    assert find_place(config("trainer=ddp", "trainer.devices=2", "method=transfer", "method.features=recompute")).size == 2
+    cached = ["trainer=ddp", "trainer.devices=2", "method=transfer"]
+    assert find_place(config(*cached)) == Place()
+    assert find_place(config(*cached, "method.features=recompute")).size == 2
     started_by(monkeypatch, {**TORCHRUN, "WORLD_SIZE": "4"})
     assert not find_place(config("trainer=ddp", "method=transfer")).takes_part
 

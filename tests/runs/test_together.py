@@ -76,13 +76,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def launches(folder: Path, study: str) -> int:
+    return sum(read_json(file).get("launches", 0) for file in folder.glob(f"outputs/{study}/*/status.json"))
+
+
 def amid_training(process, folder: Path, study: str) -> int:
     """Once it trains: the process id of its second device."""
     wait_for(lambda: list(folder.glob(f"outputs/{study}/*/checkpoints/last.ckpt")))
     return children(process.pid)[0]
 
 
-def test_two_devices_are_as_one_then_stop_together_and_go_on_alone(train, launch, tmp_path):
+def test_two_devices_are_as_one(train):
     # 36 training pictures: 17, 17 and 2, of which the second device gets none; 3 in validation, 3 in test
     one = train("trainer.devices=1", study="one")
     two = train("trainer.devices=2", study="two")
@@ -90,14 +94,100 @@ def test_two_devices_are_as_one_then_stop_together_and_go_on_alone(train, launch
     assert read_json(two / "result.json")["device"] == "2 x cpu"
 
 
-@pytest.mark.parametrize("which", ["first", "second"])
+# 27 steps of 4 pictures; small enough to end, long enough to be met amid it
+MANY = ["data.batch_size=4", "trainer.max_epochs=60", "trainer.checkpoint_every_steps=5"]
+
+
 @pytest.mark.slow
-def test_a_signal_to_any_process_stops_all_at_one_step(train, launch, tmp_path, which):
-    many = ["data.batch_size=4", "trainer.max_epochs=400", "trainer.checkpoint_every_steps=5"]
-    process = launch("trainer.devices=2", *many, "study.name=told")
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_a_signal_to_any_process_stops_all_at_one_step(launch, train, tmp_path, which):
+    process = launch("trainer.devices=2", *MANY, "trainer.max_epochs=400", "study.name=told")
     second = amid_training(process, tmp_path, "told")
     os.kill(process.pid if which == "first" else second, signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 75, said
     assert not alive(second)
     assert read_json(run_of(tmp_path, "told") / "status.json")["state"] == "interrupted"
+
+
+@pytest.mark.slow
+def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(launch, train, tmp_path):
+    whole = train("trainer.devices=2", *MANY, "architecture.head.dropout=0.3", study="whole")
+    for victim in ("second", "first"):
+        process = launch("trainer.devices=2", *MANY, "architecture.head.dropout=0.3", "study.name=killed")
+        second = amid_training(process, tmp_path, "killed")
+        time.sleep(1)
+        os.kill(process.pid if victim == "first" else second, signal.SIGKILL)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == (-signal.SIGKILL if victim == "first" else 1), said
+        wait_for(lambda second=second: not alive(second), seconds=30)
+        if victim == "second":
+            error = read_json(run_of(tmp_path, "killed") / "status.json")["error"]
+            assert error.startswith("the process of device 1 was killed by SIGKILL")
+    assert_same_run(whole, train("trainer.devices=2", *MANY, "architecture.head.dropout=0.3", study="killed"))
+
+
+@pytest.mark.slow
+def test_the_number_of_devices_may_change_amid_an_epoch(launch, train, tmp_path):
+    one = train("trainer.devices=1", *MANY, study="one")
+    for devices in (1, 2, 1, 2):
+        before = launches(tmp_path, "changed")
+        process = launch(f"trainer.devices={devices}", *MANY, "study.name=changed")
+        wait_for(lambda before=before: launches(tmp_path, "changed") > before)
+        wait_for(lambda: list(tmp_path.glob("outputs/changed/*/checkpoints/last.ckpt")))
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 75
+    assert_nearly_the_same(one, train("trainer.devices=2", *MANY, study="changed"))
+
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes_too(train):
+    one = train("trainer.devices=1", study="one")
+    assert_nearly_the_same(one, train(study="torchrun", by=TORCHRUN))
+
+
+@pytest.mark.slow
+def test_srun_starts_the_processes_too(train, launch, monkeypatch, tmp_path):
+    one = train("trainer.devices=1", study="one")
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": "2"}
+    step = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NUM_NODES": "2", "SLURM_LOCALID": "0", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in {**job, **step}.items():
+        monkeypatch.setenv(name, value)
+    tasks = []
+    # two machines that share the run's folder, each with a disk of its own for the pixels
+    for task in ("0", "1"):
+        for name in ("SLURM_PROCID", "SLURM_NODEID"):
+            monkeypatch.setenv(name, task)
+        monkeypatch.setenv("ARTCULTURE_CACHE", str(tmp_path / f"disk{task}"))
+        tasks.append(launch("study.name=srun"))
+    said = [process.communicate(timeout=300)[1] for process in tasks]
+    assert [process.returncode for process in tasks] == [0, 0], said
+    assert_nearly_the_same(one, run_of(tmp_path, "srun"))
+    assert all(list(tmp_path.glob(f"disk{task}/pixels/*/index.json")) for task in ("0", "1"))
+
+
+@pytest.mark.slow
+def test_a_killed_study_takes_all_processes_of_its_rows_with_it(launch, tmp_path):
+    process = launch("-m", "trainer.devices=2", *MANY, "trainer.max_epochs=400", "seed=0,1", "study.name=many")
+    wait_for(lambda: list(tmp_path.glob("outputs/many/*/checkpoints/last.ckpt")))
+    (first,) = children(process.pid)
+    (second,) = children(first)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not alive(first) and not alive(second), seconds=60)
+    states = [read_json(file)["state"] for file in tmp_path.glob("outputs/many/*/status.json")]
+    assert states == ["interrupted"]
+
+
+@pytest.mark.slow
+def test_cached_features_are_trained_on_one_device(train):
+    run = train("trainer.devices=2", "method=transfer", study="cached")
+    assert read_json(run / "result.json")["device"] == "cpu"
+    anew = ["method=transfer", "method.features=recompute"]
+    one = train("trainer.devices=1", *anew, study="one")
+    assert_nearly_the_same(one, train("trainer.devices=2", *anew, study="two"))
