@@ -188,6 +188,7 @@ def test_a_killed_study_takes_all_processes_of_its_rows_with_it(launch, tmp_path
 def test_cached_features_are_trained_on_one_device(train):
     run = train("trainer.devices=2", "method=transfer", study="cached")
     assert read_json(run / "result.json")["device"] == "cpu"
+    assert_nearly_the_same(run, train("method=transfer", study="left", by=TORCHRUN))
     anew = ["method=transfer", "method.features=recompute"]
     one = train("trainer.devices=1", *anew, study="one")
     assert_nearly_the_same(one, train("trainer.devices=2", *anew, study="two"))
