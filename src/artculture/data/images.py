@@ -1,5 +1,6 @@
 """One picture file to RGB pixels."""
 
+import io
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from PIL import Image, ImageOps
 
 Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans; beyond it Pillow's bomb check still stops
 
+# The longer side in shorter ones: what lies beyond is cut off.
+LONGEST = 4
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -16,10 +19,15 @@ class BadImageError(Exception):
     """The file can't be read as a picture; the message says why."""
 
 
-def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
+def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
     """Decode a picture, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
 
     The longer side is cut to four times the shorter one, centred: no crop reaches beyond that.
+
+    Args:
+        picture: the file, or what is in it.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
 
     Returns:
         uint8, height x width x 3.
@@ -31,7 +39,7 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
         with warnings.catch_warnings():
             # A bomb warning and a truncated TIFF's are errors here, not noise.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
                 # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
                 image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
                 upright = ImageOps.exif_transpose(image)
@@ -44,7 +52,8 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
         Image.DecompressionBombWarning,
     ) as error:
         reason = "not a picture" if "cannot identify" in str(error) else str(error)
-        raise BadImageError("zero bytes" if path.stat().st_size == 0 else reason) from error
+        size = len(picture) if isinstance(picture, bytes) else picture.stat().st_size
+        raise BadImageError("zero bytes" if size == 0 else reason) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -61,7 +70,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _resized(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
     width, height = image.size
-    limit = 4 * min(width, height)
+    limit = LONGEST * min(width, height)
     if max(width, height) > limit:
         left, top = max(0, (width - limit) // 2), max(0, (height - limit) // 2)
         image = image.crop((left, top, left + min(width, limit), top + min(height, limit)))

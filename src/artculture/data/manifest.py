@@ -45,6 +45,7 @@ TEXT_COLUMNS = (
 SIZE_COLUMNS = ("width", "height")
 COLUMNS = (*TEXT_COLUMNS[:13], *SIZE_COLUMNS, "group")
 SPLITS = ("train", "val", "test")
+HASHED_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,12 @@ class Manifest:
     def fingerprint(self) -> str:
         """Hash of what decides a training: ids, images, labels and groups (not titles or links)."""
         keys = ["source", "object_id", "image", "culture", "sha256", "group"]
-        text = self.table[keys].to_csv(index=False, lineterminator="\n")
-        return hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256()
+        # In parts: the text of millions of rows would take gigabytes.
+        for start in range(0, max(len(self), 1), HASHED_AT_ONCE):
+            part = self.table[keys].iloc[start : start + HASHED_AT_ONCE]
+            digest.update(part.to_csv(index=False, header=start == 0, lineterminator="\n").encode())
+        return digest.hexdigest()
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -89,7 +89,7 @@ def select(choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selec
     return Selection(
         Manifest(whole.root, table.reset_index(drop=True)),
         classes,
-        np.array([classes.index(culture) for culture in table["culture"]], dtype=np.int64),
+        _labels(table, classes),
         split.to_numpy(dtype=np.str_),
         whole,
         table.index.to_numpy(dtype=np.int64),
@@ -123,11 +123,16 @@ def select_for(classes: Sequence[str], choice: DataChoice, leave_out: dict[int, 
     return Selection(
         Manifest(whole.root, table.reset_index(drop=True)),
         tuple(classes),
-        np.array([classes.index(culture) for culture in table["culture"]], dtype=np.int64),
+        _labels(table, classes),
         assign_splits(table, choice.split, choice.fractions, choice.split_seed).to_numpy(dtype=np.str_),
         whole,
         table.index.to_numpy(dtype=np.int64),
     )
+
+
+def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = pd.Index(classes).get_indexer(table["culture"].astype(str)).astype(np.int64)
+    return labels
 
 
 def _without_small(
@@ -191,7 +196,7 @@ def load_paintings(
     choose = select if classes is None else partial(select_for, classes)
     selection = choose(choice)
     cache = open_cache(selection.whole, choice.cache_folder, shorter_side, interpolation, on_progress)
-    bad = {row: why for row, why in cache.bad.items() if row in set(selection.rows.tolist())}
+    bad = {row: cache.bad[row] for row in np.intersect1d(list(cache.bad), selection.rows).astype(int).tolist()}
     images = selection.whole.table["image"]
     quarantine = pd.DataFrame(
         [{"image": images[row], "reason": why} for row, why in bad.items()], columns=["image", "reason"]
