@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from filelock import FileLock
@@ -18,6 +19,29 @@ from artculture.data.images import BadImageError, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.data.partial_cache import CACHE_VERSION, Decoded, PartialCache
 from artculture.errors import InputError
+
+
+class Pixels(Protocol):
+    """Decoded pictures, wherever they lie: all in one file, or in shards.
+
+    Attributes:
+        bad: row to reason, for pictures that could not be read.
+        key: names the pictures, their size and the format; another key, other pixels.
+    """
+
+    @property
+    def bad(self) -> dict[int, str]: ...
+
+    @property
+    def key(self) -> str: ...
+
+    def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Height and width of some pictures, int64 N x 2."""
+        ...
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """Picture `row` as uint8, height x width x 3, read-only."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,10 @@ class PixelCache:
     starts: NDArray[np.int64]
     bad: dict[int, str]
     key: str
+
+    def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Height and width of some pictures, int64 N x 2."""
+        return self.shapes[rows]
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Picture `row` as uint8, height x width x 3 (a read-only view of the map)."""
@@ -70,8 +98,8 @@ def open_cache(
         target.mkdir(parents=True, exist_ok=True)
         with FileLock(target / ".lock"):
             if not (target / "index.json").is_file():
-                _build(manifest.paths(), target, shorter_side, interpolation, on_progress or (lambda *_: None))
-    return _open(target)
+                build(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
+    return opened(target)
 
 
 def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
@@ -94,41 +122,52 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
     return f"{digest}-{shorter_side}-{interpolation}-v{CACHE_VERSION}"
 
 
-def _build(
-    paths: list[Path],
+def build(
+    pictures: Iterable[Path | bytes],
+    count: int,
     target: Path,
     shorter_side: int,
     interpolation: str,
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    def decode(path: Path) -> Decoded:
+    """Decode pictures, files or what is in them, into a cache's folder, going on where a killed build stopped."""
+
+    def decode(picture: Path | bytes) -> Decoded:
         try:
-            return read_pixels(path, shorter_side, interpolation)
+            return read_pixels(picture, shorter_side, interpolation)
         except BadImageError as error:
             return error
 
+    tell = on_progress or (lambda *_: None)
     with PartialCache(target) as partial:
         begun = len(partial)
         if begun:
-            on_progress(begun, len(paths))
-        for row, decoded in enumerate(_in_parallel(decode, paths[begun:]), begun):
+            tell(begun, count)
+        for row, decoded in enumerate(_in_parallel(decode, islice(pictures, begun, None)), begun):
             partial.append(decoded)
-            on_progress(row + 1, len(paths))
+            tell(row + 1, count)
         partial.finish()
 
 
-def _in_parallel(decode: Callable[[Path], Decoded], paths: list[Path]) -> Iterator[Decoded]:
+def _in_parallel(
+    decode: Callable[[Path | bytes], Decoded], pictures: Iterable[Path | bytes]
+) -> Iterator[Decoded]:
     """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        waiting: Iterable[Path] = iter(paths)
-        running = deque(pool.submit(decode, path) for path in islice(waiting, 4 * workers))
+        waiting = iter(pictures)
+        running = deque(pool.submit(decode, picture) for picture in islice(waiting, 4 * workers))
         while running:
             yield running.popleft().result()
-            running.extend(pool.submit(decode, path) for path in islice(waiting, 1))
+            running.extend(pool.submit(decode, picture) for picture in islice(waiting, 1))
 
 
-def _open(target: Path) -> PixelCache:
+def opened(target: Path) -> PixelCache:
+    """The cache in a folder that was built.
+
+    Raises:
+        InputError: its pixels are not as many as its index says.
+    """
     index = json.loads((target / "index.json").read_text(encoding="utf-8"))
     shapes = np.asarray(index["shapes"], dtype=np.int64).reshape(-1, 2)
     starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1) * 3)]).astype(np.int64)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans; beyond it Pillow's bomb check still stops
 
@@ -54,6 +54,28 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
         reason = "not a picture" if "cannot identify" in str(error) else str(error)
         size = len(picture) if isinstance(picture, bytes) else picture.stat().st_size
         raise BadImageError("zero bytes" if size == 0 else reason) from error
+
+
+def upright_size(picture: bytes) -> tuple[int, int]:
+    """Height and width of a picture as it is seen, from its header alone.
+
+    Raises:
+        BadImageError: not a picture.
+    """
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            width, height = image.size
+            sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError) as error:
+        raise BadImageError(str(error)) from error
+    return (width, height) if sideways else (height, width)
+
+
+def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.int64]:
+    """Height and width that `read_pixels` gives pictures of these (int64 N x 2; no side 0), to a pixel or two."""
+    shorter = shapes.min(axis=1, keepdims=True)
+    cut = np.minimum(shapes, LONGEST * shorter)
+    return np.maximum(shorter_side, np.rint(cut * (shorter_side / shorter)).astype(np.int64))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -67,6 +67,14 @@ class Manifest:
     def paths(self) -> list[Path]:
         return [self.root / image for image in self.table["image"]]
 
+    def picture(self, row: int) -> Path | bytes:
+        """The file of a painting's picture, or what is in it."""
+        return self.root / str(self.table["image"].iat[row])
+
+    def part(self, table: pd.DataFrame) -> "Manifest":
+        """The same manifest with only some of its rows: `table` still has their index."""
+        return Manifest(self.root, table.reset_index(drop=True))
+
     def fingerprint(self) -> str:
         """Hash of what decides a training: ids, images, labels and groups (not titles or links)."""
         keys = ["source", "object_id", "image", "culture", "sha256", "group"]

@@ -57,6 +57,8 @@ def choice_of(data: Data) -> DataChoice:
         cultures=data.cultures,
         cache=data.cache,
         per_culture=data.per_culture,
+        cache_gb=data.cache_gb,
+        shuffle_shards=data.shuffle_shards,
     )
 
 
