@@ -149,9 +149,7 @@ def build(
         partial.finish()
 
 
-def _in_parallel(
-    decode: Callable[[Path | bytes], Decoded], pictures: Iterable[Path | bytes]
-) -> Iterator[Decoded]:
+def _in_parallel(decode: Callable[[Path | bytes], Decoded], pictures: Iterable[Path | bytes]) -> Iterator[Decoded]:
     """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:

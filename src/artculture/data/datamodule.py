@@ -161,8 +161,9 @@ class PaintingsDataModule(L.LightningDataModule):
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         cache = self.paintings.cache
         # Shards come and go; what lies in one file may stay on the device.
-        one_file = isinstance(cache, PixelCache)
-        if stage == "fit" and self._resident is None and one_file and _has_room(device, len(cache.pixels)):
+        if stage != "fit" or self._resident is not None or not isinstance(cache, PixelCache):
+            return
+        if _has_room(device, len(cache.pixels)):
             self._resident = ResidentBatches.on(device, self.maker(self.augmentation))
 
     def maker(self, augmentation: Augmentation | None) -> BatchMaker:

@@ -75,7 +75,8 @@ def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.i
     """Height and width that `read_pixels` gives pictures of these (int64 N x 2; no side 0), to a pixel or two."""
     shorter = shapes.min(axis=1, keepdims=True)
     cut = np.minimum(shapes, LONGEST * shorter)
-    return np.maximum(shorter_side, np.rint(cut * (shorter_side / shorter)).astype(np.int64))
+    resized: NDArray[np.int64] = np.rint(cut * (shorter_side / shorter)).astype(np.int64)
+    return np.maximum(shorter_side, resized)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -139,7 +139,7 @@ def _of_cultures(table: pd.DataFrame, cultures: Sequence[str]) -> pd.DataFrame:
 
 
 def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = pd.Index(classes).get_indexer(table["culture"].astype(str)).astype(np.int64)
+    labels: NDArray[np.int64] = pd.Index(classes).get_indexer(pd.Index(table["culture"].astype(str))).astype(np.int64)
     return labels
 
 

@@ -108,9 +108,7 @@ def _stratified(table: pd.DataFrame, fractions: list[float], rng: np.random.Gene
     return pd.Series(np.array(SPLITS)[split[groups.of_row]], index=table.index)
 
 
-def _split_culture(
-    sizes: NDArray[np.int64], fractions: list[float], rng: np.random.Generator
-) -> NDArray[np.int8]:
+def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.random.Generator) -> NDArray[np.int8]:
     """The split of each of a culture's groups, as a number."""
     # Largest groups first, each to the split that lacks most: big albums train, the held-out splits are made of
     # many small groups, which is what an estimate wants.

@@ -1,5 +1,6 @@
 """The run's page in Weights & Biases: opened so that it never stops a training, closed with the right state."""
 
+import io
 import logging
 import os
 import shutil
@@ -281,7 +282,8 @@ def _prediction_table(
 
 
 def _thumbnail(wandb: Any, selection: Selection, row: int, side: int) -> Any:
-    with Image.open(selection.manifest.root / str(selection.manifest.table.at[row, "image"])) as image:
+    picture = selection.manifest.picture(row)
+    with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
         small = image.convert("RGB")
         small.thumbnail((2 * side, side))
         return wandb.Image(small, file_type="jpg")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from artculture.data.manifest import COLUMNS, SIZE_COLUMNS, Manifest
+from artculture.data.manifest import COLUMNS, Manifest
 from artculture.data.shards.listing import INDEX, INDEX_SCHEMA, LISTING, Listing, Shard, parse_listing
 from artculture.data.shards.place import Place
 from artculture.errors import InputError
@@ -134,4 +134,4 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     frame: pd.DataFrame = table.unify_dictionaries().to_pandas(
         types_mapper=lambda kind: text if pa.types.is_large_string(kind) else None
     )
-    return frame[[*COLUMNS, "split"]].astype({name: "int64" for name in SIZE_COLUMNS}, copy=False)
+    return frame[[*COLUMNS, "split"]]

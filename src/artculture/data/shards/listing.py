@@ -63,9 +63,9 @@ def parse_listing(text: str, where: str) -> Listing:
     try:
         listing = Listing.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"{where} is not a whole listing of shards ({reason_of(error)}): write the shards again") from (
-            error
-        )
+        raise InputError(
+            f"{where} is not a whole listing of shards ({reason_of(error)}): write the shards again"
+        ) from (error)
     if listing.format != FORMAT:
         raise InputError(f"{where} has format {listing.format}, this version reads {FORMAT}: write the shards again")
     return listing

@@ -75,6 +75,8 @@ class AheadBatches:
         """Pictures uint8 N x 3 x size x size, as `make` makes them."""
         pixels = self.make.cache
         assert isinstance(pixels, ShardPixels)
+        if not len(rows):  # a device that has no share of a small batch
+            return self.make(epoch, rows)
         names, windows = self.order.names, self.order.windows(epoch)
         here = pixels.shards.shard_of(self.make.positions[rows])
         last = windows[np.searchsorted(names, here)].max()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -109,7 +108,7 @@ def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, i
     try:
         picture = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
-        raise InputError(f"{source} can't be read: {error.strerror}") from error
+        raise InputError(f"a picture can't be read: {error}") from error
     if packing.shorter_side is None:
         read_pixels(picture, PROBE, "bilinear")
         return picture, upright_size(picture)

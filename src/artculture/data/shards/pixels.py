@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,7 @@ def _decoded_sizes(manifest: ShardedManifest, shorter_side: int) -> NDArray[np.i
     starts = manifest.shards.starts
     sizes = np.zeros(len(starts) - 1, dtype=np.int64)
     width, height = (manifest.table[name].to_numpy() for name in SIZE_COLUMNS)
-    for number, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for number, (start, end) in enumerate(pairwise(starts.tolist())):
         shapes = np.column_stack([height[start:end], width[start:end]])
         sizes[number] = 3 * resized_shapes(shapes, shorter_side).prod(axis=1).sum()
     return sizes
