@@ -85,7 +85,7 @@ class ShardPixels:
         if needed > self.limit:
             raise InputError(
                 f"data.cache_gb={self.limit / 1e9:g} is too little: {len(largest)} decoded shards must be at hand, "
-                f"which takes {needed / 1e9:.3g}; raise it, lower data.shuffle_shards (now {self.window}), or write "
+                f"and they take {needed / 1e9:.3g}; raise it, lower data.shuffle_shards (now {self.window}), or write "
                 "shards of fewer pictures"
             )
 
@@ -122,11 +122,10 @@ class ShardPixels:
             try:
                 pixels = opened(target)
                 os.utime(target)
-            except FileNotFoundError:
-                continue  # another process has just cleared it away
-            except (InputError, ValueError, KeyError) as error:
-                log.info("%s is not whole (%s); decoding it again", target, reason_of(error))
-                shutil.rmtree(target, ignore_errors=True)
+            except (FileNotFoundError, InputError, ValueError, KeyError) as error:
+                # Another process has just cleared it away, or it was spoilt.
+                log.debug("%s is not whole (%s); decoding it again", target, reason_of(error))
+                self._cleared(target)
                 continue
             if pixels.bad:
                 row, why = next(iter(pixels.bad.items()))

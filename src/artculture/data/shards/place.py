@@ -153,7 +153,10 @@ class Place:
             system.invalidate_cache()
             return [str(found).rpartition("/")[2] for found in system.find(path)]
 
-        return self._tried(folder, listed)
+        try:
+            return self._tried(folder, listed)
+        except FileNotFoundError:  # some stores know no empty folders
+            return []
 
     def remove(self, folder: str) -> None:
         """Remove a folder of this one with all that is in it."""
