@@ -21,17 +21,16 @@ def shard_paintings(config: ShardConfig) -> int:
     # pandas and the store's client wait until the config is known to be right: help and errors answer at once.
     import os
 
-    from artculture.data.paintings import select
+    from artculture.data.paintings import DataChoice, select
     from artculture.data.shards.packing import Packing
     from artculture.data.shards.place import Place
     from artculture.data.shards.writing import ShardWriter, plan_shards, quarantine
     from artculture.logs import configure_logging
     from artculture.progress import shown_progress
-    from artculture.runs.parts import choice_of
 
     configure_logging()
     place = Place(config.shards)
-    selection = select(choice_of(config.data))
+    selection = select(DataChoice.of(config.data))
     planned = plan_shards(selection, config.pictures, config.seed)
     packing = Packing(config.shorter_side, config.quality, skip_bad=config.data.on_bad_image == "skip")
     workers = (os.cpu_count() or 1) if config.workers == "auto" else config.workers

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from artculture.config import Data
 from artculture.data.cache import Pixels, open_cache
 from artculture.data.manifest import Manifest
 from artculture.data.sources import label_order, load_manifest
@@ -36,6 +37,11 @@ class DataChoice:
     per_culture: int | None = None
     cache_gb: float | None = None
     shuffle_shards: int | None = None
+
+    @classmethod
+    def of(cls, data: Data) -> "DataChoice":
+        """What a config's `data` says."""
+        return cls(**{field.name: getattr(data, field.name) for field in fields(cls)})
 
     @property
     def cache_folder(self) -> Path:

@@ -109,14 +109,14 @@ def test_a_place_that_takes_nothing(write, memory, monkeypatch):
 def failing(monkeypatch):
     """Makes the next `times` fetches from memory:// fail, after half of the file."""
 
-    def fail(times, error=ConnectionResetError("reset by peer")):
+    def fail(times):
         calls = []
 
         def get_file(self, path, local, **options):
             calls.append(path)
             if len(calls) <= times:
                 Path(local).write_bytes(self.cat_file(path)[:100])
-                raise error
+                raise ConnectionResetError("reset by peer")
             Path(local).write_bytes(self.cat_file(path))
 
         monkeypatch.setattr(MemoryFileSystem, "get_file", get_file)
@@ -137,9 +137,7 @@ def test_a_fetch_that_keeps_failing_ends_in_one_error(write, module, sharded, me
     shards = module(sharded(memory))
     _ = shards.paintings
     calls = failing(10**6)
-    with pytest.raises(
-        ShardError, match=rf"could not be reached in {TRIES} tries \(reset by peer\).*goes on from here"
-    ):
+    with pytest.raises(ShardError, match=rf"not be reached in {TRIES} tries \(reset by peer\).*goes on from here"):
         shards.paintings.cache.image(0)
     assert len(calls) == TRIES
     assert not list((tmp_path / "cache").rglob("*.tmp"))

@@ -92,7 +92,7 @@ def test_a_small_cache_changes_nothing_and_stays_small(module, sharded, tmp_path
         assert same(epoch_of(small, epoch), epoch_of(roomy, epoch))
         held = [file.stat().st_size for file in (tmp_path / "small/shards/pixels").rglob("pixels.bin")]
         assert sum(held) <= limit
-    again = [target for target in made if "small" in str(target)]
+    again = [target for target in made if tmp_path / "small" in target.parents]
     assert len(again) > len(set(again)) == 6
 
 
@@ -100,9 +100,7 @@ build = pixels.build
 
 
 def test_too_small_a_cache_is_refused(module, sharded):
-    with pytest.raises(
-        InputError, match=r"data.cache_gb=1e-05 is too little: 4 decoded shards .* lower data.shuffle_shards"
-    ):
+    with pytest.raises(InputError, match=r"data.cache_gb=1e-05 is too little: 4 .* lower data.shuffle_shards"):
         module(sharded(cache_gb=1e-5)).train_dataloader()
 
 
@@ -191,7 +189,7 @@ def test_a_loader_process_says_the_same(module, tmp_path):
 
 
 def test_no_shards_there(module, sharded, tmp_path):
-    with pytest.raises(InputError, match="no shards.json in .*elsewhere: `artculture shard"):
+    with pytest.raises(InputError, match=r"no shards.json in .*elsewhere: `artculture shard"):
         _ = module(sharded(str(tmp_path / "elsewhere"))).paintings
 
 
@@ -228,7 +226,7 @@ def test_a_spoilt_index_is_named(module, tmp_path):
 
 def test_the_manifest_holds_no_python_objects(tmp_path):
     table = read_sharded(str(tmp_path / "shards"), tmp_path).table
-    assert not any(kind == object for kind in table.dtypes)
+    assert not any(pd.api.types.is_object_dtype(kind) for kind in table.dtypes)
     assert isinstance(table["culture"].dtype, pd.CategoricalDtype)
 
 

@@ -106,7 +106,7 @@ def test_a_note_cut_short_is_no_note(write, tmp_path):
 def test_other_shards_are_not_written_over(write, tmp_path, other):
     write()
     sound = files_of(tmp_path / "shards")
-    with pytest.raises(InputError, match="other paintings or choices .* name another folder"):
+    with pytest.raises(InputError, match=r"other paintings or choices .* name another folder"):
         write(**other)
     assert files_of(tmp_path / "shards") == sound
 
