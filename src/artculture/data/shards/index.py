@@ -112,17 +112,17 @@ def read_sharded(root: str, cache: Path) -> ShardedManifest:
 
 
 def _index_file(place: Place, listing: Listing, cache: Path) -> Path:
+    if place.local is not None:
+        with place.fetched(INDEX, listing.index_sha256, place.local) as file:
+            return file
     kept = cache / "shards" / "index" / f"{listing.index_sha256}.arrow"
     if kept.is_file():
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(kept.with_suffix(".lock")):
         if not kept.is_file():
-            with place.fetched(INDEX, listing.index_sha256, kept.parent) as file:
-                if file.parent != kept.parent:
-                    return file
-                with replacing(kept) as temporary:
-                    file.rename(temporary)
+            with place.fetched(INDEX, listing.index_sha256, kept.parent) as file, replacing(kept) as temporary:
+                file.rename(temporary)
     return kept
 
 
