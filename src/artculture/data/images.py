@@ -42,8 +42,8 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
             with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
                 # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
                 image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
-                upright = ImageOps.exif_transpose(image)
-                return np.asarray(_resized(_rgb(upright), shorter_side, interpolation))
+                ImageOps.exif_transpose(image, in_place=True)
+                return np.asarray(_resized(_rgb(image), shorter_side, interpolation))
     except (
         OSError,
         SyntaxError,
@@ -88,7 +88,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow clips 16-bit grey to white: scale it to 8 bits first.
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _resized(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
