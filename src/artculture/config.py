@@ -18,6 +18,8 @@ from pydantic import (
     PositiveInt,
 )
 
+from artculture.secrets import secrets_in
+
 Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
@@ -101,6 +103,7 @@ class Data(Section):
     fractions: list[Annotated[float, Field(gt=0, lt=1)]]
     small_cultures: Literal["error", "drop", "train"]
     on_bad_image: Literal["error", "skip"]
+    bad_image_share: Share = 1.0  # of runs that were stored before there was such a key
     cultures: list[str] | None
     image_size: Annotated[int, Field(ge=32, le=2048)] | None
     batch_size: PositiveInt
@@ -196,6 +199,8 @@ class TrainConfig(Section):
         """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from data_contradictions(self.data)
+        for key, what in secrets_in(plain(self)):
+            yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
         yield from _launcher_contradictions(self.launcher, self.trainer.accelerator)
         if not self.architecture.head.hidden:
             yield (

@@ -4,6 +4,7 @@ import os
 
 from artculture.config import TrainConfig
 from artculture.hydra_app import run_app
+from artculture.quick_imports import without_scipy_signal
 
 
 def run(argv: list[str]) -> int:
@@ -30,7 +31,8 @@ def train(config: TrainConfig) -> int:
         return launch([planned_row(config, path, HydraConfig.get().overrides.task)])
     if config.plan:
         return show_plan([planned_row(config, path)], at_once=1)
-    from artculture.runs.training import train_run  # torch waits until there is something to train
+    with without_scipy_signal():
+        from artculture.runs.training import train_run  # torch waits until there is something to train
 
     try:
         # A study has other rows to go on with; alone it is worth a wait.

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artculture.files import read_json
+from artculture.secrets import hidden
 
 if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
     from artculture.config import TrainConfig
@@ -70,7 +72,7 @@ class RowCommand:
         if "resume=never" in arguments and launches(Path(self.folder, self.run)) > self.launches:
             arguments.append("resume=auto")  # an engine's second try goes on with the first
         with Path(self.folder, self.log).open("ab") as log:
-            log.write(f"$ artculture {' '.join(arguments[2:])}\n".encode())
+            log.write(f"$ artculture {hidden(shlex.join(arguments[2:]))}\n".encode())
             log.flush()
             return subprocess.Popen(
                 [sys.executable, *arguments],

@@ -17,6 +17,7 @@ from artculture.hydra_app import explained_errors, resolved
 from artculture.runs import naming, resume
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
+from artculture.runs.records import metrics_numbers
 from artculture.runs.rows import OPEN, RowProcess
 from artculture.search.space import Dimension
 from artculture.search.store import TrialStore
@@ -200,7 +201,7 @@ def best_accuracy(history: pd.DataFrame, monitor: str) -> float:
 
 
 def _history(directory: RunDirectory) -> pd.DataFrame:
-    return pd.read_csv(directory.metrics) if directory.metrics.is_file() else pd.DataFrame()
+    return metrics_numbers(directory.metrics)
 
 
 def _diverged(process: RowProcess, history: pd.DataFrame) -> bool:
