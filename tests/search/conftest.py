@@ -1,6 +1,5 @@
 """Trials whose processes train nothing: what they reach is a function of their learning rate."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
