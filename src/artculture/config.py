@@ -123,7 +123,9 @@ class Augment(Section):
 
 class Trainer(Section):
     accelerator: Literal["auto", "cpu", "gpu"]
-    devices: PositiveInt
+    devices: Literal["auto"] | PositiveInt
+    num_nodes: Literal["auto"] | PositiveInt
+    sync_batchnorm: bool
     max_epochs: PositiveInt
     precision: Literal["auto", 32, "32", "bf16-mixed", "16-mixed"]
     deterministic: bool | Literal["warn"]
@@ -219,6 +221,8 @@ class TrainConfig(Section):
                 yield f"method.{key}", "goes with method=transfer, and only with it: its backbone is frozen"
         if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
+        if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
+            yield "trainer.sync_batchnorm", "needs GPUs: torch has it for no other device"
         if (self.augment.crop_scale is None) != (self.augment.crop_ratio is None):
             yield "augment.crop_scale", "and augment.crop_ratio go together: set both or neither"
         for key in ("crop_scale", "crop_ratio"):

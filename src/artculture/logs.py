@@ -13,3 +13,9 @@ def configure_logging() -> None:
     logging.getLogger("artculture").setLevel(logging.INFO)
     for noisy in ("lightning.pytorch", "lightning.fabric", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR if noisy == "huggingface_hub" else logging.WARNING)
+
+
+def only_failures() -> None:
+    """Be quiet about what another process of the same run tells, too."""
+    logging.getLogger().setLevel(logging.ERROR)
+    logging.getLogger("artculture").setLevel(logging.ERROR)

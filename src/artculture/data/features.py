@@ -147,6 +147,10 @@ class FrozenFeatures(L.LightningDataModule):
         drop_last = self.pictures.drops_last(len(dataset))
         return DataLoader(dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=as_it_is)
 
+    def pictures_in(self, batch: int) -> int:
+        """As the pictures' own data module counts them."""
+        return self.pictures.pictures_in(batch)
+
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")
 

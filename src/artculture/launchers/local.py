@@ -11,17 +11,22 @@ from artculture.config import TrainConfig
 from artculture.errors import InputError
 from artculture.launchers.process import row_command
 from artculture.launchers.protocol import Ending, StartedRow
+from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row
 
 
 def slots(config: TrainConfig) -> list[str | None]:
-    """Places for rows: one a GPU (or a share of one, where more rows than GPUs are asked for), else on the CPU.
+    """Places for rows: as many GPUs each as a row has devices, or on the CPU.
+
+    Where more rows are asked for than there are GPUs for, several share a place.
 
     Raises:
         InputError: GPUs are asked for where there is none.
     """
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
+    if len(gpus) > 1 and (devices := find_place(config).size) > 1:
+        gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     if config.trainer.accelerator == "gpu" and not gpus:
         raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
     parallel = config.launcher.parallel

@@ -134,9 +134,15 @@ def arguments_of(row: "Row", flags: Sequence[str] = ()) -> list[str]:
 def end_with_study() -> None:
     """In a row's process: be told to end when the process that started it ends, however it ends (Linux only)."""
     study = os.environ.get(ROW_OF_STUDY)
-    if not study or not sys.platform.startswith("linux"):
+    if study:
+        end_with(int(study), signal.SIGTERM)
+
+
+def end_with(starter: int, number: signal.Signals) -> None:
+    """Be sent a signal when the process that started this one ends, however it ends (Linux only)."""
+    if not sys.platform.startswith("linux"):
         return
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() != int(study):  # it ended before we asked
-        os.kill(os.getpid(), signal.SIGTERM)
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, number)
+    if os.getppid() != starter:  # it ended before we asked
+        os.kill(os.getpid(), number)

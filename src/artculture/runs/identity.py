@@ -23,6 +23,7 @@ CIRCUMSTANCES = frozenset(
         "data.num_workers",
         "trainer.accelerator",
         "trainer.devices",
+        "trainer.num_nodes",
         "trainer.evaluate_test",
         "trainer.checkpoint_every_minutes",
         "trainer.checkpoint_every_steps",

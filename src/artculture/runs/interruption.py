@@ -47,6 +47,11 @@ class Interruption:
         finally:
             self._deferred = False
 
+    def listen(self) -> None:
+        """Be the only one to hear signals from here on (main thread only)."""
+        for number in SIGNALS:
+            signal.signal(number, self._hear)
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a loader process, which has inherited this
             return
@@ -65,7 +70,8 @@ class Interruption:
 def listening() -> Iterator[Interruption]:
     """Hear SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
     interruption = Interruption()
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, interruption._hear) for number in SIGNALS}
+    before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    interruption.listen()
     try:
         yield interruption
     finally:
