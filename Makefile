@@ -41,7 +41,7 @@ bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure 
 	$(BIN)/python benchmarks/fetch_torture.py
 	$(BIN)/python benchmarks/fetch_hub_memory.py
 
-torture: setup ## kill, starve and crowd small studies, and compare with plain Lightning (under 20 minutes)
+torture: setup ## kill, starve, crowd and feed garbage to small studies, and compare with plain Lightning (under 20 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
 
 lint: setup ## check style, formatting and types

@@ -4,6 +4,7 @@ import os
 
 from artculture.config import TrainConfig
 from artculture.hydra_app import run_app
+from artculture.quick_imports import without_scipy_signal
 
 
 def run(argv: list[str]) -> int:
@@ -11,6 +12,9 @@ def run(argv: list[str]) -> int:
 
 
 def train(config: TrainConfig) -> int:
+    from hydra.core.hydra_config import HydraConfig
+
+    from artculture.launchers.process import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
     from artculture.logs import configure_logging, only_failures
     from artculture.ranks.place import RANK_OF, find_place
     from artculture.ranks.processes import end_with_first, started
@@ -20,12 +24,14 @@ def train(config: TrainConfig) -> int:
     from artculture.runs.lease import HeldElsewhereError
     from artculture.runs.naming import named_run
     from artculture.runs.planning import show_plan
-    from artculture.runs.rows import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
-    from artculture.runs.study import show_table
+    from artculture.runs.study import launch, show_table
 
     configure_logging()
     end_with_first() if RANK_OF in os.environ else end_with_study()
     path, variant = named_run(config)
+    of_study = ROW_OF_STUDY in os.environ
+    if config.launcher.name != "local" and not of_study:
+        return launch([planned_row(config, path, HydraConfig.get().overrides.task)])
     if config.plan:
         return show_plan([planned_row(config, path)], at_once=1)
     place = find_place(config)
@@ -33,11 +39,11 @@ def train(config: TrainConfig) -> int:
         return 0
     if place.rank > 0:
         only_failures()
-    of_study = ROW_OF_STUDY in os.environ
     try:
         with started(place) as processes:
-            from artculture.ranks.world import joined  # torch waits until there is something to train
-            from artculture.runs.training import train_run
+            with without_scipy_signal():  # torch waits until there is something to train
+                from artculture.ranks.world import joined
+                from artculture.runs.training import train_run
 
             with joined(place, hardware.real_accelerator(config.trainer.accelerator), processes) as world:
                 # A study has other rows to go on with; alone it is worth a wait.

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker
 from artculture.data.datamodule import Batch, Key, PaintingsDataModule, as_it_is, position
+from artculture.errors import reason_of
 from artculture.files import replacing
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,11 @@ class FeatureViews:
         """View `number`, float32 len(rows) x features: the pictures as epoch `number` would change them."""
         if self._open is None or self._open[0] != number:
             file = self.folder / f"{number}.npy"
-            if not file.is_file():
+            found = _stored(file, len(self.rows))
+            if found is None:
                 self._compute(number, file)
-            self._open = number, np.load(file, mmap_mode="r", allow_pickle=False)
+                found = np.load(file, mmap_mode="r", allow_pickle=False)
+            self._open = number, found
         return self._open[1]
 
     def _compute(self, number: int, file: Path) -> None:
@@ -61,6 +64,18 @@ class FeatureViews:
         # Two processes that compute the same view write the same file; whoever ends last replaces it whole.
         with replacing(file) as temporary, temporary.open("wb") as opened:
             np.save(opened, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+
+
+def _stored(file: Path, rows: int) -> NDArray[np.float32] | None:
+    """The view in a file; None where it is not there, or damaged."""
+    try:
+        found: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # numpy's header is Python text: damage in it raises nearly anything
+        log.warning("%s is damaged (%s): computed anew", file, reason_of(error))
+        return None
+    return found if found.ndim == 2 and len(found) == rows and found.dtype == np.float32 else None
 
 
 class _FeatureDataset(Dataset[Batch]):

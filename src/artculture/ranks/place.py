@@ -6,8 +6,8 @@ from typing import Literal
 
 from artculture.config import TrainConfig
 from artculture.errors import InputError
+from artculture.launchers.process import ROW_OF_STUDY
 from artculture.runs import hardware
-from artculture.runs.rows import ROW_OF_STUDY
 
 # Set by a run's first process for those that it starts: its process id.
 RANK_OF = "ARTCULTURE_RANK_OF"

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from artculture.launchers.process import end_with
 from artculture.ranks.place import RANK_OF, Place
-from artculture.runs.rows import end_with
 
 # How long the others may take to end by themselves once the first one has ended well, or was told to stop.
 PATIENCE_SECONDS = 20.0

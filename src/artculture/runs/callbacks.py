@@ -15,6 +15,7 @@ from artculture.models.classifier import CultureClassifier
 from artculture.ranks.world import ALONE, World
 from artculture.runs.checkpoints import mode_of
 from artculture.runs.directory import RunDirectory
+from artculture.runs.records import read_metrics
 from artculture.runs.tracking import History
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class Recorder(Callback):
 
     def _rows(self) -> pd.DataFrame:
         # As text: numbers that are read and written again stay what they were to the last digit.
-        return pd.read_csv(self.directory.metrics, dtype=str) if self.directory.metrics.is_file() else pd.DataFrame()
+        return read_metrics(self.directory.metrics)
 
     def _write(self, rows: pd.DataFrame) -> None:
         with replacing(self.directory.metrics) as temporary:

@@ -3,7 +3,6 @@
 import logging
 import signal
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -13,9 +12,10 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from artculture.errors import InputError, WorkError, reason_of
+from artculture.errors import InputError, WorkError
 from artculture.files import replacing
 from artculture.models.checkpoint import read_checkpoint
+from artculture.models.safe_loading import UnsafeError
 from artculture.ranks.world import ALONE, World
 from artculture.runs.directory import RunDirectory
 from artculture.runs.interruption import Interruption
@@ -192,33 +192,21 @@ def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[s
         None where all of the run's own checkpoints are damaged.
 
     Raises:
-        InputError: another run's checkpoint that is damaged or not ours.
+        InputError: another run's checkpoint that is damaged or not ours, or any that asks for code to be run.
     """
     own = [directory.last, directory.previous]
     for path in own if asked in own else [asked]:
         if not path.is_file():
             continue
         try:
-            _check_sums(path)
             return path, read_checkpoint(path)
         except InputError as error:
-            if asked not in own:
+            if asked not in own or isinstance(error, UnsafeError):
                 raise
             log.warning("%s; going back to the checkpoint before it", error)
             path.replace(path.with_suffix(".damaged"))
     log.warning("no whole checkpoint is left in %s: starting from nothing", directory.path)
     return None
-
-
-def _check_sums(path: Path) -> None:
-    # A checkpoint is a zip archive with a checksum a tensor, which torch itself does not look at.
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise InputError(f"{path} is damaged: {reason_of(error)}") from error
-    if broken is not None:
-        raise InputError(f"{path} is damaged: a wrong checksum in {broken}")
 
 
 def _reason(error: OSError) -> str:

@@ -18,6 +18,7 @@ CIRCUMSTANCES = frozenset(
         "on_error",
         "plan",
         "data.root",
+        "data.bad_image_share",
         "data.cache",
         "data.num_workers",
         "trainer.accelerator",

@@ -12,7 +12,7 @@ from artculture.errors import Interrupted
 
 log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
 
 class Interruption:
@@ -68,7 +68,7 @@ class Interruption:
 
 @contextmanager
 def listening() -> Iterator[Interruption]:
-    """Hear SIGTERM, SIGUSR1 and Ctrl-C inside the block (main thread only)."""
+    """Hear SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
     interruption = Interruption()
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     interruption.listen()

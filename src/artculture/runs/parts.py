@@ -11,7 +11,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
 from artculture.data.shares import Share
-from artculture.models.backbones import preprocessing_of
+from artculture.models.backbones import check_image_size, preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.ranks.world import ALONE, World, environment_of
 from artculture.runs import hardware
@@ -59,6 +59,7 @@ def choice_of(data: Data) -> DataChoice:
         fractions=data.fractions,
         small_cultures=data.small_cultures,
         on_bad_image=data.on_bad_image,
+        bad_image_share=data.bad_image_share,
         cultures=data.cultures,
         cache=data.cache,
         per_culture=data.per_culture,
@@ -66,8 +67,14 @@ def choice_of(data: Data) -> DataChoice:
 
 
 def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
-    """The untrained classifier that a config asks for."""
+    """The untrained classifier that a config asks for.
+
+    Raises:
+        InputError: an unknown network, or one that does not take pictures of the size asked for.
+    """
     architecture, method = config.architecture, config.method
+    if config.data.image_size is not None:
+        check_image_size(architecture.name, architecture.library, config.data.image_size)
     module = CultureClassifier(
         architecture=architecture.name,
         library=architecture.library,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from artculture.data.images import BadImageError, read_pixels
 from artculture.data.paintings import Selection
 from artculture.errors import InputError, reason_of
 from artculture.runs.directory import RunDirectory
@@ -281,10 +282,13 @@ def _prediction_table(
 
 
 def _thumbnail(wandb: Any, selection: Selection, row: int, side: int) -> Any:
-    with Image.open(selection.manifest.root / str(selection.manifest.table.at[row, "image"])) as image:
-        small = image.convert("RGB")
-        small.thumbnail((2 * side, side))
-        return wandb.Image(small, file_type="jpg")
+    path = selection.manifest.root / str(selection.manifest.table.at[row, "image"])
+    try:
+        small = Image.fromarray(read_pixels(path, side, "bilinear"))
+    except BadImageError:  # it was there when it was decoded
+        return None
+    small.thumbnail((2 * side, side))
+    return wandb.Image(small, file_type="jpg")
 
 
 def log_figures(run: Any, folder: Path, findings: list[dict[str, Any]]) -> None:

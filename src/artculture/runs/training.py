@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import write_split
+from artculture.data.paintings import QUARANTINE, write_quarantine, write_split
 from artculture.errors import InputError, Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
@@ -26,12 +26,13 @@ from artculture.runs import frozen, hardware, resume, tracking
 from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
 from artculture.runs.checkpoints import whole_checkpoint
-from artculture.runs.directory import RunDirectory, State
+from artculture.runs.directory import RunDirectory
 from artculture.runs.faults import explained
 from artculture.runs.identity import data_label, tracker_id
 from artculture.runs.interruption import Interruption, listening
 from artculture.runs.lease import Lease
 from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.runs.records import State
 from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
 
 log = logging.getLogger(__name__)
@@ -115,8 +116,8 @@ def train_run(
             if told is error:
                 raise
             raise told from error
-        tested = {"tested": config.trainer.evaluate_test}
-        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **tested)
+        facts = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **facts)
     return plan
 
 
@@ -227,8 +228,7 @@ def _train(
 def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
     write_split(data.paintings.selection, directory.split)
     if len(data.paintings.quarantine):
-        with replacing(directory.path / "quarantine.csv") as temporary:
-            data.paintings.quarantine.to_csv(temporary, index=False)
+        write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
 
 
 def _begin(config: TrainConfig, module: CultureClassifier, directory: RunDirectory, plan: resume.Plan) -> Path | None:
@@ -259,7 +259,7 @@ def _same_data(directory: RunDirectory, fingerprint: str) -> None:
             f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
             "resume=never, or take another study.name=…"
         )
-    directory.set_status("running", manifest=fingerprint)
+    directory.set_status("running", manifest=fingerprint, sha256={})
 
 
 def _predict_best(
