@@ -14,7 +14,7 @@ from tests.runs.same_run import assert_same_run
 # No BatchNorm: the only layer that sees a device's share of a batch instead of the batch.
 USUAL = ["architecture=timm", "architecture.name=test_convnext", "architecture.weights=none", "logger=csv"]
 USUAL += ["data=folder", "data.image_size=32", "trainer.precision=32", "trainer=ddp", "trainer.accelerator=cpu"]
-# Single-precision sums in another order: 1e-7 was measured after 27 steps.
+# Single-precision sums in another order: 1e-7 was measured after 24 steps.
 TOLERANCE = 1e-5
 
 
@@ -26,10 +26,14 @@ def launch(pictures, monkeypatch):
         usual = [*USUAL, f"data.root={pictures}", "trainer.max_epochs=3", "data.batch_size=17"]
         typed = {text.split("=")[0] for text in overrides}
         rest = ["-m", "artculture", "train", *(text for text in usual if text.split("=")[0] not in typed), *overrides]
-        # a session of its own, so that nothing that a test leaves behind can go unseen
-        return subprocess.Popen([sys.executable, *by, *rest], stderr=subprocess.PIPE, text=True, start_new_session=True)
+        begun.append(subprocess.Popen([sys.executable, *by, *rest], stderr=subprocess.PIPE, text=True))
+        return begun[-1]
 
-    return command
+    begun: list[subprocess.Popen[str]] = []
+    yield command
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
@@ -76,14 +80,15 @@ def alive(pid: int) -> bool:
         return False
 
 
-def launches(folder: Path, study: str) -> int:
-    return sum(read_json(file).get("launches", 0) for file in folder.glob(f"outputs/{study}/*/status.json"))
+def amid_training(folder: Path, study: str) -> None:
+    """Return a few steps after a launch that has just begun has written its first checkpoint."""
+    begun = time.time()
 
+    def written() -> bool:
+        return any(file.stat().st_mtime > begun for file in folder.glob(f"outputs/{study}/*/checkpoints/last.ckpt"))
 
-def amid_training(process, folder: Path, study: str) -> int:
-    """Once it trains: the process id of its second device."""
-    wait_for(lambda: list(folder.glob(f"outputs/{study}/*/checkpoints/last.ckpt")))
-    return children(process.pid)[0]
+    wait_for(written)
+    time.sleep(0.3)
 
 
 def test_two_devices_are_as_one(train):
@@ -94,7 +99,7 @@ def test_two_devices_are_as_one(train):
     assert read_json(two / "result.json")["device"] == "2 x cpu"
 
 
-# 27 steps of 4 pictures; small enough to end, long enough to be met amid it
+# 9 steps an epoch
 MANY = ["data.batch_size=4", "trainer.max_epochs=60", "trainer.checkpoint_every_steps=5"]
 
 
@@ -102,7 +107,8 @@ MANY = ["data.batch_size=4", "trainer.max_epochs=60", "trainer.checkpoint_every_
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_signal_to_any_process_stops_all_at_one_step(launch, train, tmp_path, which):
     process = launch("trainer.devices=2", *MANY, "trainer.max_epochs=400", "study.name=told")
-    second = amid_training(process, tmp_path, "told")
+    amid_training(tmp_path, "told")
+    (second,) = children(process.pid)
     os.kill(process.pid if which == "first" else second, signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 75, said
@@ -115,8 +121,8 @@ def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(la
     whole = train("trainer.devices=2", *MANY, "architecture.head.dropout=0.3", study="whole")
     for victim in ("second", "first"):
         process = launch("trainer.devices=2", *MANY, "architecture.head.dropout=0.3", "study.name=killed")
-        second = amid_training(process, tmp_path, "killed")
-        time.sleep(1)
+        amid_training(tmp_path, "killed")
+        (second,) = children(process.pid)
         os.kill(process.pid if victim == "first" else second, signal.SIGKILL)
         said = process.communicate(timeout=60)[1]
         assert process.returncode == (-signal.SIGKILL if victim == "first" else 1), said
@@ -131,11 +137,8 @@ def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(la
 def test_the_number_of_devices_may_change_amid_an_epoch(launch, train, tmp_path):
     one = train("trainer.devices=1", *MANY, study="one")
     for devices in (1, 2, 1, 2):
-        before = launches(tmp_path, "changed")
         process = launch(f"trainer.devices={devices}", *MANY, "study.name=changed")
-        wait_for(lambda before=before: launches(tmp_path, "changed") > before)
-        wait_for(lambda: list(tmp_path.glob("outputs/changed/*/checkpoints/last.ckpt")))
-        time.sleep(2)
+        amid_training(tmp_path, "changed")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         assert process.returncode == 75
@@ -174,7 +177,7 @@ def test_srun_starts_the_processes_too(train, launch, monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_a_killed_study_takes_all_processes_of_its_rows_with_it(launch, tmp_path):
     process = launch("-m", "trainer.devices=2", *MANY, "trainer.max_epochs=400", "seed=0,1", "study.name=many")
-    wait_for(lambda: list(tmp_path.glob("outputs/many/*/checkpoints/last.ckpt")))
+    amid_training(tmp_path, "many")
     (first,) = children(process.pid)
     (second,) = children(first)
     process.kill()
