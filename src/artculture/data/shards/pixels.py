@@ -28,6 +28,7 @@ from artculture.files import remove_leftovers
 log = logging.getLogger(__name__)
 
 READ_AT_ONCE = 64  # pictures
+RESERVED = "reserved"
 
 
 class ShardPixels:
@@ -153,8 +154,8 @@ class ShardPixels:
             self._make_room(int(self.sizes[number]), target)
             shard = self.shards.shard(number)
             with self.shards.place.fetched(shard.name, shard.sha256, self.folder) as file:
-                target.mkdir(exist_ok=True)
                 build(pictures_of(file), shard.rows, target, self.shorter_side, self.interpolation)
+            (target / RESERVED).unlink(missing_ok=True)
 
     def _make_room(self, needed: int, target: Path) -> None:
         """Clear away the shards that were opened longest ago until `needed` bytes more stay below the limit."""
@@ -162,15 +163,18 @@ class ShardPixels:
             remove_leftovers(self.folder)
             found = []
             for folder in self.folder.glob("[!.]*-*-*-v*"):
-                with suppress(FileNotFoundError):
-                    size = sum(file.stat().st_size for file in folder.iterdir())
-                    found.append((folder.stat().st_mtime_ns, size, folder))
+                with suppress(FileNotFoundError, ValueError):
+                    if folder != target:
+                        found.append((folder.stat().st_mtime_ns, _held(folder), folder))
             held = sum(size for _, size, _ in found)
             for _, size, folder in sorted(found):
                 if held + needed <= self.limit:
                     break
-                if folder != target and self._cleared(folder):
+                if self._cleared(folder):
                     held -= size
+            # Whoever makes room meanwhile counts what is still to be decoded here.
+            target.mkdir(exist_ok=True)
+            (target / RESERVED).write_text(str(needed))
 
     def _cleared(self, folder: Path) -> bool:
         try:
@@ -201,6 +205,13 @@ class ShardPixels:
             pass  # another process has it in hand
         except Exception as error:
             log.debug("not fetched ahead: %s", reason_of(error))
+
+
+def _held(folder: Path) -> int:
+    """Bytes that a decoded shard takes, or will take once it is whole."""
+    reserved = folder / RESERVED
+    present = sum(file.stat().st_size for file in folder.iterdir())
+    return max(present, int(reserved.read_text())) if reserved.is_file() else present
 
 
 def open_shards(
