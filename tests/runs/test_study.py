@@ -51,15 +51,16 @@ def _wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> 
 
 
 def test_a_failing_row_does_not_stop_the_others(pictures: Path, tmp_path: Path, read_json):
-    # AlexNet's pooling needs 63 pixels: the first row fails in its first step.
-    typed = ["architecture=alexnet", "architecture.weights=none", "data.image_size=40,64", "trainer.max_epochs=1"]
-    done = subprocess.run(command(pictures, *typed, stub=()), capture_output=True, text=True)
+    # No training comes back from the first row's rate.
+    done = subprocess.run(
+        command(pictures, "method.head_lr=1e20,0.01", "trainer.max_epochs=2"), capture_output=True, text=True
+    )
     assert done.returncode == 1
     rows = {path.parent.name: read_json(path) for path in tmp_path.glob("outputs/default/*/status.json")}
-    states = {name.split("image_size=")[1].split("-")[0]: status["state"] for name, status in rows.items()}
-    assert states == {"40": "failed", "64": "finished"}
+    states = {"1e" in name: status["state"] for name, status in rows.items()}
+    assert states == {True: "failed", False: "finished"}
     assert "train.log" in done.stderr
-    assert "Output size is too small" in done.stderr
+    assert "loss" in done.stderr
     assert "(failed)" in (tmp_path / "outputs/default/results.md").read_text()
 
 

@@ -147,13 +147,16 @@ def read_metrics(path: Path) -> pd.DataFrame:
     """A `metrics.csv`, its cells as text, as they were written; empty where there is none yet.
 
     Raises:
-        InputError: it is not whole, or its epochs are not 0, 1, 2 …
+        InputError: it is not whole, or its epochs do not follow one another.
     """
     if not path.is_file() or path.stat().st_size == 0:
         return pd.DataFrame()
     table = read_own_csv(path, METRICS_MEND, dtype=str, keep_default_na=False)
-    if list(table.get("epoch", [])) != [str(n) for n in range(len(table))]:
-        raise InputError(f"{path} is damaged: its epochs are not 0, 1, 2 …; {METRICS_MEND}")
+    epochs = list(table.get("epoch", []))
+    # A run that went on from another's checkpoint begins where that one ended.
+    first = int(epochs[0]) if epochs and epochs[0].isdecimal() else 0
+    if epochs != [str(first + n) for n in range(len(table))]:
+        raise InputError(f"{path} is damaged: its epochs do not follow one another; {METRICS_MEND}")
     for column in table:
         if not all(_is_number(cell) for cell in table[column]):
             raise InputError(f"{path} is damaged: a cell of `{column}` is no number; {METRICS_MEND}")
