@@ -15,6 +15,7 @@ GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in 
 NEEDED = {
     ("architecture", "timm"): ["architecture.name=test_resnet"],
     ("data", "folder"): ["data.root=somewhere"],
+    ("data", "shards"): ["data.root=somewhere"],
 }
 
 
