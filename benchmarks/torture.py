@@ -1,4 +1,4 @@
-"""Kill, starve and crowd small studies, and see whether their numbers come out the same to the last bit.
+"""Kill, starve and crowd small studies, feed them garbage, and see whether the same numbers come out.
 
 Run it with `make torture`; the short form is a test. The table goes to benchmarks/results/torture.md.
 """
@@ -26,6 +26,7 @@ sys.path[:0] = [str(REPOSITORY / "benchmarks"), str(REPOSITORY)]
 import torture_lightning  # noqa: E402
 from tests.runs.same_run import assert_same_run  # noqa: E402
 from torture_crowds import crowd, killed_studies  # noqa: E402
+from torture_garbage import bad_files, bad_images  # noqa: E402
 from torture_launches import random_kill, run_killed  # noqa: E402
 
 from artculture import cli  # noqa: E402
@@ -51,6 +52,7 @@ ROWS = {
     "cosine": ("architecture.name=test_resnet", "method=transfer", "scheduler=cosine", "logger=csv"),
     "early stop": ("architecture.name=test_resnet", "trainer.early_stopping=1", "seed=3", "logger=csv"),
 }
+PARTS = ["kills", "lightning", "studies", "crowds", "garbage", "faults"]
 KILLS_A_CHAIN = 5
 STEPS = 28
 FAULTS = ("tests/runs/test_faults.py", "tests/runs/test_lease.py", "tests/runs/test_tracking.py")
@@ -174,10 +176,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=["kills", "lightning", "studies", "crowds", "faults"], action="append")
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "benchmarks/results/torture.md")
     arguments = parser.parse_args()
-    chosen = arguments.only or ["kills", "lightning", "studies", "crowds", "faults"]
+    chosen = arguments.only or PARTS
     dice, tally, compared, began = random.Random(arguments.seed), Tally(), Tally(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         work = Path(folder)
@@ -191,6 +194,9 @@ def main() -> int:
         if "crowds" in chosen:
             for launches, killed in ((2, 0), (2, 1), (4, 0), (4, 2)):
                 crowd(work, SMALL, launches, killed, dice, tally)
+        if "garbage" in chosen:
+            bad_images(work, tally)
+            bad_files(work, arguments.files, dice, tally)
     if "faults" in chosen:
         faults(tally)
     lost = tally.lost

@@ -116,6 +116,11 @@ CONTRADICTIONS = [
     (["data.fractions=[0.5,0.5]"], "data.fractions is [0.5, 0.5]"),
     (["data.cultures=[Dutch]"], "data.cultures is ['Dutch']; give at least two different cultures"),
     (["data.cultures=[Dutch,Dutch]"], "data.cultures is ['Dutch', 'Dutch']"),
+    (["+launcher.minutes=5"], "launcher.minutes has no meaning for launcher=local"),
+    (["launcher=ray", "+launcher.partition=gpu"], "launcher.partition has no meaning for launcher=ray"),
+    (["launcher=slurm", "~launcher.minutes"], "launcher.minutes is missing; it is needed by launcher=slurm"),
+    (["launcher=ray", "launcher.gpus=0", "trainer=gpu"], "launcher.gpus is 0, but trainer.accelerator=gpu"),
+    (["launcher=slurm", "launcher.minutes=1"], "launcher.signal_seconds is 120, longer than the whole job"),
 ]
 
 
@@ -136,6 +141,9 @@ FINE = [
     ["trainer.deterministic=warn"],
     ["data.num_workers=3"],
     ["launcher.parallel=2"],
+    ["launcher=slurm"],
+    ["launcher=slurm", "trainer=cpu", "launcher.cluster=local", "+launcher.options.exclude=node7"],
+    ["launcher=ray", "launcher.gpus=0"],
     ["resume=/some/last.ckpt"],
 ]
 
@@ -168,6 +176,10 @@ WRONG = {
     "augment.flip=maybe": "valid boolean",
     "augment.erase=2": "less than or equal to 1",
     "launcher.parallel=0": "auto",
+    "launcher.name=pbs": "choose local | slurm | ray",
+    "launcher.minutes=0": "greater than 0",
+    "launcher.gpus=-1": "greater than or equal to 0",
+    "launcher.on_interrupt=ask": "choose leave | cancel",
     "study.name=../elsewhere": "plain folder name",
     "study.name=''": "plain folder name",
     "seed=-1": "greater than or equal to 0",

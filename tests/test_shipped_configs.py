@@ -29,7 +29,7 @@ def _cases() -> list[tuple[str, ...]]:
     for group in ("architecture", "method", "scheduler", "augment"):
         cases += [(f"{group}={option}",) for option in sorted(OPTIONS[group])]
     cases += [(f"row={option}",) for option in sorted(OPTIONS["row"])]
-    cases += [("trainer=auto",), ("trainer=cpu",), ("launcher=local",), ("study=default",)]
+    cases += [("trainer=auto",), ("trainer=cpu",), ("trainer=ddp",), ("launcher=local",), ("study=default",)]
     return [(*case, "architecture.name=stub") if case == ("architecture=timm",) else case for case in cases]
 
 

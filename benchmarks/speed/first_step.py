@@ -13,6 +13,7 @@ from typing import Any
 from artculture import cli
 from artculture.commands import train as command
 from artculture.config import TrainConfig
+from artculture.quick_imports import without_scipy_signal
 
 ended: dict[str, float] = {}
 
@@ -31,8 +32,9 @@ def main() -> int:
     def watched(config: TrainConfig) -> int:
         ended["config"] = time.monotonic()
         # What the command imports next in any case; here it is watched.
-        from artculture.models.classifier import CultureClassifier
-        from artculture.runs import study, training  # noqa: F401
+        with without_scipy_signal():
+            from artculture.models.classifier import CultureClassifier
+            from artculture.runs import study, training  # noqa: F401
 
         ended["imports"] = time.monotonic()
         classifier: Any = CultureClassifier

@@ -10,6 +10,7 @@ from importlib import import_module
 
 from artculture import __version__
 from artculture.errors import InputError, Interrupted, WorkError, choices_hint
+from artculture.secrets import hidden
 
 COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",
@@ -85,5 +86,5 @@ def entry() -> None:
 
 def _report(error: BaseException, message: str) -> None:
     if os.environ.get("ARTCULTURE_DEBUG") == "1":
-        traceback.print_exception(error)
-    sys.stderr.write(f"artculture: {message}\n")
+        sys.stderr.write(hidden("".join(traceback.format_exception(error))))
+    sys.stderr.write(f"artculture: {hidden(message)}\n")

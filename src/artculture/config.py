@@ -13,13 +13,23 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
 )
 
+from artculture.secrets import secrets_in
+
 Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
+
+
+LOCAL_KEYS = {"name", "parallel"}
+SLURM_KEYS = {"gpus", "cpus", "memory_gb", "cluster", "minutes", "partition", "account", "qos", "constraint"}
+SLURM_KEYS |= {"setup", "options", "requeue", "max_timeouts", "signal_seconds", "on_interrupt"}
+RAY_KEYS = {"gpus", "cpus", "memory_gb", "address", "retries"}
+OPTIONAL_KEYS = {"memory_gb", "partition", "account", "qos", "constraint"}
 
 
 def _folder_name(value: str) -> str:
@@ -93,6 +103,7 @@ class Data(Section):
     fractions: list[Annotated[float, Field(gt=0, lt=1)]]
     small_cultures: Literal["error", "drop", "train"]
     on_bad_image: Literal["error", "skip"]
+    bad_image_share: Share = 1.0  # of runs that were stored before there was such a key
     cultures: list[str] | None
     image_size: Annotated[int, Field(ge=32, le=2048)] | None
     batch_size: PositiveInt
@@ -114,7 +125,9 @@ class Augment(Section):
 
 class Trainer(Section):
     accelerator: Literal["auto", "cpu", "gpu"]
-    devices: PositiveInt
+    devices: Literal["auto"] | PositiveInt
+    num_nodes: Literal["auto"] | PositiveInt
+    sync_batchnorm: bool
     max_epochs: PositiveInt
     precision: Literal["auto", 32, "32", "bf16-mixed", "16-mixed"]
     deterministic: bool | Literal["warn"]
@@ -138,8 +151,29 @@ class Logger(Section):
 
 
 class Launcher(Section):
-    name: Literal["local"]
+    """Only the keys of the chosen launcher are set; `contradictions` checks that they are."""
+
+    name: Literal["local", "slurm", "ray"]
     parallel: Literal["auto"] | PositiveInt
+    gpus: Literal["auto"] | NonNegativeInt | None = None
+    cpus: PositiveInt | None = None
+    memory_gb: PositiveFloat | None = None
+    # SLURM
+    cluster: Literal["slurm", "local"] | None = None
+    minutes: PositiveInt | None = None
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    setup: list[str] | None = None
+    options: dict[str, str | int | bool] | None = None
+    requeue: bool | None = None
+    max_timeouts: NonNegativeInt | None = None
+    signal_seconds: Annotated[int, Field(ge=30)] | None = None
+    on_interrupt: Literal["leave", "cancel"] | None = None
+    # Ray
+    address: str | None = None
+    retries: NonNegativeInt | None = None
 
 
 class Study(Section):
@@ -169,6 +203,9 @@ class TrainConfig(Section):
         """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from data_contradictions(self.data)
+        for key, what in secrets_in(plain(self)):
+            yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
+        yield from _launcher_contradictions(self.launcher, self.trainer.accelerator)
         if not self.architecture.head.hidden:
             yield (
                 "architecture.head.hidden",
@@ -186,6 +223,8 @@ class TrainConfig(Section):
                 yield f"method.{key}", "goes with method=transfer, and only with it: its backbone is frozen"
         if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
+        if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
+            yield "trainer.sync_batchnorm", "needs GPUs: torch has it for no other device"
         if (self.augment.crop_scale is None) != (self.augment.crop_ratio is None):
             yield "augment.crop_scale", "and augment.crop_ratio go together: set both or neither"
         for key in ("crop_scale", "crop_ratio"):
@@ -206,6 +245,20 @@ def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[
             "scheduler.warmup_epochs",
             f"is {scheduler.warmup_epochs}, but the whole training has {max_epochs} epochs (trainer.max_epochs)",
         )
+
+
+def _launcher_contradictions(launcher: Launcher, accelerator: str) -> Iterator[tuple[str, str]]:
+    own = {"local": LOCAL_KEYS, "slurm": LOCAL_KEYS | SLURM_KEYS, "ray": LOCAL_KEYS | RAY_KEYS}[launcher.name]
+    for key in sorted(launcher.model_fields_set - own):
+        if getattr(launcher, key) is not None:
+            yield f"launcher.{key}", f"has no meaning for launcher={launcher.name}"
+    for key in sorted(own - OPTIONAL_KEYS):
+        if getattr(launcher, key) is None:
+            yield f"launcher.{key}", f"is missing; it is needed by launcher={launcher.name}"
+    if accelerator == "gpu" and launcher.gpus == 0:
+        yield "launcher.gpus", "is 0, but trainer.accelerator=gpu: ask for a GPU or use trainer=cpu"
+    if launcher.minutes and launcher.signal_seconds and launcher.signal_seconds >= 60 * launcher.minutes:
+        yield "launcher.signal_seconds", f"is {launcher.signal_seconds}, longer than the whole job (launcher.minutes)"
 
 
 def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:

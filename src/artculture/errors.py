@@ -18,11 +18,13 @@ class Interrupted(BaseException):
     Like KeyboardInterrupt no `Exception`, so that nothing on the way takes it for an error.
 
     Attributes:
+        signal_name: of the signal.
         code: exit code: 130 after Ctrl-C, else 75 (EX_TEMPFAIL: batch systems may queue the command again).
     """
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(f"interrupted by {signal_name}")
+        self.signal_name = signal_name
         self.code = 130 if signal_name == "SIGINT" else 75
 
 

@@ -93,7 +93,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
         raise InputError(f"{path} is not whole JSON ({error}); delete it to have it made anew") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} holds {type(value).__name__} where a JSON object is expected; delete it")

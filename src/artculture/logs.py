@@ -3,9 +3,19 @@
 import logging
 import sys
 
+from artculture.secrets import HidingFormatter
+
 
 def configure_logging() -> None:
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(HidingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("artculture").setLevel(logging.INFO)
     for noisy in ("lightning.pytorch", "lightning.fabric", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR if noisy == "huggingface_hub" else logging.WARNING)
+
+
+def only_failures() -> None:
+    """Be quiet about what another process of the same run tells, too."""
+    logging.getLogger().setLevel(logging.ERROR)
+    logging.getLogger("artculture").setLevel(logging.ERROR)

@@ -85,7 +85,7 @@ def test_an_interrupted_build_is_not_taken_for_whole(manifest, tmp_path, monkeyp
 def test_a_process_killed_before_the_index_leaves_nothing_to_trust(manifest, tmp_path, decoded, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(partial_cache, "write_json", lambda *_: None)
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(InputError, match="can't be made whole"):
             open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     assert len(decoded) == 2 * len(manifest)
@@ -116,12 +116,37 @@ def test_pixels_that_changed_since_they_were_written_are_made_anew(manifest, tmp
     assert decoded == manifest.paths()
 
 
-def test_a_cut_off_file_of_pixels_is_refused_by_name(manifest, tmp_path):
+def cut(pixels, index):
+    os.truncate(pixels, 1000)
+
+
+def lose(pixels, index):
+    pixels.unlink()
+
+
+def cut_index(pixels, index):
+    os.truncate(index, index.stat().st_size // 2)
+
+
+def forget_a_bad_one(pixels, index):
+    index.write_text(json.dumps({**json.loads(index.read_text()), "bad": {}}))
+
+
+def add_a_picture(pixels, index):
+    stored = json.loads(index.read_text())
+    index.write_text(json.dumps({**stored, "shapes": [*stored["shapes"], [0, 0]]}))
+
+
+@pytest.mark.parametrize("damage", [cut, lose, cut_index, forget_a_bad_one, add_a_picture])
+def test_a_damaged_cache_is_built_anew(manifest, tmp_path, caplog, damage):
+    manifest.paths()[3].write_bytes(b"")
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     (pixels,) = (tmp_path / "cache").rglob("pixels.bin")
-    os.truncate(pixels, 1000)
-    with pytest.raises(InputError, match=f"{pixels.parent} is not whole; delete it"):
-        open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    damage(pixels, pixels.with_name("index.json"))
+    cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    assert "is damaged: it is built anew" in caplog.text
+    assert cache.bad == {3: "zero bytes"}
+    np.testing.assert_array_equal(cache.image(4), read_pixels(manifest.paths()[4], 32, "bilinear"))
 
 
 def test_a_changed_file_is_decoded_anew(manifest, tmp_path):
@@ -152,7 +177,7 @@ def test_bad_pictures_are_listed_and_the_others_stay_in_place(manifest, tmp_path
     manifest.paths()[2].write_bytes(b"")
     manifest.paths()[11].write_text("no picture")
     cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    assert cache.bad == {2: "zero bytes", 11: "not a picture"}
+    assert cache.bad == {2: "zero bytes", 11: "not a picture of a kind that can be read"}
     assert cache.image(2).size == 0
     for row in (1, 3, 10, 12, 19):
         np.testing.assert_array_equal(cache.image(row), read_pixels(manifest.paths()[row], 32, "bilinear"))

@@ -7,6 +7,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import EpochOrder, PaintingsDataModule
 from artculture.data.draws import derived_seed
 from artculture.data.images import read_pixels
+from artculture.data.shares import Share
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError
 
@@ -195,3 +196,29 @@ def test_amid_an_epoch_the_batches_must_be_of_the_same_size(make):
     make().load_state_dict({"epoch": 2, "batches": 0, "batch_size": 8})
     with pytest.raises(InputError, match=r"amid an epoch with data\.batch_size=8, so data\.batch_size=4 can't"):
         make().load_state_dict({"epoch": 2, "batches": 1, "batch_size": 8})
+
+
+@pytest.mark.parametrize(("size", "batch_size"), [(2, 4), (2, 7), (3, 7), (4, 14)])
+def test_devices_together_meet_the_batches_of_one(make, size, batch_size):
+    whole = epoch_of(make(batch_size=batch_size).train_dataloader(), 1)
+    parts = [
+        epoch_of(make(batch_size=batch_size, share=Share(rank, size)).train_dataloader(), 1) for rank in range(size)
+    ]
+    together = [[torch.cat(of_ranks) for of_ranks in zip(*batch, strict=True)] for batch in zip(*parts, strict=True)]
+    assert same(whole, together)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_devices_together_evaluate_every_painting_once(make, size):
+    data = [make(batch_size=2, eval_batches=1, share=Share(rank, size)) for rank in range(size)]
+    for split in ("val", "test"):
+        rows = [row for one in data for row in rows_of(one.eval_dataloader(split))]
+        assert sorted(rows) == data[0].paintings.selection.members(split).tolist()
+        assert len({len(one.eval_dataloader(split)) for one in data}) == 1
+
+
+@pytest.mark.parametrize("batch_size", [3, 4, 7, 16, 40])
+def test_the_size_of_every_batch_is_known_beforehand(make, batch_size):
+    data = make(batch_size=batch_size)
+    lengths = [len(labels) for _, labels, _ in data.train_dataloader()]
+    assert [data.pictures_in(batch) for batch in range(len(lengths))] == lengths

@@ -74,7 +74,7 @@ def test_a_bad_picture_stops_with_its_name_and_the_mend(choose, gallery):
     message = str(caught.value)
     assert "2 picture(s) can't be read" in message
     assert f"{gallery / 'calm' / '4.png'} (zero bytes)" in message
-    assert f"{gallery / 'wild' / '7.png'} (not a picture)" in message
+    assert f"{gallery / 'wild' / '7.png'} (not a picture of a kind that can be read)" in message
     assert "data.on_bad_image=skip" in message
 
 

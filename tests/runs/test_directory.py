@@ -54,10 +54,13 @@ def test_an_error_is_of_its_own_state_alone(run):
     assert "error" not in run.status()
 
 
-def test_a_status_that_is_not_whole_is_named(run):
-    (run.path / "status.json").write_text('{"state": "run')
-    with pytest.raises(InputError, match=r"status\.json is not whole JSON"):
-        run.status()
+@pytest.mark.parametrize("text", ['{"state": "run', "[]", '{"state": "asleep"}', '{"state": "running", "epoch": "x"}'])
+def test_a_status_that_is_not_whole_is_named_and_written_anew(run, caplog, text):
+    (run.path / "status.json").write_text(text)
+    assert run.status() == {"state": "unknown"}
+    assert "status.json" in caplog.text
+    run.set_status("running", epoch=1)
+    assert (run.status()["state"], run.status()["epoch"]) == ("running", 1)
 
 
 @pytest.mark.parametrize("values", [{"seed": 0}, {"a": {"b": [1, 2.5, None, "ü", True]}, "path": "~/x: y"}])

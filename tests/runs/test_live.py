@@ -10,11 +10,15 @@ def test_clock():
     assert [clock(s) for s in (None, 5, 65, 3725)] == ["", "0:05", "1:05", "1:02:05"]
 
 
+class OnGpu:
+    place = "GPU 1"
+
+
 def test_a_terminal_shows_every_row_as_it_stands(composed_row):
     row = composed_row()
     row.directory.make()
     row.directory.set_status("running", epoch=3, max_epochs=10, val_top1=0.625, seconds_left=75)
-    rows = [RowProcess(row, state="running", gpu="1"), RowProcess(composed_row(seed=1))]
+    rows = [RowProcess(row, state="running", started=OnGpu()), RowProcess(composed_row(seed=1))]
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     console.print(StudyView(console, "Table 2", rows)._rendered())
     shown = console.file.getvalue()

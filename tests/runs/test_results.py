@@ -161,7 +161,7 @@ def test_a_result_that_is_not_whole_is_named(study, add, change):
     if isinstance(change, str):
         del broken[change]
     write_json(directory.result, broken)
-    with pytest.raises(InputError, match=r"a/result\.json is not a whole result.*run the row again"):
+    with pytest.raises(InputError, match=r"a/result\.json is (not a whole result|damaged).*makes it anew"):
         read_results(study)
 
 

@@ -20,7 +20,7 @@ def run(tmp_path):
         if checkpoint:
             directory.last.touch()
         if result:
-            directory.result.touch()
+            directory.result.write_text('{"val_top1": 0.5}')
         return directory
 
     return make
@@ -51,6 +51,19 @@ def test_what_never_reached_a_checkpoint_starts(run, state):
 @pytest.mark.parametrize("resume", ["auto", "must"])
 def test_a_finished_run_is_skipped(run, resume):
     assert plan(run("finished", result=True), VALUES, resume) == Plan("skip")
+
+
+@pytest.mark.parametrize("text", ["", '{"val_top1": 0.', "{}", '{"val_top1": 7}', '{"val_top1": "much"}'])
+def test_a_damaged_result_is_made_anew_from_the_last_checkpoint(run, text):
+    directory = run("finished", result=True)
+    directory.result.write_text(text)
+    assert plan(directory, VALUES, "auto") == Plan("continue", directory.last)
+
+
+def test_a_damaged_status_goes_on_from_the_last_checkpoint(run):
+    directory = run("finished", result=True)
+    (directory.path / "status.json").write_text('{"state": "fini')
+    assert plan(directory, VALUES, "auto") == Plan("continue", directory.last)
 
 
 def test_finished_without_a_result_is_not_finished(run):

@@ -4,14 +4,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from artculture.launchers.local import LocalLauncher
+from artculture.launchers.process import HELD_ELSEWHERE
 from artculture.runs.interruption import listening
-from artculture.runs.rows import HELD_ELSEWHERE, RowProcess, command_of, run_rows
-from artculture.runs.study import slots
+from artculture.runs.rows import RowProcess, run_rows
 from tests.conftest import STUB
 
 GRID = ("method=finetuned,transfer", "scheduler=step,plateau", "trainer.max_epochs=4")
@@ -80,21 +82,13 @@ def test_every_row_is_checked_before_the_first_trains(train, typed, says, tmp_pa
     assert not list(tmp_path.glob("outputs/*/*/metrics.csv"))
 
 
-def test_rows_get_a_gpu_each(monkeypatch, composed):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    assert slots(composed("data=sample")) == ["2", "5"]
-    assert slots(composed("launcher.parallel=3")) == ["2", "5", "2"]
-    assert slots(composed("trainer=cpu")) == [None]
-    assert slots(composed("trainer=cpu", "launcher.parallel=2")) == [None, None]
-
-
 def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_json):
     row = composed_row()
     monkeypatch.setattr(
-        "artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+        "artculture.launchers.process.arguments_of", lambda *_: ["-c", "import os; os.kill(os.getpid(), 9)"]
     )
     processes = [RowProcess(row)]
-    run_rows(processes, slots=[None], flags=[], on_change=lambda: None, stop_at_failure=False)
+    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
     assert (processes[0].state, processes[0].error) == ("failed", "killed by SIGKILL")
     assert read_json(row.directory.path / "status.json")["state"] == "failed"
 
@@ -108,7 +102,7 @@ def in_state(row, state, **facts):
 
 def run_all(rows, **changes):
     processes = [RowProcess(row) for row in rows]
-    usual = {"slots": [None], "flags": [], "on_change": lambda: None, "stop_at_failure": False}
+    usual = {"launcher": LocalLauncher([None]), "on_change": lambda: None, "stop_at_failure": False}
     run_rows(processes, **{**usual, **changes})
     return processes
 
@@ -121,7 +115,7 @@ RAN = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write('ran\\n')"
 def ran(monkeypatch, tmp_path):
     """Replaces the rows' processes; tells how many were started."""
     file = tmp_path / "ran"
-    monkeypatch.setattr("artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", RAN, str(file)])
+    monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda *_: ["-c", RAN, str(file)])
     monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.1)
     return lambda: len(file.read_text().splitlines()) if file.exists() else 0
 
@@ -155,9 +149,9 @@ def test_a_row_whose_process_lost_the_race_is_looked_at_again(composed_row, monk
 
     def lose(*_):
         in_state(row, "finished")
-        return [sys.executable, "-c", f"raise SystemExit({HELD_ELSEWHERE})"]
+        return ["-c", f"raise SystemExit({HELD_ELSEWHERE})"]
 
-    monkeypatch.setattr("artculture.runs.rows.command_of", lose)
+    monkeypatch.setattr("artculture.launchers.process.arguments_of", lose)
     monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.1)
     assert run_all([row])[0].state == "finished"
 
@@ -176,7 +170,7 @@ time.sleep(600)
 def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypatch):
     rows = [composed_row(0), composed_row(1)]
     monkeypatch.setattr(
-        "artculture.runs.rows.command_of", lambda row, *_: [sys.executable, "-c", SAVES, str(row.directory.path)]
+        "artculture.launchers.process.arguments_of", lambda row, *_: ["-c", SAVES, str(row.directory.path)]
     )
     with listening() as interruption, interruption.deferred():
 
@@ -193,23 +187,38 @@ def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypa
 
 def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):
     processes = [RowProcess(composed_row(seed)) for seed in (0, 1)]
-    monkeypatch.setattr("artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
-    run_rows(processes, slots=[None], flags=[], on_change=lambda: None, stop_at_failure=True)
+    monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(3)"])
+    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=True)
     assert [process.state for process in processes] == ["failed", "skipped"]
 
 
-def test_rows_side_by_side_share_the_cores(composed_row, monkeypatch, tmp_path):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    show = "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['ARTCULTURE_ROW_OF_STUDY'])"
-    monkeypatch.setattr("artculture.runs.rows.command_of", lambda *_: [sys.executable, "-c", show])
-    processes = [RowProcess(composed_row(seed)) for seed in (0, 1)]
-    run_rows(processes, slots=[None, None], flags=[], on_change=lambda: None, stop_at_failure=False)
-    share = max(1, (os.cpu_count() or 1) // 2)
-    assert processes[0].row.directory.log.read_text().splitlines()[-1] == f"{share} {os.getpid()}"
+# A row's process as far as others see it: holds its directory, begins, ends.
+TRAINS = f"""
+import pathlib, sys, time
+from artculture.runs.directory import RunDirectory
+from artculture.runs.lease import HeldElsewhereError
+run = RunDirectory(pathlib.Path(sys.argv[1]))
+try:
+    with run.held(0.0):
+        status = run.status()
+        if status["state"] != "finished":
+            run.set_status("running", launches=status.get("launches", 0) + 1)
+            time.sleep(0.5)
+            run.result.touch()
+            run.set_status("finished")
+except HeldElsewhereError:
+    sys.exit({HELD_ELSEWHERE})
+"""
 
 
-def test_a_rows_command_runs_it_alone(composed_row):
-    argv = command_of(composed_row(), ["--config-dir", "mine"])
-    assert argv[1:4] == ["-m", "artculture", "train"]
-    assert argv[-1] == "hydra.mode=RUN"
-    assert "--config-dir" in argv
+@pytest.mark.parametrize("starts", [2, 4])
+def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
+    monkeypatch.setattr(
+        "artculture.launchers.process.arguments_of", lambda row, _: ["-c", TRAINS, str(row.directory.path)]
+    )
+    monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.2)
+    rows = [composed_row(seed) for seed in range(5)]
+    with ThreadPoolExecutor(starts) as pool:
+        views = list(pool.map(lambda _: run_all(rows, launcher=LocalLauncher([None])), range(starts)))
+    assert {process.state for view in views for process in view} == {"finished"}
+    assert [read_json(row.directory.path / "status.json")["launches"] for row in rows] == [1] * 5

@@ -16,7 +16,7 @@ from artculture.analysis.features import file_hash, picture_batches
 from artculture.analysis.subject import Subject
 from artculture.data.manifest import SPLITS
 from artculture.errors import InputError
-from artculture.files import read_json, replacing, write_json
+from artculture.files import replacing, write_json
 from artculture.models.checkpoint import read_checkpoint
 from artculture.runs import hardware
 from artculture.runs.calibration import calibrated, calibration_error
@@ -46,11 +46,11 @@ def manner_of(subject: Subject) -> Manner:
     """The manner in which the subject's run evaluated itself; the usual one where there is no run."""
     if subject.run is None or not subject.run.result.is_file():
         return Manner()
-    values, result = subject.run.read_config() or {}, read_json(subject.run.result)
+    values, result = subject.run.read_config() or {}, subject.run.read_result()
     try:
         size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
         return Manner(size, str(result["precision"]), values["trainer"]["deterministic"])
-    except KeyError as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{subject.run.config} or {subject.run.result} lacks {error}: not of this version") from error
 
 

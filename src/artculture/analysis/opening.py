@@ -6,18 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from artculture.analysis.subject import Subject
 from artculture.config import Data
+from artculture.data.manifest import SPLITS
 from artculture.data.paintings import DataChoice, Selection, load_paintings
 from artculture.errors import InputError, reason_of
-from artculture.files import read_json
 from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import data_label
 from artculture.runs.parts import choice_of
+from artculture.tables import read_own_csv
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ def open_subject(
     )
     if data is None:
         check_classes(read_checkpoint(checkpoint), checkpoint, paintings.selection.classes)
+        _check_split(paintings.selection, checkpoint, run)
     else:
         paintings = replace(paintings, selection=_in_own_split(paintings.selection, checkpoint, run))
     return Subject(checkpoint, classifier, paintings, run, label, choice.cache_folder)
@@ -98,7 +101,9 @@ def best_run(study: Path) -> Path:
     for config in sorted(study.glob("*/config.yaml")):
         run = RunDirectory(config.parent)
         if run.status()["state"] == "finished" and run.result.is_file() and run.best.is_file():
-            result = read_json(run.result)
+            result = run.read_result()
+            if result.get("val_loss") is None:
+                raise InputError(f"{run.result} lacks `val_loss`: train the row again")
             found.append((-float(result["val_top1"]), float(result["val_loss"]), str(run.best)))
     if not found:
         raise InputError(
@@ -113,12 +118,35 @@ def _label(data: DataChoice) -> str:
 
 def _in_own_split(selection: Selection, checkpoint: Path, run: RunDirectory | None) -> Selection:
     # Paintings that a run was trained on stay training paintings, whatever split is asked for now.
+    stored = _stored_split(selection, checkpoint, run)
+    if run is None or stored is None:
+        return selection
+    log.info("these are the paintings of the run itself, so they stay in its split (%s)", run.split)
+    return replace(selection, split=stored)
+
+
+def _check_split(selection: Selection, checkpoint: Path, run: RunDirectory | None) -> None:
+    stored = _stored_split(selection, checkpoint, run)
+    if run is not None and stored is not None and not np.array_equal(stored, selection.split):
+        raise InputError(
+            f"{run.config} gives another split than {run.split}, which the run was trained on: one of them was "
+            "changed; restore it, or train the row again (resume=never)"
+        )
+
+
+def _stored_split(selection: Selection, checkpoint: Path, run: RunDirectory | None) -> NDArray[np.str_] | None:
+    """The split that a run was trained on, where it is stored and these are the run's own paintings."""
     trained_on = read_checkpoint(checkpoint)["artculture"].get("manifest")
     if run is None or not run.split.is_file() or selection.manifest.fingerprint() != trained_on:
-        return selection
-    stored = pd.read_csv(run.split, dtype=str, keep_default_na=False)
+        return None
+    mend = "delete it: the split asked for is taken then, with paintings that were trained on"
+    run.check_unchanged(run.split)
+    stored = read_own_csv(run.split, mend, dtype=str, keep_default_na=False)
+    if not {"source", "object_id", "split"} <= set(stored) or not set(stored["split"]) <= set(SPLITS):
+        raise InputError(f"{run.split} is no split; {mend}")
     where = {(source, ident): split for source, ident, split in stored[["source", "object_id", "split"]].to_numpy()}
     table = selection.manifest.table
-    keys = zip(table["source"], table["object_id"], strict=True)
-    log.info("these are the paintings of the run itself, so they stay in its split (%s)", run.split)
-    return replace(selection, split=pd.Series([where[key] for key in keys]).to_numpy(dtype="U"))
+    keys = list(zip(table["source"], table["object_id"], strict=True))
+    if not where.keys() >= set(keys):
+        raise InputError(f"{run.split} lacks some of the run's paintings; {mend}")
+    return np.array([where[key] for key in keys], dtype=np.str_)

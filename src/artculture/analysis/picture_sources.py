@@ -14,7 +14,8 @@ from artculture import __version__
 from artculture.data.images import BadImageError, read_pixels
 from artculture.data.sources import images_under
 from artculture.data.transforms import Preprocessing
-from artculture.errors import InputError
+from artculture.errors import InputError, WorkError
+from artculture.secrets import hidden
 
 MEGABYTE = 1_000_000
 
@@ -30,6 +31,11 @@ class Source:
 
     name: str
     problem: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The name as it is told: as text, which a file's need not be, and without an address's password."""
+        return hidden(self.name.encode("utf-8", "backslashreplace").decode())
 
     @property
     def is_address(self) -> bool:
@@ -57,18 +63,37 @@ def find_sources(names: Iterable[str]) -> list[Source]:
 
 
 def _meant(name: str) -> Iterator[Source]:
-    path = Path(name).expanduser()
-    if not name or Source(name).is_address or path.is_file():
+    path = _expanded(name)
+    is_there = _is_there(path)
+    if not name or Source(name).is_address:
         yield Source(name)
-    elif path.is_dir():
+    elif is_there and path.is_dir():
         inside = images_under(path)
         yield from (Source(str(image)) for image in inside) if inside else [Source(name, "no pictures in the folder")]
+    elif is_there:
+        yield Source(name)
     elif glob.has_magic(name):
         # Path.glob takes no absolute pattern. A folder that is matched beside files need not hold any.
         matches = [source for match in sorted(glob.glob(str(path), recursive=True)) for source in _meant(match)]  # noqa: PTH207
         yield from [source for source in matches if not source.problem] or [Source(name, "matches nothing")]
     else:
         yield Source(name, "no such file or folder")
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # `~name` of nobody
+        return Path(name)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything goes by that name: a pipe or a link to nothing too, which reading explains."""
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -94,19 +119,15 @@ class Reader:
         if source.problem:
             raise BadImageError(source.problem)
         if not source.is_address:
-            return self._decoded(Path(source.name).expanduser())
+            return self._decoded(_expanded(source.name))
         with tempfile.TemporaryDirectory(prefix="artculture-") as folder:
             return self._decoded(self._downloaded(source.name, Path(folder) / "picture"))
 
     def _decoded(self, path: Path) -> NDArray[np.uint8]:
         try:
             return read_pixels(path, self.preprocessing.resize, self.preprocessing.interpolation)
-        except BadImageError as error:
-            if str(error) == "not a picture" and _is_html(path):
-                raise BadImageError("a web page (HTML), not a picture") from error
-            raise
-        except OSError as error:
-            raise BadImageError(error.strerror or str(error)) from error
+        except WorkError as error:  # the next one may fit into memory again
+            raise BadImageError(str(error)) from error
 
     def _downloaded(self, address: str, path: Path) -> Path:
         too_large = BadImageError(f"more than {self.largest / MEGABYTE:g} MB")
@@ -127,11 +148,5 @@ class Reader:
         except httpx.TimeoutException as error:
             raise BadImageError(f"no answer within {self.timeout:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise BadImageError(f"can't be downloaded: {error or type(error).__name__}") from error
+            raise BadImageError(f"can't be downloaded: {hidden(str(error)) or type(error).__name__}") from error
         return path
-
-
-def _is_html(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(512).lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html"))

@@ -21,6 +21,8 @@ from artculture.models.classifier import CultureClassifier
 
 # Threads that decode or download: waiting for a server takes no core.
 READERS = 8
+# Characters of an overlay's name: a file system takes 255 bytes, and more is added to it.
+LONGEST_NAME = 50
 
 Overlays = Callable[[CultureClassifier, Tensor], Sequence[Image.Image]]
 
@@ -105,9 +107,9 @@ class Predictor:
                 self._write_overlays(self.overlays, [source for source, _ in good], pictures)
         for source, read in some:
             if isinstance(read, BadImageError):
-                yield Prediction(source.name, error=str(read))
+                yield Prediction(source.shown, error=str(read))
             else:
-                yield Prediction(source.name, self._likeliest(next(shares)))
+                yield Prediction(source.shown, self._likeliest(next(shares)))
 
     def _likeliest(self, shares: NDArray[np.float64]) -> tuple[tuple[str, float], ...]:
         order = np.argsort(-shares, kind="stable")[: self.top]
@@ -121,7 +123,7 @@ class Predictor:
 
     def _free_name(self, source: Source) -> str:
         # Two folders' a.jpg: the second is a-2.png.
-        stem = Path(source.name.partition("?")[0].rstrip("/")).stem or "picture"
+        stem = Path(source.shown.partition("?")[0].rstrip("/")).stem[:LONGEST_NAME] or "picture"
         names = (f"{stem}.png" if n == 1 else f"{stem}-{n}.png" for n in itertools.count(1))
         name = next(name for name in names if name not in self._taken)
         self._taken.add(name)

@@ -1,6 +1,5 @@
 """Exclusion lists: which paintings a curator took out, and why. Data to share and to version."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import pandas as pd
 
 from artculture.errors import InputError, choices_hint
 from artculture.files import replacing
+from artculture.tables import read_text_csv
 
 COLUMNS = ("object_id", "source", "reason", "note")
 
@@ -29,10 +29,7 @@ def read_exclusions(path: Path) -> list[Exclusion]:
     """
     if not path.is_file():
         raise InputError(f"no exclusion list at {path}; the review page exports one")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a readable CSV file: {error}") from error
+    table = read_text_csv(path, "export it again from the review page")
     if "object_id" not in table:
         raise InputError(f"{path} lacks the column `object_id` ({choices_hint('object_id', table.columns)})")
     rows = [{c: str(row.get(c, "")).strip() for c in COLUMNS} for row in table.to_dict("records")]

@@ -12,6 +12,7 @@ from artculture.collection.words import Flag, word_flags
 from artculture.data.manifest import Manifest
 from artculture.errors import InputError
 from artculture.files import replacing
+from artculture.tables import read_text_csv
 
 RECORD_KEYS = ("source", "object_id")
 RECORD_FIELDS = ("object_name", "classification", "medium")
@@ -26,10 +27,7 @@ def read_records(path: Path) -> pd.DataFrame | None:
     """
     if not path.is_file():
         return None
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise InputError(f"{path} is not a readable CSV file: {error}; fetch again makes it anew") from error
+    table = read_text_csv(path, "fetch again makes it anew")
     missing = [key for key in RECORD_KEYS if key not in table]
     if missing:
         raise InputError(f"{path} lacks the column {', '.join(missing)}; fetch again makes it anew")

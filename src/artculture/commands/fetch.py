@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from artculture.collection.config import FetchConfig
 from artculture.config import plain
 from artculture.hydra_app import run_app
+from artculture.secrets import without_secrets
 
 if TYPE_CHECKING:
     from artculture.collection.refetch import Inventory
@@ -43,7 +44,8 @@ def _parameters(config: FetchConfig) -> dict[str, Any]:
     parameters = plain(config)
     for options in (parameters["source"], *parameters["museums"].values()):
         options.pop("contact", None)
-    return parameters
+    shareable: dict[str, Any] = without_secrets(parameters)
+    return shareable
 
 
 def _inventory_text(inventory: "Inventory", root: Path) -> str:

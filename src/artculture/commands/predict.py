@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ def predict(config: PredictConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
     import time
 
+    from artculture.analysis import feature_maps
     from artculture.analysis.opening import checkpoint_file
     from artculture.analysis.picture_sources import MEGABYTE, Reader, find_sources
     from artculture.analysis.prediction import Predictor
@@ -32,7 +32,7 @@ def predict(config: PredictConfig) -> int:
     sources = find_sources(_names(config.images))
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
     reader = Reader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
-    overlays = None if config.overlay is None else import_module("artculture.analysis.feature_maps").overlays
+    overlays = None if config.overlay is None else feature_maps.overlays
     folder = Path(config.overlay or ".").expanduser()
     predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)
     count = _Count()

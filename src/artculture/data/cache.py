@@ -1,7 +1,8 @@
 """Decoded pixels on disk: every picture is decoded and resized once, then read through a memory map."""
 
+import errno
 import hashlib
-import json
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,9 @@ from artculture.data.images import BadImageError, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.data.partial_cache import CACHE_VERSION, Decoded, PartialCache
 from artculture.errors import InputError
+from artculture.files import read_json
+
+log = logging.getLogger(__name__)
 
 
 class Pixels(Protocol):
@@ -81,7 +85,7 @@ def open_cache(
 ) -> PixelCache:
     """The cache of a manifest's pictures, built first where it is not there yet.
 
-    Two processes that ask at once build it once: the second waits for the first.
+    Two processes that ask at once build it once: the second waits for the first. A damaged one is built anew.
 
     Args:
         manifest: whose pictures, in its order.
@@ -94,12 +98,17 @@ def open_cache(
         InputError: picture files that are not there.
     """
     target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
-    if not (target / "index.json").is_file():
+    found = opened(target, len(manifest))
+    if found is None:
         target.mkdir(parents=True, exist_ok=True)
         with FileLock(target / ".lock"):
-            if not (target / "index.json").is_file():
+            found = opened(target, len(manifest))
+            if found is None:
                 build(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
-    return opened(target)
+                found = opened(target, len(manifest))
+    if found is None:
+        raise InputError(f"the pixel cache {target} can't be made whole: delete it and start again")
+    return found
 
 
 def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
@@ -109,9 +118,14 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
     for path in manifest.paths():
         try:
             stat = path.stat()
-            facts.append(f"{stat.st_size} {stat.st_mtime_ns}")
-        except OSError:
-            missing.append(path)
+            # What may not be read is another picture once it may.
+            facts.append(f"{stat.st_size} {stat.st_mtime_ns}{'' if os.access(path, os.R_OK) else ' closed'}")
+        except (OSError, ValueError) as error:
+            leads_nowhere = isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ELOOP)
+            if leads_nowhere and path.is_symlink():  # there, and bad
+                facts.append("link")
+            else:
+                missing.append(path)
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
@@ -160,18 +174,23 @@ def _in_parallel(decode: Callable[[Path | bytes], Decoded], pictures: Iterable[P
             running.extend(pool.submit(decode, picture) for picture in islice(waiting, 1))
 
 
-def opened(target: Path) -> PixelCache:
-    """The cache in a folder that was built.
-
-    Raises:
-        InputError: its pixels are not as many as its index says.
-    """
-    index = json.loads((target / "index.json").read_text(encoding="utf-8"))
-    shapes = np.asarray(index["shapes"], dtype=np.int64).reshape(-1, 2)
-    starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1) * 3)]).astype(np.int64)
-    file = target / "pixels.bin"
-    if file.stat().st_size != starts[-1]:
-        raise InputError(f"the pixel cache {target} is not whole; delete it and it is built anew")
+def opened(target: Path, pictures: int) -> PixelCache | None:
+    """The cache of so many pictures; None where it is not built yet, or damaged."""
+    file = target / "index.json"
+    if not file.is_file():
+        return None
+    try:
+        index = read_json(file)
+        shapes = np.array(index["shapes"], dtype=np.int64).reshape(pictures, 2)
+        bad = {int(row): str(why) for row, why in index["bad"].items()}
+        starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1) * 3)]).astype(np.int64)
+        agrees = bad.keys() == set(np.flatnonzero((shapes <= 0).any(axis=1)).tolist()) and (shapes >= 0).all()
+        whole = agrees and (target / "pixels.bin").stat().st_size == starts[-1]
+    except (InputError, LookupError, AttributeError, TypeError, ValueError, OverflowError, OSError):
+        whole = False
+    if not whole:
+        log.warning("the pixel cache %s is damaged: it is built anew", target)
+        return None
     empty = starts[-1] == 0
-    pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(file, dtype=np.uint8, mode="r")
-    return PixelCache(pixels, shapes, starts, {int(row): why for row, why in index["bad"].items()}, target.name)
+    pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(target / "pixels.bin", dtype=np.uint8, mode="r")
+    return PixelCache(pixels, shapes, starts, bad, target.name)

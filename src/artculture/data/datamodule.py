@@ -17,6 +17,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache import PixelCache
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
+from artculture.data.shares import Share
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError
 
@@ -88,24 +89,29 @@ class EpochOrder(Sampler[Key]):
 
 
 class SplitDataset(Dataset[Batch]):
-    """One split's pictures, a batch at a time.
+    """One split's pictures, a batch at a time, or a device's share of each.
 
     Args:
         paintings: with their pixels.
         rows: of the split.
         make: pictures of (epoch, rows); None leaves it to whoever has the pixels on a device, who gets the
             epoch and rows instead, int64 N x 2.
+        share: of each batch that is asked for, what is given; none of it may be left.
     """
 
-    def __init__(self, paintings: Paintings, rows: NDArray[np.int64], make: MakeBatch | None) -> None:
+    def __init__(
+        self, paintings: Paintings, rows: NDArray[np.int64], make: MakeBatch | None, share: Share | None = None
+    ) -> None:
         self.labels, self.rows, self.make = paintings.selection.labels, rows, make
+        self.share = share or Share()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
         epoch = keys[0][0] if isinstance(keys[0], tuple) else 0
-        rows = self.rows[[key[1] if isinstance(key, tuple) else key for key in keys]]
+        places = [key[1] if isinstance(key, tuple) else key for key in keys[self.share.of(len(keys))]]
+        rows = self.rows[np.array(places, dtype=np.int64)]
         labels = torch.from_numpy(self.labels[rows])
         if self.make is None:
             asked = np.column_stack([np.full_like(rows, epoch), rows])
@@ -122,9 +128,10 @@ class PaintingsDataModule(L.LightningDataModule):
         choice: which paintings, in which split.
         preprocessing: what the backbone's weights expect.
         augmentation: random changes of training pictures.
-        batch_size: of training; evaluation takes `eval_batches` times as many.
+        batch_size: of training, over all devices; evaluation takes `eval_batches` times as many.
         seed: of order and augmentation.
         num_workers: loader processes; None finds a number by itself.
+        share: this device's part of every batch.
     """
 
     def __init__(
@@ -136,8 +143,10 @@ class PaintingsDataModule(L.LightningDataModule):
         eval_batches: int = 2,
         seed: int = 0,
         num_workers: int | None = None,
+        share: Share | None = None,
     ) -> None:
         super().__init__()
+        self.share = share or Share()
         self.choice, self.preprocessing = choice, preprocessing
         self.augmentation = augmentation or Augmentation()
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
@@ -193,7 +202,8 @@ class PaintingsDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         rows = self.paintings.selection.members("train")
         resident = self._resident is not None
-        dataset = SplitDataset(self.paintings, rows, None if resident else self._train_maker())
+        make = None if resident else self._train_maker()
+        dataset = SplitDataset(self.paintings, rows, make, self.share)
         return DataLoader(
             dataset,
             self.batch_size,
@@ -225,12 +235,18 @@ class PaintingsDataModule(L.LightningDataModule):
         """Whether an epoch's last batch is left out: one of a single picture can't be normalised by BatchNorm."""
         return pictures > self.batch_size and pictures % self.batch_size == 1
 
+    def pictures_in(self, batch: int) -> int:
+        """How many pictures all devices together meet in a batch of an epoch."""
+        pictures = len(self.paintings.selection.members("train"))
+        return min(self.batch_size, pictures - self.drops_last(pictures) - batch * self.batch_size)
+
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Make the pictures, on the device, where the loader only said which."""
         asked, labels, rows = batch
         if self._resident is None or asked.dtype != torch.int64:
             return batch
-        return self._resident(int(asked[0, 0]), asked[:, 1].numpy()), labels, rows
+        epoch = int(asked[0, 0]) if len(asked) else 0
+        return self._resident(epoch, asked[:, 1].numpy()), labels, rows
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")
@@ -239,15 +255,15 @@ class PaintingsDataModule(L.LightningDataModule):
         return self.eval_dataloader("test")
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
-        """Every painting of a split once, in the manifest's order, nothing padded."""
+        """Every painting of a split once over all devices, in the manifest's order, nothing padded."""
         rows = self.paintings.selection.members(split)
-        dataset = SplitDataset(self.paintings, rows, self.maker(None))
+        dataset = SplitDataset(self.paintings, rows, self.maker(None), self.share)
         return DataLoader(dataset, self.eval_batch_size, collate_fn=as_it_is, **self._workers(self.num_workers))
 
     def _workers(self, asked: int | None) -> dict[str, Any]:
         gpu = torch.cuda.is_available()
         # On a CPU the training step needs every core, and reading the cache takes next to none.
-        found = min(8, max(1, (os.cpu_count() or 1) - 1)) if gpu else 0
+        found = min(8, max(1, (os.cpu_count() or 1) // self.share.size - 1)) if gpu else 0
         workers = found if asked is None else asked
         return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": gpu}
 

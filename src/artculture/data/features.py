@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker
 from artculture.data.datamodule import Batch, Key, PaintingsDataModule, as_it_is, position
+from artculture.errors import reason_of
 from artculture.files import replacing
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,11 @@ class FeatureViews:
         """View `number`, float32 len(rows) x features: the pictures as epoch `number` would change them."""
         if self._open is None or self._open[0] != number:
             file = self.folder / f"{number}.npy"
-            if not file.is_file():
+            found = _stored(file, len(self.rows))
+            if found is None:
                 self._compute(number, file)
-            self._open = number, np.load(file, mmap_mode="r", allow_pickle=False)
+                found = np.load(file, mmap_mode="r", allow_pickle=False)
+            self._open = number, found
         return self._open[1]
 
     def _compute(self, number: int, file: Path) -> None:
@@ -67,6 +70,18 @@ class FeatureViews:
                 out[start : start + len(rows)] = vectors
             assert out is not None, "a split has at least one painting"
             out.flush()
+
+
+def _stored(file: Path, rows: int) -> NDArray[np.float32] | None:
+    """The view in a file; None where it is not there, or damaged."""
+    try:
+        found: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # numpy's header is Python text: damage in it raises nearly anything
+        log.warning("%s is damaged (%s): computed anew", file, reason_of(error))
+        return None
+    return found if found.ndim == 2 and len(found) == rows and found.dtype == np.float32 else None
 
 
 class _FeatureDataset(Dataset[Batch]):
@@ -137,6 +152,10 @@ class FrozenFeatures(L.LightningDataModule):
         order = self.pictures.order(len(dataset))
         drop_last = self.pictures.drops_last(len(dataset))
         return DataLoader(dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=as_it_is)
+
+    def pictures_in(self, batch: int) -> int:
+        """As the pictures' own data module counts them."""
+        return self.pictures.pictures_in(batch)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")

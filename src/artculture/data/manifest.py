@@ -1,7 +1,7 @@
 """The manifest: one row a painting. The only place that reads or writes `manifest.csv`."""
 
-import csv
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,6 +10,7 @@ import pandas as pd
 
 from artculture.errors import InputError, choices_hint
 from artculture.files import replacing
+from artculture.tables import read_text_csv
 
 CULTURES = (
     "American",
@@ -45,6 +46,8 @@ TEXT_COLUMNS = (
 SIZE_COLUMNS = ("width", "height")
 COLUMNS = (*TEXT_COLUMNS[:13], *SIZE_COLUMNS, "group")
 SPLITS = ("train", "val", "test")
+# Pixels; what is more is no picture's side.
+LARGEST_SIDE = 2**31 - 1
 HASHED_AT_ONCE = 50_000
 
 
@@ -99,11 +102,9 @@ def read_manifest(path: Path) -> Manifest:
     path = path / "manifest.csv" if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"no manifest at {path}")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a readable CSV file: {error}") from error
-    return Manifest(path.parent, checked(table, path))
+    manifest = Manifest(path.parent, checked(read_text_csv(path), path))
+    _refuse(list(_links_that_leave(manifest)), path)
+    return manifest
 
 
 def checked(table: pd.DataFrame, where: Path | str) -> pd.DataFrame:
@@ -123,18 +124,23 @@ def checked(table: pd.DataFrame, where: Path | str) -> pd.DataFrame:
         full[column] = full[column].astype(str).str.strip() if column in full else ""
     for column in SIZE_COLUMNS:
         raw = full[column] if column in full else pd.Series(0, index=full.index)
-        full[column] = pd.to_numeric(raw, errors="coerce").fillna(0).astype("int64")
+        pixels = pd.to_numeric(raw, errors="coerce")
+        full[column] = pixels.where(pixels.between(0, LARGEST_SIDE), 0).astype("int64")
     # A painting that names no group is a group of its own.
     own = full["source"] + ":" + full["object_id"]
     full["group"] = full["group"].where(full["group"] != "", own)
 
     mistakes = [*_empty_values(full), *_duplicates(full), *_paths_that_leave(full), *_unknown_splits(full)]
+    _refuse(mistakes, where)
+    extra = ["split"] if "split" in full else []
+    return full[[*COLUMNS, *extra]]
+
+
+def _refuse(mistakes: list[str], where: Path | str) -> None:
     if mistakes:
         shown = "\n  ".join(mistakes[:10])
         more = f"\n  … and {len(mistakes) - 10} more" if len(mistakes) > 10 else ""
         raise InputError(f"{where} has {len(mistakes)} mistake(s):\n  {shown}{more}")
-    extra = ["split"] if "split" in full else []
-    return full[[*COLUMNS, *extra]]
 
 
 def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
@@ -163,6 +169,31 @@ def _paths_that_leave(table: pd.DataFrame) -> Iterable[str]:
         parts = PurePosixPath(str(image).replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             yield f"line {int(str(row)) + 2}: image `{image}` leaves the manifest's folder"
+        elif not str(image).isprintable():
+            yield f"line {int(str(row)) + 2}: image {image!a} is no file's name"
+
+
+def _links_that_leave(manifest: Manifest) -> Iterable[str]:
+    """Images that a link on their way takes out of the manifest's folder; the folder itself may be a link."""
+    root = Path(os.path.realpath(manifest.root))
+    inside: dict[Path, bool] = {}
+    for row, (image, path) in enumerate(zip(manifest.table["image"], manifest.paths(), strict=True)):
+        if path.parent not in inside:
+            inside[path.parent] = _real(path.parent).is_relative_to(root)
+        stays = inside[path.parent] and (not _is_link(path) or _real(path).is_relative_to(root))
+        if not stays:
+            yield (
+                f"line {row + 2}: image `{image}` is a link out of the manifest's folder (to {_real(path)}): put the "
+                "file itself there, or make the whole folder a link"
+            )
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _is_link(path: Path) -> bool:
+    return os.path.islink(path)  # noqa: PTH114 - Path's own raises at names that are too long
 
 
 def _unknown_splits(table: pd.DataFrame) -> Iterable[str]:

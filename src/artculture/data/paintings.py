@@ -20,6 +20,8 @@ from artculture.files import replacing
 
 log = logging.getLogger(__name__)
 
+QUARANTINE = "quarantine.csv"
+
 
 @dataclass(frozen=True)
 class DataChoice:
@@ -35,6 +37,7 @@ class DataChoice:
     cultures: list[str] | None
     cache: str
     per_culture: int | None = None
+    bad_image_share: float = 1.0
     cache_gb: float | None = None
     shuffle_shards: int | None = None
 
@@ -205,7 +208,8 @@ def load_paintings(
         classes: of a classifier that is trained already (see `select_for`); None finds them in the data.
 
     Raises:
-        InputError: as `select`, and pictures that can't be read where `on_bad_image` is `error`.
+        InputError: as `select`, and pictures that can't be read where `on_bad_image` is `error` or where they are
+            more than the share allowed.
     """
     choose = select if classes is None else partial(select_for, classes)
     selection = choose(choice)
@@ -217,15 +221,31 @@ def load_paintings(
     )
     if bad:
         first = "; ".join(f"{selection.whole.root / images[row]} ({why})" for row, why in list(bad.items())[:5])
-        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-        if choice.on_bad_image == "error":
-            raise InputError(
-                f"{len(bad)} picture(s) can't be read: {first}{more}. Mend or remove them, or leave them out with "
-                "data.on_bad_image=skip"
-            )
-        log.warning("left out %d picture(s) that can't be read: %s%s", len(bad), first, more)
+        shown = f"{first} and {len(bad) - 5} more" if len(bad) > 5 else first
+        _refuse_bad(choice, quarantine, len(selection.rows), shown, cache.key)
+        log.warning("left out %d picture(s) that can't be read: %s", len(bad), shown)
         selection = choose(choice, leave_out=bad)
     return Paintings(selection, cache, quarantine)
+
+
+def _refuse_bad(choice: DataChoice, quarantine: pd.DataFrame, pictures: int, shown: str, key: str) -> None:
+    share = len(quarantine) / pictures
+    if choice.on_bad_image == "skip" and share <= choice.bad_image_share:
+        return
+    # No run has begun that could keep the list.
+    file = choice.cache_folder / "pixels" / key / QUARANTINE
+    write_quarantine(quarantine, file)
+    mend = "Mend or remove them, or leave them out with data.on_bad_image=skip"
+    if choice.on_bad_image == "skip":
+        mend = f"That is {100 * share:.1f} % of {pictures}, more than data.bad_image_share={choice.bad_image_share:g}"
+        mend += " allows: mend or remove them, or allow more"
+    raise InputError(f"{len(quarantine)} picture(s) can't be read: {shown}. {mend}. The whole list: {file}")
+
+
+def write_quarantine(quarantine: pd.DataFrame, path: Path) -> None:
+    """Store which pictures were left out, and why: `image, reason`."""
+    with replacing(path) as temporary:
+        quarantine.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _open_pixels(

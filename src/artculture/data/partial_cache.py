@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from artculture.data.images import BadImageError
 from artculture.files import write_json
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 Decoded = NDArray[np.uint8] | BadImageError
 
@@ -58,11 +58,12 @@ class PartialCache:
                 try:
                     entry = json.loads(line)
                     bad, (height, width) = entry["bad"], entry["shape"]
-                    size, checksum = 3 * height * width, entry["crc32"]
-                except (ValueError, KeyError, TypeError):
+                    size, checksum = 3 * int(height) * int(width), entry["crc32"]
+                except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
                     break  # the line that was being written
-                picture = pixels.read(size)
-                if bad is None and (len(picture) != size or zlib.crc32(picture) != checksum):
+                picture = pixels.read(max(0, size))
+                fits = size > 0 and len(picture) == size and zlib.crc32(picture) == checksum
+                if not (fits if bad is None else isinstance(bad, str) and size == 0):
                     break
                 entries.append(entry)
                 whole += size

@@ -69,6 +69,9 @@ def scan_class_folders(root: Path) -> Manifest:
             f"no pictures in {', '.join(str(root / name) for name in empty)}: "
             f"put some there ({', '.join(sorted(IMAGE_SUFFIXES))}) or remove the folder"
         )
+    nameless = [image for found in images.values() for image in found if not _is_text(image)]
+    if nameless:
+        raise InputError(f"{str(nameless[0])!a}: its name is no text (UTF-8); rename it")
     rows = [
         {"object_id": image.with_suffix("").as_posix(), "image": image.as_posix(), "culture": name}
         for name, found in images.items()
@@ -81,8 +84,17 @@ def scan_class_folders(root: Path) -> Manifest:
     return Manifest(root, checked(table, root))
 
 
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return str(path).isprintable()
+
+
 def images_under(folder: Path) -> list[Path]:
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    """What is called as pictures are, by path: links that lead nowhere and pipes too, for they are to be told."""
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
     return sorted(p for p in found if not p.name.startswith("."))
 
 

@@ -10,20 +10,19 @@ import torch
 from artculture.errors import InputError, reason_of
 from artculture.files import replacing
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
+from artculture.models.safe_loading import check_sums, load_safely
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of one of our checkpoints; nothing in it is executed (`weights_only`).
 
     Raises:
-        InputError: no such file, not whole, not safe, or not written by artculture.
+        InputError: no such file, not whole, not safe (`UnsafeError`), or not written by artculture.
     """
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}")
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no checkpoint make the unpickler raise nearly anything
-        raise InputError(f"{path} can't be read safely as a checkpoint: {reason_of(error)}") from error
+    content = load_safely(path, "can't be read safely as a checkpoint")
+    check_sums(path)
     ours = content.get("artculture") if isinstance(content, dict) else None
     if not isinstance(ours, dict) or "hyper_parameters" not in content:
         raise InputError(f"{path} is no checkpoint of artculture (nothing of its classes and preprocessing in it)")
@@ -50,8 +49,13 @@ def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -
 def load_classifier(path: Path) -> CultureClassifier:
     """The trained classifier of a checkpoint, in eval mode, needing nothing but the file."""
     content = read_checkpoint(path)
-    module = CultureClassifier(**content["hyper_parameters"])
-    module.load_state_dict(content["state_dict"])
+    try:
+        module = CultureClassifier(**content["hyper_parameters"])
+        module.load_state_dict(content["state_dict"])
+    except InputError:
+        raise
+    except Exception as error:  # a file of the right form with anything in it
+        raise InputError(f"{path} does not hold a classifier of this version ({reason_of(error)})") from error
     module.temperature = temperature_of(content, path)
     return module.eval()
 

@@ -6,16 +6,19 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from artculture.data.datamodule import Batch, position
 from artculture.data.draws import derived_seed
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.errors import WorkError, reason_of
 from artculture.models.backbones import make_backbone
+from artculture.models.mean_loss import MeanLoss
 from artculture.models.memory import Parts, is_out_of_memory
 from artculture.models.network import Network, make_head
 from artculture.models.schedules import Schedule, make_scheduler
@@ -104,8 +107,7 @@ class CultureClassifier(L.LightningModule):
     def configure_metrics(self) -> None:
         n = len(self.classes)
         self.train_top1 = MulticlassAccuracy(n, average="micro")
-        # Its own look at NaN would wait for the device at every step; `watch` looks instead.
-        self.train_mean_loss = MeanMetric(nan_strategy="disable")
+        self.train_mean_loss, self.val_mean_loss = MeanLoss(), MeanLoss()
         self.val_metrics = MetricCollection(
             {
                 "top1": MulticlassAccuracy(n, average="micro"),
@@ -113,6 +115,8 @@ class CultureClassifier(L.LightningModule):
                 "macro_f1": MulticlassF1Score(n, average="macro"),
             },
             prefix="val/",
+            # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
+            compute_groups=False,
         )
 
     def start_from(self, weights: str) -> Start:
@@ -179,13 +183,14 @@ class CultureClassifier(L.LightningModule):
         """The loss of a batch, or of its last part: gradients of the parts before it are there already."""
         pictures, labels, _ = batch
         self._gradients_ready, self._batch_length = False, len(labels)
-        sizes = self.parts.sizes(len(labels))
+        sizes = self._sizes(len(labels))
         if len(sizes) > 1:
             cast(Any, self.optimizers()).optimizer.zero_grad()
         losses, all_logits = [], []
         for part, truth in zip(torch.split(pictures, sizes), torch.split(labels, sizes), strict=True):
             logits = self(part)
-            loss: Tensor = self.train_loss(logits, truth) * (len(truth) / len(labels))
+            # A device without a picture of a small last batch takes part in the step all the same.
+            loss: Tensor = self.train_loss(logits, truth) * (len(truth) / len(labels)) if len(labels) else logits.sum()
             losses.append(loss.detach())
             all_logits.append(logits.detach())
             if len(losses) < len(sizes):
@@ -193,11 +198,20 @@ class CultureClassifier(L.LightningModule):
         self._done = (torch.stack(losses).sum(), torch.cat(all_logits), labels)
         self.log("train/loss", self.train_mean_loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log("train/top1", self.train_top1, on_step=False, on_epoch=True)
-        return loss
+        devices = self.trainer.world_size
+        if devices == 1:
+            return loss
+        # Gradients are averaged over devices: with this they are the mean over the whole batch's pictures.
+        pictures_in_all: int = cast(Any, self.trainer).datamodule.pictures_in(batch_idx)
+        return loss * (devices * len(labels) / pictures_in_all)
+
+    def _sizes(self, pictures: int) -> list[int]:
+        # Of several devices none may take a batch in parts: gradients are reduced as they come.
+        return [pictures] if self.trainer.world_size > 1 else self.parts.sizes(pictures)
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
         # Lightning zeroes between the step's loss and its gradients: too late where parts have left theirs.
-        if len(self.parts.sizes(self._batch_length)) == 1:
+        if len(self._sizes(self._batch_length)) == 1:
             optimizer.zero_grad()
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
@@ -219,16 +233,21 @@ class CultureClassifier(L.LightningModule):
             self.parts.halve(self._batch_length, reason, allowed=self.halve_when_full and self.trainer.world_size == 1)
             self._seed_step()
         loss, logits, labels = self._done
+        if len(labels) == 0:
+            return
         self.watch.see(loss, self.global_step)
-        self.train_mean_loss.update(loss, weight=len(labels))
+        self.train_mean_loss.update(loss, len(labels))
         self.train_top1.update(logits, labels)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, labels, _ = batch
         logits = self._eval_logits(pictures)
-        self.val_metrics.update(logits, labels)
-        self.log("val/loss", self.eval_loss(logits, labels), batch_size=len(labels))
-        self.log_dict(self.val_metrics)
+        if len(labels):
+            self.val_metrics.update(logits, labels)
+            self.val_mean_loss.update(self.eval_loss(logits, labels), len(labels))
+        # Sums over paintings, which metrics add up over devices: exact, however many there are.
+        self.log("val/loss", self.val_mean_loss, batch_size=len(labels))
+        self.log_dict(self.val_metrics, batch_size=len(labels))
 
     def _eval_logits(self, pictures: Tensor) -> Tensor:
         while True:
@@ -284,8 +303,6 @@ class CultureClassifier(L.LightningModule):
             scheduler.step()
 
     def on_train_epoch_end(self) -> None:
-        for group in cast(Any, self.optimizers()).param_groups:
-            self.log(f"lr/{group['name']}", float(group["lr"]))
         if Schedule(**self.hyper["schedule"]).by_step:
             return
         scheduler = cast(Any, self.lr_schedulers())
@@ -315,16 +332,22 @@ class CultureClassifier(L.LightningModule):
         self.parts.largest, self.eval_parts.largest = parts.get("training"), parts.get("evaluation")
         for name, metric in self._running_metrics().items():
             if name in checkpoint.get("sums", {}):
-                _set_sums(metric, checkpoint["sums"][name])
+                _set_sums(metric, checkpoint["sums"][name], self.global_rank, self.trainer.world_size)
 
     def _running_metrics(self) -> dict[str, Metric]:
         return {"loss": self.train_mean_loss, "top1": self.train_top1}
 
 
 def _sums(metric: Metric) -> dict[str, Tensor]:
-    return {key: cast(Tensor, value).clone() for key, value in metric.metric_state.items()}
+    """A metric's states with one more dimension in front, the devices'."""
+    states = {key: cast(Tensor, value) for key, value in metric.metric_state.items()}
+    if not dist.is_available() or not dist.is_initialized():
+        return {key: value[None].clone() for key, value in states.items()}
+    return {key: torch.stack(gather_all_tensors(value)) for key, value in states.items()}
 
 
-def _set_sums(metric: Metric, sums: dict[str, Tensor]) -> None:
+def _set_sums(metric: Metric, sums: dict[str, Tensor], rank: int, devices: int) -> None:
+    """Give a device its own sums back, or the first one those of all where their number has changed."""
     for key, value in sums.items():
-        setattr(metric, key, value.to(metric.device))
+        own = value[rank] if len(value) == devices else value.sum(dim=0) * (rank == 0)
+        setattr(metric, key, own.to(metric.device))

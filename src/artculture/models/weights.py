@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from artculture.errors import InputError, reason_of
 from artculture.models import backbones
 from artculture.models.backbones import Backbone, torchvision_member
+from artculture.models.safe_loading import load_safely
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ StateDict = dict[str, Tensor]
 
 KEYWORDS = ("imagenet", "auto", "none")
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "network.")
+NO_WEIGHTS = "is not a file of weights that can be read safely"
 # Give up on a server that says nothing; a slow download that goes on is not cut.
 SILENCE_SECONDS = 20.0
 
@@ -137,7 +139,7 @@ def _torchvision_state(name: str, member: str) -> StateDict:
     file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     try:
         with _no_endless_wait():
-            return dict(weights.get_state_dict(progress=True, check_hash=True))
+            return dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise UnreachableError(
@@ -204,9 +206,11 @@ def read_state_dict(path: Path) -> StateDict:
 
             loaded: Any = load_file(path)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no weights make both readers raise nearly anything
-        raise InputError(f"{path} is not a file of weights that can be read safely: {reason_of(error)}") from error
+            loaded = load_safely(path, NO_WEIGHTS)
+    except InputError:
+        raise
+    except Exception as error:  # bytes that are no weights make the reader raise nearly anything
+        raise InputError(f"{path} {NO_WEIGHTS}: {reason_of(error)}") from error
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]

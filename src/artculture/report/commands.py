@@ -5,11 +5,15 @@ import shlex
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from artculture.checking import config_folder, group_options
 from artculture.hydra_app import resolved
 from artculture.report.study import StudyRun
 from artculture.runs.identity import leaves
+from artculture.secrets import hidden
 
 GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 
@@ -17,7 +21,7 @@ GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 def command_of(run: StudyRun) -> str:
     """The command that trained a run: the last one in its log, else one that composes its config again."""
     if run.directory.log.is_file():
-        text = run.directory.log.read_text(encoding="utf-8", errors="replace")
+        text = hidden(run.directory.log.read_text(encoding="utf-8", errors="replace"))
         lines = [line[2:].strip() for line in text.splitlines() if line.startswith("$ artculture ")]
         if lines:
             return lines[-1]
@@ -28,15 +32,23 @@ def overrides_of(config: dict[str, Any]) -> list[str]:
     """Overrides of `train` that compose a config: its groups' options, then every value that differs from theirs."""
     options = group_options([config_folder()])
     chosen = [f"{group}={_option(group, config, options)}" for group in GROUPS if config.get(group)]
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        # A folder's place is mandatory, and only known from the config itself.
-        usual = dict(leaves(resolved(hydra.compose("train", overrides=[*chosen, f"seed={config.get('seed', 0)}"]))))
+    # A folder's place is mandatory, and only known from the config itself.
+    usual = dict(leaves(resolved(_composed([*chosen, f"seed={config.get('seed', 0)}"]))))
     changed = [
         f"{key}={_typed(value)}"
         for key, value in leaves(config)
         if key == "seed" or (key in usual and usual[key] != value)
     ]
     return chosen + changed
+
+
+def _composed(overrides: list[str]) -> DictConfig:
+    hydra_there = GlobalHydra.instance()
+    if hydra_there.is_initialized():  # the command that asks is composed by it
+        loader = hydra_there.config_loader()
+        return loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return hydra.compose("train", overrides=overrides)
 
 
 def _option(group: str, config: dict[str, Any], options: dict[str, set[str]]) -> str:

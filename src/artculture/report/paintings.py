@@ -104,7 +104,14 @@ def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mista
         raise InputError(f"{run.directory.predictions} is not a table of predictions; run the row again")
     table = _with_source(table, run)
     test = table[table["split"] == "test"]
-    chances = test[columns].apply(pd.to_numeric)
+    expected = (run.result or {}).get("counts", {}).get("test", len(test))
+    if len(test) != expected:
+        raise InputError(
+            f"{run.directory.predictions} has {len(test)} test paintings, its result {expected}; run the row again"
+        )
+    chances = test[columns].apply(pd.to_numeric, errors="coerce")
+    if not chances.stack().between(0, 1).all():
+        raise InputError(f"{run.directory.predictions} holds probabilities that are none; run the row again")
     wrong = chances.idxmax(axis=1) != "p_" + test["culture"]
     worst = chances[wrong].max(axis=1).sort_values(ascending=False, kind="stable").index[:count]
     records = _records(manifest, set(test.loc[worst, "object_id"]))

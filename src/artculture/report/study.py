@@ -1,6 +1,5 @@
 """What a report is made of: a study's run directories, read and never written to."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from artculture.analysis.finding import INDEX
-from artculture.errors import InputError
-from artculture.files import read_json
 from artculture.runs.directory import RunDirectory
+from artculture.runs.records import metrics_numbers
 from artculture.runs.results import KEY, read_results, summarise
+from artculture.tables import read_own_csv
 
 
 @dataclass(frozen=True)
@@ -114,12 +113,14 @@ def read_study(folder: Path) -> StudyRecord:
 def _read_run(directory: RunDirectory) -> StudyRun:
     status = directory.status()
     whole = status["state"] == "finished" and directory.result.is_file()
+    for file in (directory.metrics, directory.predictions, directory.split):
+        directory.check_unchanged(file)
     return StudyRun(
         directory,
         status,
         directory.read_config() or {},
-        read_json(directory.result) if whole else None,
-        read_table(directory.metrics) if directory.metrics.is_file() else pd.DataFrame(),
+        directory.read_result() if whole else None,
+        metrics_numbers(directory.metrics),
     )
 
 
@@ -129,12 +130,4 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     Raises:
         InputError: it is not there or not readable.
     """
-    try:
-        table: pd.DataFrame = pd.read_csv(path, encoding="utf-8-sig", **options)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing; run the row again") from error
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a readable CSV file ({error}); run the row again") from error
-    return table
+    return read_own_csv(path, "train the row again with resume=never", **options)

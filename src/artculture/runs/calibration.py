@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from artculture.runs.scores import SMALLEST_PROBABILITY
@@ -34,6 +33,7 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     # The loss is convex in 1/T: its slope at both ends says whether the best T is finite.
     if len(labels) == 0 or np.all(own == scores.max(axis=1)) or own.mean() <= scores.mean():
         return 1.0
+    from scipy.optimize import minimize_scalar  # slow to load, and a training asks for it at its end only
 
     def loss(log_temperature: float) -> float:
         scaled = scores / np.exp(log_temperature)

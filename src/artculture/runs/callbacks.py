@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import pandas as pd
@@ -12,8 +12,10 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from artculture.errors import WorkError
 from artculture.files import replacing
 from artculture.models.classifier import CultureClassifier
+from artculture.ranks.world import ALONE, World
 from artculture.runs.checkpoints import mode_of
 from artculture.runs.directory import RunDirectory
+from artculture.runs.records import read_metrics
 from artculture.runs.tracking import History
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,13 @@ class DivergenceGuard(Callback):
     """Ends a run whose loss is no number any more, before a checkpoint could keep that; looks now and then only.
 
     The look waits for the device, so it is taken at most every few steps.
+
+    Args:
+        world: the run's processes, which look together.
     """
+
+    def __init__(self, world: World = ALONE) -> None:
+        self.world = world
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         if trainer.fit_loop.batch_idx % LOOK_EVERY_STEPS == LOOK_EVERY_STEPS - 1:
@@ -60,9 +68,10 @@ class DivergenceGuard(Callback):
 
     def _look(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, CultureClassifier)
-        found = pl_module.watch.found()
-        if found is not None:
-            raise _diverged(trainer, f"the training loss is {found.loss:.3g} at step {found.step}")
+        found = [bad for bad in self.world.gather(pl_module.watch.found()) if bad is not None]
+        if found:
+            first = min(found, key=lambda bad: bad.step)
+            raise _diverged(trainer, f"the training loss is {first.loss:.3g} at step {first.step}")
 
 
 def _diverged(trainer: L.Trainer, what: str) -> WorkError:
@@ -76,7 +85,7 @@ def _diverged(trainer: L.Trainer, what: str) -> WorkError:
 
 
 class Recorder(Callback):
-    """After every epoch: a row of metrics.csv, the state in status.json, a line of the log.
+    """After every epoch: a row of metrics.csv, the state in status.json, a line of the log; of the first device alone.
 
     Attributes:
         seconds: of all epochs so far, earlier launches included.
@@ -113,7 +122,7 @@ class Recorder(Callback):
         self._trained_until = self._began + self._earlier[1]
         # Rows of epochs after the checkpoint are trained again, so they are written again.
         kept = self._rows()
-        if not kept.empty:
+        if not kept.empty and trainer.is_global_zero:
             kept = kept[kept["epoch"].astype(int) < trainer.current_epoch]
             self._write(kept)
         if self.history is not None:
@@ -128,8 +137,8 @@ class Recorder(Callback):
         self._began = self._trained_until = time.monotonic()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        batch = args[1]
-        self.train_images += len(batch[1])
+        alone = trainer.world_size == 1
+        self.train_images += len(args[1][1]) if alone else cast(Any, trainer).datamodule.pictures_in(args[2])
         self._trained_until = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -145,8 +154,10 @@ class Recorder(Callback):
             **rates,
             "seconds": round(now - self._began, 3),
         }
-        self._write(pd.concat([self._rows(), pd.DataFrame([row])], ignore_index=True))
         self._began = self._trained_until = now
+        if not trainer.is_global_zero:
+            return
+        self._write(pd.concat([self._rows(), pd.DataFrame([row])], ignore_index=True))
         if self.history is not None:
             self.history.log(row)
         self._tell(trainer, row)
@@ -172,7 +183,7 @@ class Recorder(Callback):
 
     def _rows(self) -> pd.DataFrame:
         # As text: numbers that are read and written again stay what they were to the last digit.
-        return pd.read_csv(self.directory.metrics, dtype=str) if self.directory.metrics.is_file() else pd.DataFrame()
+        return read_metrics(self.directory.metrics)
 
     def _write(self, rows: pd.DataFrame) -> None:
         with replacing(self.directory.metrics) as temporary:

@@ -1,8 +1,8 @@
 """Checkpoints of a run: written whole, amid an epoch too, the last two kept; which one to go on from."""
 
 import logging
+import signal
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -12,9 +12,11 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from artculture.errors import InputError, WorkError, reason_of
+from artculture.errors import InputError, WorkError
 from artculture.files import replacing
 from artculture.models.checkpoint import read_checkpoint
+from artculture.models.safe_loading import UnsafeError
+from artculture.ranks.world import ALONE, World
 from artculture.runs.directory import RunDirectory
 from artculture.runs.interruption import Interruption
 from artculture.runs.lease import Lease
@@ -94,7 +96,8 @@ class LastCheckpoint(Checkpoint):
         directory: the run's.
         every_steps, every_minutes: None for not by that.
         interruption: asks to stop.
-        lease: the right to write.
+        lease: the right to write; None where another process of the run has it.
+        world: the run's processes, which stop and save at the same steps.
     """
 
     def __init__(
@@ -103,9 +106,10 @@ class LastCheckpoint(Checkpoint):
         every_steps: int | None,
         every_minutes: float | None,
         interruption: Interruption,
-        lease: Lease,
+        lease: Lease | None,
+        world: World = ALONE,
     ) -> None:
-        self.directory, self.interruption, self.lease = directory, interruption, lease
+        self.directory, self.interruption, self.lease, self.world = directory, interruption, lease, world
         self.every_steps = every_steps
         self.every_seconds = None if every_minutes is None else 60 * every_minutes
         self._saved_at, self._saved_step = time.monotonic(), 0
@@ -119,27 +123,45 @@ class LastCheckpoint(Checkpoint):
         left = int(trainer.num_training_batches) - trainer.fit_loop.batch_idx - 1
         if left == 0:  # validation comes first: it belongs to the epoch
             return
-        if self.interruption.asked or self._due(trainer, left):
+        asked, due = self._agreed(due=self._due(trainer, left))
+        if asked or due:
             try:
                 self._save(trainer)
             except OSError as error:
                 # An epoch's end is another chance, when space was made: no reason to lose the steps so far.
                 log.warning("no checkpoint could be written (%s); training goes on", _reason(error))
-            self.interruption.raise_if_asked()
+                trainer.strategy.barrier()  # where the others wait for its end
+            self._stop(asked)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._validation_began = time.monotonic()
 
     def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        if self.interruption.asked and time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS:
+        long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
+        _, leave = self._agreed(due=long and self.interruption.asked is not None)
+        if leave:
             self.interruption.raise_if_asked()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._validation_is_long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        asked, _ = self._agreed()
         self._save(trainer)
-        self.interruption.raise_if_asked()
+        self._stop(asked)
+
+    def _agreed(self, *, due: bool = False) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, which all then know, and whether any finds something due."""
+        own = self.interruption.asked
+        number, any_due = self.world.agree(signal.Signals[own] if own else 0, int(due))
+        if number:
+            self.interruption.asked = signal.Signals(number).name
+        return bool(number), bool(any_due)
+
+    def _stop(self, asked: bool) -> None:
+        # What one process has heard since they agreed has to wait for the next step, where all can stop.
+        if asked or self.world.size == 1:
+            self.interruption.raise_if_asked()
 
     def _due(self, trainer: L.Trainer, left: int) -> bool:
         if self.every_steps is not None and trainer.global_step - self._saved_step >= self.every_steps:
@@ -151,7 +173,7 @@ class LastCheckpoint(Checkpoint):
         return before_validation or time.monotonic() - self._saved_at >= self.every_seconds
 
     def _save(self, trainer: L.Trainer) -> None:
-        if not self.lease.still_ours():
+        if self.lease is not None and not self.lease.still_ours():
             raise WorkError(f"{self.directory.path} was taken over by another process while this one was silent")
         trainer.save_checkpoint(self.directory.last)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
@@ -170,33 +192,21 @@ def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[s
         None where all of the run's own checkpoints are damaged.
 
     Raises:
-        InputError: another run's checkpoint that is damaged or not ours.
+        InputError: another run's checkpoint that is damaged or not ours, or any that asks for code to be run.
     """
     own = [directory.last, directory.previous]
     for path in own if asked in own else [asked]:
         if not path.is_file():
             continue
         try:
-            _check_sums(path)
             return path, read_checkpoint(path)
         except InputError as error:
-            if asked not in own:
+            if asked not in own or isinstance(error, UnsafeError):
                 raise
             log.warning("%s; going back to the checkpoint before it", error)
             path.replace(path.with_suffix(".damaged"))
     log.warning("no whole checkpoint is left in %s: starting from nothing", directory.path)
     return None
-
-
-def _check_sums(path: Path) -> None:
-    # A checkpoint is a zip archive with a checksum a tensor, which torch itself does not look at.
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise InputError(f"{path} is damaged: {reason_of(error)}") from error
-    if broken is not None:
-        raise InputError(f"{path} is damaged: a wrong checksum in {broken}")
 
 
 def _reason(error: OSError) -> str:

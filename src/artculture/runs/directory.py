@@ -1,20 +1,24 @@
 """A run's directory: its files, its state, and who holds it."""
 
+import hashlib
+import logging
 import os
 import shutil
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
-from artculture.errors import InputError
-from artculture.files import read_json, remove_leftovers, write_json, write_text
+from artculture.errors import InputError, reason_of
+from artculture.files import remove_leftovers, write_json, write_text
 from artculture.runs.lease import Lease
+from artculture.runs.records import UNKNOWN, State, read_result, read_status
+from artculture.secrets import without_secrets
 
-State = Literal["pending", "running", "interrupted", "finished", "failed", "pruned"]
+log = logging.getLogger(__name__)
 
 # A killed study's last row may need a moment to end before its successor can have the directory.
 LOCK_PATIENCE_SECONDS = 30.0
@@ -86,9 +90,15 @@ class RunDirectory:
             ) from error
 
     def status(self) -> dict[str, Any]:
-        """What `status.json` says; `{"state": "pending"}` where there is none."""
+        """What `status.json` says: `pending` where there is none, `unknown` where it is damaged (said as a warning)."""
         file = self.path / "status.json"
-        return read_json(file) if file.is_file() else {"state": "pending"}
+        if not file.is_file():
+            return {"state": "pending"}
+        try:
+            return read_status(file)
+        except InputError as error:
+            log.warning("%s", error)
+            return {"state": UNKNOWN}
 
     def set_status(self, state: State, **facts: Any) -> None:
         """Write state, time and facts; facts said before stay unless said anew."""
@@ -102,7 +112,35 @@ class RunDirectory:
             "host": socket.gethostname(),
             **facts,
         }
-        write_json(self.path / "status.json", status)
+        write_json(self.path / "status.json", without_secrets(status))
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the files that tell what a finished run came to, for its status to keep."""
+        files = (self.result, self.predictions, self.metrics, self.split)
+        return {file.name: _sha256(file) for file in files if file.is_file()}
+
+    def check_unchanged(self, file: Path) -> None:
+        """Check a file of a finished run against the checksum that was taken then.
+
+        Raises:
+            InputError: it is another file now.
+        """
+        known = self.status().get("sha256", {}).get(file.name)
+        if known is not None and file.is_file() and _sha256(file) != known:
+            raise InputError(
+                f"{file} was changed since the run had finished, so its numbers can't be trusted: restore it, or "
+                "delete it and train the row again (resume=never)"
+            )
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run.
+
+        Raises:
+            InputError: it is damaged, or was changed since.
+        """
+        values = read_result(self.result)
+        self.check_unchanged(self.result)
+        return values
 
     def read_config(self) -> dict[str, Any] | None:
         """The stored config, None where there is none.
@@ -114,9 +152,10 @@ class RunDirectory:
             return None
         try:
             values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.config} is not readable YAML ({error}); start over with resume=never") from error
-        if not isinstance(values, dict):
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, brackets without end
+            reason = " ".join(str(error).split()) or reason_of(error)
+            raise InputError(f"{self.config} is not readable YAML ({reason}); start over with resume=never") from error
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
             raise InputError(f"{self.config} holds no config; start over with resume=never")
         return values
 
@@ -146,3 +185,8 @@ class RunDirectory:
         """Remove half-written files of killed launches."""
         for folder in (self.path, self.best.parent):
             remove_leftovers(folder)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -67,14 +67,19 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
     return rows
 
 
-def planned_row(config: TrainConfig, path: Path) -> Row:
+def planned_row(config: TrainConfig, path: Path, overrides: Sequence[str] = ()) -> Row:
     """A single run as a row, with what is to be done with it.
+
+    Args:
+        config: the run's.
+        path: its directory.
+        overrides: what composes it.
 
     Raises:
         InputError: as `resume.plan`.
     """
     directory = RunDirectory(path)
-    return Row((), config, directory, resume.plan(directory, plain(config), config.resume))
+    return Row(tuple(overrides), config, directory, resume.plan(directory, plain(config), config.resume))
 
 
 def _place(config: TrainConfig, composed: DictConfig, overrides: Sequence[str]) -> Row:

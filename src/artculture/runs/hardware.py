@@ -56,6 +56,11 @@ def real_accelerator(choice: str) -> str:
     return "gpu" if torch.cuda.is_available() else "cpu"
 
 
+def device_label(device: str, count: int) -> str:
+    """A device's name, with how many of them share the work where there are several: `2 x NVIDIA H100`."""
+    return device if count == 1 else f"{count} x {device}"
+
+
 def peak_memory(accelerator: str) -> int:
     """The most memory this process has held so far, bytes: of the GPU where it uses one, else of the machine."""
     if accelerator == "gpu":

@@ -12,7 +12,7 @@ from artculture.errors import Interrupted
 
 log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
 
 class Interruption:
@@ -47,6 +47,11 @@ class Interruption:
         finally:
             self._deferred = False
 
+    def listen(self) -> None:
+        """Be the only one to hear signals from here on (main thread only)."""
+        for number in SIGNALS:
+            signal.signal(number, self._hear)
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a loader process, which has inherited this
             return
@@ -63,9 +68,10 @@ class Interruption:
 
 @contextmanager
 def listening() -> Iterator[Interruption]:
-    """Hear SIGTERM, SIGUSR1 and Ctrl-C inside the block (main thread only)."""
+    """Hear SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
     interruption = Interruption()
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, interruption._hear) for number in SIGNALS}
+    before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    interruption.listen()
     try:
         yield interruption
     finally:

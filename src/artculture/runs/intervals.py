@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
@@ -27,6 +26,8 @@ def over_seeds(values: Sequence[float]) -> Interval | None:
     """Of a share's mean over independent seeds: Student's t, cut to 0..1; None for a single one."""
     if len(values) < 2:
         return None
+    from scipy import stats  # takes longer to load than anything here to compute
+
     half = float(stats.t.ppf(0.975, len(values) - 1)) * float(stats.sem(values))
     mean = float(np.mean(values))
     return (max(0.0, mean - half), min(1.0, mean + half))

@@ -17,6 +17,8 @@ STYLES = {
     "pruned": "dim",
     "interrupted": "yellow",
     "elsewhere": "cyan",
+    "left": "cyan",
+    "queued": "dim",
     "skipped": "dim",
     "waiting": "dim",
 }
@@ -65,7 +67,7 @@ class StudyView:
         table.add_column("left", justify="right")
         for number, row in enumerate(self.rows, 1):
             epoch, accuracy, left = _progress(row)
-            state = Text(row.state + (f" (GPU {row.gpu})" if row.gpu else ""), style=STYLES[row.state])
+            state = Text(row.state + (f" ({row.place})" if row.place else ""), style=STYLES[row.state])
             table.add_row(str(number), row.row.name, state, epoch, accuracy, left)
         return Group(table, Text(f"{clock(time.monotonic() - self.began)} so far", style="dim"))
 
@@ -94,7 +96,7 @@ class StudyView:
 
 
 def _progress(row: RowProcess) -> tuple[str, str, str]:
-    if row.state == "waiting":
+    if row.state in ("waiting", "queued"):
         return "", "", ""
     status = row.row.directory.status()
     epoch = f"{status['epoch']}/{status['max_epochs']}" if "epoch" in status else ""

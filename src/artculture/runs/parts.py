@@ -4,22 +4,26 @@ import warnings
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.strategies import DDPStrategy
 
 from artculture.config import Data, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
-from artculture.models.backbones import preprocessing_of
+from artculture.data.shares import Share
+from artculture.models.backbones import check_image_size, preprocessing_of
 from artculture.models.classifier import CultureClassifier
+from artculture.ranks.world import ALONE, World, environment_of
 from artculture.runs import hardware
 from artculture.runs.callbacks import DivergenceGuard, Recorder, early_stopping
 from artculture.runs.checkpoints import LastCheckpoint, WholeCheckpointIO, best_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.interruption import Interruption
 from artculture.runs.lease import Lease
+from artculture.runs.together import Together
 
 
-def make_datamodule(config: TrainConfig) -> PaintingsDataModule:
+def make_datamodule(config: TrainConfig, world: World = ALONE) -> PaintingsDataModule:
     """The data module that a config asks for, with the preprocessing of its backbone's weights."""
     data, augment = config.data, config.augment
     preprocessing = preprocessing_of(config.architecture.name, config.architecture.library)
@@ -37,6 +41,7 @@ def make_datamodule(config: TrainConfig) -> PaintingsDataModule:
         eval_batches=config.trainer.eval_batches,
         seed=config.seed,
         num_workers=None if data.num_workers == "auto" else data.num_workers,
+        share=Share(world.place.rank, world.size),
     )
 
 
@@ -50,8 +55,14 @@ def choice_of(data: Data) -> DataChoice:
 
 
 def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
-    """The untrained classifier that a config asks for."""
+    """The untrained classifier that a config asks for.
+
+    Raises:
+        InputError: an unknown network, or one that does not take pictures of the size asked for.
+    """
     architecture, method = config.architecture, config.method
+    if config.data.image_size is not None:
+        check_image_size(architecture.name, architecture.library, config.data.image_size)
     module = CultureClassifier(
         architecture=architecture.name,
         library=architecture.library,
@@ -80,7 +91,8 @@ def make_trainer(
     recorder: Recorder,
     accelerator: str,
     interruption: Interruption,
-    lease: Lease,
+    lease: Lease | None,
+    world: World = ALONE,
 ) -> L.Trainer:
     """The trainer of a run.
 
@@ -90,17 +102,22 @@ def make_trainer(
         recorder: keeps its metrics.
         accelerator: `cpu` or `gpu`.
         interruption: asks to stop.
-        lease: the right to write into the directory.
+        lease: the right to write into the directory; None where another process of the run has it.
+        world: the run's processes.
     """
     choice = config.trainer
     by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
     callbacks = [
         # Before the recorder: numbers that are none are not told as an epoch's.
-        DivergenceGuard(),
+        DivergenceGuard(world),
         recorder,
         best_checkpoint(directory, choice.monitor),
-        LastCheckpoint(directory, by_steps, by_minutes, interruption, lease),
+        LastCheckpoint(directory, by_steps, by_minutes, interruption, lease, world),
     ]
+    strategy: Any = "auto"
+    if world.size > 1:
+        callbacks.append(Together(interruption))
+        strategy = DDPStrategy(cluster_environment=environment_of(world.place))
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
     asked = str(choice.precision)
@@ -108,7 +125,10 @@ def make_trainer(
     deterministic: Any = choice.deterministic
     return L.Trainer(
         accelerator=accelerator,
-        devices=choice.devices,
+        devices=world.place.local_size,
+        num_nodes=world.place.nodes,
+        strategy=strategy,
+        sync_batchnorm=choice.sync_batchnorm and world.size > 1,
         max_epochs=choice.max_epochs,
         precision=precision,
         deterministic=deterministic,

@@ -13,6 +13,7 @@ from rich.table import Table
 from artculture.config import TrainConfig
 from artculture.data.manifest import CULTURES
 from artculture.data.paintings import select
+from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row
 from artculture.runs.lease import is_held
@@ -173,7 +174,7 @@ def kind_of(config: TrainConfig) -> Kind:
         config.method.features,
         size,
         "32-true" if precision == "32" else precision,
-        device,
+        hardware.device_label(device, find_place(config).size),
     )
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from artculture.data.paintings import load_paintings
-from artculture.models.backbones import make_backbone, preprocessing_of
+from artculture.models.backbones import check_image_size, make_backbone, preprocessing_of
 from artculture.models.weights import check_weights, load_start
 from artculture.runs.grid import Row
 from artculture.runs.parts import data_choice
@@ -23,6 +23,10 @@ def prepare(rows: Iterable[Row], on_progress: Callable[[int, int], None] | None 
         architecture, data = row.config.architecture, row.config.data
         check_weights(architecture.weights, architecture.library, architecture.name)
         preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(data.image_size)
+        key = f"{architecture.name} {preprocessing.image_size}"
+        if key not in seen:
+            seen.add(key)
+            check_image_size(architecture.name, architecture.library, preprocessing.image_size)
         choice = data_choice(row.config)
         key = f"{choice} {preprocessing.resize} {preprocessing.interpolation}"
         if key not in seen:

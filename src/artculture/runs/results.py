@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from artculture.errors import InputError
-from artculture.files import read_json, replacing, write_text
+from artculture.files import replacing, write_text
 from artculture.runs.directory import RunDirectory
 from artculture.runs.intervals import Interval, over_seeds
 from artculture.runs.paper import TABLE_2
+from artculture.runs.records import UNKNOWN
 
 KEY = ["architecture", "scheduler", "method", "variant"]
 # a result's number -> its name in the table
@@ -36,14 +37,14 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     for folder in folders:
         directory = RunDirectory(folder)
         state = str(directory.status()["state"])
-        result = read_json(directory.result) if state == "finished" and directory.result.is_file() else None
+        result = directory.read_result() if state == "finished" and directory.result.is_file() else None
         left_alone = result is not None and not any(key.startswith("test_") for key in result)
         if result is not None and not (left_alone and "val_top1" in result):
             rows.append(_row(result, directory.result))
         elif result is not None:
             others[folder.name] = f"test split not evaluated; validation top-1 {100 * result['val_top1']:.1f} %"
         else:
-            others[folder.name] = state
+            others[folder.name] = "unknown: status.json is damaged, train it again" if state == UNKNOWN else state
     return _in_order(pd.DataFrame(rows)), others
 
 
@@ -56,7 +57,9 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
         if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
             raise KeyError("one of the table's columns")
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{file} is not a whole result ({error} is missing); run the row again") from error
+        raise InputError(
+            f"{file} is not a whole result ({error} is missing); delete it, and the same command makes it anew"
+        ) from error
     return row
 
 

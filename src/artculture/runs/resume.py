@@ -1,5 +1,6 @@
 """What to do with a run that may have been started before."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,8 @@ from typing import Any, Literal
 from artculture.errors import InputError
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
+
+log = logging.getLogger(__name__)
 
 Action = Literal["skip", "start", "continue", "restart"]
 
@@ -60,7 +63,17 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
 def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
     # A run that left the test split alone goes on from its last epoch, which is to evaluate, once that is asked for.
     tested = directory.status().get("tested", True)
-    return directory.result.is_file() and (tested or not values["trainer"]["evaluate_test"])
+    return _has_result(directory) and (tested or not values["trainer"]["evaluate_test"])
+
+
+def _has_result(directory: RunDirectory) -> bool:
+    if not directory.result.is_file():
+        return False
+    try:
+        return "val_top1" in directory.read_result()
+    except InputError as error:
+        log.warning("%s", error)
+        return False
 
 
 def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:

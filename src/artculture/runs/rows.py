@@ -1,34 +1,22 @@
-"""Rows as processes: each in one of its own, so that memory is freed and no row can poison another."""
+"""A study's rows on their way: handed to a launcher as there are places, followed to their end."""
 
-import ctypes
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from artculture.launchers.process import HELD_ELSEWHERE, launches
+from artculture.launchers.protocol import Ending, Launcher, StartedRow
 from artculture.runs.grid import Row
 from artculture.runs.interruption import Interruption
 from artculture.runs.lease import is_held
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 20.0
-# Says to a row's process whose it is: it leaves the table to the study and ends when the study's process ends.
-ROW_OF_STUDY = "ARTCULTURE_ROW_OF_STUDY"
-# Exit code of a row's process that found its run in the hands of another launch.
-HELD_ELSEWHERE = 76
 LOOK_ELSEWHERE_SECONDS = 2.0
-
-
-# On a CPU glibc gives every large block back to the kernel and asks for it anew a step later: a third of VGG-16's time.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
-    "MALLOC_TOP_PAD_": str(1 << 26),
-}
+# States of a row that something is still to become of.
+OPEN = ("waiting", "queued", "running", "elsewhere")
 
 
 @dataclass
@@ -36,62 +24,65 @@ class RowProcess:
     """A row on its way.
 
     Attributes:
-        state: `waiting`, `running`, `elsewhere` (another launch trains it), `finished`, `interrupted`, `failed` or
-            `skipped` (not started).
-        gpu: the GPU handed to it.
+        state: `waiting`, `queued` (handed to an engine that has no room for it yet), `running`, `elsewhere` (another
+            launch trains it), `finished`, `interrupted`, `failed`, `left` (goes on without this launch) or `skipped`
+            (not started).
+        started: what the launcher gave for it.
     """
 
     row: Row
     state: str = "waiting"
     error: str = ""
-    gpu: str | None = None
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    started: StartedRow | None = field(default=None, repr=False)
+    launches: int = field(default=0, repr=False)
     look_at: float = field(default=0.0, repr=False)
+
+    @property
+    def place(self) -> str:
+        return self.started.place if self.started is not None else ""
 
 
 def run_rows(
     rows: Sequence[RowProcess],
     *,
-    slots: Sequence[str | None],
-    flags: Sequence[str],
+    launcher: Launcher,
     on_change: Callable[[], None],
     stop_at_failure: bool,
     interruption: Interruption | None = None,
 ) -> None:
-    """Run the waiting rows, as many at a time as there are slots; updates their states.
+    """Run the waiting rows, as many at a time as the launcher has places; updates their states.
 
     Rows that another launch of the same study trains are left to it, and looked at again until it has finished them
     or has let go of them.
 
     Args:
         rows: in the order they are to start.
-        slots: a GPU's id each, or None for a place on the CPU.
-        flags: Hydra flags for every row (`--config-dir …`).
+        launcher: open.
         on_change: called several times a second.
         stop_at_failure: start no further row after one failed.
-        interruption: asks to stop: running rows are told, and waited for.
+        interruption: asks to stop: running rows are told, and waited for, or left where the launcher's outlive it.
     """
-    free = list(slots)
     began = time.time()
     told = False
     try:
-        while any(row.state in ("waiting", "running", "elsewhere") for row in rows):
+        while any(row.state in OPEN for row in rows):
             if interruption is not None and interruption.asked and not told:
                 told = True
-                _stop(rows, f"not started: {interruption.asked}")
+                _stop(rows, launcher, interruption.asked)
             for row in rows:
                 if row.state in ("waiting", "elsewhere"):
                     _look(row, began)
-                if row.state == "waiting" and free:
-                    _start(row, free.pop(0), flags, cpu_share=len(slots))
-                elif row.state == "running" and _ended(row):
-                    free.append(row.gpu)
+            _start(rows, launcher)
+            for row in rows:
+                if row.state in ("queued", "running"):
+                    _follow(row, queues=launcher.queues)
                 if row.state == "failed" and stop_at_failure:
                     _leave_out_waiting(rows, "not started: another row failed (on_error=stop)")
             on_change()
             time.sleep(POLL_SECONDS)
     finally:
-        _end_all(rows)
+        if not launcher.outlives:
+            _end_all(rows)
 
 
 def _look(row: RowProcess, began: float) -> None:
@@ -116,58 +107,55 @@ def _look(row: RowProcess, began: float) -> None:
         row.state = "waiting"
 
 
-def command_of(row: Row, flags: Sequence[str] = ()) -> list[str]:
-    """The command that runs a row alone."""
-    return [sys.executable, "-m", "artculture", "train", *flags, *row.overrides, "hydra.mode=RUN"]
+def _start(rows: Sequence[RowProcess], launcher: Launcher) -> None:
+    waiting = [row for row in rows if row.state == "waiting"]
+    if launcher.places is not None:
+        waiting = waiting[: launcher.places - sum(row.state in ("queued", "running") for row in rows)]
+    if not waiting:
+        return
+    for row in waiting:
+        if row.started is not None and "resume=never" in row.row.overrides:  # to start over once is enough
+            row.row = replace(row.row, overrides=(*row.row.overrides, "resume=auto"))
+        row.row.directory.make()
+        row.look_at = 0.0
+        row.launches = launches(row.row.directory.path)
+    for row, started in zip(waiting, launcher.start([row.row for row in waiting]), strict=True):
+        row.started = started
+        row.state = "queued" if launcher.queues else "running"
 
 
-def _start(row: RowProcess, gpu: str | None, flags: Sequence[str], cpu_share: int) -> None:
-    row.row.directory.make()
-    row.look_at = 0.0
-    environment = {**KEEP_MEMORY, **os.environ, ROW_OF_STUDY: str(os.getpid())}
-    environment.pop("HYDRA_FULL_ERROR", None)
-    if gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = gpu
-    elif cpu_share > 1:
-        # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // cpu_share)))
-    command = command_of(row.row, flags)
-    with row.row.directory.log.open("ab") as log:
-        log.write(f"$ artculture {' '.join(command[3:])}\n".encode())
-        log.flush()
-        row.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            # A terminal's Ctrl-C is for the study, which passes it on once.
-            process_group=0,
-        )
-    row.state, row.gpu = "running", gpu
+def _follow(row: RowProcess, *, queues: bool) -> None:
+    assert row.started is not None
+    ending = row.started.ending()
+    if ending is not None:
+        _end(row, ending)
+    elif queues:
+        # An engine may take a row off its machine and queue it again.
+        status = row.row.directory.status()
+        begun = int(status.get("launches", 0)) > row.launches and status["state"] not in ("pending", "interrupted")
+        row.state = "running" if begun else "queued"
 
 
-def _ended(row: RowProcess) -> bool:
-    assert row.process is not None
-    code = row.process.poll()
-    if code is None:
-        return False
-    status = row.row.directory.status()
-    if code == 0:
+def _end(row: RowProcess, ending: Ending) -> None:
+    directory = row.row.directory
+    if ending.code is None and is_held(directory.path):
+        return  # it is saving, or its host is silent for too short a time to count as dead
+    status = directory.status()
+    ended_well = status["state"] == "finished" and launches(row.row.directory.path) > row.launches
+    if ending.code == 0 or (ending.code is None and ended_well):
         row.state = "finished"
-        return True
-    if code == HELD_ELSEWHERE:
+    elif ending.code == HELD_ELSEWHERE:
         row.state = "elsewhere"
-        return True
-    row.state = "interrupted" if status["state"] == "interrupted" else "failed"
-    if code < 0:
+    elif status["state"] == "interrupted" and (ending.code is None or ending.code > 0):
+        row.state, row.error = "interrupted", ending.reason or str(status.get("error") or "")
+    elif ending.code is None or ending.code < 0:
         # It could not say so itself.
-        row.state = "failed"
-        row.error = f"killed by {signal.Signals(-code).name}"
-        row.row.directory.set_status("failed", error=row.error)
+        why = ending.reason if ending.code is None else f"killed by {signal.Signals(-ending.code).name}"
+        row.state, row.error = "failed", why
+        directory.set_status("failed", error=why)
     else:
-        row.error = str(status.get("error") or last_line(row.row.directory.log))
-    return True
+        row.state = "failed"
+        row.error = str(status.get("error") or last_line(directory.log))
 
 
 def last_line(log: Path) -> str:
@@ -177,35 +165,30 @@ def last_line(log: Path) -> str:
 
 def _leave_out_waiting(rows: Sequence[RowProcess], why: str) -> None:
     for row in rows:
-        if row.state in ("waiting", "elsewhere"):
+        if row.state == "queued" and row.started is not None:
+            row.started.stop()
+        if row.state in ("waiting", "queued", "elsewhere"):
             row.state, row.error = "skipped", why
 
 
-def _stop(rows: Sequence[RowProcess], why: str) -> None:
-    _leave_out_waiting(rows, why)
+def _stop(rows: Sequence[RowProcess], launcher: Launcher, asked: str) -> None:
+    if launcher.outlives:
+        for row in rows:
+            if row.state in ("queued", "running"):
+                row.state, row.error = "left", f"goes on as {row.place}; the same command watches it again"
+    _leave_out_waiting(rows, f"not started: {asked}")
     for row in rows:
-        if row.process is not None and row.process.poll() is None:
-            row.process.terminate()
+        if row.state == "running" and row.started is not None:
+            row.started.stop()
 
 
 def _end_all(rows: Sequence[RowProcess]) -> None:
-    alive = [row.process for row in rows if row.process is not None and row.process.poll() is None]
-    for process in alive:
-        process.terminate()
+    alive = [row.started for row in rows if row.started is not None and row.started.ending() is None]
+    for started in alive:
+        started.stop()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    for process in alive:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def end_with_study() -> None:
-    """In a row's process: be told to end when the study's process ends, however it ends (Linux only)."""
-    study = os.environ.get(ROW_OF_STUDY)
-    if not study or not sys.platform.startswith("linux"):
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM)
-    if os.getppid() != int(study):  # it ended before we asked
-        os.kill(os.getpid(), signal.SIGTERM)
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+        alive = [started for started in alive if started.ending() is None]
+    for started in alive:
+        started.kill()

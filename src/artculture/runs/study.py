@@ -10,11 +10,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from artculture.config import TrainConfig
-from artculture.errors import InputError, Interrupted
+from artculture.errors import Interrupted
 from artculture.hydra_app import config_flags
+from artculture.launchers.choosing import make_launcher
 from artculture.logs import configure_logging
-from artculture.runs import hardware
 from artculture.runs.grid import Row, compose_rows
 from artculture.runs.interruption import listening
 from artculture.runs.live import StudyView
@@ -41,9 +40,15 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
         InputError: any mistake in any row, before the first one trains.
     """
     configure_logging()
-    rows = compose_rows(loader, master, job_overrides)
-    if rows[0].config.plan:
-        return show_plan(rows, len(slots(rows[0].config)))
+    return launch(compose_rows(loader, master, job_overrides))
+
+
+def launch(rows: Sequence[Row]) -> int:
+    """Run composed rows by the launcher that their config names; returns and raises as `run_study`."""
+    first = rows[0].config
+    launcher = make_launcher(first, config_flags())
+    if first.plan:
+        return show_plan(rows, launcher.places or len(rows))
     to_train = [row for row in rows if row.plan.action != "skip"]
     for row in to_train:
         row.directory.make()
@@ -52,17 +57,16 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
     processes = [RowProcess(row, "finished" if row.plan.action == "skip" else "waiting") for row in rows]
     if len(to_train) < len(rows):
         log.info("%d of %d rows were finished before", len(rows) - len(to_train), len(rows))
-    first = rows[0].config
     console = Console(stderr=True)
     with (
+        launcher,
         listening() as interruption,
         interruption.deferred(),
         StudyView(console, first.study.title or first.study.name, processes) as view,
     ):
         run_rows(
             processes,
-            slots=slots(first),
-            flags=config_flags(),
+            launcher=launcher,
             on_change=view.update,
             stop_at_failure=first.on_error == "stop",
             interruption=interruption,
@@ -70,16 +74,6 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
     for study in dict.fromkeys(row.directory.path.parent for row in rows):
         show_table(study)
     return _tell_failures(console, processes, interruption.asked)
-
-
-def slots(config: TrainConfig) -> list[str | None]:
-    """Places for rows: one a GPU (or a share of one, where more rows than GPUs are asked for), else on the CPU."""
-    gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
-    if config.trainer.accelerator == "gpu" and not gpus:
-        raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
-    parallel = config.launcher.parallel
-    count = (len(gpus) or 1) if parallel == "auto" else parallel
-    return [gpus[i % len(gpus)] if gpus else None for i in range(count)]
 
 
 def _prepare(rows: Sequence[Row]) -> None:

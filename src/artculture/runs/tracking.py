@@ -1,6 +1,5 @@
 """The run's page in Weights & Biases: opened so that it never stops a training, closed with the right state."""
 
-import io
 import logging
 import os
 import shutil
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from artculture.data.images import BadImageError, read_pixels
 from artculture.data.paintings import Selection
 from artculture.errors import InputError, reason_of
 from artculture.runs.directory import RunDirectory
@@ -282,11 +282,12 @@ def _prediction_table(
 
 
 def _thumbnail(wandb: Any, selection: Selection, row: int, side: int) -> Any:
-    picture = selection.manifest.picture(row)
-    with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
-        small = image.convert("RGB")
-        small.thumbnail((2 * side, side))
-        return wandb.Image(small, file_type="jpg")
+    try:
+        small = Image.fromarray(read_pixels(selection.manifest.picture(row), side, "bilinear"))
+    except BadImageError:  # it was there when it was decoded
+        return None
+    small.thumbnail((2 * side, side))
+    return wandb.Image(small, file_type="jpg")
 
 
 def log_figures(run: Any, folder: Path, findings: list[dict[str, Any]]) -> None:

@@ -15,22 +15,24 @@ from numpy.typing import NDArray
 
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import write_split
+from artculture.data.paintings import QUARANTINE, write_quarantine, write_split
 from artculture.errors import InputError, Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.weights import check_weights
+from artculture.ranks.world import ALONE, World
 from artculture.runs import frozen, hardware, resume, tracking
 from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
 from artculture.runs.checkpoints import whole_checkpoint
-from artculture.runs.directory import RunDirectory, State
+from artculture.runs.directory import RunDirectory
 from artculture.runs.faults import explained
 from artculture.runs.identity import data_label, tracker_id
 from artculture.runs.interruption import Interruption, listening
 from artculture.runs.lease import Lease
 from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.runs.records import State
 from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
 
 log = logging.getLogger(__name__)
@@ -43,24 +45,33 @@ class Work:
     Attributes:
         page: the open W&B run, or None.
         interruption: hears signals.
-        lease: the right to write into the run's directory.
+        lease: the right to write into the run's directory; None where another process of the run has it.
+        world: the run's processes.
     """
 
     page: Any
     interruption: Interruption
-    lease: Lease
+    lease: Lease | None
+    world: World
 
 
 def train_run(
-    config: TrainConfig, directory: RunDirectory, variant: list[str], patience: float | None = None
+    config: TrainConfig,
+    directory: RunDirectory,
+    variant: list[str],
+    patience: float | None = None,
+    world: World = ALONE,
 ) -> resume.Plan:
     """Train a run as its directory's state asks, and write its result.
+
+    Of several processes the first does so; the others train with it and write nothing.
 
     Args:
         config: the checked config.
         directory: where the run lives.
         variant: what tells it from its architecture, method and scheduler alone.
         patience: seconds to wait for another process that trains this run; None for the usual.
+        world: the run's processes.
 
     Returns:
         What was done.
@@ -71,6 +82,8 @@ def train_run(
         WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
         Interrupted: a signal asked to stop.
     """
+    if not world.first:
+        return _train_along(config, directory, variant, world)
     directory.make()
     with listening() as interruption, directory.held(patience) as lease:
         directory.remove_leftovers()
@@ -78,6 +91,7 @@ def train_run(
         plan = resume.plan(directory, values, config.resume)
         if plan.action == "skip":
             log.info("%s was finished before: skipped", directory.path)
+            _told(world, plan)
             return plan
         generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
         if plan.action == "restart":
@@ -87,12 +101,14 @@ def train_run(
         directory.set_status("running", started=time.time(), generation=generation, launches=launches)
         page: Any = None
         try:
+            _told(world, plan)
             page = _open_page(config, directory, generation, variant)
-            result = _train(config, directory, plan, variant, Work(page, interruption, lease))
+            result = _train(config, directory, plan, variant, Work(page, interruption, lease, world))
+            assert result is not None
             if page is not None:
                 tracking.close_page(page, 0)
         except BaseException as error:
-            told = explained(error, interruption.asked)
+            told = explained(world.explained(error), interruption.asked)
             interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
             _tell_end(directory, "interrupted" if interrupted else "failed", reason_of(told))
             if page is not None:
@@ -100,9 +116,35 @@ def train_run(
             if told is error:
                 raise
             raise told from error
-        tested = {"tested": config.trainer.evaluate_test}
-        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **tested)
+        facts = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **facts)
     return plan
+
+
+def _train_along(config: TrainConfig, directory: RunDirectory, variant: list[str], world: World) -> resume.Plan:
+    """What a process does that is not the run's first: the same training, as the first has planned it."""
+    with listening() as interruption:
+        try:
+            plan = _told(world)
+            if plan.action != "skip":
+                _train(config, directory, plan, variant, Work(None, interruption, None, world))
+        except BaseException as error:
+            told = explained(world.explained(error), interruption.asked)
+            if told is error:
+                raise
+            raise told from error
+    return plan
+
+
+def _told(world: World, plan: resume.Plan | None = None) -> resume.Plan:
+    """The first process's plan, which it tells the others."""
+
+    def say() -> tuple[str, str | None]:
+        assert plan is not None
+        return plan.action, None if plan.checkpoint is None else str(plan.checkpoint)
+
+    action, checkpoint = world.told("plan", say)
+    return resume.Plan(action, None if checkpoint is None else Path(checkpoint))
 
 
 def _tell_end(directory: RunDirectory, state: State, reason: str) -> None:
@@ -131,27 +173,26 @@ def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, va
 
 def _train(
     config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], work: Work
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
+    """Train and predict; the result, of the run's first process alone."""
+    world = work.world
     L.seed_everything(config.seed, workers=True, verbose=False)
     check_weights(config.architecture.weights, config.architecture.library, config.architecture.name)
-    data = make_datamodule(config)
-    selection = data.paintings.selection
-    _same_data(directory, selection.manifest.fingerprint())
-    write_split(selection, directory.split)
-    if len(data.paintings.quarantine):
-        with replacing(directory.path / "quarantine.csv") as temporary:
-            data.paintings.quarantine.to_csv(temporary, index=False)
+    data = make_datamodule(config, world)
+    selection = world.in_turn("data", lambda: data.paintings.selection)
+    if world.first:
+        _same_data(directory, selection.manifest.fingerprint())
+        _write_choices(directory, data)
 
     module = make_classifier(config, selection.classes)
     module.provenance = {"manifest": selection.manifest.fingerprint(), "data": data_label(plain(config))}
-    checkpoint = None if plan.checkpoint is None else _restart(module, directory, plan.checkpoint)
+    checkpoint = world.in_turn("start", lambda: _begin(config, module, directory, plan))
     if checkpoint is None:
-        module.start_from(config.architecture.weights)
         frozen.settle(module, data)
 
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
     recorder = Recorder(directory, config.trainer.monitor, tracking.History(work.page) if work.page else None)
-    trainer = make_trainer(config, directory, recorder, accelerator, work.interruption, work.lease)
+    trainer = make_trainer(config, directory, recorder, accelerator, work.interruption, work.lease, world)
     with warnings.catch_warnings():
         ignore_known_warnings()
         with work.interruption.deferred():
@@ -159,7 +200,9 @@ def _train(
             trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
         work.interruption.raise_if_asked()
         splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
-        rows, probabilities = _predict_best(trainer, module, data, directory.best, splits)
+        rows, probabilities = _predict_best(trainer, module, data, directory.best, splits, world)
+    if not world.first:
+        return None
 
     predictions = prediction_table(selection, rows, probabilities)
     with replacing(directory.predictions) as temporary:
@@ -172,7 +215,7 @@ def _train(
         **calibration,
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
-        **_cost_part(trainer, module, recorder, accelerator),
+        **_cost_part(trainer, module, recorder, accelerator, world.size),
     }
     if work.page is not None:
         test = predictions[predictions["split"] == "test"]
@@ -180,6 +223,20 @@ def _train(
             tracking.log_result(work.page, selection, test, result, config.logger.thumbnails)
     write_json(directory.result, result)
     return result
+
+
+def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
+    write_split(data.paintings.selection, directory.split)
+    if len(data.paintings.quarantine):
+        write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
+
+
+def _begin(config: TrainConfig, module: CultureClassifier, directory: RunDirectory, plan: resume.Plan) -> Path | None:
+    """Prepare the module for a checkpoint, and say which, or give it the weights that it starts from."""
+    checkpoint = None if plan.checkpoint is None else _restart(module, directory, plan.checkpoint)
+    if checkpoint is None:
+        module.start_from(config.architecture.weights)
+    return checkpoint
 
 
 def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) -> Path | None:
@@ -202,13 +259,18 @@ def _same_data(directory: RunDirectory, fingerprint: str) -> None:
             f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
             "resume=never, or take another study.name=…"
         )
-    directory.set_status("running", manifest=fingerprint)
+    directory.set_status("running", manifest=fingerprint, sha256={})
 
 
 def _predict_best(
-    trainer: L.Trainer, module: CultureClassifier, data: PaintingsDataModule, best: Path, splits: Sequence[str]
+    trainer: L.Trainer,
+    module: CultureClassifier,
+    data: PaintingsDataModule,
+    best: Path,
+    splits: Sequence[str],
+    world: World,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Probabilities of the best checkpoint on the splits, every painting once."""
+    """Probabilities of the best checkpoint on the splits, every painting once, in the order of the manifest."""
     module.load_state_dict(read_checkpoint(best)["state_dict"])
     loaders = [data.eval_dataloader(split) for split in splits]
     trainer.logger = None  # nothing of this belongs into the history
@@ -216,13 +278,16 @@ def _predict_best(
     assert outputs is not None
     # Lightning leaves out the outer list where there is one loader.
     batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
-    rows = torch.cat([batch[1] for batch in batches]).cpu().numpy()
-    probabilities = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
+    own = torch.cat([batch[1] for batch in batches]).cpu().numpy()
+    chances = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
+    gathered = world.gather((own, chances))
+    rows, probabilities = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     selection = data.paintings.selection
-    expected = sum(len(selection.members(split)) for split in splits)
-    if len(np.unique(rows)) != expected or len(rows) != expected:
-        raise RuntimeError(f"{len(rows)} predictions for {expected} paintings of {' and '.join(splits)}")
-    return rows, probabilities
+    expected = np.concatenate([selection.members(split) for split in splits])
+    order = np.argsort(rows)
+    if not np.array_equal(rows[order], np.sort(expected)):
+        raise RuntimeError(f"{len(rows)} predictions for {len(expected)} paintings of {' and '.join(splits)}")
+    return expected, probabilities[order][np.argsort(np.argsort(expected))]
 
 
 def _identity_part(
@@ -242,7 +307,9 @@ def _identity_part(
     }
 
 
-def _cost_part(trainer: L.Trainer, module: CultureClassifier, recorder: Recorder, accelerator: str) -> dict[str, Any]:
+def _cost_part(
+    trainer: L.Trainer, module: CultureClassifier, recorder: Recorder, accelerator: str, devices: int
+) -> dict[str, Any]:
     parameters = list(module.network.parameters())
     device = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
     best = trainer.checkpoint_callbacks[0]
@@ -258,7 +325,7 @@ def _cost_part(trainer: L.Trainer, module: CultureClassifier, recorder: Recorder
         # Smaller than the batch where it did not fit into memory.
         "pictures_at_once": module.parts.largest,
         "image_size": module.preprocessing.image_size,
-        "device": device,
+        "device": hardware.device_label(device, devices),
         "peak_memory": hardware.peak_memory(accelerator),
         "versions": versions(),
         "git_commit": git_commit(),

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from artculture.errors import InputError, Interrupted
 from artculture.hydra_app import config_flags
+from artculture.launchers.choosing import make_launcher
 from artculture.progress import shown_progress
 from artculture.runs import naming
 from artculture.runs.directory import RunDirectory
@@ -21,7 +22,6 @@ from artculture.runs.grid import Row
 from artculture.runs.interruption import listening
 from artculture.runs.resume import Plan
 from artculture.runs.rows import run_rows
-from artculture.runs.study import slots
 from artculture.search import outcome
 from artculture.search.config import SearchConfig
 from artculture.search.space import Dimension, dimensions
@@ -124,7 +124,7 @@ def _run(
 ) -> tuple[Trials, str | None]:
     """The trials of this launch, and the signal that ended it, if one did."""
     console = Console(stderr=True)
-    places = slots(config)
+    launcher = make_launcher(config, config_flags())
     view = SearchView(console, store, config.search.trials)
 
     def on_end(one: RunningTrial) -> None:
@@ -135,11 +135,11 @@ def _run(
         store,
         space,
         lambda values: trial_row(typed, values, config.study.name, again=config.resume == "never"),
-        at_once=len(places),
+        at_once=launcher.places or config.search.trials,
         stop_at_failure=config.on_error == "stop",
         on_end=on_end,
     )
-    with listening() as interruption, interruption.deferred(), view:
+    with launcher, listening() as interruption, interruption.deferred(), view:
 
         def advance() -> None:
             trials.stopped |= interruption.asked is not None
@@ -150,8 +150,7 @@ def _run(
         _write(config, store, space, place)
         run_rows(
             trials.rows,
-            slots=places,
-            flags=config_flags(),
+            launcher=launcher,
             on_change=advance,
             stop_at_failure=False,
             interruption=interruption,

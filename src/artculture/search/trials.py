@@ -17,7 +17,8 @@ from artculture.hydra_app import explained_errors, resolved
 from artculture.runs import naming, resume
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
-from artculture.runs.rows import RowProcess
+from artculture.runs.records import metrics_numbers
+from artculture.runs.rows import OPEN, RowProcess
 from artculture.search.space import Dimension
 from artculture.search.store import TrialStore
 
@@ -84,7 +85,7 @@ def override_value(value: Any) -> str:
 
 
 class Trials:
-    """Keeps as many trials on their way as there are slots; `run_rows` runs their processes.
+    """Keeps as many trials on their way as there are places; `run_rows` runs their processes.
 
     Args:
         store: gives trials and takes what came of them.
@@ -120,7 +121,7 @@ class Trials:
         """Follow the trials on their way, end those that are done, begin new ones."""
         for one in self.running:
             self._follow(one)
-            if one.process.state not in ("waiting", "running", "elsewhere"):
+            if one.process.state not in OPEN:
                 self._end(one)
         while not self.stopped and len(self.running) < self.at_once and self._begin():
             pass
@@ -156,8 +157,8 @@ class Trials:
             last = epoch >= one.process.row.config.trainer.max_epochs
             if one.process.state == "running" and not last and not one.pruned and one.trial.should_prune():
                 one.pruned = True
-                if one.process.process is not None:
-                    one.process.process.terminate()
+                if one.process.started is not None:
+                    one.process.started.stop()
 
     def _end(self, one: RunningTrial) -> None:
         process, study = one.process, self.store.study
@@ -200,7 +201,7 @@ def best_accuracy(history: pd.DataFrame, monitor: str) -> float:
 
 
 def _history(directory: RunDirectory) -> pd.DataFrame:
-    return pd.read_csv(directory.metrics) if directory.metrics.is_file() else pd.DataFrame()
+    return metrics_numbers(directory.metrics)
 
 
 def _diverged(process: RowProcess, history: pd.DataFrame) -> bool:

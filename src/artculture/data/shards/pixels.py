@@ -120,14 +120,13 @@ class ShardPixels:
         target = self._target(number)
         for _ in range(3):
             self._build(number)
-            try:
-                pixels = opened(target)
-                os.utime(target)
-            except (FileNotFoundError, InputError, ValueError, KeyError) as error:
+            pixels = opened(target, self.shards.shard(number).rows)
+            if pixels is None:
                 # Another process has just cleared it away, or it was spoilt.
-                log.debug("%s is not whole (%s); decoding it again", target, reason_of(error))
                 self._cleared(target)
                 continue
+            with suppress(FileNotFoundError):
+                os.utime(target)
             if pixels.bad:
                 row, why = next(iter(pixels.bad.items()))
                 raise ShardError(

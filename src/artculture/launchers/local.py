@@ -1,0 +1,103 @@
+"""Rows as processes of this machine: one a GPU, one at a time on a CPU."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from artculture.config import TrainConfig
+from artculture.errors import InputError
+from artculture.launchers.process import row_command
+from artculture.launchers.protocol import Ending, StartedRow
+from artculture.ranks.place import find_place
+from artculture.runs import hardware
+from artculture.runs.grid import Row
+
+
+def slots(config: TrainConfig) -> list[str | None]:
+    """Places for rows: as many GPUs each as a row has devices, or on the CPU.
+
+    Where more rows are asked for than there are GPUs for, several share a place.
+
+    Raises:
+        InputError: GPUs are asked for where there is none.
+    """
+    gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
+    if len(gpus) > 1 and (devices := find_place(config).size) > 1:
+        gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
+    if config.trainer.accelerator == "gpu" and not gpus:
+        raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
+    parallel = config.launcher.parallel
+    count = (len(gpus) or 1) if parallel == "auto" else parallel
+    return [gpus[i % len(gpus)] if gpus else None for i in range(count)]
+
+
+@dataclass(frozen=True)
+class LocalRow:
+    """A child process of this one.
+
+    Attributes:
+        gpu: the GPU handed to it, as CUDA_VISIBLE_DEVICES writes it.
+    """
+
+    process: subprocess.Popen[bytes]
+    gpu: str | None
+
+    @property
+    def place(self) -> str:
+        return "" if self.gpu is None else f"GPU {self.gpu}"
+
+    def ending(self) -> Ending | None:
+        code = self.process.poll()
+        return None if code is None else Ending(code)
+
+    def stop(self) -> None:
+        self.process.terminate()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+
+class LocalLauncher:
+    """Starts each row as soon as there is a place for it.
+
+    Args:
+        gpus: a GPU's id for each place, or None for one on the CPU.
+        flags: Hydra flags for every row (`--config-dir …`).
+    """
+
+    queues = outlives = False
+
+    def __init__(self, gpus: Sequence[str | None], flags: Sequence[str] = ()) -> None:
+        self.gpus, self.flags = gpus, flags
+        self.places: int | None = len(gpus)
+        self._started: list[LocalRow] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def start(self, rows: Sequence[Row]) -> list[StartedRow]:
+        started = [self._start(row, gpu) for row, gpu in zip(rows, self._free(), strict=False)]
+        self._started += started
+        return list(started)
+
+    def _free(self) -> list[str | None]:
+        free = list(self.gpus)
+        for row in self._started:
+            if row.ending() is None:
+                free.remove(row.gpu)
+        return free
+
+    def _start(self, row: Row, gpu: str | None) -> LocalRow:
+        chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.
+        shared = gpu is None and len(self.gpus) > 1
+        share = max(1, (os.cpu_count() or 1) // len(self.gpus)) if shared else None
+        return LocalRow(row_command(row, self.flags, threads=share, environment=chosen).start(), gpu)

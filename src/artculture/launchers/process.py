@@ -1,0 +1,148 @@
+"""A row's process, the same under every launcher: one command line, one environment, one log."""
+
+import ctypes
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artculture.files import read_json
+from artculture.secrets import hidden
+
+if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
+    from artculture.config import TrainConfig
+    from artculture.runs.grid import Row
+
+# Says to a row's process whose it is: it leaves the table to the study and ends when the process that started it ends.
+ROW_OF_STUDY = "ARTCULTURE_ROW_OF_STUDY"
+# Exit code of a row's process that found its run in the hands of another launch.
+HELD_ELSEWHERE = 76
+
+# On a CPU glibc gives every large block back to the kernel and asks for it anew a step later: a third of VGG-16's time.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+# With it Lightning takes a batch system's job for one process of several, and waits for the others.
+NOT_INHERITED = ("HYDRA_FULL_ERROR", "SLURM_NTASKS")
+
+
+@dataclass(frozen=True)
+class RowCommand:
+    """How to run a row alone, on any machine that has its folders.
+
+    Attributes:
+        arguments: of the Python interpreter.
+        folder: to run in; relative paths of the config begin there.
+        log: file that takes all output.
+        run: the row's directory.
+        launches: how often the run was begun before this command was made.
+        environment: variables that win over those of the machine.
+        defaults: variables for where the machine sets none.
+    """
+
+    arguments: tuple[str, ...]
+    folder: str
+    log: str
+    run: str
+    launches: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it as a child of this process.
+
+        Raises:
+            FileNotFoundError: the folder is not on this machine.
+        """
+        if not Path(self.folder).is_dir():
+            raise FileNotFoundError(f"no folder {self.folder} on {socket.gethostname()}: all hosts must share it")
+        environment = {**KEEP_MEMORY, **self.defaults, **os.environ, **self.environment}
+        environment[ROW_OF_STUDY] = str(os.getpid())
+        for name in NOT_INHERITED:
+            environment.pop(name, None)
+        arguments = list(self.arguments)
+        if "resume=never" in arguments and launches(Path(self.folder, self.run)) > self.launches:
+            arguments.append("resume=auto")  # an engine's second try goes on with the first
+        with Path(self.folder, self.log).open("ab") as log:
+            log.write(f"$ artculture {hidden(shlex.join(arguments[2:]))}\n".encode())
+            log.flush()
+            return subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                # A terminal's Ctrl-C is for the study, which passes it on once.
+                process_group=0,
+            )
+
+
+def launches(run: Path) -> int:
+    """How often a run was begun."""
+    status = run / "status.json"
+    return int(read_json(status).get("launches", 0)) if status.is_file() else 0
+
+
+def row_command(
+    row: "Row", flags: Sequence[str], *, threads: int | None, environment: Mapping[str, str] | None = None
+) -> RowCommand:
+    """A row's command for this working directory.
+
+    Args:
+        row: to run.
+        flags: Hydra flags (`--config-dir …`).
+        threads: for PyTorch, unless the environment says; None: as it sees fit.
+        environment: variables that win over those of the machine.
+    """
+    path = row.directory.path
+    defaults = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    return RowCommand(
+        tuple(arguments_of(row, flags)),
+        str(Path.cwd()),
+        str(row.directory.log),
+        str(path),
+        launches(path),
+        environment or {},
+        defaults,
+    )
+
+
+def gpus_of(config: "TrainConfig") -> int:
+    """GPUs that a row asks its engine for: as many as it trains on, unless `launcher.gpus` is a number."""
+    if config.trainer.accelerator == "cpu":
+        return 0
+    asked, devices = config.launcher.gpus, str(config.trainer.devices)
+    if isinstance(asked, int):
+        return asked
+    return int(devices) if devices.isdigit() else 1
+
+
+def arguments_of(row: "Row", flags: Sequence[str] = ()) -> list[str]:
+    """The interpreter's arguments that run a row alone."""
+    return ["-m", "artculture", "train", *flags, *row.overrides, "hydra.mode=RUN"]
+
+
+def end_with_study() -> None:
+    """In a row's process: be told to end when the process that started it ends, however it ends (Linux only)."""
+    study = os.environ.get(ROW_OF_STUDY)
+    if study:
+        end_with(int(study), signal.SIGTERM)
+
+
+def end_with(starter: int, number: signal.Signals) -> None:
+    """Be sent a signal when the process that started this one ends, however it ends (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, number)
+    if os.getppid() != starter:  # it ended before we asked
+        os.kill(os.getpid(), number)

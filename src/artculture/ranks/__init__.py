@@ -1,0 +1,1 @@
+"""One run over several devices: a process a device, called a rank."""
