@@ -1,4 +1,5 @@
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
 from artculture import cli
 from artculture.config import Data
@@ -26,6 +27,7 @@ def test_a_run_on_shards_is_trained_and_reported(train_shards, only_run, read_js
     assert train_shards("trainer.max_epochs=1") == 0
     result = read_json(only_run() / "result.json")
     assert sorted(result["classes"]) == ["blue", "green", "red"]
+    GlobalHydra.instance().clear()  # a command has its process to itself
     assert cli.main(["report", "study.name=default"]) == 0
     assert "data:image/jpeg;base64" in (only_run().parent / "report.html").read_text()
 

@@ -3,9 +3,9 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from artculture.data.images import BadImageError, read_pixels
+from artculture.data.images import BadImageError, read_pixels, resized_shapes, upright_size
 from artculture.errors import WorkError
 from tests.data.picture_kinds import APART, BAD, GREEN, READ, RED, corners, looks_like, quarters
 
@@ -121,3 +121,19 @@ def test_damage_anywhere_never_ends_otherwise(tmp_path, suffix):
         path.write_bytes(damaged)
         with suppress(BadImageError):
             assert min(read_pixels(path, 32, "bilinear").shape[:2]) == 32
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 60)), (3, (40, 60)), (6, (60, 40)), (8, (60, 40))])
+def test_the_upright_size_is_that_of_the_pixels(tmp_path, orientation, size):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (60, 40)).save(tmp_path / "turned.jpg", exif=exif)
+    picture = (tmp_path / "turned.jpg").read_bytes()
+    assert upright_size(picture) == size == read_pixels(picture, 40, "bilinear").shape[:2]
+
+
+@pytest.mark.parametrize("size", [(300, 200), (97, 331), (1000, 90), (64, 64), (33, 500)])
+def test_resized_shapes_are_those_of_the_pixels(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "picture.png")
+    shape = read_pixels(tmp_path / "picture.png", 64, "bilinear").shape[:2]
+    assert resized_shapes(np.array([size[::-1]]), 64).tolist() == [list(shape)]

@@ -90,8 +90,8 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
             cache = Path(data["cache"]).expanduser()
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
-        cache = Path(data["cache"]).expanduser() if "cache" in data else None
-        return load_manifest(data["name"], data["root"], cache=cache)
+        kept = Path(data["cache"]).expanduser() if data["name"] == "shards" else None
+        return load_manifest(data["name"], data["root"], cache=kept)
     except (InputError, WorkError, KeyError, TypeError, OSError):
         return None
 

@@ -11,6 +11,7 @@ from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.shards import pixels
 from artculture.data.shards.index import read_sharded
 from artculture.data.shards.place import Place, ShardError
+from artculture.data.shares import Share
 from artculture.errors import InputError
 
 from .conftest import PREPROCESSING
@@ -110,6 +111,14 @@ def test_a_resumed_epoch_goes_on_exactly(module, batches):
     resumed = module()
     resumed.load_state_dict({"epoch": 2, "batches": batches, "batch_size": 4})
     assert same(list(resumed.train_dataloader()), whole[batches:])
+
+
+def test_devices_share_out_the_batches_of_one(module):
+    alone = epoch_of(module(), 2)
+    shared = [epoch_of(module(share=Share(rank, 3)), 2) for rank in range(3)]
+    for batch, *shares in zip(alone, *shared, strict=True):
+        for part, parts in zip(batch, zip(*shares, strict=True), strict=True):
+            assert torch.equal(torch.cat(parts), part)
 
 
 def test_what_comes_next_is_fetched_ahead(module, sharded, monkeypatch):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from artculture.data.images import BadImageError, read_pixels, upright_size
+from artculture.data.images import BadImageError, check_file, read_pixels, upright_size
 from artculture.data.manifest import SIZE_COLUMNS
 from artculture.data.paintings import Selection
 from artculture.data.shards.listing import INDEX_SCHEMA, TEXTS, Shard, shard_schema
@@ -105,10 +105,9 @@ def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad:
 
 def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int]]:
     """A picture's bytes as they are stored, and its height and width."""
-    try:
-        picture = source if isinstance(source, bytes) else source.read_bytes()
-    except OSError as error:
-        raise InputError(f"a picture can't be read: {error}") from error
+    if isinstance(source, Path):
+        check_file(source)
+    picture = source if isinstance(source, bytes) else source.read_bytes()
     if packing.shorter_side is None:
         read_pixels(picture, PROBE, "bilinear")
         return picture, upright_size(picture)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -158,15 +159,18 @@ class Place:
         except FileNotFoundError:  # some stores know no empty folders
             return []
 
-    def remove(self, folder: str) -> None:
-        """Remove a folder of this one with all that is in it."""
+    def remove(self, name: str) -> None:
+        """Remove a file, or a folder with all that is in it."""
 
         def removed(system: Any, path: str) -> None:
             system.invalidate_cache()
-            if system.exists(path):
-                system.rm(path, recursive=True)
+            # One by one: what removes many at once takes `[` and `*` in a name for a pattern.
+            for found in system.find(path):
+                system.rm_file(found)
 
-        self._tried(folder, removed)
+        self._tried(name, removed)
+        if self.local is not None:
+            shutil.rmtree(self.local / name, ignore_errors=True)
 
     def read(self, name: str, work: Callable[[Any], Result]) -> Result:
         """What `work` makes of a file opened for reading anywhere in it; only the parts asked for travel."""
