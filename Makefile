@@ -7,7 +7,7 @@ STUDY ?= outputs/table2
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test test-slow bench bench-fetch torture lint format wheel clean
+.PHONY: help setup grid notebooks test test-slow bench bench-fetch bench-shards torture audit lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -41,8 +41,14 @@ bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure 
 	$(BIN)/python benchmarks/fetch_torture.py
 	$(BIN)/python benchmarks/fetch_hub_memory.py
 
+bench-shards: setup ## write and read 20,000 and 200,000 small pictures in shards, and measure memory (a quarter of an hour)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/shards.py
+
 torture: setup ## kill, starve, crowd and feed garbage to small studies, and compare with plain Lightning (under 20 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
+
+audit: setup ## ask the OSV service for known holes in the pinned versions (part of test-slow too)
+	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt
 
 lint: setup ## check style, formatting and types
 	$(BIN)/ruff check .

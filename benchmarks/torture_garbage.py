@@ -18,6 +18,7 @@ from torture_launches import run_killed
 from artculture import cli
 from artculture.data.cache import open_cache
 from artculture.data.sources import scan_class_folders
+from artculture.errors import InputError
 from artculture.files import read_json
 
 STUB = (
@@ -107,9 +108,7 @@ def bad_files(work: Path, count: int, dice: random.Random, tally: Any) -> None:
         log.unlink(missing_ok=True)
         code = run_killed(lambda reader=reader: _bounded(reader, typed, run), None, 0, log)
         note = outcome(code, log.read_text(errors="replace"), file)
-        # Of other data there may be other numbers, and a row that a table leaves out is named below it.
-        same = name == "manifest.csv" or _numbers(reader, run) in (numbers[reader], [])
-        if code == 0 and not note and not same:
+        if code == 0 and not note and not _same(name, reader, run, numbers[reader]):
             note = "other numbers than before"
         kind = f"{mutation.name} in {name}, {reader[0]}"
         tally.count(f"mutated {file.name}: mended, or one clear message", not note, f"{number}: {kind}: {note}")
@@ -136,6 +135,17 @@ def _file(name: str, place: Path, run: Path) -> Path:
     if name.startswith("cache/"):
         return next((place / "cache").rglob(name.removeprefix("cache/")))
     return place / "pictures" / name if name == "manifest.csv" else run / name
+
+
+def _same(name: str, reader: Sequence[str], run: Path, before: Any) -> bool:
+    if name == "manifest.csv":  # other data may give other numbers
+        return True
+    try:
+        now = _numbers(reader, run)
+    except InputError:
+        return False
+    # A row that a table leaves out is named below it.
+    return now == before or (reader == COMPARE and now == [])
 
 
 def _numbers(reader: Sequence[str], run: Path) -> Any:

@@ -15,6 +15,7 @@ from artculture.secrets import hidden
 COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",
     "curate": "flag what is no painting, review it in the browser, apply exclusions, print Table 1",
+    "shard": "write paintings as shards, in a folder or an object store, to train on with data=shards",
     "train": "train one row, or a grid of rows, and print the table",
     "search": "find a row's learning rates, batch size, schedule and epochs by validation accuracy",
     "evaluate": "all test metrics of a checkpoint, on its own paintings or any others",

@@ -95,7 +95,7 @@ class Scheduler(Section):
 
 
 class Data(Section):
-    name: Literal["sample", "folder", "met"]
+    name: Literal["sample", "folder", "met", "shards"]
     root: str | None
     per_culture: Annotated[int, Field(ge=3)] | None = None
     split: Literal["stratified", "random", "stored"]
@@ -110,6 +110,8 @@ class Data(Section):
     epochs: PositiveInt
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
     cache: str
+    cache_gb: PositiveFloat | None = None
+    shuffle_shards: PositiveInt | None = None
 
 
 class Augment(Section):
@@ -262,6 +264,11 @@ def _launcher_contradictions(launcher: Launcher, accelerator: str) -> Iterator[t
 def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
     if data.name == "folder" and not data.root:
         yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
+    if data.name == "shards" and not data.root:
+        yield "data.root", "is missing; give the shards' folder or address, data.root=s3://bucket/paintings"
+    for key in ("cache_gb", "shuffle_shards"):
+        if (getattr(data, key) is not None) != (data.name == "shards"):
+            yield f"data.{key}", "goes with data=shards, and only with it"
     if data.name == "sample" and data.split == "stored":
         yield "data.split", "is stored, but the sample stores none; use stratified or random"
     if data.name == "sample" and data.root is not None:

@@ -26,7 +26,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         keep: where the file that was there before goes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -37,6 +37,11 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """The name under which this process writes what is to become `path`; `remove_leftovers` knows it."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ NAMES = re.compile(r"(?i)(^|[_-])(api_?key|key|token|secret|password|passwd|pass
 # `name=value` in a text, the name as above, and `name: value` where the name can't be a plain word.
 NAMED = re.compile(
     r"""(?ix)
-    \b( [\w.-]* (?: (?<![a-z]) (?:key|token|secret) | api_?key | password | passwd | passphrase ) =
+    \b( [\w.-]* (?: [_.-]key | (?<![a-z]) (?:token|secret) | api_?key | password | passwd | passphrase ) =
        | [\w.-]* (?: _key | _token | _secret | password ) [\"']? :\s* )
     ( "[^"]*" | '[^']*' | [^\s'",;)\]}]+ )"""
 )

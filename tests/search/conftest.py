@@ -1,6 +1,5 @@
 """Trials whose processes train nothing: what they reach is a function of their learning rate."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,10 +45,10 @@ def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
         then()
         row.directory.write_config(plain(row.config))
         rate, epochs = row.config.method.head_lr, row.config.trainer.max_epochs
-        return [sys.executable, str(ROW), str(row.directory.path), str(rate), str(epochs)]
+        return [str(ROW), str(row.directory.path), str(rate), str(epochs)]
 
-    rows = patch.multiple("artculture.runs.rows", command_of=command, POLL_SECONDS=0.02)
-    with rows, patch("artculture.search.searching._prepare"):
+    rows = patch("artculture.launchers.process.arguments_of", command)
+    with rows, patch("artculture.runs.rows.POLL_SECONDS", 0.02), patch("artculture.search.searching._prepare"):
         yield
 
 

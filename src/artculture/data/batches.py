@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched
-from artculture.data.cache import PixelCache
+from artculture.data.cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
 
 
@@ -26,14 +26,14 @@ class BatchMaker:
         seed: of what is drawn.
     """
 
-    cache: PixelCache
+    cache: Pixels
     positions: NDArray[np.int64]
     preprocessing: Preprocessing
     augmentation: Augmentation | None
     seed: int = 0
 
     def changes(self, epoch: int, rows: NDArray[np.int64]) -> Changes:
-        shapes, size = self.cache.shapes[self.positions[rows]], self.preprocessing.image_size
+        shapes, size = self.cache.shapes_of(self.positions[rows]), self.preprocessing.image_size
         if self.augmentation is None:
             return untouched(shapes, size)
         return draw(self.augmentation, shapes, size, self.seed, epoch, rows)
@@ -77,27 +77,31 @@ class ResidentBatches:
 
     Attributes:
         maker: draws the changes.
+        cache: whose pixels they are.
         pixels: the cache's pixels, uint8, flat, on the device.
     """
 
     maker: BatchMaker
+    cache: PixelCache
     pixels: Tensor
 
     @classmethod
     def on(cls, device: torch.device, maker: BatchMaker) -> "ResidentBatches":
+        cache = maker.cache
+        assert isinstance(cache, PixelCache), "only pixels that lie in one file can be kept on a device"
         # In parts: a map larger than the page cache must not be read into memory whole.
-        source = maker.cache.pixels
+        source = cache.pixels
         pixels = torch.empty(len(source), dtype=torch.uint8, device=device)
         for start in range(0, len(source), 1 << 28):
             pixels[start : start + (1 << 28)] = torch.from_numpy(source[start : start + (1 << 28)].copy()).to(device)
-        return cls(maker, pixels)
+        return cls(maker, cache, pixels)
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         """Pictures uint8 N x 3 x size x size on the device."""
         maker, device = self.maker, self.pixels.device
         changes = maker.changes(epoch, rows)
         at = maker.positions[rows]
-        facts = np.column_stack([maker.cache.starts[at], maker.cache.shapes[at, 1], changes.boxes, changes.mirrored])
+        facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at, 1], changes.boxes, changes.mirrored])
         drawn = torch.from_numpy(facts).to(device, non_blocking=True)
         return colour(_sampled(self.pixels, drawn, maker.preprocessing.image_size), changes, maker.fill())
 

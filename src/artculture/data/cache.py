@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from filelock import FileLock
@@ -22,6 +23,29 @@ from artculture.errors import InputError
 from artculture.files import read_json
 
 log = logging.getLogger(__name__)
+
+
+class Pixels(Protocol):
+    """Decoded pictures, wherever they lie: all in one file, or in shards.
+
+    Attributes:
+        bad: row to reason, for pictures that could not be read.
+        key: names the pictures, their size and the format; another key, other pixels.
+    """
+
+    @property
+    def bad(self) -> dict[int, str]: ...
+
+    @property
+    def key(self) -> str: ...
+
+    def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Height and width of some pictures, int64 N x 2."""
+        ...
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """Picture `row` as uint8, height x width x 3, read-only."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +65,10 @@ class PixelCache:
     starts: NDArray[np.int64]
     bad: dict[int, str]
     key: str
+
+    def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Height and width of some pictures, int64 N x 2."""
+        return self.shapes[rows]
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Picture `row` as uint8, height x width x 3 (a read-only view of the map)."""
@@ -70,14 +98,14 @@ def open_cache(
         InputError: picture files that are not there.
     """
     target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
-    found = _opened(target, len(manifest))
+    found = opened(target, len(manifest))
     if found is None:
         target.mkdir(parents=True, exist_ok=True)
         with FileLock(target / ".lock"):
-            found = _opened(target, len(manifest))
+            found = opened(target, len(manifest))
             if found is None:
-                _build(manifest.paths(), target, shorter_side, interpolation, on_progress or (lambda *_: None))
-                found = _opened(target, len(manifest))
+                build(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
+                found = opened(target, len(manifest))
     if found is None:
         raise InputError(f"the pixel cache {target} can't be made whole: delete it and start again")
     return found
@@ -108,41 +136,45 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
     return f"{digest}-{shorter_side}-{interpolation}-v{CACHE_VERSION}"
 
 
-def _build(
-    paths: list[Path],
+def build(
+    pictures: Iterable[Path | bytes],
+    count: int,
     target: Path,
     shorter_side: int,
     interpolation: str,
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    def decode(path: Path) -> Decoded:
+    """Decode pictures, files or what is in them, into a cache's folder, going on where a killed build stopped."""
+
+    def decode(picture: Path | bytes) -> Decoded:
         try:
-            return read_pixels(path, shorter_side, interpolation)
+            return read_pixels(picture, shorter_side, interpolation)
         except BadImageError as error:
             return error
 
+    tell = on_progress or (lambda *_: None)
     with PartialCache(target) as partial:
         begun = len(partial)
         if begun:
-            on_progress(begun, len(paths))
-        for row, decoded in enumerate(_in_parallel(decode, paths[begun:]), begun):
+            tell(begun, count)
+        for row, decoded in enumerate(_in_parallel(decode, islice(pictures, begun, None)), begun):
             partial.append(decoded)
-            on_progress(row + 1, len(paths))
+            tell(row + 1, count)
         partial.finish()
 
 
-def _in_parallel(decode: Callable[[Path], Decoded], paths: list[Path]) -> Iterator[Decoded]:
+def _in_parallel(decode: Callable[[Path | bytes], Decoded], pictures: Iterable[Path | bytes]) -> Iterator[Decoded]:
     """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        waiting: Iterable[Path] = iter(paths)
-        running = deque(pool.submit(decode, path) for path in islice(waiting, 4 * workers))
+        waiting = iter(pictures)
+        running = deque(pool.submit(decode, picture) for picture in islice(waiting, 4 * workers))
         while running:
             yield running.popleft().result()
-            running.extend(pool.submit(decode, path) for path in islice(waiting, 1))
+            running.extend(pool.submit(decode, picture) for picture in islice(waiting, 1))
 
 
-def _opened(target: Path, pictures: int) -> PixelCache | None:
+def opened(target: Path, pictures: int) -> PixelCache | None:
     """The cache of so many pictures; None where it is not built yet, or damaged."""
     file = target / "index.json"
     if not file.is_file():

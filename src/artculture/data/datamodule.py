@@ -1,9 +1,10 @@
 """The LightningDataModule: batches of uint8 pictures in an order that seed and epoch alone decide."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import numpy as np
@@ -14,13 +15,18 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
+from artculture.data.cache import PixelCache
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
 from artculture.data.shares import Share
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError
 
+if TYPE_CHECKING:
+    from artculture.data.shards.order import ShardOrder
+
 Batch = tuple[Tensor, Tensor, Tensor]
 Key = tuple[int, int]
+MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
 
 # Of a GPU's free memory, at most this much holds pixels; a network's training needs the rest.
 RESIDENT_SHARE = 0.25
@@ -53,11 +59,20 @@ class EpochOrder(Sampler[Key]):
         seed: of the shuffling.
         epoch: the first one.
         skip: pictures of the first epoch that were seen before; its length stays what it was.
+        places: gives the places of an epoch in order; None: any order is as good as another.
     """
 
-    def __init__(self, length: int, seed: int, epoch: int = 0, skip: int = 0) -> None:
+    def __init__(
+        self,
+        length: int,
+        seed: int,
+        epoch: int = 0,
+        skip: int = 0,
+        places: Callable[[int], NDArray[np.int64]] | None = None,
+    ) -> None:
         self.length, self.seed, self.epoch = length, seed, epoch
         self.first_epoch, self.skip = epoch, skip
+        self.places = places or self._shuffled
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -66,9 +81,11 @@ class EpochOrder(Sampler[Key]):
         return self.length
 
     def __iter__(self) -> Iterator[Key]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        skip = self.skip if self.epoch == self.first_epoch else 0
-        return iter([(self.epoch, int(place)) for place in order[skip:]])
+        epoch, skip = self.epoch, self.skip if self.epoch == self.first_epoch else 0
+        return ((epoch, int(place)) for place in self.places(epoch)[skip:])
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self.seed, epoch]).permutation(self.length)
 
 
 class SplitDataset(Dataset[Batch]):
@@ -83,7 +100,7 @@ class SplitDataset(Dataset[Batch]):
     """
 
     def __init__(
-        self, paintings: Paintings, rows: NDArray[np.int64], make: BatchMaker | None, share: Share | None = None
+        self, paintings: Paintings, rows: NDArray[np.int64], make: MakeBatch | None, share: Share | None = None
     ) -> None:
         self.labels, self.rows, self.make = paintings.selection.labels, rows, make
         self.share = share or Share()
@@ -151,7 +168,11 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
-        if stage == "fit" and self._resident is None and _has_room(device, len(self.paintings.cache.pixels)):
+        cache = self.paintings.cache
+        # Shards come and go; what lies in one file may stay on the device.
+        if stage != "fit" or self._resident is not None or not isinstance(cache, PixelCache):
+            return
+        if _has_room(device, len(cache.pixels)):
             self._resident = ResidentBatches.on(device, self.maker(self.augmentation))
 
     def maker(self, augmentation: Augmentation | None) -> BatchMaker:
@@ -181,7 +202,7 @@ class PaintingsDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         rows = self.paintings.selection.members("train")
         resident = self._resident is not None
-        make = None if resident else self.maker(self.augmentation)
+        make = None if resident else self._train_maker()
         dataset = SplitDataset(self.paintings, rows, make, self.share)
         return DataLoader(
             dataset,
@@ -194,7 +215,21 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def order(self, pictures: int) -> EpochOrder:
         """The order of training pictures, from where the training stands."""
-        return EpochOrder(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size)
+        places = None if self._shard_order is None else self._shard_order.places
+        return EpochOrder(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
+
+    @cached_property
+    def _shard_order(self) -> "ShardOrder | None":
+        """The order where pixels come in shards: only a few of them can be at hand."""
+        if self.choice.name != "shards":
+            return None
+        from artculture.data.shards.order import order_of
+
+        return order_of(self.paintings, self.seed)
+
+    def _train_maker(self) -> MakeBatch:
+        make = self.maker(self.augmentation)
+        return make if self._shard_order is None else self._shard_order.ahead(make)
 
     def drops_last(self, pictures: int) -> bool:
         """Whether an epoch's last batch is left out: one of a single picture can't be normalised by BatchNorm."""

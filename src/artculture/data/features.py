@@ -57,13 +57,19 @@ class FeatureViews:
 
     def _compute(self, number: int, file: Path) -> None:
         log.info("features of %d pictures (view %d) into %s", len(self.rows), number, self.folder)
-        parts = [
-            self.embed(self.make(number, self.rows[start : start + self.batch_size])).cpu().numpy()
-            for start in range(0, len(self.rows), self.batch_size)
-        ]
         # Two processes that compute the same view write the same file; whoever ends last replaces it whole.
-        with replacing(file) as temporary, temporary.open("wb") as opened:
-            np.save(opened, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+        with replacing(file) as temporary:
+            out: np.memmap[Any, np.dtype[np.float32]] | None = None
+            for start in range(0, len(self.rows), self.batch_size):
+                rows = self.rows[start : start + self.batch_size]
+                vectors = self.embed(self.make(number, rows)).float().cpu().numpy()
+                if out is None:
+                    # Mapped: the vectors of millions of pictures need not fit into memory.
+                    shape = (len(self.rows), vectors.shape[1])
+                    out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+                out[start : start + len(rows)] = vectors
+            assert out is not None, "a split has at least one painting"
+            out.flush()
 
 
 def _stored(file: Path, rows: int) -> NDArray[np.float32] | None:

@@ -1,6 +1,7 @@
 """One picture file to RGB pixels, or one clear reason why not."""
 
 import errno
+import io
 import os
 import stat
 import warnings
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from artculture.errors import WorkError, reason_of
 
@@ -19,6 +20,8 @@ Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans
 # filters that are set and restored around each picture get mixed up between threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# The longer side in shorter ones: what lies beyond is cut off.
+LONGEST = 4
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 # Not all that Pillow knows: it would start Ghostscript for PostScript, whatever the file's name.
@@ -40,10 +43,15 @@ class BadImageError(Exception):
     """The file can't be read as a picture; the message says why."""
 
 
-def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
+def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
     """Decode a picture, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
 
     The longer side is cut to four times the shorter one, centred: no crop reaches beyond that.
+
+    Args:
+        picture: the file, or what is in it.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
 
     Returns:
         uint8, height x width x 3.
@@ -52,12 +60,15 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
         BadImageError: no regular file, truncated, damaged, not a picture, or a decompression bomb.
         WorkError: the machine is short of memory or file handles.
     """
-    check_file(path)
+    if isinstance(picture, Path):
+        check_file(picture)
+    elif not picture:
+        raise BadImageError("zero bytes")
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with Image.open(_source(picture), formats=_formats()) as image:
             _check_size(image)
             if image.format == "PNG":
-                _check_sums(path)
+                _check_sums(picture)
             # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
             image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
             image.load()
@@ -68,8 +79,9 @@ def read_pixels(path: Path, shorter_side: int, interpolation: str) -> NDArray[np
         raise
     except Exception as error:  # bytes that are no picture make decoders raise nearly anything
         if isinstance(error, OSError) and error.errno in OURS:
-            raise WorkError(f"{path} can't be read now ({error.strerror}); the same command goes on") from error
-        raise BadImageError(_reason(path, error)) from error
+            name = picture if isinstance(picture, Path) else "a picture"
+            raise WorkError(f"{name} can't be read now ({error.strerror}); the same command goes on") from error
+        raise BadImageError(_reason(picture, error)) from error
 
 
 def check_file(path: Path) -> None:
@@ -94,6 +106,10 @@ def check_file(path: Path) -> None:
         raise BadImageError("no permission to read it")
 
 
+def _source(picture: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(picture) if isinstance(picture, bytes) else picture
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()
@@ -106,9 +122,9 @@ def _check_size(image: Image.Image) -> None:
         raise BadImageError(f"a decompression bomb: {image.width} x {image.height} pixels, at most {limit} are read")
 
 
-def _check_sums(path: Path) -> None:
+def _check_sums(picture: Path | bytes) -> None:
     # Pillow stops at the last row and never looks at PNG's checksums.
-    with Image.open(path, formats=("PNG",)) as image:
+    with Image.open(_source(picture), formats=("PNG",)) as image:
         try:
             image.verify()
         except Exception as error:
@@ -119,11 +135,16 @@ def _said(error: BaseException) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _start(picture: Path | bytes) -> bytes:
+    if isinstance(picture, bytes):
+        return picture[:512]
+    with picture.open("rb") as file:
+        return file.read(512)
+
+
+def _reason(picture: Path | bytes, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        with path.open("rb") as file:
-            start = file.read(512).lstrip().lower()
-        page = start.startswith((b"<!doctype html", b"<html"))
+        page = _start(picture).lstrip().lower().startswith((b"<!doctype html", b"<html"))
         return "a web page (HTML), not a picture" if page else "not a picture of a kind that can be read"
     if isinstance(error, Image.DecompressionBombError):
         return f"a decompression bomb: {_said(error)}"
@@ -143,6 +164,29 @@ def _with_adobe_polarity(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
         return ImageChops.invert(image)
     return image
+
+
+def upright_size(picture: bytes) -> tuple[int, int]:
+    """Height and width of a picture as it is seen, from its header alone.
+
+    Raises:
+        BadImageError: not a picture.
+    """
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            width, height = image.size
+            sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError) as error:
+        raise BadImageError(str(error)) from error
+    return (width, height) if sideways else (height, width)
+
+
+def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.int64]:
+    """Height and width that `read_pixels` gives pictures of these (int64 N x 2; no side 0), to a pixel or two."""
+    shorter = shapes.min(axis=1, keepdims=True)
+    cut = np.minimum(shapes, LONGEST * shorter)
+    resized: NDArray[np.int64] = np.rint(cut * (shorter_side / shorter)).astype(np.int64)
+    return np.maximum(shorter_side, resized)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -179,7 +223,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _middle(image: Image.Image) -> Image.Image:
     width, height = image.size
-    limit = 4 * min(width, height)
+    limit = LONGEST * min(width, height)
     if max(width, height) <= limit:
         return image
     left, top = max(0, (width - limit) // 2), max(0, (height - limit) // 2)

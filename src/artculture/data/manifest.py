@@ -48,6 +48,7 @@ COLUMNS = (*TEXT_COLUMNS[:13], *SIZE_COLUMNS, "group")
 SPLITS = ("train", "val", "test")
 # Pixels; what is more is no picture's side.
 LARGEST_SIDE = 2**31 - 1
+HASHED_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,23 @@ class Manifest:
     def paths(self) -> list[Path]:
         return [self.root / image for image in self.table["image"]]
 
+    def picture(self, row: int) -> Path | bytes:
+        """The file of a painting's picture, or what is in it."""
+        return self.root / str(self.table["image"].iat[row])
+
+    def part(self, table: pd.DataFrame) -> "Manifest":
+        """The same manifest with only some of its rows: `table` still has their index."""
+        return Manifest(self.root, table.reset_index(drop=True))
+
     def fingerprint(self) -> str:
         """Hash of what decides a training: ids, images, labels and groups (not titles or links)."""
         keys = ["source", "object_id", "image", "culture", "sha256", "group"]
-        text = self.table[keys].to_csv(index=False, lineterminator="\n")
-        return hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256()
+        # In parts: the text of millions of rows would take gigabytes.
+        for start in range(0, max(len(self), 1), HASHED_AT_ONCE):
+            part = self.table[keys].iloc[start : start + HASHED_AT_ONCE]
+            digest.update(part.to_csv(index=False, header=start == 0, lineterminator="\n").encode())
+        return digest.hexdigest()
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.data.cache import PixelCache, open_cache
+from artculture.config import Data
+from artculture.data.cache import Pixels, open_cache
 from artculture.data.manifest import Manifest
 from artculture.data.sources import label_order, load_manifest
 from artculture.data.splits import assign_splits, small_cultures
@@ -37,6 +38,13 @@ class DataChoice:
     cache: str
     per_culture: int | None = None
     bad_image_share: float = 1.0
+    cache_gb: float | None = None
+    shuffle_shards: int | None = None
+
+    @classmethod
+    def of(cls, data: Data) -> "DataChoice":
+        """What a config's `data` says."""
+        return cls(**{field.name: getattr(data, field.name) for field in fields(cls)})
 
     @property
     def cache_folder(self) -> Path:
@@ -83,16 +91,16 @@ def select(choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selec
         InputError: no such data, mistakes in it, or cultures too small for three splits.
     """
     whole = load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
-    table = whole.table.drop(index=list(leave_out or {}))
+    table = whole.table.drop(index=list(leave_out)) if leave_out else whole.table
     classes = label_order(table, choice.cultures)
-    table = table[table["culture"].isin(classes)]
+    table = _of_cultures(table, classes)
     table, classes = _without_small(table, classes, choice)
     split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
     _log_missing_cultures(table, split)
     return Selection(
-        Manifest(whole.root, table.reset_index(drop=True)),
+        whole.part(table),
         classes,
-        np.array([classes.index(culture) for culture in table["culture"]], dtype=np.int64),
+        _labels(table, classes),
         split.to_numpy(dtype=np.str_),
         whole,
         table.index.to_numpy(dtype=np.int64),
@@ -114,23 +122,34 @@ def select_for(classes: Sequence[str], choice: DataChoice, leave_out: dict[int, 
         InputError: no such data, mistakes in it, or cultures that the classifier does not know.
     """
     whole = load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
-    table = whole.table.drop(index=list(leave_out or {}))
+    table = whole.table.drop(index=list(leave_out)) if leave_out else whole.table
     if choice.cultures is not None:
         label_order(table, choice.cultures)
-        table = table[table["culture"].isin(choice.cultures)]
+        table = _of_cultures(table, choice.cultures)
     unknown = sorted(set(table["culture"]) - set(classes))
     if unknown:
         known = [name for name in classes if name in set(table["culture"])]
         mend = f"leave them out with data.cultures=[{','.join(known)}]" if known else "give data of its own cultures"
         raise InputError(f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {mend}")
     return Selection(
-        Manifest(whole.root, table.reset_index(drop=True)),
+        whole.part(table),
         tuple(classes),
-        np.array([classes.index(culture) for culture in table["culture"]], dtype=np.int64),
+        _labels(table, classes),
         assign_splits(table, choice.split, choice.fractions, choice.split_seed).to_numpy(dtype=np.str_),
         whole,
         table.index.to_numpy(dtype=np.int64),
     )
+
+
+def _of_cultures(table: pd.DataFrame, cultures: Sequence[str]) -> pd.DataFrame:
+    kept = table["culture"].isin(cultures)
+    # Millions of rows are not copied for nothing.
+    return table if kept.all() else table[kept]
+
+
+def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = pd.Index(classes).get_indexer(pd.Index(table["culture"].astype(str))).astype(np.int64)
+    return labels
 
 
 def _without_small(
@@ -168,7 +187,7 @@ class Paintings:
     """A selection with its pixels."""
 
     selection: Selection
-    cache: PixelCache
+    cache: Pixels
     quarantine: pd.DataFrame
 
 
@@ -194,8 +213,8 @@ def load_paintings(
     """
     choose = select if classes is None else partial(select_for, classes)
     selection = choose(choice)
-    cache = open_cache(selection.whole, choice.cache_folder, shorter_side, interpolation, on_progress)
-    bad = {row: why for row, why in cache.bad.items() if row in set(selection.rows.tolist())}
+    cache = _open_pixels(selection.whole, choice, shorter_side, interpolation, on_progress)
+    bad = {row: cache.bad[row] for row in np.intersect1d(list(cache.bad), selection.rows).astype(int).tolist()}
     images = selection.whole.table["image"]
     quarantine = pd.DataFrame(
         [{"image": images[row], "reason": why} for row, why in bad.items()], columns=["image", "reason"]
@@ -227,6 +246,23 @@ def write_quarantine(quarantine: pd.DataFrame, path: Path) -> None:
     """Store which pictures were left out, and why: `image, reason`."""
     with replacing(path) as temporary:
         quarantine.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _open_pixels(
+    whole: Manifest,
+    choice: DataChoice,
+    shorter_side: int,
+    interpolation: str,
+    on_progress: Callable[[int, int], None] | None,
+) -> Pixels:
+    if choice.name != "shards":
+        return open_cache(whole, choice.cache_folder, shorter_side, interpolation, on_progress)
+    from artculture.data.shards.pixels import open_shards
+
+    assert choice.cache_gb is not None
+    assert choice.shuffle_shards is not None
+    limit = int(choice.cache_gb * 1e9)
+    return open_shards(whole, choice.cache_folder, limit, shorter_side, interpolation, choice.shuffle_shards)
 
 
 def write_split(selection: Selection, path: Path) -> None:

@@ -16,11 +16,12 @@ def load_manifest(
     """The paintings of a data source.
 
     Args:
-        name: `met`, `folder` or `sample`.
-        root: folder of the manifest or of the class folders; unused by `sample`.
+        name: `met`, `folder`, `shards` or `sample`.
+        root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
+            `s3://bucket/paintings`); unused by `sample`.
         per_culture: pictures a culture, for `sample`.
         seed: what the sample's pictures are drawn from.
-        cache: folder under which the sample is drawn.
+        cache: folder under which the sample is drawn, or an index of shards elsewhere kept.
 
     Raises:
         InputError: no such folder, nothing in it, or a manifest with mistakes.
@@ -33,6 +34,11 @@ def load_manifest(
         folder = sample_root(cache, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
         return make_sample(folder, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
     assert root is not None
+    if name == "shards":
+        from artculture.data.shards.index import read_sharded
+
+        assert cache is not None
+        return read_sharded(root, cache)
     folder = Path(root).expanduser()
     if name == "met" and not (folder / "manifest.csv").is_file():
         raise InputError(

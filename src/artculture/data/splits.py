@@ -1,7 +1,10 @@
 """Train, validation and test: which painting goes where, as a pure function of the manifest and a seed."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from artculture.data.manifest import SPLITS
 from artculture.errors import InputError
@@ -29,16 +32,17 @@ def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: i
     if how == "stored":
         return _stored(table)
     rng = np.random.default_rng(seed)
-    ordered = table.sort_values(["source", "object_id"], kind="stable")
     if how == "random":
+        ordered = table[["source", "object_id"]].sort_values(["source", "object_id"], kind="stable")
         return _random(ordered, fractions, rng).reindex(table.index)
-    return _stratified(ordered, fractions, rng).reindex(table.index)
+    return _stratified(table, fractions, rng)
 
 
 def small_cultures(table: pd.DataFrame) -> dict[str, int]:
     """Cultures that can't be in every split, with their number of groups (fewer than three)."""
-    groups = _group_cultures(table).value_counts()
-    return {str(culture): int(n) for culture, n in groups.items() if n < SMALLEST}
+    groups = _groups(table)
+    counts = np.bincount(groups.culture, minlength=len(groups.cultures)).tolist()
+    return {culture: n for culture, n in zip(groups.cultures, counts, strict=True) if 0 < n < SMALLEST}
 
 
 def straddling_groups(table: pd.DataFrame, split: pd.Series) -> int:
@@ -66,40 +70,73 @@ def _held_out(n: int, fractions: list[float]) -> tuple[int, int]:
     return max(1, round(n * fractions[1])), max(1, round(n * fractions[2]))
 
 
-def _group_cultures(table: pd.DataFrame) -> pd.Series:
-    """The culture of each group: its most frequent one (the first by name where two are equal)."""
-    counts = table.groupby(["group", "culture"]).size().reset_index(name="n")
-    first = counts.sort_values(["group", "n", "culture"], ascending=[True, False, True])
-    return first.drop_duplicates("group").set_index("group")["culture"]
+@dataclass(frozen=True)
+class _Groups:
+    """The groups of a table, by name, as numbers: millions of them are no Python objects.
+
+    Attributes:
+        of_row: which group each row is of, int64.
+        sizes: paintings a group, int64.
+        cultures: names, ascending.
+        culture: the number of each group's culture, its most frequent one (the first by name where two are equal).
+    """
+
+    of_row: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    cultures: list[str]
+    culture: NDArray[np.int64]
 
 
-def _stratified(ordered: pd.DataFrame, fractions: list[float], rng: np.random.Generator) -> pd.Series:
-    sizes = ordered.groupby("group", sort=False).size()
-    split_of_group: dict[str, str] = {}
-    for _, names in _group_cultures(ordered).groupby(_group_cultures(ordered), sort=True):
-        groups = list(names.index)
-        if len(groups) < SMALLEST:
-            split_of_group.update(dict.fromkeys(groups, "train"))
-            continue
-        split_of_group.update(_split_culture(groups, sizes, fractions, rng))
-    return ordered["group"].map(split_of_group)
+def _groups(table: pd.DataFrame) -> _Groups:
+    of_row, names = pd.factorize(table["group"], sort=True)
+    labels, cultures = pd.factorize(table["culture"], sort=True)
+    pairs, counts = np.unique(of_row.astype(np.int64) * len(cultures) + labels, return_counts=True)
+    group, culture = np.divmod(pairs, len(cultures))
+    order = np.lexsort((culture, -counts, group))
+    first = order[np.unique(group[order], return_index=True)[1]]
+    sizes = np.bincount(of_row, minlength=len(names)).astype(np.int64)
+    return _Groups(of_row.astype(np.int64), sizes, [str(name) for name in cultures], culture[first])
 
 
-def _split_culture(
-    groups: list[str], sizes: pd.Series, fractions: list[float], rng: np.random.Generator
-) -> dict[str, str]:
+def _stratified(table: pd.DataFrame, fractions: list[float], rng: np.random.Generator) -> pd.Series:
+    groups = _groups(table)
+    split = np.zeros(len(groups.sizes), dtype=np.int8)
+    for culture in range(len(groups.cultures)):
+        members = np.flatnonzero(groups.culture == culture)
+        if len(members) >= SMALLEST:
+            split[members] = _split_culture(groups.sizes[members], fractions, rng)
+    return pd.Series(np.array(SPLITS)[split[groups.of_row]], index=table.index)
+
+
+def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.random.Generator) -> NDArray[np.int8]:
+    """The split of each of a culture's groups, as a number."""
     # Largest groups first, each to the split that lacks most: big albums train, the held-out splits are made of
     # many small groups, which is what an estimate wants.
-    shuffled = [groups[i] for i in rng.permutation(len(groups))]
-    shuffled.sort(key=lambda group: -int(sizes[group]))
-    total = int(sizes[groups].sum())
+    shuffled = rng.permutation(len(sizes))
+    shuffled = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    total = int(sizes.sum())
     val, test = _held_out(total, fractions)
-    lacking = {"train": total - val - test, "val": val, "test": test}
-    placed: dict[str, str] = {}
-    for position, group in enumerate(shuffled):
-        empty = [name for name in SPLITS if name not in placed.values()]
-        last_chance = len(shuffled) - position <= len(empty)
-        split = max(empty if last_chance else SPLITS, key=lambda name: lacking[name])
-        placed[group] = split
-        lacking[split] -= int(sizes[group])
-    return placed
+    lacking = np.array([total - val - test, val, test])
+    split = np.zeros(len(sizes), dtype=np.int8)
+    # The last few may be the last chance of a split that is empty still; all before them go by size alone.
+    free, last = shuffled[: -len(SPLITS)], shuffled[-len(SPLITS) :]
+    for run in np.split(free, np.flatnonzero(np.diff(sizes[free])) + 1):
+        if len(run):
+            split[run] = _shared_out(lacking, int(sizes[run[0]]), len(run))
+            lacking -= np.bincount(split[run], minlength=len(SPLITS)) * sizes[run[0]]
+    placed = set(split[free].tolist())
+    for left, group in zip(range(len(last), 0, -1), last, strict=True):
+        empty = [number for number in range(len(SPLITS)) if number not in placed]
+        among = empty if left <= len(empty) else list(range(len(SPLITS)))
+        split[group] = max(among, key=lambda number: lacking[number])
+        placed.add(int(split[group]))
+        lacking[split[group]] -= sizes[group]
+    return split
+
+
+def _shared_out(lacking: NDArray[np.int64], size: int, count: int) -> NDArray[np.int8]:
+    """Where `count` groups of one size go, one after the other, each to the split that lacks most."""
+    # What a split lacks falls by `size` with each group: taking the largest each time merges three falling rows.
+    levels = lacking[:, None] - size * np.arange(count)
+    numbers = np.repeat(np.arange(len(lacking), dtype=np.int8), count)
+    return numbers[np.argsort(-levels.ravel(), kind="stable")[:count]]

@@ -14,7 +14,7 @@ from artculture.data.images import BadImageError, read_pixels
 from artculture.data.manifest import SPLITS, Manifest, read_manifest
 from artculture.data.sample import sample_root
 from artculture.data.sources import SAMPLE_SIZE, load_manifest
-from artculture.errors import InputError
+from artculture.errors import InputError, WorkError
 from artculture.report.study import StudyRun, read_table
 
 THUMBNAIL = 240  # pixels of the shorter side: sharp on a phone's dense screen, about 15 KB
@@ -90,8 +90,8 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
             cache = Path(data["cache"]).expanduser()
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
-        return load_manifest(data["name"], data["root"])
-    except (InputError, KeyError, TypeError, OSError):
+        return load_manifest(data["name"], data["root"], cache=Path(data["cache"]).expanduser())
+    except (InputError, WorkError, KeyError, TypeError, OSError):
         return None
 
 
@@ -113,7 +113,7 @@ def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mista
         raise InputError(f"{run.directory.predictions} holds probabilities that are none; run the row again")
     wrong = chances.idxmax(axis=1) != "p_" + test["culture"]
     worst = chances[wrong].max(axis=1).sort_values(ascending=False, kind="stable").index[:count]
-    records = _records(manifest)
+    records = _records(manifest, set(test.loc[worst, "object_id"]))
     return [_mistake(test.loc[row], chances.loc[row], records, manifest) for row in worst]
 
 
@@ -128,10 +128,12 @@ def _with_source(table: pd.DataFrame, run: StudyRun) -> pd.DataFrame:
     return numbered[0].merge(numbered[1], how="left", on=[*keys, "_nth"]).drop(columns="_nth")
 
 
-def _records(manifest: Manifest | None) -> dict[tuple[str, str], dict[str, Any]]:
+def _records(manifest: Manifest | None, wanted: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the manifest says of some paintings, and in which `row`."""
     if manifest is None:
         return {}
-    rows = manifest.table.to_dict("records")
+    found = manifest.table[manifest.table["object_id"].isin(wanted)]
+    rows = found.assign(row=found.index).to_dict("records")
     return {(str(row["source"]), str(row["object_id"])): {str(k): v for k, v in row.items()} for row in rows}
 
 
@@ -144,7 +146,6 @@ def _mistake(
     object_id, culture = str(row["object_id"]), str(row["culture"])
     record = records.get((str(row.get("source", "")), object_id), {})
     ranked = chances.sort_values(ascending=False, kind="stable")[:3]
-    image = manifest.root / record["image"] if manifest is not None and record else None
     return Mistake(
         object_id,
         str(record.get("title", "")),
@@ -153,7 +154,7 @@ def _mistake(
         web_address(str(record.get("object_url", ""))),
         Guess(culture, float(chances.get(f"p_{culture}", 0.0))),
         [Guess(str(name).removeprefix("p_"), float(value)) for name, value in ranked.items()],
-        thumbnail(image) if image is not None else None,
+        _thumbnail_of(manifest, record["row"]) if manifest is not None and record else None,
     )
 
 
@@ -165,10 +166,17 @@ def web_address(text: str) -> str:
         return ""
 
 
-def thumbnail(path: Path) -> bytes | None:
+def _thumbnail_of(manifest: Manifest, row: int) -> bytes | None:
+    try:
+        return thumbnail(manifest.picture(row))
+    except WorkError:  # a store that does not answer: the report goes without
+        return None
+
+
+def thumbnail(picture: Path | bytes) -> bytes | None:
     """A small JPEG of a picture; None where it can't be read."""
     try:
-        pixels = read_pixels(path, THUMBNAIL, "bicubic")
+        pixels = read_pixels(picture, THUMBNAIL, "bicubic")
     except (BadImageError, OSError):
         return None
     image = Image.fromarray(pixels)

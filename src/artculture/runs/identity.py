@@ -20,6 +20,7 @@ CIRCUMSTANCES = frozenset(
         "data.root",
         "data.bad_image_share",
         "data.cache",
+        "data.cache_gb",
         "data.num_workers",
         "trainer.accelerator",
         "trainer.devices",
@@ -97,9 +98,9 @@ def variant(values: Values, defaults: Values, choices: dict[str, str], usual: di
 
 
 def data_label(values: Values) -> str:
-    """A short word for the data: `sample`, `met`, or the folder's own name."""
+    """A short word for the data: `sample`, `met`, or the name of the folder of pictures or shards."""
     root = values["data"].get("root")
-    if values["data"]["name"] == "folder" and root:
+    if values["data"]["name"] in ("folder", "shards") and root:
         return Path(root).expanduser().resolve().name
     return str(values["data"]["name"])
 

@@ -126,7 +126,7 @@ def read_owner(folder: Path) -> dict[str, Any]:
     try:
         owner = json.loads(owner_file(folder).read_text())
         return owner if isinstance(owner, dict) and {"host", "pid", "token"} <= owner.keys() else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

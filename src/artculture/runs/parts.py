@@ -51,19 +51,7 @@ def data_choice(config: TrainConfig) -> DataChoice:
 
 
 def choice_of(data: Data) -> DataChoice:
-    return DataChoice(
-        name=data.name,
-        root=data.root,
-        split=data.split,
-        split_seed=data.split_seed,
-        fractions=data.fractions,
-        small_cultures=data.small_cultures,
-        on_bad_image=data.on_bad_image,
-        bad_image_share=data.bad_image_share,
-        cultures=data.cultures,
-        cache=data.cache,
-        per_culture=data.per_culture,
-    )
+    return DataChoice.of(data)
 
 
 def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:

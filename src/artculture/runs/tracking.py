@@ -282,9 +282,8 @@ def _prediction_table(
 
 
 def _thumbnail(wandb: Any, selection: Selection, row: int, side: int) -> Any:
-    path = selection.manifest.root / str(selection.manifest.table.at[row, "image"])
     try:
-        small = Image.fromarray(read_pixels(path, side, "bilinear"))
+        small = Image.fromarray(read_pixels(selection.manifest.picture(row), side, "bilinear"))
     except BadImageError:  # it was there when it was decoded
         return None
     small.thumbnail((2 * side, side))

@@ -1,0 +1,53 @@
+"""`artculture shard`: write paintings as shards, in a folder or an object store, for data=shards."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from artculture.data.shards.config import ShardConfig
+from artculture.hydra_app import quoted, run_app
+
+if TYPE_CHECKING:
+    from artculture.data.shards.place import Place
+    from artculture.data.shards.writing import Written
+
+PATHS = ("shards", "data.root")
+
+
+def run(argv: list[str]) -> int:
+    return run_app("shard", ShardConfig, shard_paintings, quoted(argv, PATHS))
+
+
+def shard_paintings(config: ShardConfig) -> int:
+    # pandas and the store's client wait until the config is known to be right: help and errors answer at once.
+    import os
+
+    from artculture.data.paintings import DataChoice, select
+    from artculture.data.shards.packing import Packing
+    from artculture.data.shards.place import Place
+    from artculture.data.shards.writing import ShardWriter, plan_shards, quarantine
+    from artculture.logs import configure_logging
+    from artculture.progress import shown_progress
+
+    configure_logging()
+    place = Place(config.shards)
+    selection = select(DataChoice.of(config.data))
+    planned = plan_shards(selection, config.pictures, config.seed)
+    packing = Packing(config.shorter_side, config.quality, skip_bad=config.data.on_bad_image == "skip")
+    workers = (os.cpu_count() or 1) if config.workers == "auto" else config.workers
+    with shown_progress("writing shards") as progress:
+        written = ShardWriter(selection, place, packing, verify=config.verify).write(planned, workers, progress)
+    if written.bad:
+        with place.writing("quarantine.csv") as file:
+            quarantine(written.bad).to_csv(file, index=False, lineterminator="\n")
+    _show(written, place)
+    return 0
+
+
+def _show(written: "Written", place: "Place") -> None:
+    kept = f" ({written.kept} were there already)" if written.kept else ""
+    sys.stdout.write(
+        f"{written.pictures} paintings in {written.shards} shards{kept}, {written.size / 1e9:.3g} GB: {place}\n"
+    )
+    if written.bad:
+        sys.stdout.write(f"left out {len(written.bad)} that can't be read: {place}/quarantine.csv\n")
+    sys.stdout.write(f"train on them: artculture train data=shards data.root={place}\n")

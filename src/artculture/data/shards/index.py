@@ -1,0 +1,137 @@
+"""The manifest of a folder of shards: mapped into memory, so that millions of rows cost next to none."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from artculture.data.manifest import COLUMNS, Manifest
+from artculture.data.shards.listing import INDEX, INDEX_SCHEMA, LISTING, Listing, Shard, parse_listing
+from artculture.data.shards.place import Place
+from artculture.errors import InputError
+from artculture.files import replacing
+
+# Few different values a column: kept once, with a number a row.
+REPEATING = ("source", "culture", "medium", "licence", "split")
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """The shards of a folder.
+
+    Attributes:
+        place: where they lie.
+        listing: their names, hashes and lengths.
+        starts: the row of the whole manifest with which each begins, int64, shards + 1.
+    """
+
+    place: Place
+    listing: Listing
+    starts: NDArray[np.int64]
+
+    def shard_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the shard that holds each row of the whole manifest."""
+        return np.searchsorted(self.starts, rows, side="right") - 1
+
+    def shard(self, number: int) -> Shard:
+        return self.listing.shards[number]
+
+
+@dataclass(frozen=True)
+class ShardedManifest(Manifest):
+    """Paintings whose pictures lie in shards.
+
+    Attributes:
+        shards: where the pictures are.
+        rows: where each painting stands among those of all shards, int64.
+    """
+
+    shards: ShardSet
+    rows: NDArray[np.int64]
+
+    def paths(self) -> list[Path]:
+        raise AssertionError("pictures in shards have no files of their own")
+
+    def part(self, table: pd.DataFrame) -> "ShardedManifest":
+        return ShardedManifest(self.root, table.reset_index(drop=True), self.shards, self.rows[table.index.to_numpy()])
+
+    def picture(self, row: int) -> bytes:
+        """What was in a picture's file; of its shard only the part that holds it is read."""
+        at = int(self.rows[row])
+        number = int(self.shards.shard_of(np.array([at]))[0])
+        offset = at - int(self.shards.starts[number])
+
+        def read(file: Any) -> bytes:
+            shard = pq.ParquetFile(file, page_checksum_verification=True)
+            before = 0
+            for group in range(shard.num_row_groups):
+                length = shard.metadata.row_group(group).num_rows
+                if offset < before + length:
+                    column = shard.read_row_group(group, columns=["image.bytes"]).column("image")
+                    return bytes(column[offset - before]["bytes"].as_py())
+                before += length
+            raise AssertionError("the index and the shards hold the same rows")
+
+        return self.shards.place.read(self.shards.shard(number).name, read)
+
+
+def read_sharded(root: str, cache: Path) -> ShardedManifest:
+    """The manifest of a folder of shards.
+
+    Args:
+        root: the folder's path or address.
+        cache: where the index of a folder that is not on this machine is kept.
+
+    Raises:
+        InputError: no shards there, or none that this version reads.
+        ShardError: the store does not answer, or the index is corrupt.
+    """
+    place = Place(root)
+    try:
+        listing = parse_listing(place.read_text(LISTING), f"{place}/{LISTING}")
+    except FileNotFoundError as error:
+        raise InputError(
+            f"no {LISTING} in {place}: `artculture shard data=… shards={place}` writes shards there, and {LISTING} "
+            "when all are whole"
+        ) from error
+    index = _index_file(place, listing, cache)
+    with pa.memory_map(str(index)) as mapped:
+        table = pa.ipc.open_file(mapped).read_all()
+    lengths = [shard.rows for shard in listing.shards]
+    if table.schema != INDEX_SCHEMA or len(table) != sum(lengths):
+        raise InputError(f"{place}/{INDEX} is not the index of {LISTING} beside it: write the shards again")
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    shards = ShardSet(place, listing, starts)
+    return ShardedManifest(index.parent, _frame(table), shards, np.arange(len(table), dtype=np.int64))
+
+
+def _index_file(place: Place, listing: Listing, cache: Path) -> Path:
+    if place.local is not None:
+        with place.fetched(INDEX, listing.index_sha256, place.local) as file:
+            return file
+    kept = cache / "shards" / "index" / f"{listing.index_sha256}.arrow"
+    if kept.is_file():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept.with_suffix(".lock")):
+        if not kept.is_file():
+            with place.fetched(INDEX, listing.index_sha256, kept.parent) as file, replacing(kept) as temporary:
+                file.rename(temporary)
+    return kept
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """The table for pandas: texts stay where they are mapped."""
+    for name in REPEATING:
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].dictionary_encode())
+    text = pd.StringDtype("pyarrow")
+    frame: pd.DataFrame = table.unify_dictionaries().to_pandas(
+        types_mapper=lambda kind: text if pa.types.is_large_string(kind) else None
+    )
+    return frame[[*COLUMNS, "split"]]

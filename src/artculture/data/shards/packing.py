@@ -1,0 +1,144 @@
+"""One shard's file made of its paintings, and the index made of all shards."""
+
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from artculture.data.images import BadImageError, read_pixels, upright_size
+from artculture.data.manifest import SIZE_COLUMNS
+from artculture.data.paintings import Selection
+from artculture.data.shards.listing import INDEX_SCHEMA, TEXTS, Shard, shard_schema
+from artculture.data.shards.place import Place
+from artculture.errors import InputError, WorkError
+
+# So many pictures are in memory at once, and read at once where one of them is asked for.
+ROW_GROUP = 64
+# Rows of the index written at a time.
+INDEX_ROWS = 65_536
+# A picture that decodes small decodes: JPEG then skips most of the arithmetic, not of the reading.
+PROBE = 64
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How pictures are stored.
+
+    Attributes:
+        shorter_side: pixels of the shorter side, saved anew as JPEG; None keeps each file as it is.
+        quality: of those JPEGs, as Pillow counts.
+        skip_bad: leave out pictures that can't be read instead of stopping.
+    """
+
+    shorter_side: int | None
+    quality: int
+    skip_bad: bool
+
+    def facts(self) -> tuple[Any, ...]:
+        return astuple(self)
+
+
+def pack(
+    file: Path, selection: Selection, rows: NDArray[np.int64], packing: Packing, stopped: threading.Event
+) -> dict[str, str]:
+    """Write a shard; returns the pictures that can't be read, with the reason.
+
+    Args:
+        file: to write.
+        selection: the paintings.
+        rows: those that go into this shard, in its order.
+        packing: how pictures are stored.
+        stopped: gives up when set.
+
+    Raises:
+        InputError: a picture can't be read, and is not to be left out.
+    """
+    bad: dict[str, str] = {}
+    schema = shard_schema()
+    options: dict[str, Any] = {"compression": "none", "use_dictionary": list(TEXTS), "write_statistics": False}
+    with pq.ParquetWriter(file, schema, write_page_checksum=True, **options) as writer:
+        for start in range(0, len(rows), ROW_GROUP):
+            if stopped.is_set():
+                raise WorkError("stopped, for another shard could not be written")
+            part = rows[start : start + ROW_GROUP]
+            group = _group(selection, part, packing, bad)
+            if bad and not packing.skip_bad:
+                image, why = next(iter(bad.items()))
+                raise InputError(
+                    f"{image} can't be read ({why}): mend or remove it, or leave such pictures out with "
+                    "data.on_bad_image=skip"
+                )
+            writer.write_table(group)
+    return bad
+
+
+def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad: dict[str, str]) -> pa.Table:
+    manifest = selection.manifest
+    images, sizes, kept = [], [], []
+    for row in rows.tolist():
+        path = str(manifest.table["image"].iat[row])
+        try:
+            picture, size = _packed(manifest.picture(row), packing)
+        except BadImageError as error:
+            bad[path] = str(error)
+            continue
+        images.append({"bytes": picture, "path": path})
+        sizes.append(size)
+        kept.append(row)
+    table = manifest.table.iloc[kept].assign(split=selection.split[kept])
+    height, width = np.array(sizes, dtype=np.int64).reshape(-1, 2).T
+    table = table.assign(height=height, width=width)
+    schema = shard_schema()
+    columns = {"image": pa.array(images, schema.field("image").type)}
+    columns |= {name: pa.array(table[name].astype(str), pa.string()) for name in TEXTS}
+    columns |= {name: pa.array(table[name].to_numpy(), pa.int64()) for name in SIZE_COLUMNS}
+    return pa.table(columns, schema=schema)
+
+
+def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int]]:
+    """A picture's bytes as they are stored, and its height and width."""
+    try:
+        picture = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise InputError(f"a picture can't be read: {error}") from error
+    if packing.shorter_side is None:
+        read_pixels(picture, PROBE, "bilinear")
+        return picture, upright_size(picture)
+    pixels = read_pixels(picture, packing.shorter_side, "bicubic")
+    with io.BytesIO() as out:
+        Image.fromarray(pixels).save(out, "JPEG", quality=packing.quality, subsampling=0)
+        return out.getvalue(), (pixels.shape[0], pixels.shape[1])
+
+
+def index_of(place: Place, shards: list[Shard], file: Path) -> None:
+    """Write the index of some shards from what they themselves say; no picture is read for it."""
+    with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, INDEX_SCHEMA) as writer:
+        for table in _gathered(place, shards):
+            writer.write_table(table.combine_chunks())
+
+
+def _gathered(place: Place, shards: list[Shard]) -> Iterator[pa.Table]:
+    """The shards' rows, many at a time: an index of small pieces is slow to read."""
+    held: list[pa.Table] = []
+    for shard in shards:
+        held.append(place.read(shard.name, _listed))
+        if sum(len(table) for table in held) >= INDEX_ROWS:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _listed(file: Any) -> pa.Table:
+    columns = ["image.path", *TEXTS, *SIZE_COLUMNS]
+    table = pq.ParquetFile(file, page_checksum_verification=True).read(columns=columns)
+    image = table.column("image").combine_chunks().field("path")
+    return table.drop_columns("image").append_column("image", image).select(INDEX_SCHEMA.names).cast(INDEX_SCHEMA)

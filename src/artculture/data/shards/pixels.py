@@ -1,0 +1,242 @@
+"""Decoded pixels of shards: fetched when needed, decoded once, kept in a folder that stays below a limit."""
+
+import logging
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from artculture.data.cache import PixelCache, build, opened
+from artculture.data.images import resized_shapes
+from artculture.data.manifest import SIZE_COLUMNS, Manifest
+from artculture.data.partial_cache import CACHE_VERSION
+from artculture.data.shards.index import ShardedManifest
+from artculture.data.shards.place import ShardError
+from artculture.errors import InputError, WorkError, reason_of
+from artculture.files import remove_leftovers
+
+log = logging.getLogger(__name__)
+
+READ_AT_ONCE = 64  # pictures
+RESERVED = "reserved"
+
+
+class ShardPixels:
+    """The pixels of all paintings of a folder of shards (see `artculture.data.cache.Pixels`).
+
+    Processes of one machine share the folder: a shard is fetched and decoded by one of them. A shard that another
+    process clears away stays readable for whoever has it open.
+
+    Args:
+        manifest: of all shards.
+        folder: where decoded shards lie.
+        limit: bytes that the folder may hold.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
+        window: shards that are read together; twice as many must fit below the limit.
+
+    Raises:
+        InputError: the limit is too low.
+    """
+
+    bad: dict[int, str]
+
+    def __init__(
+        self,
+        manifest: ShardedManifest,
+        folder: Path,
+        limit: int,
+        shorter_side: int,
+        interpolation: str,
+        window: int,
+    ) -> None:
+        self.shards, self.folder, self.limit = manifest.shards, folder, limit
+        self.shorter_side, self.interpolation, self.window = shorter_side, interpolation, window
+        # What could not be read was left out when the shards were written.
+        self.bad = {}
+        self.key = f"{manifest.shards.listing.index_sha256[:16]}-{self._suffix}"
+        self.sizes = _decoded_sizes(manifest, shorter_side)
+        self._check_limit()
+        self._open: OrderedDict[int, PixelCache] = OrderedDict()
+        self._ahead: tuple[int, ThreadPoolExecutor] | None = None
+        self._asked: tuple[int, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # For loader processes that are not forked: each opens its own maps and threads.
+        return {**self.__dict__, "_open": OrderedDict(), "_ahead": None, "_asked": ()}
+
+    @property
+    def _suffix(self) -> str:
+        return f"{self.shorter_side}-{self.interpolation}-v{CACHE_VERSION}"
+
+    def _check_limit(self) -> None:
+        # This window's shards and the next one's, which are fetched meanwhile.
+        largest = np.sort(self.sizes)[-2 * self.window :]
+        needed = int(largest.sum())
+        if needed > self.limit:
+            raise InputError(
+                f"data.cache_gb={self.limit / 1e9:g} is too little: {len(largest)} decoded shards must be at hand, "
+                f"and they take {needed / 1e9:.3g}; raise it, lower data.shuffle_shards (now {self.window}), or write "
+                "shards of fewer pictures"
+            )
+
+    def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        numbers = self.shards.shard_of(rows)
+        shapes = np.empty((len(rows), 2), dtype=np.int64)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            shapes[here] = self.opened(number).shapes[rows[here] - self.shards.starts[number]]
+        return shapes
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        number = int(np.searchsorted(self.shards.starts, row, side="right")) - 1
+        return self.opened(number).image(row - int(self.shards.starts[number]))
+
+    def opened(self, number: int) -> PixelCache:
+        """A shard's pixels, fetched and decoded first where they are not at hand.
+
+        Raises:
+            ShardError: the shard can't be had, or is not what it was.
+        """
+        if number not in self._open:
+            self._open[number] = self._at_hand(number)
+            # A batch may reach over the border of two windows.
+            while len(self._open) > 2 * self.window:
+                self._open.popitem(last=False)
+        self._open.move_to_end(number)
+        return self._open[number]
+
+    def _at_hand(self, number: int) -> PixelCache:
+        target = self._target(number)
+        for _ in range(3):
+            self._build(number)
+            pixels = opened(target, self.shards.shard(number).rows)
+            if pixels is None:
+                # Another process has just cleared it away, or it was spoilt.
+                self._cleared(target)
+                continue
+            with suppress(FileNotFoundError):
+                os.utime(target)
+            if pixels.bad:
+                row, why = next(iter(pixels.bad.items()))
+                raise ShardError(
+                    f"picture {row} of {self.shards.shard(number).name} of {self.shards.place} can't be read ({why}), "
+                    "though it could when the shard was written: write it again with this version's Pillow"
+                )
+            return pixels
+        raise WorkError(
+            f"decoded shards vanish from {self.folder} faster than they are read: is another program clearing it, or "
+            "do several trainings share it? Raise data.cache_gb, or give each its own data.cache"
+        )
+
+    def _target(self, number: int) -> Path:
+        return self.folder / f"{self.shards.shard(number).sha256[:24]}-{self._suffix}"
+
+    def _build(self, number: int, wait: float = -1) -> None:
+        target = self._target(number)
+        if (target / "index.json").is_file():
+            return
+        locks = self.folder / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / target.name, timeout=wait):
+            if (target / "index.json").is_file():
+                return
+            self._make_room(int(self.sizes[number]), target)
+            shard = self.shards.shard(number)
+            with self.shards.place.fetched(shard.name, shard.sha256, self.folder) as file:
+                build(pictures_of(file), shard.rows, target, self.shorter_side, self.interpolation)
+            (target / RESERVED).unlink(missing_ok=True)
+
+    def _make_room(self, needed: int, target: Path) -> None:
+        """Clear away the shards that were opened longest ago until `needed` bytes more stay below the limit."""
+        with FileLock(self.folder / ".locks" / "room"):
+            remove_leftovers(self.folder)
+            found = []
+            for folder in self.folder.glob("[!.]*-*-*-v*"):
+                with suppress(FileNotFoundError, ValueError):
+                    if folder != target:
+                        found.append((folder.stat().st_mtime_ns, _held(folder), folder))
+            held = sum(size for _, size, _ in found)
+            for _, size, folder in sorted(found):
+                if held + needed <= self.limit:
+                    break
+                if self._cleared(folder):
+                    held -= size
+            # Whoever makes room meanwhile counts what is still to be decoded here.
+            target.mkdir(exist_ok=True)
+            (target / RESERVED).write_text(str(needed))
+
+    def _cleared(self, folder: Path) -> bool:
+        try:
+            with FileLock(self.folder / ".locks" / folder.name, timeout=0):
+                # The index first: without it nobody takes what is left for a whole shard.
+                (folder / "index.json").unlink(missing_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)
+                return True
+        except Timeout:
+            return False  # being decoded just now
+
+    def fetch_ahead(self, numbers: list[int]) -> None:
+        """Have shards fetched and decoded in the background; what goes wrong there is told when they are read."""
+        asked = tuple(numbers)
+        if not asked or asked == self._asked:
+            return
+        self._asked = asked
+        if self._ahead is None or self._ahead[0] != os.getpid():
+            # Threads do not live through a fork.
+            self._ahead = os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="shards")
+        for number in asked:
+            self._ahead[1].submit(self._quietly, number)
+
+    def _quietly(self, number: int) -> None:
+        try:
+            self._build(number, wait=0)
+        except Timeout:
+            pass  # another process has it in hand
+        except Exception as error:
+            log.debug("not fetched ahead: %s", reason_of(error))
+
+
+def _held(folder: Path) -> int:
+    """Bytes that a decoded shard takes, or will take once it is whole."""
+    reserved = folder / RESERVED
+    present = sum(file.stat().st_size for file in folder.iterdir())
+    return max(present, int(reserved.read_text())) if reserved.is_file() else present
+
+
+def open_shards(
+    manifest: Manifest, cache: Path, limit: int, shorter_side: int, interpolation: str, window: int
+) -> ShardPixels:
+    """The pixels of a manifest whose pictures lie in shards, kept under `cache` (see `ShardPixels`)."""
+    assert isinstance(manifest, ShardedManifest)
+    folder = cache / "shards" / "pixels"
+    return ShardPixels(manifest, folder, limit, shorter_side, interpolation, window)
+
+
+def pictures_of(shard: Path) -> Iterator[bytes]:
+    """What was in the files of a shard's pictures, in order."""
+    with pq.ParquetFile(shard) as file:
+        for batch in file.iter_batches(READ_AT_ONCE, columns=["image.bytes"]):
+            for value in batch.column("image").field("bytes"):
+                yield value.as_py()
+
+
+def _decoded_sizes(manifest: ShardedManifest, shorter_side: int) -> NDArray[np.int64]:
+    """About how many bytes each shard's pixels take, int64."""
+    starts = manifest.shards.starts
+    sizes = np.zeros(len(starts) - 1, dtype=np.int64)
+    width, height = (manifest.table[name].to_numpy() for name in SIZE_COLUMNS)
+    for number, (start, end) in enumerate(pairwise(starts.tolist())):
+        shapes = np.column_stack([height[start:end], width[start:end]])
+        sizes[number] = 3 * resized_shapes(shapes, shorter_side).prod(axis=1).sum()
+    return sizes

@@ -1,0 +1,211 @@
+"""Writes a selection of paintings as shards: each file whole or absent, the list of them last."""
+
+import hashlib
+import json
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from artculture.data.manifest import SPLITS
+from artculture.data.paintings import Selection
+from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shard, parse_listing
+from artculture.data.shards.packing import Packing, index_of, pack
+from artculture.data.shards.place import Place
+from artculture.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# Notes on finished shards, until all are: a later start goes on from them.
+JOURNAL = "_writing"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A shard to be written: its name, the rows of the selection that go into it, and what they are made from."""
+
+    name: str
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was done: shards in all, those that were there already, pictures, bytes, and the unreadable ones."""
+
+    shards: int
+    kept: int
+    pictures: int
+    size: int
+    bad: dict[str, str]
+
+
+def plan_shards(selection: Selection, pictures: int, seed: int) -> list[Planned]:
+    """Which paintings go into which shard: one split a shard, in random order, so that each is a fair mixture.
+
+    Args:
+        selection: the paintings, with their split.
+        pictures: at most so many a shard.
+        seed: of the order.
+    """
+    planned = []
+    for number, split in enumerate(SPLITS):
+        members = np.random.default_rng([seed, number]).permutation(selection.members(split))
+        count = math.ceil(len(members) / pictures)
+        names = [f"{split}-{part:05d}-of-{count:05d}.parquet" for part in range(count)]
+        parts = np.array_split(members, count) if count else []
+        planned += [Planned(name, rows) for name, rows in zip(names, parts, strict=True)]
+    return planned
+
+
+class ShardWriter:
+    """Writes the planned shards of a selection to a place, several at a time.
+
+    Args:
+        selection: the paintings.
+        place: where they go.
+        packing: how a picture is stored.
+        verify: read each shard back, those of an earlier start too, and compare its hash.
+    """
+
+    def __init__(self, selection: Selection, place: Place, packing: Packing, *, verify: bool) -> None:
+        self.selection, self.place, self.packing, self.verify = selection, place, packing, verify
+        self.stopped = threading.Event()
+
+    def write(self, planned: list[Planned], workers: int, on_progress: Progress) -> Written:
+        """Write what is not there yet, then the index and the list.
+
+        Raises:
+            InputError: other shards lie there, or a picture is missing or (unless left out) can't be read.
+            ShardError: the store does not answer, or does not keep what is written.
+        """
+        before = self._listing()
+        known = {shard.name: shard for shard in before.shards} if before else self._journal({p.name for p in planned})
+        if before is not None:
+            self._check_same(planned, known)
+        done: dict[str, Shard] = {}
+        kept = pictures = 0
+        total = sum(len(plan.rows) for plan in planned)
+        for plan, shard, was_there in self._in_parallel(planned, known, workers):
+            done[plan.name] = shard
+            kept += was_there
+            pictures += len(plan.rows)
+            on_progress(pictures, total)
+        shards = [done[plan.name] for plan in planned]
+        self._finish(shards, before)
+        bad = {image: why for shard in shards for image, why in shard.bad.items()}
+        return Written(len(shards), kept, total - len(bad), sum(shard.size for shard in shards), bad)
+
+    def _listing(self) -> Listing | None:
+        try:
+            return parse_listing(self.place.read_text(LISTING), f"{self.place}/{LISTING}")
+        except FileNotFoundError:
+            return None
+
+    def _journal(self, names: set[str]) -> dict[str, Shard]:
+        found = {}
+        for name in self.place.names(JOURNAL):
+            # A note of another plan or cut short is no note: the shard is written again.
+            with suppress(ValidationError, FileNotFoundError):
+                shard = Shard.model_validate_json(self.place.read_text(f"{JOURNAL}/{name}"))
+                found[shard.name] = shard
+        for stale in set(found) - names:
+            self.place.remove(stale)
+            self.place.remove(f"{JOURNAL}/{stale}.json")
+        return found
+
+    def _check_same(self, planned: list[Planned], known: dict[str, Shard]) -> None:
+        others = sum(1 for plan in planned if plan.name not in known or known[plan.name].key != self._key(plan))
+        if others or len(planned) != len(known):
+            raise InputError(
+                f"{self.place} holds shards of other paintings or choices ({others} of {len(planned)} would differ): "
+                "name another folder, or delete that one first"
+            )
+
+    def _key(self, plan: Planned) -> str:
+        """Names what a shard is made from: its rows, the files' sizes and times, and the packing."""
+        manifest = self.selection.manifest
+        rows = manifest.table.iloc[plan.rows].assign(split=self.selection.split[plan.rows])
+        facts = [json.dumps([FORMAT, *self.packing.facts()]), rows.to_csv(index=False)]
+        for row in plan.rows.tolist():
+            source = manifest.picture(row)
+            if isinstance(source, Path):
+                try:
+                    stat = source.stat()
+                except OSError as error:
+                    raise InputError(
+                        f"the manifest lists {source}, but there is no such file: put it back or take its row out"
+                    ) from error
+                facts.append(f"{stat.st_size} {stat.st_mtime_ns}")
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
+
+    def _in_parallel(
+        self, planned: list[Planned], known: dict[str, Shard], workers: int
+    ) -> Iterator[tuple[Planned, Shard, bool]]:
+        waiting = iter(planned)
+        with ThreadPoolExecutor(workers) as pool:
+            running: dict[Future[tuple[Shard, bool]], Planned] = {}
+            try:
+                while True:
+                    # No more in hand than there are workers: millions of paintings are many shards.
+                    for plan in islice(waiting, workers - len(running)):
+                        running[pool.submit(self._one, plan, known.get(plan.name))] = plan
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        yield running.pop(future), *future.result()
+            finally:
+                self.stopped.set()
+
+    def _one(self, plan: Planned, known: Shard | None) -> tuple[Shard, bool]:
+        key = self._key(plan)
+        if known is not None and known.key == key and self._lies_there(known):
+            return known, True
+        with self.place.writing(plan.name) as file:
+            bad = pack(file, self.selection, plan.rows, self.packing, self.stopped)
+            with file.open("rb") as written:
+                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+            shard = Shard(
+                name=plan.name,
+                sha256=sha256,
+                size=file.stat().st_size,
+                rows=len(plan.rows) - len(bad),
+                key=key,
+                bad=bad,
+            )
+        if self.verify:
+            self.place.check(shard.name, sha256)
+        self.place.write_text(f"{JOURNAL}/{plan.name}.json", shard.model_dump_json())
+        return shard, False
+
+    def _lies_there(self, shard: Shard) -> bool:
+        if self.verify:
+            return self.place.sha256(shard.name) == shard.sha256
+        return self.place.size(shard.name) == shard.size
+
+    def _finish(self, shards: list[Shard], before: Listing | None) -> None:
+        if before is None or before.shards != shards or self.place.sha256(INDEX) != before.index_sha256:
+            with self.place.writing(INDEX) as file:
+                index_of(self.place, shards, file)
+                with file.open("rb") as written:
+                    sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+            self.place.check(INDEX, sha256)
+            listing = Listing(format=FORMAT, index_sha256=sha256, shards=shards)
+            self.place.write_text(LISTING, listing.model_dump_json(indent=1) + "\n")
+        self.place.remove(JOURNAL)
+
+
+def quarantine(bad: dict[str, str]) -> pd.DataFrame:
+    """The pictures that were left out: `image, reason`."""
+    return pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
