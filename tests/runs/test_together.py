@@ -33,7 +33,8 @@ def launch(pictures, monkeypatch):
     yield command
     for process in begun:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stderr.close()
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def make_trainer(
     recorder: Recorder,
     accelerator: str,
     interruption: Interruption,
-    lease: Lease | None,
+    lease: Lease | None = None,
     world: World = ALONE,
 ) -> L.Trainer:
     """The trainer of a run.
