@@ -125,7 +125,9 @@ def test_an_interrupted_plan_leaves_nothing_to_another(write, tmp_path):
 
 def test_a_bad_picture_is_an_error(write, gallery, tmp_path):
     (gallery / "calm" / "3.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"calm/3.png can't be read \(not a picture\).*on_bad_image=skip"):
+    with pytest.raises(
+        InputError, match=r"calm/3.png can't be read \(not a picture of a kind that can be read\).*on_bad_image=skip"
+    ):
         write()
     assert not (tmp_path / "shards" / "shards.json").exists()
 
@@ -134,7 +136,7 @@ def test_a_bad_picture_is_left_out_where_asked(write, gallery, tmp_path):
     (gallery / "calm" / "3.png").write_bytes(b"no picture")
     for _ in range(2):
         written = write(on_bad_image="skip")
-        assert (written.pictures, written.bad) == (19, {"calm/3.png": "not a picture"})
+        assert (written.pictures, written.bad) == (19, {"calm/3.png": "not a picture of a kind that can be read"})
     table = read_sharded(str(tmp_path / "shards"), tmp_path).table
     assert "calm/3.png" not in set(table["image"])
     assert len(table) == 19
