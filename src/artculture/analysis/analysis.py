@@ -17,7 +17,7 @@ from artculture.analysis.subject import Featurised, Subject
 from artculture.errors import InputError
 from artculture.files import read_json
 from artculture.progress import Progress
-from artculture.runs import tracking
+from artculture.runs import tracked_media, tracking
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import tracker_id
 from artculture.runs.result import git_commit, versions
@@ -124,6 +124,6 @@ def log_findings(run: RunDirectory, index: Path) -> None:
     )
     opened = tracking.open_page(page, run, {}, offline=logger["name"] == "wandb_offline")
     try:
-        tracking.log_figures(opened, index.parent, read_json(index)["findings"])
+        tracked_media.log_figures(opened, index.parent, read_json(index)["findings"])
     finally:
         tracking.close_page(opened, 0)

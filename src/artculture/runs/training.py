@@ -22,7 +22,7 @@ from artculture.models.checkpoint import check_classes, read_checkpoint, store_t
 from artculture.models.classifier import CultureClassifier
 from artculture.models.weights import check_weights
 from artculture.ranks.world import ALONE, World
-from artculture.runs import frozen, hardware, resume, tracking
+from artculture.runs import frozen, hardware, resume, tracked_media, tracking
 from artculture.runs.calibration import calibration_part
 from artculture.runs.callbacks import Recorder
 from artculture.runs.checkpoints import whole_checkpoint
@@ -32,8 +32,9 @@ from artculture.runs.identity import data_label, tracker_id
 from artculture.runs.interruption import Interruption, listening
 from artculture.runs.lease import Lease
 from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.runs.provenance import cost_part, identity_part
 from artculture.runs.records import State
-from artculture.runs.result import accuracy_part, git_commit, prediction_table, versions
+from artculture.runs.result import accuracy_part, prediction_table
 
 log = logging.getLogger(__name__)
 
@@ -210,17 +211,17 @@ def _train(
     calibration = calibration_part(predictions, selection.classes)
     store_temperature(directory.best, calibration["temperature"])
     result = {
-        **_identity_part(config, directory, variant, module),
+        **identity_part(config, directory, variant, module),
         **accuracy_part(predictions, selection),
         **calibration,
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
-        **_cost_part(trainer, module, recorder, accelerator, world.size),
+        **cost_part(trainer, module, recorder, accelerator, world.size),
     }
     if work.page is not None:
         test = predictions[predictions["split"] == "test"]
         with tracking.quietly("take the result"):
-            tracking.log_result(work.page, selection, test, result, config.logger.thumbnails)
+            tracked_media.log_result(work.page, selection, test, result, config.logger.thumbnails)
     write_json(directory.result, result)
     return result
 
@@ -288,45 +289,3 @@ def _predict_best(
     if not np.array_equal(rows[order], np.sort(expected)):
         raise RuntimeError(f"{len(rows)} predictions for {len(expected)} paintings of {' and '.join(splits)}")
     return expected, probabilities[order][np.argsort(np.argsort(expected))]
-
-
-def _identity_part(
-    config: TrainConfig, directory: RunDirectory, variant: list[str], module: CultureClassifier
-) -> dict[str, Any]:
-    return {
-        "run": directory.path.name,
-        "study": config.study.name,
-        "architecture": config.architecture.name,
-        "scheduler": config.scheduler.name,
-        "method": config.method.name,
-        "variant": " ".join(variant),
-        "seed": config.seed,
-        "data": data_label(plain(config)),
-        "weights": module.start.label,
-        "imagenet": module.start.imagenet,
-    }
-
-
-def _cost_part(
-    trainer: L.Trainer, module: CultureClassifier, recorder: Recorder, accelerator: str, devices: int
-) -> dict[str, Any]:
-    parameters = list(module.network.parameters())
-    device = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
-    best = trainer.checkpoint_callbacks[0]
-    score = getattr(best, "best_model_score", None)
-    return {
-        "epochs": recorder.epochs,
-        "best_score": None if score is None else float(score),
-        "seconds": round(recorder.seconds, 2),
-        "images_per_second": round(recorder.train_images / max(recorder.train_seconds, 1e-9), 2),
-        "parameters": sum(p.numel() for p in parameters),
-        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
-        "precision": str(trainer.precision),
-        # Smaller than the batch where it did not fit into memory.
-        "pictures_at_once": module.parts.largest,
-        "image_size": module.preprocessing.image_size,
-        "device": hardware.device_label(device, devices),
-        "peak_memory": hardware.peak_memory(accelerator),
-        "versions": versions(),
-        "git_commit": git_commit(),
-    }
