@@ -116,6 +116,7 @@ def history_of(page: Path) -> list[dict[str, Any]]:
     return [record["history"]["item"] for record in records if record["type"] == "history"]
 
 
+@pytest.mark.slow
 def test_a_server_that_resets_midway_stops_nothing(pictures, only_run, tmp_path, read_json):
     typed = ["data=folder", f"data.root={pictures}", "data.image_size=32", "trainer.max_epochs=4", *STUB]
     with serving() as server:

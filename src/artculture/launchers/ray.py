@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -39,15 +40,20 @@ PASSED_ON = (
 )
 
 
-@dataclass(frozen=True)
+CANCEL_AGAIN_SECONDS = 3.0
+
+
+@dataclass
 class RayRow:
     """A task of the cluster.
 
     Attributes:
         task: the reference to what it will return.
+        told_at: when it was last told to stop, by the monotonic clock; None: never.
     """
 
     task: Any
+    told_at: float | None = None
 
     @property
     def place(self) -> str:
@@ -56,6 +62,9 @@ class RayRow:
     def ending(self) -> Ending | None:
         ready, _ = ray.wait([self.task], timeout=0)
         if not ready:
+            # To cancel is a wish: it can reach a worker between two of its states and be lost.
+            if self.told_at is not None and time.monotonic() - self.told_at > CANCEL_AGAIN_SECONDS:
+                self.stop()
             return None
         try:
             return Ending(int(ray.get(self.task)))
@@ -67,6 +76,7 @@ class RayRow:
             return Ending(None, f"{type(error).__name__}: {reason_of(error)}")
 
     def stop(self) -> None:
+        self.told_at = time.monotonic()
         ray.cancel(self.task)
 
     def kill(self) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from contextlib import suppress
 
 from artculture.launchers.process import RowCommand
 
@@ -12,15 +13,22 @@ def run_row(command: RowCommand) -> int:
     """In a Ray worker: run a row to its end, return its exit code."""
     child = command.start()
     try:
-        # Ray cancels by an exception that a blocking wait would not hear.
-        while (code := child.poll()) is None:
-            time.sleep(POLL_SECONDS)
-        return code
+        return _wait(child)
     finally:
         _end(child)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    # Ray cancels by an exception that a blocking wait would not hear.
+    while (code := child.poll()) is None:
+        time.sleep(POLL_SECONDS)
+    return code
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         child.terminate()
-        child.wait()
+    while child.poll() is None:
+        # A cancel may come twice, and the row is to save in peace.
+        with suppress(KeyboardInterrupt):
+            _wait(child)
