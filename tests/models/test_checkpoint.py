@@ -77,6 +77,18 @@ def test_no_file(tmp_path):
         read_checkpoint(tmp_path / "a.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [("s/resnet-step", "did you mean `.*s/resnet50-step`"), ("s", "give one of its runs, .*s/alexnet-step, ")],
+)
+def test_runs_that_may_have_been_meant_are_named(tmp_path, asked, says):
+    for run in ("alexnet-step", "resnet50-step"):
+        (tmp_path / "s" / run / "checkpoints").mkdir(parents=True)
+        (tmp_path / "s" / run / "checkpoints" / "best.ckpt").touch()
+    with pytest.raises(InputError, match=says):
+        read_checkpoint(tmp_path / asked / "checkpoints" / "best.ckpt")
+
+
 def test_code_in_a_checkpoint_is_never_run(tmp_path):
     torch.save({"artculture": Burglar(tmp_path / "loot")}, tmp_path / "a.ckpt")
     with pytest.raises(InputError, match="can't be read safely"):

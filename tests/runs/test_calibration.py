@@ -88,6 +88,14 @@ def test_a_result_s_part_fits_on_validation_alone(drawn):
     assert part["test_ece_calibrated"] < part["test_ece"]
 
 
+@pytest.mark.parametrize(("paintings", "fitted"), [(49, False), (50, True)])
+def test_few_paintings_set_no_temperature(drawn, paintings, fitted):
+    logits, labels = (part[:paintings] for part in drawn)
+    chances = pd.DataFrame(softmax(logits, axis=1), columns=["p_a", "p_b", "p_c", "p_d"])
+    table = chances.assign(culture=[("a", "b", "c", "d")[label] for label in labels], split="val")
+    assert (calibration_part(table, ("a", "b", "c", "d"))["temperature"] != 1.0) == fitted
+
+
 def test_a_run_ends_with_its_temperature(train, only_run, read_json):
     assert train("data.fractions=[0.4,0.3,0.3]") == 0
     result = read_json(only_run() / "result.json")

@@ -181,7 +181,7 @@ def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypa
 
         processes = run_all(rows, on_change=ask, interruption=interruption)
     assert [(p.state, p.error) for p in processes] == [
-        ("interrupted", "by SIGTERM"),
+        ("interrupted", "SIGINT, saved"),
         ("skipped", "not started: SIGINT"),
     ]
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def test_a_finished_run_is_skipped(train, only_run, capsys):
     before = (only_run() / "result.json").stat().st_mtime_ns
     assert train() == 0
     assert (only_run() / "result.json").stat().st_mtime_ns == before
+
+
+def test_a_finished_run_on_other_pictures_is_not_taken_for_this_one(train, pictures, capsys):
+    assert train() == 0
+    shutil.copy(pictures / "red" / "1.png", pictures / "red" / "one more.png")
+    capsys.readouterr()
+    assert train() == 2
+    assert "the data changed since outputs/" in capsys.readouterr().err
+    shutil.rmtree(pictures)
+    assert train() == 0  # gone pictures speak against nothing
 
 
 def test_never_starts_over(train, only_run):

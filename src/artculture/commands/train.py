@@ -15,7 +15,7 @@ def train(config: TrainConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from artculture.launchers.process import HELD_ELSEWHERE, ROW_OF_STUDY, end_with_study
-    from artculture.logs import configure_logging, only_failures
+    from artculture.logs import configure_logging, only_failures, quiet_libraries
     from artculture.ranks.place import RANK_OF, find_place
     from artculture.ranks.processes import end_with_first, started
     from artculture.runs import hardware
@@ -34,6 +34,7 @@ def train(config: TrainConfig) -> int:
         return launch([planned_row(config, path, HydraConfig.get().overrides.task)])
     if config.plan:
         return show_plan([planned_row(config, path)], at_once=1)
+    hardware.check_gpu(config.trainer.accelerator)
     place = find_place(config)
     if not place.takes_part:
         return 0
@@ -45,6 +46,7 @@ def train(config: TrainConfig) -> int:
                 from artculture.ranks.world import joined
                 from artculture.runs.training import train_run
 
+            quiet_libraries()
             with joined(place, hardware.real_accelerator(config.trainer.accelerator), processes) as world:
                 # A study has other rows to go on with; alone it is worth a wait.
                 train_run(config, RunDirectory(path), variant, 0.0 if of_study else None, world)

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 from artculture.config import TrainConfig
-from artculture.errors import InputError
 from artculture.launchers.process import row_command
 from artculture.launchers.protocol import Ending, StartedRow
 from artculture.ranks.place import find_place
@@ -27,8 +26,7 @@ def slots(config: TrainConfig) -> list[str | None]:
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
     if len(gpus) > 1 and (devices := find_place(config).size) > 1:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
-    if config.trainer.accelerator == "gpu" and not gpus:
-        raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
+    hardware.check_gpu(config.trainer.accelerator)
     parallel = config.launcher.parallel
     count = (len(gpus) or 1) if parallel == "auto" else parallel
     return [gpus[i % len(gpus)] if gpus else None for i in range(count)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from artculture.errors import InputError, reason_of
+from artculture.errors import InputError, choices_hint, reason_of
 from artculture.files import replacing
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.safe_loading import check_sums, load_safely
@@ -20,7 +20,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: no such file, not whole, not safe (`UnsafeError`), or not written by artculture.
     """
     if not path.is_file():
-        raise InputError(f"no checkpoint at {path}")
+        raise InputError(f"no checkpoint at {path}{_others(path)}")
     content = load_safely(path, "can't be read safely as a checkpoint")
     check_sums(path)
     ours = content.get("artculture") if isinstance(content, dict) else None
@@ -30,6 +30,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} has format {ours.get('format')}, this version reads {CHECKPOINT_FORMAT}")
     checked: dict[str, Any] = content
     return checked
+
+
+def _others(path: Path) -> str:
+    """What may have been meant: of a run or a study that has other runs beside it, or in it."""
+    run = path.parent.parent if path.parent.name == "checkpoints" else path
+    if inside := _runs_of(run):
+        return f": give one of its runs, {', '.join(inside[:6])}{' …' if len(inside) > 6 else ''}"
+    beside = _runs_of(run.parent)
+    return f": {choices_hint(str(run), beside)}" if beside else ""
+
+
+def _runs_of(study: Path) -> list[str]:
+    return sorted(str(best.parents[1]) for best in study.glob("*/checkpoints/best.ckpt"))
 
 
 def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -> None:

@@ -33,7 +33,9 @@ def load_safely(path: Path, what: str) -> Any:
                 f"{path} {what}: it asks for code to be run, as no file of tensors does. Nothing of it was run; "
                 "remove it, and ask where it came from"
             ) from error
-        raise InputError(f"{path} {what}: {reason_of(error)}") from error
+        # What torch says of bytes that are no pickle is advice to read them unsafely.
+        reason = "it is no file of tensors" if isinstance(error, pickle.UnpicklingError) else reason_of(error)
+        raise InputError(f"{path} {what}: {reason}") from error
 
 
 def _is_damaged(path: Path) -> bool:

@@ -10,6 +10,8 @@ from scipy.special import logsumexp
 from artculture.runs.scores import SMALLEST_PROBABILITY
 
 BINS = 15
+# Of fewer validation paintings a temperature learns the chance of the draw, and makes confidence worse.
+FEWEST = 50
 # Logarithms of the coldest and the hottest temperature looked at; real networks lie between 0.5 and 5.
 LOG_BOUNDS = (-5.0, 5.0)
 
@@ -85,6 +87,8 @@ def bins_of(confidences: NDArray[np.float64], bins: int = BINS) -> NDArray[np.in
 def calibration_part(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
     """A result's calibration: `temperature` from the validation split, the test split's ECE without and with it.
 
+    With fewer than `FEWEST` validation paintings the temperature stays 1: probabilities are the network's own.
+
     Args:
         predictions: as `result.prediction_table` makes it.
         classes: names in label order.
@@ -98,7 +102,7 @@ def calibration_part(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dic
         return np.asarray(part[columns], dtype=np.float64), labels
 
     (val, val_labels), (test, test_labels) = of("val"), of("test")
-    temperature = fit_temperature(_logs(val), val_labels)
+    temperature = fit_temperature(_logs(val), val_labels) if len(val) >= FEWEST else 1.0
     if len(test) == 0:  # left alone (trainer.evaluate_test=false)
         return {"temperature": temperature}
     return {

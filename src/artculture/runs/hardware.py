@@ -47,6 +47,16 @@ def best_precision(accelerator: str) -> str:
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
 
 
+def check_gpu(accelerator: str) -> None:
+    """See whether there is a GPU where one is asked for.
+
+    Raises:
+        InputError: there is none.
+    """
+    if accelerator == "gpu" and not visible_gpus():
+        raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
+
+
 def real_accelerator(choice: str) -> str:
     """`cpu` or `gpu` for the choice `auto`, `cpu` or `gpu`."""
     if choice != "auto":

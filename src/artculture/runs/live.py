@@ -12,6 +12,7 @@ from artculture.runs.rows import RowProcess
 
 STYLES = {
     "running": "bold cyan",
+    "stopping": "yellow",
     "finished": "green",
     "failed": "bold red",
     "pruned": "dim",
@@ -40,6 +41,7 @@ class StudyView:
         self.console, self.title, self.rows = console, title, rows
         self.began = time.monotonic()
         self._said: dict[int, str] = {}
+        self._lines: dict[int, str] = {}
         self._said_at = self.began
         self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
 
@@ -67,7 +69,7 @@ class StudyView:
         table.add_column("left", justify="right")
         for number, row in enumerate(self.rows, 1):
             epoch, accuracy, left = _progress(row)
-            state = Text(row.state + (f" ({row.place})" if row.place else ""), style=STYLES[row.state])
+            state = Text(row.shown + (f" ({row.place})" if row.place else ""), style=STYLES[row.shown])
             table.add_row(str(number), row.row.name, state, epoch, accuracy, left)
         return Group(table, Text(f"{clock(time.monotonic() - self.began)} so far", style="dim"))
 
@@ -75,10 +77,9 @@ class StudyView:
         now = time.monotonic()
         also_running = now - self._said_at > LINE_EVERY_SECONDS
         for number, row in enumerate(self.rows):
-            changed = self._said.get(number) != row.state
+            changed = self._said.get(number) != row.shown
             if row.state == "waiting" or not (changed or (also_running and row.state == "running")):
                 continue
-            self._said[number], self._said_at = row.state, now
             epoch, accuracy, left = _progress(row)
             facts = [
                 f"epoch {epoch}" if epoch else "",
@@ -87,12 +88,11 @@ class StudyView:
                 row.error,
             ]
             what = ", ".join(fact for fact in facts if fact)
-            self.console.print(
-                f"[{number + 1}/{len(self.rows)}] {row.row.name}: {row.state}{': ' + what if what else ''}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            line = f"[{number + 1}/{len(self.rows)}] {row.row.name}: {row.shown}{': ' + what if what else ''}"
+            self._said[number], self._said_at = row.shown, now
+            if self._lines.get(number) != line:
+                self._lines[number] = line
+                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _progress(row: RowProcess) -> tuple[str, str, str]:

@@ -39,6 +39,7 @@ class Status(Record):
     generation: NonNegativeInt = 0
     launches: NonNegativeInt = 0
     manifest: str = ""
+    whole: str = ""
     epoch: NonNegativeInt = 0
     max_epochs: NonNegativeInt = 0
     val_top1: Share = 0.0

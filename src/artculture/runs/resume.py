@@ -46,6 +46,7 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
     if stored is not None:
         _refuse_difference(directory, stored, values)
     if stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values):
+        _refuse_other_data(directory, values.get("data", {}))
         return Plan("skip")
     own = directory.resumable
     if resume not in KEYWORDS and own is None:
@@ -58,6 +59,29 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
     if resume == "must":
         raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
     return Plan("start")
+
+
+def other_data(directory: RunDirectory) -> InputError:
+    """What is said where a run's paintings are not those that it was made with."""
+    return InputError(
+        f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
+        "resume=never, or take another study.name=…"
+    )
+
+
+def _refuse_other_data(directory: RunDirectory, data: dict[str, Any]) -> None:
+    """Refuse to take a finished run for one on other paintings; where they are gone, nothing speaks against it."""
+    whole = directory.status().get("whole")
+    if not whole or data.get("name") not in ("folder", "met"):  # the sample never changes, and shards lie far away
+        return
+    from artculture.data.sources import load_manifest
+
+    try:
+        found = load_manifest(data["name"], data["root"])
+    except InputError:
+        return
+    if found.fingerprint() != whole:
+        raise other_data(directory)
 
 
 def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:

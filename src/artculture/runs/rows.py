@@ -28,14 +28,21 @@ class RowProcess:
             launch trains it), `finished`, `interrupted`, `failed`, `left` (goes on without this launch) or `skipped`
             (not started).
         started: what the launcher gave for it.
+        told: whether it was told to stop.
     """
 
     row: Row
     state: str = "waiting"
     error: str = ""
     started: StartedRow | None = field(default=None, repr=False)
+    told: bool = field(default=False, repr=False)
     launches: int = field(default=0, repr=False)
     look_at: float = field(default=0.0, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The state in words for people."""
+        return "stopping" if self.told and self.state == "running" else self.state
 
     @property
     def place(self) -> str:
@@ -63,12 +70,12 @@ def run_rows(
         interruption: asks to stop: running rows are told, and waited for, or left where the launcher's outlive it.
     """
     began = time.time()
-    told = False
+    told: str | None = None
     try:
         while any(row.state in OPEN for row in rows):
             if interruption is not None and interruption.asked and not told:
-                told = True
-                _stop(rows, launcher, interruption.asked)
+                told = interruption.asked
+                _stop(rows, launcher, told)
             for row in rows:
                 if row.state in ("waiting", "elsewhere"):
                     _look(row, began)
@@ -76,6 +83,8 @@ def run_rows(
             for row in rows:
                 if row.state in ("queued", "running"):
                     _follow(row, queues=launcher.queues)
+                    if told and row.state == "interrupted":  # by what was passed on, not by what was asked here
+                        row.error = f"{told}, saved"
                 if row.state == "failed" and stop_at_failure:
                     _leave_out_waiting(rows, "not started: another row failed (on_error=stop)")
             on_change()
@@ -179,6 +188,7 @@ def _stop(rows: Sequence[RowProcess], launcher: Launcher, asked: str) -> None:
     _leave_out_waiting(rows, f"not started: {asked}")
     for row in rows:
         if row.state == "running" and row.started is not None:
+            row.told = True
             row.started.stop()
 
 

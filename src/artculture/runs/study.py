@@ -104,7 +104,7 @@ def _tell_failures(console: Console, processes: Sequence[RowProcess], asked: str
         where = f" (log: {log_file})" if log_file.is_file() else ""
         console.print(
             f"{process.row.name} {process.state}: {process.error}{where}",
-            style="bold red",
+            style="bold red" if process.state == "failed" else "yellow",
             markup=False,
             highlight=False,
             soft_wrap=True,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import QUARANTINE, write_quarantine, write_split
-from artculture.errors import InputError, Interrupted, reason_of
+from artculture.errors import Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
@@ -182,7 +182,7 @@ def _train(
     data = make_datamodule(config, world)
     selection = world.in_turn("data", lambda: data.paintings.selection)
     if world.first:
-        _same_data(directory, selection.manifest.fingerprint())
+        _same_data(directory, selection.manifest.fingerprint(), selection.whole.fingerprint())
         _write_choices(directory, data)
 
     module = make_classifier(config, selection.classes)
@@ -253,14 +253,11 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
     return path
 
 
-def _same_data(directory: RunDirectory, fingerprint: str) -> None:
+def _same_data(directory: RunDirectory, fingerprint: str, whole: str) -> None:
     status = directory.status()
     if status.get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
-        raise InputError(
-            f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
-            "resume=never, or take another study.name=…"
-        )
-    directory.set_status("running", manifest=fingerprint, sha256={})
+        raise resume.other_data(directory)
+    directory.set_status("running", manifest=fingerprint, whole=whole, sha256={})
 
 
 def _predict_best(
