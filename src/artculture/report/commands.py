@@ -24,7 +24,7 @@ def command_of(run: StudyRun) -> str:
         text = hidden(run.directory.log.read_text(encoding="utf-8", errors="replace"))
         lines = [line[2:].strip() for line in text.splitlines() if line.startswith("$ artculture ")]
         if lines:
-            return lines[-1]
+            return lines[-1].removesuffix(" hydra.mode=RUN")  # said by a study to its rows alone
     return shlex.join(["artculture", "train", *overrides_of(run.config)])
 
 
