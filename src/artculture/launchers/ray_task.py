@@ -1,5 +1,6 @@
 """What a Ray worker does: runs a row as its child."""
 
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -11,6 +12,8 @@ POLL_SECONDS = 0.3
 
 def run_row(command: RowCommand) -> int:
     """In a Ray worker: run a row to its end, return its exit code."""
+    # Ray cancels by SIGINT, which is ignored here where the launch came from `nohup` or a shell's background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child = command.start()
     try:
         return _wait(child)
