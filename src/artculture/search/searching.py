@@ -190,7 +190,10 @@ def _tell_rest(store: TrialStore, trials: Trials) -> int:
     for process in bad:
         text = f"{process.row.name} {process.state}: {process.error} (log: {process.row.directory.log})"
         console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    missing = store.search.trials - sum(trial.state.is_finished() for trial in counted(store.trials()))
+    elsewhere = store.elsewhere()
+    missing = store.search.trials - sum(trial.state.is_finished() for trial in counted(store.trials())) - elsewhere
+    if elsewhere:
+        console.print(f"{elsewhere} of {store.search.trials} trials are in the hands of another search")
     if bad or missing > 0:
         console.print(f"{max(missing, len(bad))} of {store.search.trials} trials to be done; the same command goes on")
     return 1 if bad or missing > 0 else 0

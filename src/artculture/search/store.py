@@ -119,6 +119,12 @@ class TrialStore:
         worker = trial.user_attrs.get("worker")
         return trial.state == TrialState.RUNNING and worker != self._worker and not self._is_alive(worker)
 
+    def elsewhere(self) -> int:
+        """How many trials other processes, alive now, have in hand."""
+        running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
+        workers = [trial.user_attrs.get("worker") for trial in running]
+        return sum(worker != self._worker and self._is_alive(worker) for worker in workers)
+
     def _is_alive(self, worker: str | None) -> bool:
         if worker is None or not self._worker_file(worker).is_file():
             return False
