@@ -1,5 +1,6 @@
 """Files that are whole or absent: written beside their place, then renamed into it."""
 
+import hashlib
 import json
 import os
 import socket
@@ -37,6 +38,12 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def temporary_beside(path: Path) -> Path:

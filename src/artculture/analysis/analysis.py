@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from artculture.analysis.contact_sheets import contact_sheets
 from artculture.analysis.cultures import culture_findings
-from artculture.analysis.features import featurise, file_hash, write_features
+from artculture.analysis.features import featurise, write_features
 from artculture.analysis.finding import Finding, write_findings
 from artculture.analysis.neighbours import neighbours
 from artculture.analysis.subject import Featurised, Subject
 from artculture.errors import InputError
-from artculture.files import read_json
+from artculture.files import file_sha256, read_json
 from artculture.progress import Progress
 from artculture.runs import tracked_media, tracking
 from artculture.runs.directory import RunDirectory
@@ -92,7 +92,7 @@ def _from_features(subject: Subject, featurised: Featurised, seed: int) -> list[
 def _about(subject: Subject, featurised: Featurised, seed: int) -> dict[str, Any]:
     return {
         "checkpoint": str(subject.checkpoint),
-        "checkpoint_sha256": file_hash(subject.checkpoint),
+        "checkpoint_sha256": file_sha256(subject.checkpoint),
         "run": None if subject.run is None else subject.run.path.name,
         "data": subject.data,
         "synthetic": subject.paintings.selection.synthetic,

@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from artculture.analysis.features import file_hash, picture_batches
+from artculture.analysis.features import picture_batches
 from artculture.analysis.subject import Subject
 from artculture.data.manifest import SPLITS
 from artculture.errors import InputError
-from artculture.files import replacing, write_json
+from artculture.files import file_sha256, replacing, write_json
 from artculture.models.checkpoint import read_checkpoint
 from artculture.runs import hardware
 from artculture.runs.calibration import calibrated, calibration_error
@@ -128,7 +128,7 @@ def evaluate(
     tempered = calibrated(chances, classifier.temperature)
     result = {
         "checkpoint": str(subject.checkpoint),
-        "checkpoint_sha256": file_hash(subject.checkpoint),
+        "checkpoint_sha256": file_sha256(subject.checkpoint),
         "run": None if subject.run is None else subject.run.path.name,
         "data": subject.data,
         "manifest": selection.manifest.fingerprint(),

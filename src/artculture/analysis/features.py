@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from artculture.analysis.subject import Featurised, Subject
 from artculture.data.batches import BatchMaker
 from artculture.data.datamodule import Batch, SplitDataset, as_it_is
-from artculture.files import replacing
+from artculture.files import file_sha256, replacing
 from artculture.models.classifier import CultureClassifier
 from artculture.progress import Progress
 from artculture.runs import hardware
@@ -82,17 +82,11 @@ def picture_batches(subject: Subject, rows: NDArray[np.int64], batch_size: int) 
     return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=as_it_is)
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _key(subject: Subject) -> str:
     selection = subject.paintings.selection
     facts: dict[str, Any] = {
         "version": FEATURES_VERSION,
-        "checkpoint": file_hash(subject.checkpoint),
+        "checkpoint": file_sha256(subject.checkpoint),
         "manifest": selection.manifest.fingerprint(),
         "rows": hashlib.sha256(selection.rows.tobytes()).hexdigest(),
         # of files that were replaced under the same name too

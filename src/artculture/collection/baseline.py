@@ -12,7 +12,7 @@ from pathlib import Path
 
 from artculture.data.manifest import Manifest, read_manifest
 from artculture.errors import InputError
-from artculture.files import read_json, replacing, write_json
+from artculture.files import file_sha256, read_json, replacing, write_json
 
 MANIFEST = "manifest.csv"
 FETCHED = "manifest.fetched.csv"
@@ -78,7 +78,3 @@ def record_curation(root: Path, base: Baseline, curated: bytes, facts: dict[str,
     """Note both hashes; to be done once the fetched one is kept, before the curated one takes its place."""
     hashes = {"fetched_sha256": base.sha256, "curated_sha256": hashlib.sha256(curated).hexdigest()}
     write_json(root / CURATION, {**hashes, **facts})
-
-
-def file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

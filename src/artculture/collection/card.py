@@ -1,6 +1,5 @@
 """The dataset card: where the paintings come from, what was done to them, how to check that they are the same."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from artculture.collection.straddling import Straddling
 from artculture.collection.table1 import Row, markdown
 from artculture.collection.words import Flag
 from artculture.data.manifest import Manifest
-from artculture.files import read_json, write_text
+from artculture.files import file_sha256, read_json, write_text
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _curation(card: Card) -> Iterator[str]:
 def _hashes(card: Card) -> Iterator[str]:
     path = card.base.path.parent / card.config.output
     if card.applied:
-        yield f"- `{path.name}` (curated): SHA-256 `{hashlib.sha256(path.read_bytes()).hexdigest()}`"
+        yield f"- `{path.name}` (curated): SHA-256 `{file_sha256(path)}`"
         fingerprint = Manifest(path.parent, card.table).fingerprint()
         yield f"- ids, images, cultures and groups (what decides a training): `{fingerprint}`"
     yield f"- manifest as fetched: SHA-256 `{card.base.sha256}`"

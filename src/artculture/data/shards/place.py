@@ -14,7 +14,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from artculture.errors import InputError, WorkError, reason_of
-from artculture.files import replacing, temporary_beside
+from artculture.files import file_sha256, replacing, temporary_beside
 
 log = logging.getLogger(__name__)
 
@@ -190,8 +190,7 @@ class Place:
         """
         for _ in range(2):
             with self._copy(name, into) as file:
-                with file.open("rb") as opened:
-                    found = hashlib.file_digest(opened, "sha256").hexdigest()
+                found = file_sha256(file)
                 if found == sha256:
                     yield file
                     return

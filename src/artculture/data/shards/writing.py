@@ -23,6 +23,7 @@ from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shar
 from artculture.data.shards.packing import Packing, index_of, pack
 from artculture.data.shards.place import Place
 from artculture.errors import InputError
+from artculture.files import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -174,8 +175,7 @@ class ShardWriter:
             return known, True
         with self.place.writing(plan.name) as file:
             bad = pack(file, self.selection, plan.rows, self.packing, self.stopped)
-            with file.open("rb") as written:
-                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+            sha256 = file_sha256(file)
             shard = Shard(
                 name=plan.name,
                 sha256=sha256,
@@ -198,8 +198,7 @@ class ShardWriter:
         if before is None or before.shards != shards or self.place.sha256(INDEX) != before.index_sha256:
             with self.place.writing(INDEX) as file:
                 index_of(self.place, shards, file)
-                with file.open("rb") as written:
-                    sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+                sha256 = file_sha256(file)
             self.place.check(INDEX, sha256)
             listing = Listing(format=FORMAT, index_sha256=sha256, shards=shards)
             self.place.write_text(LISTING, listing.model_dump_json(indent=1) + "\n")
