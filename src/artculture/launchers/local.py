@@ -4,12 +4,10 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from artculture.config import TrainConfig
 from artculture.launchers.process import row_command
-from artculture.launchers.protocol import Ending, StartedRow
+from artculture.launchers.protocol import AlwaysOpen, Ending, StartedRow
 from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row
@@ -58,7 +56,7 @@ class LocalRow:
         self.process.kill()
 
 
-class LocalLauncher:
+class LocalLauncher(AlwaysOpen):
     """Starts each row as soon as there is a place for it.
 
     Args:
@@ -72,14 +70,6 @@ class LocalLauncher:
         self.gpus, self.flags = gpus, flags
         self.places: int | None = len(gpus)
         self._started: list[LocalRow] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return
 
     def start(self, rows: Sequence[Row]) -> list[StartedRow]:
         started = [self._start(row, gpu) for row, gpu in zip(rows, self._free(), strict=False)]

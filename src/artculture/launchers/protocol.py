@@ -38,6 +38,18 @@ class StartedRow(Protocol):
         """End it without waiting for anything."""
 
 
+class AlwaysOpen:
+    """What a launcher has in common that needs no way to its engine kept open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+
 class Launcher(Protocol):
     """Starts rows; open inside a `with` block.
 

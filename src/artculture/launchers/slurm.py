@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from artculture.config import Launcher as LauncherConfig
 from artculture.errors import InputError, reason_of
 from artculture.launchers.jobs import JobNotes, Submitted
 from artculture.launchers.process import RowCommand, gpus_of, row_command
-from artculture.launchers.protocol import Ending, StartedRow
+from artculture.launchers.protocol import AlwaysOpen, Ending, StartedRow
 from artculture.runs.grid import Row
 
 try:
@@ -89,7 +88,7 @@ class SlurmRow:
         self.stop()  # SLURM kills what does not end in its time
 
 
-class SlurmLauncher:
+class SlurmLauncher(AlwaysOpen):
     """Submits all rows that are to start as one job array.
 
     Args:
@@ -115,14 +114,6 @@ class SlurmLauncher:
         one_at_a_time = 1 if config.parallel == "auto" else config.parallel
         self.places: int | None = None if on_slurm else one_at_a_time
         self.outlives = on_slurm and config.on_interrupt == "leave"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return
 
     def start(self, rows: Sequence[Row]) -> list[StartedRow]:
         found = {row.name: self._attached(row) for row in rows}

@@ -40,8 +40,7 @@ class StudyView:
     def __init__(self, console: Console, title: str, rows: Sequence[RowProcess]) -> None:
         self.console, self.title, self.rows = console, title, rows
         self.began = time.monotonic()
-        self._said: dict[int, str] = {}
-        self._lines: dict[int, str] = {}
+        self._said: dict[int, tuple[str, str]] = {}
         self._said_at = self.began
         self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
 
@@ -77,7 +76,8 @@ class StudyView:
         now = time.monotonic()
         also_running = now - self._said_at > LINE_EVERY_SECONDS
         for number, row in enumerate(self.rows):
-            changed = self._said.get(number) != row.shown
+            state, last = self._said.get(number, ("", ""))
+            changed = state != row.shown
             if row.state == "waiting" or not (changed or (also_running and row.state == "running")):
                 continue
             epoch, accuracy, left = _progress(row)
@@ -89,9 +89,8 @@ class StudyView:
             ]
             what = ", ".join(fact for fact in facts if fact)
             line = f"[{number + 1}/{len(self.rows)}] {row.row.name}: {row.shown}{': ' + what if what else ''}"
-            self._said[number], self._said_at = row.shown, now
-            if self._lines.get(number) != line:
-                self._lines[number] = line
+            self._said[number], self._said_at = (row.shown, line), now
+            if line != last:
                 self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
