@@ -6,12 +6,10 @@ from typing import Any, cast
 
 import lightning as L
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
-from torchmetrics.utilities.distributed import gather_all_tensors
 
 from artculture.data.datamodule import Batch, position
 from artculture.data.draws import derived_seed
@@ -21,6 +19,8 @@ from artculture.models.backbones import make_backbone
 from artculture.models.mean_loss import MeanLoss
 from artculture.models.memory import Parts, is_out_of_memory
 from artculture.models.network import Network, make_head
+from artculture.models.optimizer import make_optimizer
+from artculture.models.running_sums import set_sums, sums_of
 from artculture.models.schedules import Schedule, make_scheduler
 from artculture.models.watch import LossWatch
 from artculture.models.weights import RANDOM, Start, load_start
@@ -264,30 +264,21 @@ class CultureClassifier(L.LightningModule):
         pictures, _, rows = batch
         return self._eval_logits(pictures).softmax(dim=1), rows
 
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(**self.hyper["schedule"])
+
     def configure_optimizers(self) -> Any:
-        hyper = self.hyper
-        groups = [
-            {"params": list(self.network.head.parameters()), "lr": hyper["head_lr"], "name": "head"},
-            {
-                "params": [p for p in self.network.backbone.parameters() if p.requires_grad],
-                # Layers that the weights left at random learn with the head in a frozen backbone.
-                "lr": hyper["head_lr"] if hyper["method"] == "transfer" else hyper["backbone_lr"],
-                "name": "backbone",
-            },
-        ]
-        optimizer = torch.optim.SGD(
-            [group for group in groups if group["params"]],
-            lr=hyper["head_lr"],
-            momentum=hyper["momentum"],
-            nesterov=hyper["nesterov"],
-            weight_decay=hyper["weight_decay"],
+        optimizer = make_optimizer(
+            self.network,
+            self.hyper,
             # With a gradient scaler a fused step would unscale by itself, which forbids clipping.
             fused=self.trainer.precision != "16-mixed",
         )
         epochs = self.trainer.max_epochs or 1
         steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
-        scheduler = make_scheduler(Schedule(**hyper["schedule"]), optimizer, steps, epochs)
-        interval = "step" if Schedule(**hyper["schedule"]).by_step else "epoch"
+        scheduler = make_scheduler(self.schedule, optimizer, steps, epochs)
+        interval = "step" if self.schedule.by_step else "epoch"
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "val/loss", "strict": False},
@@ -299,11 +290,11 @@ class CultureClassifier(L.LightningModule):
         Lightning would step after the checkpoint of the epoch is written, and a resume would miss that step; it
         still saves and restores the schedule's state.
         """
-        if Schedule(**self.hyper["schedule"]).by_step:
+        if self.schedule.by_step:
             scheduler.step()
 
     def on_train_epoch_end(self) -> None:
-        if Schedule(**self.hyper["schedule"]).by_step:
+        if self.schedule.by_step:
             return
         scheduler = cast(Any, self.lr_schedulers())
         if isinstance(scheduler, ReduceLROnPlateau):
@@ -325,29 +316,14 @@ class CultureClassifier(L.LightningModule):
         checkpoint["parts"] = {"training": self.parts.largest, "evaluation": self.eval_parts.largest}
         # At an epoch's end its sums are told and done with.
         amid = position(self.trainer).batches > 0
-        checkpoint["sums"] = {name: _sums(metric) for name, metric in self._running_metrics().items() if amid}
+        checkpoint["sums"] = {name: sums_of(metric) for name, metric in self._running_metrics().items() if amid}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         parts = checkpoint.get("parts", {})
         self.parts.largest, self.eval_parts.largest = parts.get("training"), parts.get("evaluation")
         for name, metric in self._running_metrics().items():
             if name in checkpoint.get("sums", {}):
-                _set_sums(metric, checkpoint["sums"][name], self.global_rank, self.trainer.world_size)
+                set_sums(metric, checkpoint["sums"][name], self.global_rank, self.trainer.world_size)
 
     def _running_metrics(self) -> dict[str, Metric]:
         return {"loss": self.train_mean_loss, "top1": self.train_top1}
-
-
-def _sums(metric: Metric) -> dict[str, Tensor]:
-    """A metric's states with one more dimension in front, the devices'."""
-    states = {key: cast(Tensor, value) for key, value in metric.metric_state.items()}
-    if not dist.is_available() or not dist.is_initialized():
-        return {key: value[None].clone() for key, value in states.items()}
-    return {key: torch.stack(gather_all_tensors(value)) for key, value in states.items()}
-
-
-def _set_sums(metric: Metric, sums: dict[str, Tensor], rank: int, devices: int) -> None:
-    """Give a device its own sums back, or the first one those of all where their number has changed."""
-    for key, value in sums.items():
-        own = value[rank] if len(value) == devices else value.sum(dim=0) * (rank == 0)
-        setattr(metric, key, own.to(metric.device))
