@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 
 from artculture.errors import InputError
 from artculture.runs.directory import RunDirectory
-from artculture.runs.resume import Plan, plan
+from artculture.runs.resume import Fingerprints, Plan, plan
 
 VALUES = {"seed": 0, "method": {"head_lr": 0.1, "name": "finetuned"}, "study": {"name": "s"}, "resume": "auto"}
 
@@ -141,3 +143,18 @@ def test_planning_writes_nothing(run, tmp_path):
     for resume in ("auto", "never", "must"):
         plan(directory, VALUES, resume)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_runs_of_a_grid_read_their_paintings_once(monkeypatch):
+    read = []
+
+    def load(name, root):
+        read.append(root)
+        if root == "gone":
+            raise InputError("no such folder")
+        return SimpleNamespace(fingerprint=lambda: f"of {root}")
+
+    monkeypatch.setattr("artculture.data.sources.load_manifest", load)
+    fingerprints = Fingerprints()
+    assert [fingerprints.of("folder", root) for root in ("a", "a", "gone", "gone")] == ["of a", "of a", None, None]
+    assert read == ["a", "gone"]

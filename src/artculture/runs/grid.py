@@ -53,6 +53,7 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
     _refuse_groups_of_rows(loader.get_search_path(), master, job_overrides)
     mistakes: dict[str, None] = {}
     rows: list[Row] = []
+    fingerprints = resume.Fingerprints()
     for overrides in job_overrides:
         with explained_errors():
             composed = loader.load_sweep_config(master, list(overrides))
@@ -60,32 +61,37 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
         wrong = value_mistakes(TrainConfig, values)
         mistakes.update(dict.fromkeys(wrong))
         if not wrong and not mistakes:
-            rows.append(_place(TrainConfig.model_validate(values), composed, overrides))
+            rows.append(_place(TrainConfig.model_validate(values), composed, overrides, fingerprints))
     if mistakes:
         raise mistakes_error(list(mistakes))
     _refuse_twins(rows)
     return rows
 
 
-def planned_row(config: TrainConfig, path: Path, overrides: Sequence[str] = ()) -> Row:
+def planned_row(
+    config: TrainConfig, path: Path, overrides: Sequence[str] = (), fingerprints: resume.Fingerprints | None = None
+) -> Row:
     """A single run as a row, with what is to be done with it.
 
     Args:
         config: the run's.
         path: its directory.
         overrides: what composes it.
+        fingerprints: shared by the runs of a grid.
 
     Raises:
         InputError: as `resume.plan`.
     """
     directory = RunDirectory(path)
-    return Row(tuple(overrides), config, directory, resume.plan(directory, plain(config), config.resume))
+    plan = resume.plan(directory, plain(config), config.resume, fingerprints)
+    return Row(tuple(overrides), config, directory, plan)
 
 
-def _place(config: TrainConfig, composed: DictConfig, overrides: Sequence[str]) -> Row:
+def _place(
+    config: TrainConfig, composed: DictConfig, overrides: Sequence[str], fingerprints: resume.Fingerprints
+) -> Row:
     path, _ = naming.place(config, dict(composed.hydra.runtime.choices))
-    directory = RunDirectory(path)
-    return Row(tuple(overrides), config, directory, resume.plan(directory, plain(config), config.resume))
+    return planned_row(config, path, overrides, fingerprints)
 
 
 def _refuse_twins(rows: list[Row]) -> None:

@@ -29,13 +29,34 @@ class Plan:
     checkpoint: Path | None = None
 
 
-def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
+class Fingerprints:
+    """Of data sources' manifests as they are now, each read once however many runs ask."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def of(self, name: str, root: str) -> str | None:
+        """None where the paintings are gone, or are no manifest any more."""
+        if (name, root) not in self._known:
+            from artculture.data.sources import load_manifest
+
+            try:
+                self._known[name, root] = load_manifest(name, root).fingerprint()
+            except InputError:
+                self._known[name, root] = None
+        return self._known[name, root]
+
+
+def plan(
+    directory: RunDirectory, values: dict[str, Any], resume: str, fingerprints: Fingerprints | None = None
+) -> Plan:
     """Decide by the run directory's state and the `resume` choice; writes nothing.
 
     Args:
         directory: the run's.
         values: the config of this launch.
         resume: `auto`, `never`, `must` or the path of a checkpoint.
+        fingerprints: shared by the runs of a grid.
 
     Raises:
         InputError: nothing to resume with `must`, no such checkpoint, or a config that differs.
@@ -46,7 +67,7 @@ def plan(directory: RunDirectory, values: dict[str, Any], resume: str) -> Plan:
     if stored is not None:
         _refuse_difference(directory, stored, values)
     if stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values):
-        _refuse_other_data(directory, values.get("data", {}))
+        _refuse_other_data(directory, values.get("data", {}), fingerprints or Fingerprints())
         return Plan("skip")
     own = directory.resumable
     if resume not in KEYWORDS and own is None:
@@ -69,18 +90,12 @@ def other_data(directory: RunDirectory) -> InputError:
     )
 
 
-def _refuse_other_data(directory: RunDirectory, data: dict[str, Any]) -> None:
+def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprints: Fingerprints) -> None:
     """Refuse to take a finished run for one on other paintings; where they are gone, nothing speaks against it."""
     whole = directory.status().get("whole")
     if not whole or data.get("name") not in ("folder", "met"):  # the sample never changes, and shards lie far away
         return
-    from artculture.data.sources import load_manifest
-
-    try:
-        found = load_manifest(data["name"], data["root"])
-    except InputError:
-        return
-    if found.fingerprint() != whole:
+    if fingerprints.of(data["name"], data["root"]) not in (None, whole):
         raise other_data(directory)
 
 

@@ -12,11 +12,11 @@ from hydra.types import RunMode
 from optuna.trial import Trial, TrialState
 
 from artculture.checking import validated
-from artculture.config import TrainConfig, plain
+from artculture.config import TrainConfig
 from artculture.hydra_app import explained_errors, resolved
-from artculture.runs import naming, resume
+from artculture.runs import naming
 from artculture.runs.directory import RunDirectory
-from artculture.runs.grid import Row
+from artculture.runs.grid import Row, planned_row
 from artculture.runs.records import metrics_numbers
 from artculture.runs.rows import OPEN, RowProcess
 from artculture.search.space import Dimension
@@ -71,8 +71,7 @@ def trial_row(typed: Sequence[str], values: dict[str, Any], study: str, again: b
         composed = loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
     config = validated(TrainConfig, resolved(composed))
     path, _ = naming.place(config, dict(composed.hydra.runtime.choices))
-    directory = RunDirectory(path)
-    return Row(tuple(overrides), config, directory, resume.plan(directory, plain(config), config.resume))
+    return planned_row(config, path, overrides)
 
 
 def override_value(value: Any) -> str:
