@@ -27,9 +27,12 @@ def killed_studies(work: Path, small: Sequence[str], dice: random.Random, tally:
     """A study killed at random moments, once told to stop, and started again until it ends."""
     whole = _undisturbed(work, small)
     for number in range(kills):
+        began, last = time.time(), number == kills - 1
         process = start(work, small, "killed-study")
+        # Before it has a row in hand it can't know what the kills before have left in the states.
+        while last and process.poll() is None and not _in_hand(work / "killed-study", began):
+            time.sleep(0.05)
         time.sleep(dice.uniform(0.3, 0.9) * whole / 2)
-        last = number == kills - 1
         process.send_signal(signal.SIGTERM if last else signal.SIGKILL)
         code = process.wait()
         if last:
@@ -65,6 +68,11 @@ def _undisturbed(work: Path, small: Sequence[str]) -> float:
             raise SystemExit((work / "whole-study.log").read_text())
         marker.write_text(str(time.monotonic() - began))
     return float(marker.read_text())
+
+
+def _in_hand(study: Path, since: float) -> bool:
+    statuses = [read_json(path) for path in study.glob("*/status.json")]
+    return any(status["state"] == "running" and status["updated"] >= since for status in statuses)
 
 
 def _states(study: Path) -> list[tuple[str, int]]:

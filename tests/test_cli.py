@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -237,3 +238,17 @@ def test_options_of_one_s_own_are_taken_from_config_dir(tmp_path, capsys):
     assert "name: gentle" in capsys.readouterr().out
     assert cli.main(["train", "augment=gentel", *flags]) == 2
     assert "did you mean `gentle`?" in capsys.readouterr().err
+
+
+def test_a_signal_before_anything_listens_ends_in_order():
+    code = (
+        "import sys, time; from artculture import cli; sys.argv[1:] = ['train']\n"
+        "cli.import_module = lambda _: (print('up', flush=True), time.sleep(60)); cli.entry()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 75
+    assert said == "artculture: interrupted by SIGTERM; the same command again goes on from here\n"

@@ -4,9 +4,11 @@ Nothing heavy is imported here: `artculture --help` must answer at once.
 """
 
 import os
+import signal
 import sys
 import traceback
 from importlib import import_module
+from types import FrameType
 
 from artculture import __version__
 from artculture.errors import InputError, Interrupted, WorkError, choices_hint
@@ -81,7 +83,22 @@ def main(argv: list[str]) -> int:
 
 
 def entry() -> None:
+    _end_well_when_told()
     sys.exit(main(sys.argv[1:]))
+
+
+def _end_well_when_told() -> None:
+    """Have signals that ask to stop end the command in order from its start on; a training listens in its own way."""
+    own = os.getpid()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if os.getpid() == own:
+            raise Interrupted(signal.Signals(number).name)
+        signal.signal(number, signal.SIG_DFL)  # a forked process, which has inherited this
+        os.kill(os.getpid(), number)
+
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, stop)
 
 
 def _report(error: BaseException, message: str) -> None:

@@ -94,6 +94,15 @@ def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_j
     assert read_json(row.directory.path / "status.json")["state"] == "failed"
 
 
+def test_a_row_told_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch, read_json):
+    row = composed_row()
+    monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(75)"])
+    processes = [RowProcess(row)]
+    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
+    assert (processes[0].state, processes[0].error) == ("interrupted", "by SIGTERM")
+    assert read_json(row.directory.path / "status.json")["state"] == "interrupted"
+
+
 def in_state(row, state, **facts):
     row.directory.make()
     row.directory.set_status(state, **facts)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from artculture.errors import Interrupted
 from artculture.launchers.process import HELD_ELSEWHERE, launches
 from artculture.launchers.protocol import Ending, Launcher, StartedRow
 from artculture.runs.grid import Row
@@ -157,6 +158,9 @@ def _end(row: RowProcess, ending: Ending) -> None:
         row.state = "elsewhere"
     elif status["state"] == "interrupted" and (ending.code is None or ending.code > 0):
         row.state, row.error = "interrupted", ending.reason or str(status.get("error") or "")
+    elif ending.code == Interrupted("SIGTERM").code:  # told before its training had begun to listen
+        row.state, row.error = "interrupted", "by SIGTERM"
+        directory.set_status("interrupted", error=row.error)
     elif ending.code is None or ending.code < 0:
         # It could not say so itself.
         why = ending.reason if ending.code is None else f"killed by {signal.Signals(-ending.code).name}"
