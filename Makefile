@@ -29,7 +29,7 @@ notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for anothe
 		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
 
 test: setup ## run the tests (minutes)
-	$(BIN)/python -m pytest --numprocesses auto --cov --cov-report=term:skip-covered -m "not slow and not gpu"
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered -m "not slow and not gpu"
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
