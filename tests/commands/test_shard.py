@@ -78,6 +78,15 @@ def test_what_can_t_be_read_is_listed(pictures, tmp_path, capsys):
     assert (tmp_path / "out" / "quarantine.csv").read_text() == "image,reason\nred/3.png,zero bytes\n"
 
 
+def test_too_many_that_can_t_be_read_are_an_error(pictures, tmp_path, capsys):
+    for number in range(3):
+        (pictures / "red" / f"{number}.png").write_bytes(b"")
+    typed = ["shard", f"data.root={pictures}", f"shards={tmp_path}/out", "data.on_bad_image=skip"]
+    assert cli.main(typed) == 2
+    assert "3 picture(s) can't be read: red/0.png (zero bytes)" in capsys.readouterr().err
+    assert cli.main([*typed, "data.bad_image_share=0.1"]) == 0
+
+
 @pytest.mark.parametrize(
     ("typed", "says"),
     [

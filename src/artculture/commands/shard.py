@@ -24,7 +24,7 @@ def shard_paintings(config: ShardConfig) -> int:
     from artculture.data.paintings import DataChoice, select
     from artculture.data.shards.packing import Packing
     from artculture.data.shards.place import Place
-    from artculture.data.shards.writing import ShardWriter, plan_shards, quarantine
+    from artculture.data.shards.writing import QUARANTINE, ShardWriter, plan_shards
     from artculture.logs import configure_logging
     from artculture.progress import shown_progress
 
@@ -34,20 +34,18 @@ def shard_paintings(config: ShardConfig) -> int:
     planned = plan_shards(selection, config.pictures, config.seed)
     packing = Packing(config.shorter_side, config.quality, skip_bad=config.data.on_bad_image == "skip")
     workers = (os.cpu_count() or 1) if config.workers == "auto" else config.workers
+    writer = ShardWriter(selection, place, packing, verify=config.verify, bad_share=config.data.bad_image_share)
     with shown_progress("writing shards") as progress:
-        written = ShardWriter(selection, place, packing, verify=config.verify).write(planned, workers, progress)
-    if written.bad:
-        with place.writing("quarantine.csv") as file:
-            quarantine(written.bad).to_csv(file, index=False, lineterminator="\n")
-    _show(written, place)
+        written = writer.write(planned, workers, progress)
+    _show(written, place, QUARANTINE)
     return 0
 
 
-def _show(written: "Written", place: "Place") -> None:
+def _show(written: "Written", place: "Place", quarantine: str) -> None:
     kept = f" ({written.kept} were there already)" if written.kept else ""
     sys.stdout.write(
         f"{written.pictures} paintings in {written.shards} shards{kept}, {written.size / 1e9:.3g} GB: {place}\n"
     )
     if written.bad:
-        sys.stdout.write(f"left out {len(written.bad)} that can't be read: {place}/quarantine.csv\n")
+        sys.stdout.write(f"left out {len(written.bad)} that can't be read: {place}/{quarantine}\n")
     sys.stdout.write(f"train on them: artculture train data=shards data.root={place}\n")

@@ -32,7 +32,7 @@ def write(choose, tmp_path) -> Callable[..., Written]:
         selection = select(chosen)
         packing = Packing(shorter_side, 90, skip_bad=chosen.on_bad_image == "skip")
         place = Place(to if "://" in to else str(tmp_path / to))
-        writer = ShardWriter(selection, place, packing, verify=verify)
+        writer = ShardWriter(selection, place, packing, verify=verify, bad_share=chosen.bad_image_share)
         return writer.write(plan_shards(selection, pictures, seed), workers, lambda *_: None)
 
     return shards

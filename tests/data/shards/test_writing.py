@@ -140,6 +140,17 @@ def test_a_bad_picture_is_left_out_where_asked(write, gallery, tmp_path):
     assert len(table) == 19
 
 
+def test_too_many_bad_pictures_leave_no_list_of_shards(write, gallery, tmp_path):
+    for name in ("calm/3.png", "wild/0.png"):
+        (gallery / name).write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"2 picture\(s\) .*calm/3\.png.*10\.0 % of 20.*bad_image_share=0\.05"):
+        write(on_bad_image="skip", bad_image_share=0.05)
+    assert not (tmp_path / "shards" / "shards.json").exists()
+    assert "wild/0.png" in (tmp_path / "shards" / "quarantine.csv").read_text()
+    assert write(on_bad_image="skip", bad_image_share=0.1).pictures == 18
+    assert not (tmp_path / "shards" / "_writing").exists()
+
+
 def test_a_missing_picture_is_named(write, gallery, choose, monkeypatch):
     selection = select(choose())
     (gallery / "wild" / "0.png").unlink()

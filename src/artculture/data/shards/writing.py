@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # Notes on finished shards, until all are: a later start goes on from them.
 JOURNAL = "_writing"
+QUARANTINE = "quarantine.csv"
 
 Progress = Callable[[int, int], None]
 
@@ -78,17 +79,20 @@ class ShardWriter:
         place: where they go.
         packing: how a picture is stored.
         verify: read each shard back, those of an earlier start too, and compare its hash.
+        bad_share: the share of unreadable pictures that may be left out, where the packing leaves any out.
     """
 
-    def __init__(self, selection: Selection, place: Place, packing: Packing, *, verify: bool) -> None:
+    def __init__(self, selection: Selection, place: Place, packing: Packing, *, verify: bool, bad_share: float) -> None:
         self.selection, self.place, self.packing, self.verify = selection, place, packing, verify
+        self.bad_share = bad_share
         self.stopped = threading.Event()
 
     def write(self, planned: list[Planned], workers: int, on_progress: Progress) -> Written:
         """Write what is not there yet, then the index and the list.
 
         Raises:
-            InputError: other shards lie there, or a picture is missing or (unless left out) can't be read.
+            InputError: other shards lie there, a picture is missing or (unless left out) can't be read, or more are
+                left out than may be; the list of shards is then not written, so that nobody trains on them.
             ShardError: the store does not answer, or does not keep what is written.
         """
         before = self._listing()
@@ -104,8 +108,10 @@ class ShardWriter:
             pictures += len(plan.rows)
             on_progress(pictures, total)
         shards = [done[plan.name] for plan in planned]
-        self._finish(shards, before)
         bad = {image: why for shard in shards for image, why in shard.bad.items()}
+        if bad:
+            self._quarantine(bad, total)
+        self._finish(shards, before)
         return Written(len(shards), kept, total - len(bad), sum(shard.size for shard in shards), bad)
 
     def _listing(self) -> Listing | None:
@@ -194,6 +200,20 @@ class ShardWriter:
             return self.place.sha256(shard.name) == shard.sha256
         return self.place.size(shard.name) == shard.size
 
+    def _quarantine(self, bad: dict[str, str], pictures: int) -> None:
+        """Keep the list of what is left out, and refuse if it is more than may be."""
+        with self.place.writing(QUARANTINE) as file:
+            table = pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
+            table.to_csv(file, index=False, lineterminator="\n")
+        share = len(bad) / pictures
+        if share > self.bad_share:
+            first = "; ".join(f"{image} ({why})" for image, why in sorted(bad.items())[:5])
+            raise InputError(
+                f"{len(bad)} picture(s) can't be read: {first}. That is {100 * share:.1f} % of {pictures}, more than "
+                f"data.bad_image_share={self.bad_share:g} allows: mend or remove them, or allow more; the same command "
+                f"goes on from the shards that are written. The whole list: {self.place}/{QUARANTINE}"
+            )
+
     def _finish(self, shards: list[Shard], before: Listing | None) -> None:
         if before is None or before.shards != shards or self.place.sha256(INDEX) != before.index_sha256:
             with self.place.writing(INDEX) as file:
@@ -203,8 +223,3 @@ class ShardWriter:
             listing = Listing(format=FORMAT, index_sha256=sha256, shards=shards)
             self.place.write_text(LISTING, listing.model_dump_json(indent=1) + "\n")
         self.place.remove(JOURNAL)
-
-
-def quarantine(bad: dict[str, str]) -> pd.DataFrame:
-    """The pictures that were left out: `image, reason`."""
-    return pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
