@@ -1,24 +1,41 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
+import scipy.signal
+
+from artculture.quick_imports import lean_torchmetrics
+
 
 def run(code):
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_training_starts_without_scipy_signal():
+def test_training_starts_without_what_it_does_not_use():
     code = (
-        "import sys; from artculture.quick_imports import without_scipy_signal\n"
-        "with without_scipy_signal():\n    import artculture.runs.training\n"
-        "print('scipy.signal' in sys.modules, 'scipy.signal._signaltools' in sys.modules)"
+        "import sys; from artculture.quick_imports import lean_torchmetrics\n"
+        "with lean_torchmetrics():\n    import artculture.runs.training\n"
+        "print([name for name in sys.modules if name.startswith(('scipy.signal', 'matplotlib', 'mpl_toolkits'))])"
     )
-    assert run(code) == "False False"
+    assert run(code) == "[]"
 
 
 def test_whoever_asks_for_it_later_gets_it():
     code = (
-        "from artculture.quick_imports import without_scipy_signal\n"
-        "with without_scipy_signal():\n    import torchmetrics\n"
-        "import scipy.signal; print(scipy.signal.windows.hamming(3)[1])"
+        "from artculture.quick_imports import lean_torchmetrics\n"
+        "with lean_torchmetrics():\n    import torch, torchmetrics\n"
+        "metric = torchmetrics.classification.MulticlassAccuracy(num_classes=3)\n"
+        "metric.update(torch.tensor([0, 1]), torch.tensor([0, 2]))\n"
+        "figure, axes = metric.plot()\n"
+        "import matplotlib.figure, scipy.signal\n"
+        "assert type(figure) is matplotlib.figure.Figure and isinstance(axes, matplotlib.axes.Axes)\n"
+        "print(scipy.signal.windows.hamming(3)[1])"
     )
     assert run(code) == "1.0"
+
+
+def test_what_is_there_already_stays():
+    with lean_torchmetrics():
+        assert sys.modules["matplotlib.pyplot"] is plt
+        assert sys.modules["scipy.signal"] is scipy.signal
+    assert sys.modules["matplotlib.pyplot"] is plt

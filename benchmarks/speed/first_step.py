@@ -13,7 +13,7 @@ from typing import Any
 from artculture import cli
 from artculture.commands import train as command
 from artculture.config import TrainConfig
-from artculture.quick_imports import without_scipy_signal
+from artculture.quick_imports import lean_torchmetrics
 
 ended: dict[str, float] = {}
 
@@ -32,7 +32,7 @@ def main() -> int:
     def watched(config: TrainConfig) -> int:
         ended["config"] = time.monotonic()
         # What the command imports next in any case; here it is watched.
-        with without_scipy_signal():
+        with lean_torchmetrics():
             from artculture.models.classifier import CultureClassifier
             from artculture.runs import study, training  # noqa: F401
 

@@ -4,7 +4,7 @@ import os
 
 from artculture.config import TrainConfig
 from artculture.hydra_app import run_app
-from artculture.quick_imports import without_scipy_signal
+from artculture.quick_imports import lean_torchmetrics
 
 
 def run(argv: list[str]) -> int:
@@ -42,7 +42,7 @@ def train(config: TrainConfig) -> int:
         only_failures()
     try:
         with started(place) as processes:
-            with without_scipy_signal():  # torch waits until there is something to train
+            with lean_torchmetrics():  # torch waits until there is something to train
                 from artculture.ranks.world import joined
                 from artculture.runs.training import train_run
 
