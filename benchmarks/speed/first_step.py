@@ -25,7 +25,7 @@ def told(began: float) -> None:
     os._exit(0)
 
 
-def main() -> int:
+def main() -> None:
     began = float(sys.argv[1])
     train = command.train
 
@@ -53,8 +53,9 @@ def main() -> int:
         return train(config)
 
     command.train = watched
-    return cli.main(sys.argv[2:])
+    del sys.argv[1]
+    cli.entry()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
