@@ -76,9 +76,21 @@ def _save(checkpoint: dict[str, Any], file: Remembering) -> None:
         raise file.error or error from None
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's, but it does not look whether its folder is empty: of a resumed run it never is.
+
+    To look, Lightning loads the libraries of every object store that is installed.
+    """
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        kept, self.save_top_k = self.save_top_k, 0
+        super().setup(trainer, pl_module, stage)
+        self.save_top_k = kept
+
+
 def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:
     """Keeps the best epoch's weights."""
-    return ModelCheckpoint(
+    return BestCheckpoint(
         dirpath=directory.best.parent,
         filename="best",
         monitor=monitor,

@@ -158,5 +158,3 @@ def ignore_known_warnings() -> None:
     warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
     # Amid an epoch Lightning looks for a loader that knows its place: here the data module tells its sampler.
     warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch ended.*")
-    # The run directory holds the checkpoints of an earlier launch: that is what a resume is.
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
