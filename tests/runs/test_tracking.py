@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from artculture.models.classifier import CultureClassifier
 from artculture.runs import tracking
 from artculture.runs.callbacks import Recorder
 from artculture.runs.tracking import History
@@ -83,7 +85,7 @@ ROWS = pd.DataFrame({"epoch": ["0", "1", "2"], "train/loss": ["2.5", "1.25", "0.
 @pytest.mark.parametrize(("reached", "told"), [(0, [0, 1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])
 def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, told):
     run = Run(step=reached)
-    history = History(run)
+    history = History(lambda: run)
     history.catch_up(ROWS)
     history.log({"epoch": 3, "train/loss": 0.25})
     assert [step for step, _ in run.told] == told
@@ -91,9 +93,40 @@ def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, told):
 
 
 def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
-    history = History(Run(broken=True))
+    run = Run(broken=True)
+    history = History(lambda: run)
     history.catch_up(ROWS)
     assert caplog.text.count("training goes on without it") == 1
+
+
+def test_a_page_that_can_t_be_opened_stops_nothing_and_says_so_once(train, only_run, read_json, monkeypatch, caplog):
+    def fail(*_):
+        raise OSError("no space left for a page")
+
+    monkeypatch.setattr(tracking, "_init", fail)
+    assert train(logger="wandb_offline") == 0
+    assert caplog.text.count("no space left for a page): training goes on without it") == 1
+    assert read_json(only_run() / "status.json")["state"] == "finished"
+
+
+def test_training_does_not_wait_for_a_page(train, monkeypatch):
+    opened = threading.Event()
+    real_init, real_begin = tracking._init, CultureClassifier.on_train_epoch_start
+    begun = []
+
+    def init(*given):
+        assert opened.wait(30)
+        return real_init(*given)
+
+    def begin(module):
+        begun.append(opened.is_set())
+        opened.set()
+        real_begin(module)
+
+    monkeypatch.setattr(tracking, "_init", init)
+    monkeypatch.setattr(CultureClassifier, "on_train_epoch_start", begin)
+    assert train(logger="wandb_offline") == 0
+    assert begun[0] is False
 
 
 def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, at_step):

@@ -125,7 +125,7 @@ class Recorder(Callback):
         if not kept.empty and trainer.is_global_zero:
             kept = kept[kept["epoch"].astype(int) < trainer.current_epoch]
             self._write(kept)
-        if self.history is not None:
+        if self.history is not None and not kept.empty:
             self.history.catch_up(kept)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -4,9 +4,11 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +48,52 @@ class Page:
     tags: tuple[str, ...]
 
 
+class OpeningPage:
+    """A page that is opened beside the training, which waits for it only when there is something to tell.
+
+    Args:
+        page: what it is called and filed under.
+        directory: the run's.
+        config: the run's.
+        offline: whether to ask no server.
+
+    Raises:
+        InputError: wandb is not installed.
+    """
+
+    def __init__(self, page: Page, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> None:
+        check_installed()
+        opener = ThreadPoolExecutor(1, thread_name_prefix="wandb")
+        self._run = opener.submit(open_page, page, directory, config, offline=offline)
+        opener.shutdown(wait=False)
+        self._failure_is_told = False
+
+    def run(self) -> Any:
+        """The open `wandb.Run`, or None where it could not be opened, which is told once."""
+        failure = self._run.exception()
+        if failure is None:
+            return self._run.result()
+        if not self._failure_is_told:
+            self._failure_is_told = True
+            _tell_lost(failure)
+        return None
+
+    def close(self, exit_code: int, *, preempted: bool = False) -> None:
+        """Finish the page, if there is one, as `close_page` does."""
+        run = self.run()
+        if run is not None:
+            close_page(run, exit_code, preempted=preempted)
+
+
+def check_installed() -> None:
+    if find_spec("wandb") is None:
+        raise InputError("logger=wandb needs wandb: pip install wandb, or take logger=csv")
+
+
+def _tell_lost(error: BaseException) -> None:
+    log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
+
+
 def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> Any:
     """Start or go on with the W&B run of a page; offline where there is no account or no answer.
 
@@ -55,10 +103,9 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
     Raises:
         InputError: wandb is not installed.
     """
-    try:
-        import wandb
-    except ImportError as error:
-        raise InputError("logger=wandb needs wandb: pip install wandb, or take logger=csv") from error
+    check_installed()
+    import wandb
+
     if wandb.run is not None:
         raise RuntimeError(f"the W&B run {wandb.run.id} is still open; a new one would write into it")
     mode = "offline" if offline else "online"
@@ -88,30 +135,32 @@ class History:
     rows again and takes the place of those before it), and what it lacks is told again from metrics.csv.
 
     Args:
-        run: the open W&B run.
+        run: gives the open W&B run, or None where there is none.
     """
 
-    def __init__(self, run: Any) -> None:
+    def __init__(self, run: Callable[[], Any]) -> None:
         self.run = run
         self._lost = False
 
     def catch_up(self, rows: pd.DataFrame) -> None:
         for row in rows.to_dict("records"):
             self.log({str(key): float(value) for key, value in row.items()})
-        if not self._lost:
+        run = self.run()
+        if run is not None and not self._lost:
             with quietly("remove superseded offline files"):
-                _remove_superseded(self.run)
+                _remove_superseded(run)
 
     def log(self, row: dict[str, Any]) -> None:
         epoch = int(row["epoch"])
-        if self._lost:
+        run = self.run()
+        if run is None or self._lost:
             return
         try:
-            if epoch >= self.run.step:
-                self.run.log({**row, "epoch": epoch}, step=epoch, commit=True)
+            if epoch >= run.step:
+                run.log({**row, "epoch": epoch}, step=epoch, commit=True)
         except Exception as error:  # whatever becomes of the page, the training goes on
             self._lost = True
-            log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
+            _tell_lost(error)
 
 
 @contextmanager

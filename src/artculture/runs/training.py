@@ -44,13 +44,13 @@ class Work:
     """What a launch holds while it trains.
 
     Attributes:
-        page: the open W&B run, or None.
+        page: the W&B run, which may still be opening; None where there is none.
         interruption: hears signals.
         lease: the right to write into the run's directory; None where another process of the run has it.
         world: the run's processes.
     """
 
-    page: Any
+    page: tracking.OpeningPage | None
     interruption: Interruption
     lease: Lease | None
     world: World
@@ -100,20 +100,20 @@ def train_run(
         directory.write_config(values)
         launches = int(directory.status().get("launches", 0)) + 1
         directory.set_status("running", started=time.time(), generation=generation, launches=launches)
-        page: Any = None
+        page = None
         try:
             _told(world, plan)
             page = _open_page(config, directory, generation, variant)
             result = _train(config, directory, plan, variant, Work(page, interruption, lease, world))
             assert result is not None
             if page is not None:
-                tracking.close_page(page, 0)
+                page.close(0)
         except BaseException as error:
             told = explained(world.explained(error), interruption.asked)
             interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
             _tell_end(directory, "interrupted" if interrupted else "failed", reason_of(told))
             if page is not None:
-                tracking.close_page(page, 1, preempted=interrupted)
+                page.close(1, preempted=interrupted)
             if told is error:
                 raise
             raise told from error
@@ -155,7 +155,9 @@ def _tell_end(directory: RunDirectory, state: State, reason: str) -> None:
         log.warning("status.json could not be written (%s)", error.strerror)
 
 
-def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]) -> Any:
+def _open_page(
+    config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]
+) -> tracking.OpeningPage | None:
     if config.logger.name == "csv":
         return None
     architecture, method, scheduler = config.architecture.name, config.method.name, config.scheduler.name
@@ -169,7 +171,7 @@ def _open_page(config: TrainConfig, directory: RunDirectory, generation: int, va
         run_id=tracker_id(directory.path, generation),
         tags=tuple(dict.fromkeys([architecture, method, scheduler, data, *variant, *config.logger.tags])),
     )
-    return tracking.open_page(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
+    return tracking.OpeningPage(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
 
 
 def _train(
@@ -192,7 +194,7 @@ def _train(
         frozen.settle(module, data)
 
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
-    recorder = Recorder(directory, config.trainer.monitor, tracking.History(work.page) if work.page else None)
+    recorder = Recorder(directory, config.trainer.monitor, tracking.History(work.page.run) if work.page else None)
     trainer = make_trainer(config, directory, recorder, accelerator, work.interruption, work.lease, world)
     with warnings.catch_warnings():
         ignore_known_warnings()
@@ -218,10 +220,11 @@ def _train(
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, world.size),
     }
-    if work.page is not None:
+    page = None if work.page is None else work.page.run()
+    if page is not None:
         test = predictions[predictions["split"] == "test"]
         with tracking.quietly("take the result"):
-            tracked_media.log_result(work.page, selection, test, result, config.logger.thumbnails)
+            tracked_media.log_result(page, selection, test, result, config.logger.thumbnails)
     write_json(directory.result, result)
     return result
 
