@@ -74,7 +74,7 @@ class PartialCache:
         if isinstance(decoded, BadImageError):
             entry: dict[str, object] = {"shape": [0, 0], "crc32": 0, "bad": str(decoded)}
         else:
-            picture = decoded.tobytes()
+            picture = np.ascontiguousarray(decoded).data
             self._pixels.write(picture)
             entry = {"shape": list(decoded.shape[:2]), "crc32": zlib.crc32(picture), "bad": None}
         self.entries.append(entry)

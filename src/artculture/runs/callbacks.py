@@ -57,7 +57,8 @@ class DivergenceGuard(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._look(trainer, pl_module)
-        if not math.isfinite(trainer.callback_metrics["val/loss"]):
+        # A trainer that validates nothing, such as a benchmark's, has none.
+        if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
             raise _diverged(trainer, f"the validation loss after epoch {trainer.current_epoch + 1} is not finite")
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
