@@ -44,7 +44,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
 
 def _start(typed: list[str]) -> dict[str, float]:
     command = ["benchmarks.speed.first_step", str(time.monotonic()), "train", *typed]
-    output = watch.run(command, WANDB_MODE="offline", WANDB_SILENT="true").output
+    output = watch.run(command, interval=None, WANDB_MODE="offline", WANDB_SILENT="true").output
     lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
         raise WorkError(f"no training step was seen:\n{output[-2000:]}")

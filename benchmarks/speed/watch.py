@@ -25,11 +25,12 @@ class Ended:
     output: str
 
 
-def run(command: Sequence[str], **environment: str) -> Ended:
+def run(command: Sequence[str], *, interval: float | None = INTERVAL, **environment: str) -> Ended:
     """Run a Python module with the repository's packages.
 
     Args:
         command: what follows `python -m`.
+        interval: seconds between two looks at the memory; None for none, which slows down nothing.
         environment: variables to set.
 
     Raises:
@@ -44,7 +45,7 @@ def run(command: Sequence[str], **environment: str) -> Ended:
     ) as process:
         while True:
             try:
-                output, _ = process.communicate(timeout=INTERVAL)
+                output, _ = process.communicate(timeout=interval)
                 break
             except subprocess.TimeoutExpired:
                 peak = max(peak, sum(proportional(member) for member in tree(process.pid)))

@@ -132,6 +132,7 @@ class Trainer(Section):
     precision: Literal["auto", 32, "32", "bf16-mixed", "16-mixed"]
     deterministic: bool | Literal["warn"]
     channels_last: bool
+    compile: bool = False  # as of runs that were stored before there was such a key
     gradient_clip: PositiveFloat | None
     early_stopping: PositiveInt | None
     monitor: Literal["val/top1", "val/loss", "val/macro_f1"]

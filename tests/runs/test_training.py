@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from artculture.runs.callbacks import Recorder
+from artculture.runs.parts import make_classifier
 from tests.runs.same_run import assert_same_run
 
 Train = Callable[..., int]
@@ -25,6 +26,37 @@ def test_a_run_leaves_a_whole_directory(train: Train, only_run, read_json):
     assert result["weights"] == "random"
     assert set(pd.read_csv(run / "split.csv").columns) == {"object_id", "source", "culture", "split"}
     assert (run.parent / "results.csv").is_file()
+
+
+@pytest.mark.slow
+def test_a_compiled_run_trains_alike_and_goes_on_exactly(train: Train, only_run, monkeypatch, tmp_path):
+    compiled = ["trainer.compile=true", "trainer.precision=32"]
+    assert train("trainer.precision=32", "study.name=eager") == 0
+    assert train(*compiled, "study.name=compiled") == 0
+    whole = next(tmp_path.glob("outputs/compiled/*/config.yaml")).parent
+    losses = [pd.read_csv(run.parent / "metrics.csv")["train/loss"] for run in tmp_path.glob("outputs/*/*/metrics.csv")]
+    assert losses[0].to_numpy() == pytest.approx(losses[1].to_numpy(), rel=1e-4)
+    stopped = [*compiled, "study.name=stopped"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(1))
+        assert train(*stopped) == 1
+    assert train(*stopped) == 0
+    assert_same_run(whole, next(tmp_path.glob("outputs/stopped/*/config.yaml")).parent)
+
+
+def test_the_backbone_is_compiled_where_asked(composed, monkeypatch):
+    asked: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **_: asked.append(module))
+    make_classifier(composed(), ("a", "b"))
+    assert asked == []
+    module = make_classifier(composed("trainer.compile=true"), ("a", "b"))
+    assert asked == [module.network.backbone]
+
+
+def test_compiling_without_a_compiler_is_told_before(train: Train, monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda *_: None)
+    assert train("trainer.compile=true") == 2
+    assert "there is no C++ compiler: install g++" in capsys.readouterr().err
 
 
 def test_predictions_hold_every_held_out_painting_once(train: Train, only_run, read_json):

@@ -24,7 +24,7 @@ def slots(config: TrainConfig) -> list[str | None]:
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
     if len(gpus) > 1 and (devices := find_place(config).size) > 1:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
-    hardware.check_gpu(config.trainer.accelerator)
+    hardware.check_machine(config.trainer.accelerator, config.trainer.compile)
     parallel = config.launcher.parallel
     count = (len(gpus) or 1) if parallel == "auto" else parallel
     return [gpus[i % len(gpus)] if gpus else None for i in range(count)]

@@ -51,6 +51,7 @@ class CultureClassifier(L.LightningModule):
 
     Attributes:
         halve_when_full: whether a batch that does not fit into memory is worked through in parts.
+        compiled: whether the backbone runs compiled, which rounds otherwise.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class CultureClassifier(L.LightningModule):
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
         self.halve_when_full = True
+        self.compiled = False
         self.configure_network()
         self.configure_losses()
         self.configure_metrics()
@@ -141,6 +143,13 @@ class CultureClassifier(L.LightningModule):
     def _freeze(self) -> None:
         if self.hyper["method"] == "transfer":
             self.network.freeze_backbone(except_for=self.start.untouched)
+
+    def compile_backbone(self) -> None:
+        """Compile the backbone, in place: the names in a checkpoint stay."""
+        # A program a size of batch: one for several sizes rounds otherwise, and when it is made depends on what came
+        # before, so that a resumed run would not end with the same numbers.
+        self.network.backbone.compile(dynamic=False)
+        self.compiled = True
 
     def setup(self, stage: str) -> None:
         if self.hyper["channels_last"]:

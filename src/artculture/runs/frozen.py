@@ -35,7 +35,7 @@ def feed(
             return module.embed(pictures.to(module.device)).float()
 
     def backbone() -> str:
-        return f"{digest(module)} {trainer.precision} {module.device.type}"
+        return f"{digest(module)} {trainer.precision} {module.device.type}{' compiled' if module.compiled else ''}"
 
     return FrozenFeatures(data, embed, backbone, method.views or 1)
 

@@ -47,14 +47,19 @@ def best_precision(accelerator: str) -> str:
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
 
 
-def check_gpu(accelerator: str) -> None:
-    """See whether there is a GPU where one is asked for.
+def check_machine(accelerator: str, compiles: bool) -> None:
+    """See whether there is a GPU, and a compiler, where they are asked for.
 
     Raises:
         InputError: there is none.
     """
     if accelerator == "gpu" and not visible_gpus():
         raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
+    compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    if compiles and not any(shutil.which(name) for name in compilers if name):
+        raise InputError(
+            "trainer.compile=true, but there is no C++ compiler: install g++, or leave trainer.compile out"
+        )
 
 
 def real_accelerator(choice: str) -> str:

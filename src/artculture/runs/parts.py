@@ -82,6 +82,8 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
         seed=config.seed,
     )
     module.halve_when_full = config.trainer.on_out_of_memory == "halve"
+    if config.trainer.compile:
+        module.compile_backbone()
     return module
 
 
