@@ -26,6 +26,12 @@ def command(pictures: Path, *overrides: str) -> list[str]:
     return [sys.executable, "-m", "artculture", "train", "-m", *usual, *GRID, *overrides]
 
 
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each launcher would give a row its own number of threads, and sums in another order."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("whole")
