@@ -137,6 +137,14 @@ def test_other_circumstances_are_no_difference(run):
     assert plan(directory, values, "auto").action == "continue"
 
 
+def test_a_key_that_a_stored_run_does_not_know_yet_is_no_difference_where_it_means_the_same(run):
+    directory = run("running")
+    trainer = VALUES.get("trainer", {})
+    assert plan(directory, {**VALUES, "trainer": {**trainer, "compile": False}}, "auto").action == "continue"
+    with pytest.raises(InputError, match=r"trainer\.compile: False there, True now"):
+        plan(directory, {**VALUES, "trainer": {**trainer, "compile": True}}, "auto")
+
+
 def test_planning_writes_nothing(run, tmp_path):
     directory = run("running")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

@@ -31,6 +31,8 @@ CIRCUMSTANCES = frozenset(
         "trainer.on_out_of_memory",
     }
 )
+# What a config that was stored before there was such a key meant by its absence.
+BEFORE = {"trainer.compile": False}
 # Already in the name by other words, or only the source of values that are compared themselves.
 NAMED_OTHERWISE = frozenset(
     {
@@ -63,7 +65,8 @@ def differences(one: Values, other: Values) -> dict[str, tuple[Any, Any]]:
     """What decides a run's numbers and is not the same in two configs: key to both values."""
     a, b = dict(leaves(one)), dict(leaves(other))
     keys = [key for key in dict.fromkeys([*a, *b]) if not _under(key, CIRCUMSTANCES)]
-    return {key: (a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)}
+    pairs = {key: (a.get(key, BEFORE.get(key)), b.get(key, BEFORE.get(key))) for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def run_name(values: Values, defaults: Values, choices: dict[str, str], usual: dict[str, str]) -> str:
