@@ -21,10 +21,10 @@ def shard_paintings(config: ShardConfig) -> int:
     # pandas and the store's client wait until the config is known to be right: help and errors answer at once.
     import os
 
-    from artculture.data.paintings import DataChoice, select
+    from artculture.data.paintings import QUARANTINE, DataChoice, select
     from artculture.data.shards.packing import Packing
     from artculture.data.shards.place import Place
-    from artculture.data.shards.writing import QUARANTINE, ShardWriter, plan_shards
+    from artculture.data.shards.writing import ShardWriter, plan_shards
     from artculture.logs import configure_logging
     from artculture.progress import shown_progress
 

@@ -237,9 +237,16 @@ def _refuse_bad(choice: DataChoice, quarantine: pd.DataFrame, pictures: int, sho
     write_quarantine(quarantine, file)
     mend = "Mend or remove them, or leave them out with data.on_bad_image=skip"
     if choice.on_bad_image == "skip":
-        mend = f"That is {100 * share:.1f} % of {pictures}, more than data.bad_image_share={choice.bad_image_share:g}"
-        mend += " allows: mend or remove them, or allow more"
+        mend = too_many_bad(len(quarantine), pictures, choice.bad_image_share)
     raise InputError(f"{len(quarantine)} picture(s) can't be read: {shown}. {mend}. The whole list: {file}")
+
+
+def too_many_bad(bad: int, pictures: int, allowed: float) -> str:
+    """What is said where more pictures are bad than the share that may be left out, and the mend."""
+    return (
+        f"That is {100 * bad / pictures:.1f} % of {pictures}, more than data.bad_image_share={allowed:g} allows: mend "
+        "or remove them, or allow more"
+    )
 
 
 def write_quarantine(quarantine: pd.DataFrame, path: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from artculture.data.manifest import SPLITS
-from artculture.data.paintings import Selection
+from artculture.data.paintings import QUARANTINE, Selection, too_many_bad
 from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shard, parse_listing
 from artculture.data.shards.packing import Packing, index_of, pack
 from artculture.data.shards.place import Place
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 # Notes on finished shards, until all are: a later start goes on from them.
 JOURNAL = "_writing"
-QUARANTINE = "quarantine.csv"
 
 Progress = Callable[[int, int], None]
 
@@ -205,13 +204,11 @@ class ShardWriter:
         with self.place.writing(QUARANTINE) as file:
             table = pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
             table.to_csv(file, index=False, lineterminator="\n")
-        share = len(bad) / pictures
-        if share > self.bad_share:
+        if len(bad) / pictures > self.bad_share:
             first = "; ".join(f"{image} ({why})" for image, why in sorted(bad.items())[:5])
             raise InputError(
-                f"{len(bad)} picture(s) can't be read: {first}. That is {100 * share:.1f} % of {pictures}, more than "
-                f"data.bad_image_share={self.bad_share:g} allows: mend or remove them, or allow more; the same command "
-                f"goes on from the shards that are written. The whole list: {self.place}/{QUARANTINE}"
+                f"{len(bad)} picture(s) can't be read: {first}. {too_many_bad(len(bad), pictures, self.bad_share)}; "
+                f"the same command goes on from the shards that are written. The whole list: {self.place}/{QUARANTINE}"
             )
 
     def _finish(self, shards: list[Shard], before: Listing | None) -> None:
