@@ -146,7 +146,7 @@ def test_a_temperature_is_stored_and_all_else_stays(saved):
 
 def test_a_write_that_fails_leaves_the_checkpoint_whole(saved, monkeypatch):
     before = saved[1].read_bytes()
-    monkeypatch.setattr(torch, "save", lambda _, path: path.write_bytes(b"half") and 1 / 0)
+    monkeypatch.setattr(torch, "save", lambda _, file: file.write(b"half") and 1 / 0)
     with pytest.raises(ZeroDivisionError):
         store_temperature(saved[1], 1.75)
     assert saved[1].read_bytes() == before

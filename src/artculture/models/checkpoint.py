@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from artculture.errors import InputError, choices_hint, reason_of
-from artculture.files import replacing
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.safe_loading import check_sums, load_safely
+from artculture.models.saving import save_whole
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -89,5 +87,4 @@ def store_temperature(path: Path, temperature: float) -> None:
     """Write the temperature into a checkpoint; all else in it stays, and the file is never half-written."""
     content = read_checkpoint(path)
     content["artculture"]["temperature"] = temperature
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    save_whole(content, path)

@@ -3,19 +3,17 @@
 import logging
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from artculture.errors import InputError, WorkError
-from artculture.files import replacing
 from artculture.models.checkpoint import read_checkpoint
 from artculture.models.safe_loading import UnsafeError
+from artculture.models.saving import save_whole
 from artculture.ranks.world import ALONE, World
 from artculture.runs.directory import RunDirectory
 from artculture.runs.interruption import Interruption
@@ -32,7 +30,7 @@ def mode_of(monitor: str) -> str:
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it, without a second copy of it in memory.
+    """Writes a checkpoint whole or not at all.
 
     Args:
         keep: where the file goes that one of the same name takes the place of: {name: path}.
@@ -44,36 +42,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         place = Path(path)
-        try:
-            with replacing(place, keep=self.keep.get(place)) as temporary, temporary.open("wb") as file:
-                _save(checkpoint, Remembering(file))
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(place)) from error
-
-
-@dataclass
-class Remembering:
-    """A file that remembers why it could not be written: torch tells of a full disk as `unexpected pos`."""
-
-    file: IO[bytes]
-    error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        try:
-            return self.file.write(data)
-        except OSError as error:
-            self.error = self.error or error
-            raise
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
-def _save(checkpoint: dict[str, Any], file: Remembering) -> None:
-    try:
-        torch.save(checkpoint, file)  # type: ignore[arg-type]
-    except RuntimeError as error:
-        raise file.error or error from None
+        save_whole(checkpoint, place, self.keep.get(place))
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -125,13 +94,18 @@ class LastCheckpoint(Checkpoint):
         self.every_steps = every_steps
         self.every_seconds = None if every_minutes is None else 60 * every_minutes
         self._saved_at, self._saved_step = time.monotonic(), 0
-        self._validation_began = time.monotonic()
-        self._validation_is_long = True  # until the first one has shown otherwise
+        self._epoch_began = self._validation_began = time.monotonic()
+        self._batches = 0  # of this epoch, in this launch
+        self._validation_is_long: bool | None = None  # until there was one
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
 
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._epoch_began, self._batches = time.monotonic(), 0
+
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self._batches += 1
         left = int(trainer.num_training_batches) - trainer.fit_loop.batch_idx - 1
         if left == 0:  # validation comes first: it belongs to the epoch
             return
@@ -181,8 +155,15 @@ class LastCheckpoint(Checkpoint):
         if self.every_seconds is None:
             return False
         # Before an epoch's last batch: were the validation after it cut off, the epoch's steps would go with it.
-        before_validation = left == 1 and self._validation_is_long
+        before_validation = left == 1 and self._expects_long_validation(trainer)
         return before_validation or time.monotonic() - self._saved_at >= self.every_seconds
+
+    def _expects_long_validation(self, trainer: L.Trainer) -> bool:
+        if self._validation_is_long is not None:
+            return self._validation_is_long
+        # The first one: its batches hold more pictures, but go forward only, so that each is at most a step's worth.
+        step = (time.monotonic() - self._epoch_began) / self._batches
+        return step * sum(trainer.num_val_batches) > VALIDATION_PATIENCE_SECONDS
 
     def _save(self, trainer: L.Trainer) -> None:
         if self.lease is not None and not self.lease.still_ours():
