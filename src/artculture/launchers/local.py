@@ -4,10 +4,13 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from artculture.config import TrainConfig
-from artculture.launchers.process import row_command
-from artculture.launchers.protocol import AlwaysOpen, Ending, StartedRow
+from artculture.launchers.process import Prepared, environment_of_row, row_command, threads_default
+from artculture.launchers.protocol import Ending, StartedRow
+from artculture.launchers.zygote import ForkedRow, Zygote, can_fork
 from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row
@@ -32,13 +35,14 @@ def slots(config: TrainConfig) -> list[str | None]:
 
 @dataclass(frozen=True)
 class LocalRow:
-    """A child process of this one.
+    """A process of this machine.
 
     Attributes:
+        process: a child of this one, or of the zygote's.
         gpu: the GPU handed to it, as CUDA_VISIBLE_DEVICES writes it.
     """
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedRow
     gpu: str | None
 
     @property
@@ -47,6 +51,8 @@ class LocalRow:
 
     def ending(self) -> Ending | None:
         code = self.process.poll()
+        if code is None and isinstance(self.process, ForkedRow) and self.process.lost:
+            return Ending(None, "the process that had started it was killed")
         return None if code is None else Ending(code)
 
     def stop(self) -> None:
@@ -56,8 +62,8 @@ class LocalRow:
         self.process.kill()
 
 
-class LocalLauncher(AlwaysOpen):
-    """Starts each row as soon as there is a place for it.
+class LocalLauncher:
+    """Starts each row as soon as there is a place for it; rows on a CPU are forked from a process that has imported.
 
     Args:
         gpus: a GPU's id for each place, or None for one on the CPU.
@@ -70,6 +76,18 @@ class LocalLauncher(AlwaysOpen):
         self.gpus, self.flags = gpus, flags
         self.places: int | None = len(gpus)
         self._started: list[LocalRow] = []
+        self._zygote: Zygote | None = None
+
+    def __enter__(self) -> Self:
+        if can_fork() and None in self.gpus:
+            self._zygote = Zygote(environment_of_row(threads_default(self._threads(None)), {}))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._zygote is not None:
+            self._zygote.close()
 
     def start(self, rows: Sequence[Row]) -> list[StartedRow]:
         started = [self._start(row, gpu) for row, gpu in zip(rows, self._free(), strict=False)]
@@ -85,7 +103,13 @@ class LocalLauncher(AlwaysOpen):
 
     def _start(self, row: Row, gpu: str | None) -> LocalRow:
         chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        prepared = row_command(row, self.flags, threads=self._threads(gpu), environment=chosen).prepare()
+        return LocalRow((self._forked(prepared) if gpu is None else None) or prepared.start(), gpu)
+
+    def _forked(self, row: Prepared) -> ForkedRow | None:
+        return None if self._zygote is None or not row.is_artculture else self._zygote.start(row)
+
+    def _threads(self, gpu: str | None) -> int | None:
         # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.
         shared = gpu is None and len(self.gpus) > 1
-        share = max(1, (os.cpu_count() or 1) // len(self.gpus)) if shared else None
-        return LocalRow(row_command(row, self.flags, threads=share, environment=chosen).start(), gpu)
+        return max(1, (os.cpu_count() or 1) // len(self.gpus)) if shared else None

@@ -57,33 +57,73 @@ class RowCommand:
     defaults: Mapping[str, str] = field(default_factory=dict)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it as a child of this process.
+        """Start it as a child of this process; raises as `prepare` does."""
+        return self.prepare().start()
+
+    def prepare(self) -> "Prepared":
+        """What this machine makes of it, its log begun.
 
         Raises:
             FileNotFoundError: the folder is not on this machine.
         """
         if not Path(self.folder).is_dir():
             raise FileNotFoundError(f"no folder {self.folder} on {socket.gethostname()}: all hosts must share it")
-        environment = {**KEEP_MEMORY, **self.defaults, **os.environ, **self.environment}
-        environment[ROW_OF_STUDY] = str(os.getpid())
-        for name in NOT_INHERITED:
-            environment.pop(name, None)
-        arguments = list(self.arguments)
+        arguments = self.arguments
         if "resume=never" in arguments and launches(Path(self.folder, self.run)) > self.launches:
-            arguments.append("resume=auto")  # an engine's second try goes on with the first
-        with Path(self.folder, self.log).open("ab") as log:
-            log.write(f"$ artculture {hidden(shlex.join(arguments[2:]))}\n".encode())
-            log.flush()
+            arguments = (*arguments, "resume=auto")  # an engine's second try goes on with the first
+        log = Path(self.folder, self.log)
+        with log.open("ab") as opened:
+            opened.write(f"$ artculture {hidden(shlex.join(arguments[2:]))}\n".encode())
+        return Prepared(arguments, self.folder, str(log), environment_of_row(self.defaults, self.environment))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A row's process about to start on this machine.
+
+    Attributes:
+        arguments: of the Python interpreter.
+        folder: to run in.
+        log: file that takes all output, after what is in it.
+        environment: all of it.
+    """
+
+    arguments: tuple[str, ...]
+    folder: str
+    log: str
+    environment: dict[str, str]
+
+    @property
+    def is_artculture(self) -> bool:
+        """Whether it is a command of artculture, for its interpreter to run."""
+        return self.arguments[:2] == ("-m", "artculture")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it as a child of this process."""
+        with Path(self.log).open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, *arguments],
+                [sys.executable, *self.arguments],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=self.environment,
                 # A terminal's Ctrl-C is for the study, which passes it on once.
                 process_group=0,
             )
+
+
+def environment_of_row(defaults: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """A row's environment on this machine.
+
+    Args:
+        defaults: variables for where the machine sets none.
+        chosen: variables that win over those of the machine.
+    """
+    environment = {**KEEP_MEMORY, **defaults, **os.environ, **chosen, ROW_OF_STUDY: str(os.getpid())}
+    for name in NOT_INHERITED:
+        environment.pop(name, None)
+    return environment
 
 
 def launches(run: Path) -> int:
@@ -104,7 +144,6 @@ def row_command(
         environment: variables that win over those of the machine.
     """
     path = row.directory.path
-    defaults = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     return RowCommand(
         tuple(arguments_of(row, flags)),
         str(Path.cwd()),
@@ -112,8 +151,13 @@ def row_command(
         str(path),
         launches(path),
         environment or {},
-        defaults,
+        threads_default(threads),
     )
+
+
+def threads_default(threads: int | None) -> dict[str, str]:
+    """The variable that tells PyTorch its number of threads, where there is one to tell."""
+    return {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
 
 
 def gpus_of(config: "TrainConfig") -> int:

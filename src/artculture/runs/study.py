@@ -13,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from artculture.errors import Interrupted
 from artculture.hydra_app import config_flags
 from artculture.launchers.choosing import make_launcher
+from artculture.launchers.protocol import Launcher
 from artculture.logs import configure_logging
+from artculture.quick_imports import lean_torchmetrics
 from artculture.runs.grid import Row, compose_rows
 from artculture.runs.interruption import listening
 from artculture.runs.live import StudyView
@@ -52,32 +54,41 @@ def launch(rows: Sequence[Row]) -> int:
     to_train = [row for row in rows if row.plan.action != "skip"]
     for row in to_train:
         row.directory.make()
-    if to_train:
-        _prepare(to_train)
     processes = [RowProcess(row, "finished" if row.plan.action == "skip" else "waiting") for row in rows]
     if len(to_train) < len(rows):
         log.info("%d of %d rows were finished before", len(rows) - len(to_train), len(rows))
     console = Console(stderr=True)
-    with (
-        launcher,
-        listening() as interruption,
-        interruption.deferred(),
-        StudyView(console, first.study.title or first.study.name, processes) as view,
-    ):
-        run_rows(
-            processes,
-            launcher=launcher,
-            on_change=view.update,
-            stop_at_failure=first.on_error == "stop",
-            interruption=interruption,
-        )
+    asked = _train(to_train, processes, launcher, console) if to_train else None
     for study in dict.fromkeys(row.directory.path.parent for row in rows):
         show_table(study)
-    return _tell_failures(console, processes, interruption.asked)
+    return _tell_failures(console, processes, asked)
+
+
+def _train(
+    to_train: Sequence[Row], processes: Sequence[RowProcess], launcher: Launcher, console: Console
+) -> str | None:
+    """Train the rows; the signal that asked to stop, if one did."""
+    first = to_train[0].config
+    with launcher:  # open while data are prepared, so that what it has to start itself is ready then
+        _prepare(to_train)
+        with (
+            listening() as interruption,
+            interruption.deferred(),
+            StudyView(console, first.study.title or first.study.name, processes) as view,
+        ):
+            run_rows(
+                processes,
+                launcher=launcher,
+                on_change=view.update,
+                stop_at_failure=first.on_error == "stop",
+                interruption=interruption,
+            )
+    return interruption.asked
 
 
 def _prepare(rows: Sequence[Row]) -> None:
-    from artculture.runs.preflight import prepare
+    with lean_torchmetrics():
+        from artculture.runs.preflight import prepare
 
     columns = (TextColumn("decoding pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
