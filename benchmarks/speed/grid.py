@@ -4,16 +4,20 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.speed import classic, ours, watch
 from benchmarks.speed.pictures import make_gallery
-from benchmarks.speed.plan import Plan
+from benchmarks.speed.plan import Plan, cores
 from benchmarks.speed.report import Line, compared
 from benchmarks.speed.timing import interleaved
 from benchmarks.speed.training import asked
 
 FASTER = 3.0
+# On a CPU rows side by side, a share of the cores each, end sooner than one after the other with all of them.
+PARALLEL = 2
+SIDE_BY_SIDE = f"{ours.NAME} launcher.parallel={PARALLEL}"
 # A row's name to the seconds of its epochs.
 Rows = dict[str, float]
 
@@ -32,37 +36,43 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
         return ended.seconds
 
     plain, precise = asked(classic.NAME, "fp32"), asked(classic.NAME, "our precision")
-    sides = {
-        ours.NAME: lambda: side(ours.NAME, lambda: _ours(plan, gallery, folder), lambda _: _our_rows(folder)),
-        plain: lambda: side(plain, lambda: _theirs(plan, gallery), _their_rows),
-    }
-    if plan.gains:
-        sides[precise] = lambda: side(precise, lambda: _theirs(plan, gallery, "--ours"), _their_rows)
-    found = interleaved("grid", sides, plan.repeats)
-    size = f"{plan.grid_pictures} training pictures at {plan.grid_size} px, {plan.grid_epochs} epochs a row"
+    mine = {ours.NAME: 1} if plan.on_gpu or len(cores()) < PARALLEL else {ours.NAME: 1, SIDE_BY_SIDE: PARALLEL}
+    peers: dict[str, list[str]] = {plain: [], **({precise: ["--ours"]} if plan.gains else {})}
+    sides: dict[str, Callable[[], float]] = {}
+    for name, parallel in mine.items():
+        sides[name] = partial(side, name, partial(_ours, plan, gallery, folder, parallel), lambda _: _our_rows(folder))
+    for name, flags in peers.items():
+        sides[name] = partial(side, name, partial(_theirs, plan, gallery, *flags), _their_rows)
+    found = interleaved("grid", sides, plan.repeats, cold=True)
+    what = f"the six-row grid from a cold start, {plan.grid_pictures} training pictures at {plan.grid_size} px, "
+    what += f"{plan.grid_epochs} epochs a row"
     lines = []
-    for name in list(sides)[1:]:
-        target = FASTER if name == plain else None
-        what = f"the six-row grid from a cold start, {size}"
-        lines.append(compared(what, "s", found[ours.NAME], name, found[name], faster_is_less=True, target=target))
+    for own, parallel in mine.items():
+        how = f"{what}; launcher.parallel={parallel}" if parallel > 1 else what
+        for name in peers:
+            target = FASTER if name == plain else None
+            lines.append(compared(how, "s", found[own], name, found[name], faster_is_less=True, target=target))
+    for name in peers:
         for row in rows[name][0]:
-            mine, other = ([turn[row] for turn in rows[side_name][1:]] for side_name in (ours.NAME, name))
-            lines.append(compared(f"– its row {row}, epochs alone", "s", mine, name, other, faster_is_less=True))
-    for name in list(sides)[1:]:
-        mine, other = memory[ours.NAME][1:], memory[name][1:]
-        if all(mine) and all(other):
-            what = "peak memory of the grid, all processes"
-            lines.append(compared(what, "MB", mine, name, other, faster_is_less=True))
+            our, their = ([turn[row] for turn in rows[side_name]] for side_name in (ours.NAME, name))
+            lines.append(compared(f"– its row {row}, epochs alone", "s", our, name, their, faster_is_less=True))
+    for own, parallel in mine.items():
+        for name in peers:
+            if all(memory[own]) and all(memory[name]):
+                how = "peak memory of the grid, all processes"
+                how += f"; launcher.parallel={parallel}" if parallel > 1 else ""
+                lines.append(compared(how, "MB", memory[own], name, memory[name], faster_is_less=True))
     return lines
 
 
-def _ours(plan: Plan, gallery: Path, folder: Path) -> watch.Ended:
+def _ours(plan: Plan, gallery: Path, folder: Path, parallel: int) -> watch.Ended:
     for left in ("cache", "outputs"):
         shutil.rmtree(folder / left, ignore_errors=True)
     typed = ["study=table2", f"study.root={folder / 'outputs'}", "data=folder", f"data.root={gallery}"]
     typed += ["data.split=stored", f"data.cache={folder / 'cache'}", f"data.image_size={plan.grid_size}"]
     typed += [f"data.batch_size={plan.batch_size}", f"trainer.max_epochs={plan.grid_epochs}"]
     typed += ["architecture.weights=none", "logger=csv", f"trainer={'gpu' if plan.on_gpu else 'cpu'}"]
+    typed += [f"launcher.parallel={parallel}"] if parallel > 1 else []
     return watch.run(["artculture", "train", *typed])
 
 

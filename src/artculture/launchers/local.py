@@ -1,6 +1,5 @@
 """Rows as processes of this machine: one a GPU, one at a time on a CPU."""
 
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ def slots(config: TrainConfig) -> list[str | None]:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     hardware.check_machine(config.trainer.accelerator, config.trainer.compile)
     parallel = config.launcher.parallel
+    # By itself one on a CPU, with all of its cores, as a row alone has them: so both end with the same bits.
     count = (len(gpus) or 1) if parallel == "auto" else parallel
     return [gpus[i % len(gpus)] if gpus else None for i in range(count)]
 
@@ -112,4 +112,4 @@ class LocalLauncher:
     def _threads(self, gpu: str | None) -> int | None:
         # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.
         shared = gpu is None and len(self.gpus) > 1
-        return max(1, (os.cpu_count() or 1) // len(self.gpus)) if shared else None
+        return max(1, hardware.cores() // len(self.gpus)) if shared else None

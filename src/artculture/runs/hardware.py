@@ -47,6 +47,11 @@ def best_precision(accelerator: str) -> str:
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def check_machine(accelerator: str, compiles: bool) -> None:
     """See whether there is a GPU, and a compiler, where they are asked for.
 
