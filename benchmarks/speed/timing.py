@@ -13,13 +13,13 @@ Values = list[float]
 def interleaved(
     part: str, sides: Mapping[str, Callable[[], float]], repeats: int, *, cold: bool = False
 ) -> dict[str, Values]:
-    """Measure every side `repeats` times, in turns, after one turn that does not count.
+    """Measure every side `repeats` times, in turns; unless cold, after one turn that does not count.
 
     Args:
         part: what is measured, for the progress on stderr.
         sides: name to a function that measures once and returns seconds or images/s.
         repeats: turns that count.
-        cold: every side begins from nothing each time, so that all turns count.
+        cold: each side makes its own files anew every time, so that all turns count (the system's caches stay).
     """
     found: dict[str, Values] = {name: [] for name in sides}
     for turn in range(1 if cold else 0, repeats + 1):

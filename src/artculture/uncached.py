@@ -10,6 +10,8 @@ from typing import Any, Self
 
 # Bytes of a write; direct ones begin and end at multiples of a disk's block, which is 4 KiB at most.
 CHUNK, BLOCK = 8 << 20, 4096
+# What systems say that have no direct writes.
+NO_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
 class UncachedFile:
@@ -26,17 +28,17 @@ class UncachedFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._chunk = memoryview(mmap.mmap(-1, CHUNK))  # begins at a page, as direct writes must
+        self._filled = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._direct = getattr(os, "O_DIRECT", 0)
         try:
             self._file = os.open(path, flags | self._direct, 0o666)
         except OSError as error:
-            if not self._direct or error.errno != errno.EINVAL:
+            if not self._direct or error.errno not in NO_DIRECT:
                 raise
             self._direct = 0
             self._file = os.open(path, flags, 0o666)
-        self._chunk = memoryview(mmap.mmap(-1, CHUNK))  # begins at a page, as direct writes must
-        self._filled = 0
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +74,7 @@ class UncachedFile:
             try:
                 done = os.write(self._file, chunk)
             except OSError as error:
-                if not self._direct or error.errno != errno.EINVAL:
+                if not self._direct or error.errno not in NO_DIRECT:
                     raise
                 self._buffered()  # a file system that takes the flag and then refuses
                 continue

@@ -1,16 +1,21 @@
 import contextlib
+import errno
+import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from artculture.launchers.local import LocalLauncher, LocalRow
 from artculture.launchers.process import Prepared, environment_of_row
-from artculture.launchers.zygote import ForkedRow, Zygote, can_fork
+from artculture.launchers.zygote import ForkedRow, Zygote, _be_called, _Server, can_fork
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="rows are forked on Linux alone")
 
@@ -88,10 +93,11 @@ def test_rows_run_side_by_side_and_each_has_its_end(zygote, prepared):
     assert [ended(row) for row in rows] == [0, 2, 0]
 
 
-def test_what_can_not_be_started_is_told_in_the_log_or_fails(zygote, prepared, tmp_path):
+def test_what_can_not_be_started_is_told_in_the_log(zygote, prepared, tmp_path):
     row = prepared("--version")
     gone = Prepared(row.arguments, str(tmp_path / "gone"), row.log, row.environment)
     assert ended(zygote.start(gone)) == 1
+    assert "FileNotFoundError" in log_of(row)
 
 
 def test_a_row_that_is_told_to_stop_says_so(zygote, prepared):
@@ -108,11 +114,59 @@ def test_a_row_that_is_killed_is_told_by_its_signal(zygote, prepared):
     assert row.poll() == -signal.SIGKILL
 
 
-def test_rows_end_with_their_zygote_and_later_ones_without_it(row_of, monkeypatch):
+def test_a_zygote_that_is_told_to_stop_leaves_that_to_its_rows(prepared):
+    with opened() as zygote:
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT):
+            assert ended(zygote.start(prepared("--version"))) == 0
+            os.kill(zygote._process.pid, number)
+        assert ended(zygote.start(prepared("--version"))) == 0
+
+
+def test_a_process_that_can_not_be_forked_is_told(monkeypatch):
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, "too many processes")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert not _Server(theirs)._is_fork(7)
+        assert json.loads(ours.recv(1000)) == {"row": 7, "forked": False}
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGTERM}
+
+
+def test_a_forked_row_looks_like_the_command(monkeypatch):
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sys, "argv", ["other"])
+    _be_called(["train", "seed=1"])
+    assert main.__spec__.name == "artculture.__main__"
+    assert sys.argv == [main.__file__, "train", "seed=1"]
+
+
+@pytest.fixture
+def trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has rows train in a study beside their own."""
     monkeypatch.setattr(
         "artculture.launchers.process.arguments_of",
         lambda row, _: ["-m", "artculture", *trained(f"study.root={row.directory.path.parent}")],
     )
+
+
+def test_rows_that_never_began_are_started_without_their_zygote(row_of, trains):
+    row = row_of("0")
+    row.directory.make()
+    with LocalLauncher([None]) as launcher:
+        os.kill(launcher._zygote._process.pid, signal.SIGSTOP)  # so that it is surely importing still
+        (started,) = launcher.start([row])
+        assert isinstance(started.process, ForkedRow)
+        os.kill(launcher._zygote._process.pid, signal.SIGKILL)
+        wait_for(lambda: started.ending() is not None or not isinstance(started.process, ForkedRow))
+        assert started.ending() is None
+        started.stop()
+        wait_for(started.ending)
+
+
+def test_rows_end_with_their_zygote_and_later_ones_without_it(row_of, trains):
     with LocalLauncher([None, None]) as launcher:
         row, other = row_of("0"), row_of("1")
         for one in (row, other):
@@ -148,8 +202,6 @@ time.sleep(600)
 
 
 def test_rows_end_with_their_study_however_it_ends(tmp_path):
-    import subprocess
-
     command = [sys.executable, "-c", STUDY, *trained("study.root=out")]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as study:
         zygote = int(study.stdout.readline())

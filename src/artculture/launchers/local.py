@@ -33,15 +33,17 @@ def slots(config: TrainConfig) -> list[str | None]:
     return [gpus[i % len(gpus)] if gpus else None for i in range(count)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class LocalRow:
     """A process of this machine.
 
     Attributes:
+        prepared: what it runs.
         process: a child of this one, or of the zygote's.
         gpu: the GPU handed to it, as CUDA_VISIBLE_DEVICES writes it.
     """
 
+    prepared: Prepared
     process: subprocess.Popen[bytes] | ForkedRow
     gpu: str | None
 
@@ -50,9 +52,12 @@ class LocalRow:
         return "" if self.gpu is None else f"GPU {self.gpu}"
 
     def ending(self) -> Ending | None:
+        if isinstance(self.process, ForkedRow):
+            if self.process.never_began:
+                self.process = self.prepared.start()
+            elif self.process.lost:
+                return Ending(None, "the process that had started it was killed")
         code = self.process.poll()
-        if code is None and isinstance(self.process, ForkedRow) and self.process.lost:
-            return Ending(None, "the process that had started it was killed")
         return None if code is None else Ending(code)
 
     def stop(self) -> None:
@@ -104,7 +109,7 @@ class LocalLauncher:
     def _start(self, row: Row, gpu: str | None) -> LocalRow:
         chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         prepared = row_command(row, self.flags, threads=self._threads(gpu), environment=chosen).prepare()
-        return LocalRow((self._forked(prepared) if gpu is None else None) or prepared.start(), gpu)
+        return LocalRow(prepared, (self._forked(prepared) if gpu is None else None) or prepared.start(), gpu)
 
     def _forked(self, row: Prepared) -> ForkedRow | None:
         return None if self._zygote is None or not row.is_artculture else self._zygote.start(row)

@@ -2,11 +2,15 @@
 
 Imports are most of a row's start, and a study's rows make the same ones. Linux only, and for rows on a CPU: a GPU's
 driver and a fork do not go together. `python -m artculture.launchers.zygote` is the process; `Zygote` asks it.
+
+Both talk in lines of JSON. The study asks for a row, or for a signal to one; the zygote tells of each row that it was
+forked, or why it could not be, and at last its exit code. It ends when the study closes its side.
 """
 
 import atexit
 import contextlib
 import gc
+import importlib.util
 import json
 import os
 import select
@@ -16,6 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -25,6 +30,8 @@ from artculture.errors import Interrupted
 from artculture.launchers.process import ROW_OF_STUDY, Prepared, end_with
 from artculture.quick_imports import lean_torchmetrics
 
+# For the zygote to end, at most.
+PATIENCE_SECONDS = 10.0
 # What may ask a row to stop.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
@@ -57,7 +64,7 @@ class Zygote:
         self._channel.setblocking(False)
         self._received = b""
         self._rows = 0
-        self._codes: dict[int, int] = {}
+        self._told: dict[int, dict[str, Any]] = {}
         self.alive = True
 
     def start(self, row: Prepared) -> "ForkedRow | None":
@@ -78,11 +85,11 @@ class Zygote:
         finally:
             self._channel.setblocking(False)
 
-    def code(self, row: int) -> int | None:
-        """The exit code of a row, -n where signal n killed it; None while it runs, or if nobody knows."""
-        if row not in self._codes and self.alive:
+    def told(self, row: int) -> dict[str, Any]:
+        """What is known of a row: `forked` (whether), `code` (-n where signal n killed it); what is missing is not."""
+        if self.alive and "code" not in self._told.get(row, {}):
             self.receive()
-        return self._codes.get(row)
+        return self._told.get(row, {})
 
     def receive(self) -> None:
         """Take in what the zygote has told, without waiting."""
@@ -97,13 +104,18 @@ class Zygote:
         *lines, self._received = self._received.split(b"\n")
         for line in lines:
             told = json.loads(line)
-            self._codes[told["row"]] = told["code"]
+            self._told.setdefault(told["row"], {}).update(told)
 
     def close(self) -> None:
-        """End it; rows that still run are told to stop."""
+        """End it when it has done what it was asked for; rows that still run are told to stop."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._channel.close()
-        self._process.terminate()
-        self._process.wait()
 
 
 @dataclass(frozen=True)
@@ -114,12 +126,19 @@ class ForkedRow:
     row: int
 
     @property
+    def never_began(self) -> bool:
+        """Whether there is no such process, and never will be."""
+        told = self.zygote.told(self.row)
+        return not told.get("forked", self.zygote.alive)
+
+    @property
     def lost(self) -> bool:
         """Whether it can't be known any more how it ends."""
         return not self.zygote.alive and self.poll() is None
 
     def poll(self) -> int | None:
-        return self.zygote.code(self.row)
+        code: int | None = self.zygote.told(self.row).get("code")
+        return code
 
     def terminate(self) -> None:
         self.zygote.ask({"row": self.row, "signal": signal.SIGTERM})
@@ -159,7 +178,7 @@ class _Server:
                     request: dict[str, Any] = json.loads(line)
                     if "signal" in request:
                         self._signal(request["row"], request["signal"])
-                    elif self._fork(request["row"]):
+                    elif self._is_fork(request["row"]):
                         signal.set_wakeup_fd(-1)
                         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                         for descriptor in (woken, wake):
@@ -167,14 +186,23 @@ class _Server:
                         self.channel.close()
                         return request
 
-    def _fork(self, row: int) -> bool:
-        """Whether this is the forked process, which hears signals when it knows what to do about them."""
+    def _is_fork(self, row: int) -> bool:
+        """Fork; whether this is the new process, which hears signals when it knows what to do about them."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        process = os.fork()
-        if process:
+        try:
+            with warnings.catch_warnings():
+                # OpenBLAS and Arrow have threads from their import on, and can be forked with them.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process = os.fork()
+        except OSError:  # too many processes, or too little memory
+            process = -1
+        if process == 0:
+            return True
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if process > 0:
             self.running[process] = row
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        return process == 0
+        self._tell({"row": row, "forked": process > 0})
+        return False
 
     def _signal(self, row: int, number: int) -> None:
         for process, its in self.running.items():
@@ -186,18 +214,29 @@ class _Server:
             process, status = os.waitpid(-1, os.WNOHANG)
             if not process:
                 return
-            told = {"row": self.running.pop(process), "code": os.waitstatus_to_exitcode(status)}
-            self.channel.sendall(json.dumps(told).encode() + b"\n")
+            self._tell({"row": self.running.pop(process), "code": os.waitstatus_to_exitcode(status)})
+
+    def _tell(self, what: dict[str, Any]) -> None:
+        self.channel.sendall(json.dumps(what).encode() + b"\n")
 
 
-def serve(arguments: list[str]) -> None:
+def serve(arguments: list[str]) -> NoReturn:
     """The zygote's process, from start to end."""
     channel, study = int(arguments[0]), int(arguments[1])
-    end_with(study, signal.SIGTERM)
-    _import_all()
-    request = _Server(socket.socket(fileno=channel)).serve()
-    if request is not None:
-        _be(request)
+    end_with(study, signal.SIGKILL)
+    interrupt = signal.getsignal(signal.SIGINT)
+    for number in SIGNALS:  # sent to all processes of a job, they are for the rows: this one stays until the study ends
+        signal.signal(number, lambda *_: None)
+    zygote, environment = os.getpid(), dict(os.environ)
+    request = None
+    try:
+        _import_all()
+        request = _Server(socket.socket(fileno=channel)).serve()
+        if request is not None:
+            signal.signal(signal.SIGINT, interrupt)
+            _be(request, zygote, environment)
+    finally:
+        os._exit(0 if request is None else 1)
 
 
 def _import_all() -> None:
@@ -210,19 +249,27 @@ def _import_all() -> None:
     gc.freeze()  # no collection is to touch, and so copy, what all rows share
 
 
-def _be(request: dict[str, Any]) -> NoReturn:
-    """Be a row's process, to its end."""
+def _be(request: dict[str, Any], zygote: int, inherited: dict[str, str]) -> NoReturn:
+    """Be a row's process, to its end.
+
+    Args:
+        request: what was asked for.
+        zygote: the process that was forked.
+        inherited: the environment that it was started with; what imports have set since stays.
+    """
     code = 1
     try:
-        os.setpgid(0, 0)
-        os.chdir(request["folder"])
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         for descriptor in (1, 2):
             os.dup2(log, descriptor)
-        os.environ.clear()
+        os.close(log)
+        os.setpgid(0, 0)
+        os.chdir(request["folder"])
+        for name in inherited.keys() - request["environment"].keys():
+            os.environ.pop(name, None)
         os.environ.update(request["environment"])
-        os.environ[ROW_OF_STUDY] = str(os.getppid())
-        sys.argv = ["artculture", *request["arguments"]]
+        os.environ[ROW_OF_STUDY] = str(zygote)
+        _be_called(request["arguments"])
         end_well_when_told()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         code = main(sys.argv[1:])
@@ -231,14 +278,24 @@ def _be(request: dict[str, Any]) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        # As the processes of `multiprocessing` end: what the interpreter would tear down is the zygote's, too.
-        with contextlib.suppress(Exception):
-            threading._shutdown()  # type: ignore[attr-defined]
-            atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(code)
+        # As the processes of `multiprocessing` end: what the interpreter would tear down is the zygote's, too. A signal
+        # may still come, and changes nothing any more.
+        try:
+            for end in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]
+                with contextlib.suppress(BaseException):
+                    end()
+        finally:
+            os._exit(code)
+
+
+def _be_called(arguments: list[str]) -> None:
+    """Look like `python -m artculture` to whoever asks what was started: W&B for its page, loader processes, too."""
+    spec = importlib.util.find_spec("artculture.__main__")
+    assert spec is not None
+    assert spec.origin is not None
+    module = sys.modules["__main__"]
+    module.__spec__, module.__file__ = spec, spec.origin
+    sys.argv = [spec.origin, *arguments]
 
 
 if __name__ == "__main__":

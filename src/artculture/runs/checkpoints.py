@@ -76,6 +76,7 @@ class LastCheckpoint(Checkpoint):
     Args:
         directory: the run's.
         every_steps, every_minutes: None for not by that.
+        eval_batches: how many times a training batch's pictures one of validation has.
         interruption: asks to stop.
         lease: the right to write; None where another process of the run has it.
         world: the run's processes, which stop and save at the same steps.
@@ -86,12 +87,13 @@ class LastCheckpoint(Checkpoint):
         directory: RunDirectory,
         every_steps: int | None,
         every_minutes: float | None,
+        eval_batches: int,
         interruption: Interruption,
         lease: Lease | None,
         world: World = ALONE,
     ) -> None:
         self.directory, self.interruption, self.lease, self.world = directory, interruption, lease, world
-        self.every_steps = every_steps
+        self.every_steps, self.eval_batches = every_steps, eval_batches
         self.every_seconds = None if every_minutes is None else 60 * every_minutes
         self._saved_at, self._saved_step = time.monotonic(), 0
         self._epoch_began = self._validation_began = time.monotonic()
@@ -99,7 +101,9 @@ class LastCheckpoint(Checkpoint):
         self._validation_is_long: bool | None = None  # until there was one
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        # An epoch that is gone on with has no start of its own.
+        self._epoch_began = self._saved_at = time.monotonic()
+        self._batches, self._saved_step = 0, trainer.global_step
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._epoch_began, self._batches = time.monotonic(), 0
@@ -161,9 +165,9 @@ class LastCheckpoint(Checkpoint):
     def _expects_long_validation(self, trainer: L.Trainer) -> bool:
         if self._validation_is_long is not None:
             return self._validation_is_long
-        # The first one: its batches hold more pictures, but go forward only, so that each is at most a step's worth.
+        # The first one: a picture there takes at most what it takes in a step, which goes backward, too.
         step = (time.monotonic() - self._epoch_began) / self._batches
-        return step * sum(trainer.num_val_batches) > VALIDATION_PATIENCE_SECONDS
+        return step * self.eval_batches * sum(trainer.num_val_batches) > VALIDATION_PATIENCE_SECONDS
 
     def _save(self, trainer: L.Trainer) -> None:
         if self.lease is not None and not self.lease.still_ours():

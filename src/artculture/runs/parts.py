@@ -114,7 +114,7 @@ def make_trainer(
         DivergenceGuard(world),
         recorder,
         best_checkpoint(directory, choice.monitor),
-        LastCheckpoint(directory, by_steps, by_minutes, interruption, lease, world),
+        LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, interruption, lease, world),
     ]
     strategy: Any = "auto"
     if world.size > 1:
