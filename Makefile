@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 GRID ?= study=table2 data=sample architecture.weights=auto
 STUDY ?= outputs/table2
+TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test test-slow bench bench-fetch bench-shards torture audit lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow bench bench-fetch bench-shards torture audit lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,7 +30,10 @@ notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for anothe
 		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
 
 test: setup ## run the tests (minutes)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered -m "not slow and not gpu"
+	$(BIN)/python -m pytest $(TESTS)
+
+coverage: setup ## run the tests and tell which lines none of them runs
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
