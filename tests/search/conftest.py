@@ -48,7 +48,10 @@ def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
         return [str(ROW), str(row.directory.path), str(rate), str(epochs)]
 
     rows = patch("artculture.launchers.process.arguments_of", command)
-    with rows, patch("artculture.runs.rows.POLL_SECONDS", 0.02), patch("artculture.search.searching._prepare"):
+    quick = patch("artculture.runs.rows.POLL_SECONDS", 0.02)
+    # No stand-in is forked: what does that would import for nothing.
+    spawned = patch("artculture.launchers.local.can_fork", lambda: False)
+    with rows, quick, spawned, patch("artculture.search.searching._prepare"):
         yield
 
 
