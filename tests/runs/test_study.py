@@ -221,7 +221,7 @@ except HeldElsewhereError:
 """
 
 
-@pytest.mark.parametrize("starts", [2, 4])
+@pytest.mark.parametrize("starts", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
     monkeypatch.setattr(
         "artculture.launchers.process.arguments_of", lambda row, _: ["-c", TRAINS, str(row.directory.path)]
