@@ -17,7 +17,8 @@ from benchmarks.speed.training import asked
 FASTER = 3.0
 # On a CPU rows side by side, a share of the cores each, end sooner than one after the other with all of them.
 PARALLEL = 2
-SIDE_BY_SIDE = f"{ours.NAME} launcher.parallel={PARALLEL}"
+SIDE_BY_SIDE = f"launcher.parallel={PARALLEL}"
+OURS = {ours.NAME: "", f"{ours.NAME} {SIDE_BY_SIDE}": SIDE_BY_SIDE}
 # A row's name to the seconds of its epochs.
 Rows = dict[str, float]
 
@@ -36,43 +37,47 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
         return ended.seconds
 
     plain, precise = asked(classic.NAME, "fp32"), asked(classic.NAME, "our precision")
-    mine = {ours.NAME: 1} if plan.on_gpu or len(cores()) < PARALLEL else {ours.NAME: 1, SIDE_BY_SIDE: PARALLEL}
+    # Each of our sides by what is typed more for it.
+    mine = {ours.NAME: ""} if plan.on_gpu or len(cores()) < PARALLEL else OURS
     peers: dict[str, list[str]] = {plain: [], **({precise: ["--ours"]} if plan.gains else {})}
     sides: dict[str, Callable[[], float]] = {}
-    for name, parallel in mine.items():
-        sides[name] = partial(side, name, partial(_ours, plan, gallery, folder, parallel), lambda _: _our_rows(folder))
+    for name, more in mine.items():
+        sides[name] = partial(side, name, partial(_ours, plan, gallery, folder, more), lambda _: _our_rows(folder))
     for name, flags in peers.items():
         sides[name] = partial(side, name, partial(_theirs, plan, gallery, *flags), _their_rows)
     found = interleaved("grid", sides, plan.repeats, cold=True)
     what = f"the six-row grid from a cold start, {plan.grid_pictures} training pictures at {plan.grid_size} px, "
     what += f"{plan.grid_epochs} epochs a row"
     lines = []
-    for own, parallel in mine.items():
-        how = f"{what}; launcher.parallel={parallel}" if parallel > 1 else what
+    for own, more in mine.items():
         for name in peers:
             target = FASTER if name == plain else None
+            how = _told(what, more)
             lines.append(compared(how, "s", found[own], name, found[name], faster_is_less=True, target=target))
     for name in peers:
         for row in rows[name][0]:
             our, their = ([turn[row] for turn in rows[side_name]] for side_name in (ours.NAME, name))
             lines.append(compared(f"– its row {row}, epochs alone", "s", our, name, their, faster_is_less=True))
-    for own, parallel in mine.items():
+    for own, more in mine.items():
         for name in peers:
             if all(memory[own]) and all(memory[name]):
-                how = "peak memory of the grid, all processes"
-                how += f"; launcher.parallel={parallel}" if parallel > 1 else ""
+                how = _told("peak memory of the grid, all processes", more)
                 lines.append(compared(how, "MB", memory[own], name, memory[name], faster_is_less=True))
     return lines
 
 
-def _ours(plan: Plan, gallery: Path, folder: Path, parallel: int) -> watch.Ended:
+def _told(what: str, more: str) -> str:
+    return f"{what}; {more}" if more else what
+
+
+def _ours(plan: Plan, gallery: Path, folder: Path, more: str) -> watch.Ended:
     for left in ("cache", "outputs"):
         shutil.rmtree(folder / left, ignore_errors=True)
     typed = ["study=table2", f"study.root={folder / 'outputs'}", "data=folder", f"data.root={gallery}"]
     typed += ["data.split=stored", f"data.cache={folder / 'cache'}", f"data.image_size={plan.grid_size}"]
     typed += [f"data.batch_size={plan.batch_size}", f"trainer.max_epochs={plan.grid_epochs}"]
     typed += ["architecture.weights=none", "logger=csv", f"trainer={'gpu' if plan.on_gpu else 'cpu'}"]
-    typed += [f"launcher.parallel={parallel}"] if parallel > 1 else []
+    typed += [more] if more else []
     return watch.run(["artculture", "train", *typed])
 
 

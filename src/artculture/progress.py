@@ -8,7 +8,7 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def shown_progress(what: str) -> Iterator[Progress]:
-    """A function to be called with (done, all); the bar appears at its first call and goes when the block ends."""
+    """A function to be called with (done, all); the bar goes when all is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -16,4 +16,4 @@ def shown_progress(what: str) -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)

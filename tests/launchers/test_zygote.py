@@ -15,7 +15,8 @@ import pytest
 
 from artculture.launchers.local import LocalLauncher, LocalRow
 from artculture.launchers.process import Prepared, environment_of_row
-from artculture.launchers.zygote import ForkedRow, Zygote, _be_called, _Server, can_fork
+from artculture.launchers.zygote import ForkedRow, Zygote, can_fork
+from artculture.launchers.zygote_process import Server, _be_called
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="rows are forked on Linux alone")
 
@@ -129,7 +130,7 @@ def test_a_process_that_can_not_be_forked_is_told(monkeypatch):
     monkeypatch.setattr(os, "fork", refuse)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert not _Server(theirs)._is_fork(7)
+        assert not Server(theirs)._is_fork(7)
         assert json.loads(ours.recv(1000)) == {"row": 7, "forked": False}
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGTERM}
 

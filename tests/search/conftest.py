@@ -51,7 +51,7 @@ def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
     quick = patch("artculture.runs.rows.POLL_SECONDS", 0.02)
     # No stand-in is forked: what does that would import for nothing.
     spawned = patch("artculture.launchers.local.can_fork", lambda: False)
-    with rows, quick, spawned, patch("artculture.search.searching._prepare"):
+    with rows, quick, spawned, patch("artculture.search.searching.prepare_rows"):
         yield
 
 

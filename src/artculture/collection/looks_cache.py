@@ -1,7 +1,6 @@
 """Looks kept by the files' own hashes, so that each picture is measured once and a stopped run goes on."""
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from artculture.collection.looks import VERSION, Look, UnreadableError, look_at
+from artculture.runs.hardware import cores
 
 COLUMNS = ("sha256", "width", "height", "phash", "signature", "chroma", "text", "thumbnail")
 BATCH = 128  # pictures measured between two commits: what a kill can cost
-
-
-def default_workers() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def looks_of(
@@ -37,7 +33,7 @@ def looks_of(
     Returns:
         One look a path, or the reason why the file has none.
     """
-    workers = workers or default_workers()
+    workers = workers or cores()
     found: list[Look | str] = []
     with _opened(cache, thumbnail) as store, ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(paths), BATCH):

@@ -109,10 +109,8 @@ class LocalLauncher:
     def _start(self, row: Row, gpu: str | None) -> LocalRow:
         chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         prepared = row_command(row, self.flags, threads=self._threads(gpu), environment=chosen).prepare()
-        return LocalRow(prepared, (self._forked(prepared) if gpu is None else None) or prepared.start(), gpu)
-
-    def _forked(self, row: Prepared) -> ForkedRow | None:
-        return None if self._zygote is None or not row.is_artculture else self._zygote.start(row)
+        zygote = self._zygote if gpu is None and prepared.is_artculture else None
+        return LocalRow(prepared, (zygote and zygote.start(prepared)) or prepared.start(), gpu)
 
     def _threads(self, gpu: str | None) -> int | None:
         # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.

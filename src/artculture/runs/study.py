@@ -8,13 +8,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from artculture.errors import Interrupted
 from artculture.hydra_app import config_flags
 from artculture.launchers.choosing import make_launcher
 from artculture.launchers.protocol import Launcher
 from artculture.logs import configure_logging
+from artculture.progress import shown_progress
 from artculture.quick_imports import lean_torchmetrics
 from artculture.runs.grid import Row, compose_rows
 from artculture.runs.interruption import listening
@@ -70,7 +70,7 @@ def _train(
     """Train the rows; the signal that asked to stop, if one did."""
     first = to_train[0].config
     with launcher:  # open while data are prepared, so that what it has to start itself is ready then
-        _prepare(to_train)
+        prepare_rows(to_train)
         with (
             listening() as interruption,
             interruption.deferred(),
@@ -86,14 +86,13 @@ def _train(
     return interruption.asked
 
 
-def _prepare(rows: Sequence[Row]) -> None:
-    with lean_torchmetrics():
+def prepare_rows(rows: Sequence[Row]) -> None:
+    """Make what all rows need, as `preflight.prepare` does, and show how far it is."""
+    with lean_torchmetrics():  # torch waits until the rows are known to be sound
         from artculture.runs.preflight import prepare
 
-    columns = (TextColumn("decoding pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("decoding", total=None, visible=False)
-        prepare(rows, lambda done, total: progress.update(task, completed=done, total=total, visible=done < total))
+    with shown_progress("decoding pictures") as progress:
+        prepare(rows, progress)
 
 
 def show_table(study: Path) -> None:

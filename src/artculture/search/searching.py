@@ -15,13 +15,13 @@ from rich.console import Console
 from artculture.errors import InputError, Interrupted
 from artculture.hydra_app import config_flags
 from artculture.launchers.choosing import make_launcher
-from artculture.progress import shown_progress
 from artculture.runs import naming
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row
 from artculture.runs.interruption import listening
 from artculture.runs.resume import Plan
 from artculture.runs.rows import run_rows
+from artculture.runs.study import prepare_rows
 from artculture.search import outcome
 from artculture.search.config import SearchConfig
 from artculture.search.space import Dimension, dimensions
@@ -87,19 +87,12 @@ def search(config: SearchConfig) -> int:
         if config.resume == "never":
             store.forget()
         store.begin(config)
-        _prepare(Row(tuple(typed), config.row(), RunDirectory(path), Plan("start")))
+        prepare_rows([Row(tuple(typed), config.row(), RunDirectory(path), Plan("start"))])
         trials, asked = _run(config, store, space, typed, place)
         code = _finish(store, space, typed, place, trials)
         return Interrupted(asked).code if asked else code
     finally:
         store.close()
-
-
-def _prepare(row: Row) -> None:
-    from artculture.runs.preflight import prepare  # torch waits until the search is known to be sound
-
-    with shown_progress("decoding pictures") as progress:
-        prepare([row], progress)
 
 
 def _make(folder: Path) -> None:
