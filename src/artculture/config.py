@@ -133,6 +133,7 @@ class Trainer(Section):
     deterministic: bool | Literal["warn"]
     channels_last: bool
     compile: bool = False  # as of runs that were stored before there was such a key
+    cuda_graphs: bool = True  # likewise
     gradient_clip: PositiveFloat | None
     early_stopping: PositiveInt | None
     monitor: Literal["val/top1", "val/loss", "val/macro_f1"]

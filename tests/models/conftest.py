@@ -63,13 +63,12 @@ def held_out() -> DataLoader:
 
 @pytest.fixture
 def fit(batches: DataLoader, held_out: DataLoader, tmp_path: Path) -> Iterator[Callable[..., L.Trainer]]:
-    """Train a classifier for some epochs on the CPU."""
+    """Train a classifier for some epochs, on the CPU unless told otherwise."""
 
     def train(module: CultureClassifier, epochs: int = 2, **more) -> L.Trainer:
         quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
-        trainer = L.Trainer(
-            accelerator="cpu", max_epochs=epochs, log_every_n_steps=1, num_sanity_val_steps=0, **{**quiet, **more}
-        )
+        usual = {**quiet, "accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0}
+        trainer = L.Trainer(max_epochs=epochs, **{**usual, **more})
         trainer.fit(module, batches, held_out)
         return trainer
 

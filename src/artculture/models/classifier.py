@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -12,9 +11,8 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from artculture.data.datamodule import Batch, position
-from artculture.data.draws import derived_seed
 from artculture.data.transforms import Preprocessing, normalise
-from artculture.errors import WorkError, reason_of
+from artculture.errors import reason_of
 from artculture.models.backbones import make_backbone
 from artculture.models.mean_loss import MeanLoss
 from artculture.models.memory import Parts, is_out_of_memory
@@ -22,6 +20,7 @@ from artculture.models.network import Network, make_head
 from artculture.models.optimizer import make_optimizer
 from artculture.models.running_sums import set_sums, sums_of
 from artculture.models.schedules import Schedule, make_scheduler
+from artculture.models.training_step import TrainingStep
 from artculture.models.watch import LossWatch
 from artculture.models.weights import RANDOM, Start, load_start
 
@@ -31,7 +30,7 @@ CHECKPOINT_FORMAT = 1
 DIVERGED_TIMES_CHANCE = 1000
 
 
-class CultureClassifier(L.LightningModule):
+class CultureClassifier(TrainingStep):
     """A backbone with the three-layer head, trained by SGD.
 
     Every argument is a plain value, so that a checkpoint rebuilds the module by itself.
@@ -50,7 +49,6 @@ class CultureClassifier(L.LightningModule):
         seed: of everything the training step draws (dropout).
 
     Attributes:
-        halve_when_full: whether a batch that does not fit into memory is worked through in parts.
         compiled: whether the backbone runs compiled, which rounds otherwise.
     """
 
@@ -82,7 +80,6 @@ class CultureClassifier(L.LightningModule):
         self.temperature = 1.0
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
-        self.halve_when_full = True
         self.compiled = False
         self.configure_network()
         self.configure_losses()
@@ -108,13 +105,14 @@ class CultureClassifier(L.LightningModule):
 
     def configure_metrics(self) -> None:
         n = len(self.classes)
-        self.train_top1 = MulticlassAccuracy(n, average="micro")
+        # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
+        self.train_top1 = MulticlassAccuracy(n, average="micro", validate_args=False)
         self.train_mean_loss, self.val_mean_loss = MeanLoss(), MeanLoss()
         self.val_metrics = MetricCollection(
             {
-                "top1": MulticlassAccuracy(n, average="micro"),
-                "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro"),
-                "macro_f1": MulticlassF1Score(n, average="macro"),
+                "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
+                "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro", validate_args=False),
+                "macro_f1": MulticlassF1Score(n, average="macro", validate_args=False),
             },
             prefix="val/",
             # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
@@ -180,73 +178,6 @@ class CultureClassifier(L.LightningModule):
         """The pooled vectors before the head, float32 N x features, and the logits that the head makes of them."""
         features = self.embed(pictures)
         return features.float(), cast(Tensor, self.network.head(features)).float()
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        self._seed_step()
-
-    def _seed_step(self) -> None:
-        # Dropout as a function of (seed, step): a resumed run draws what the undisturbed one would have drawn.
-        torch.manual_seed(derived_seed(self.hyper["seed"], 1, self.global_step, self.global_rank))
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch, or of its last part: gradients of the parts before it are there already."""
-        pictures, labels, _ = batch
-        self._gradients_ready, self._batch_length = False, len(labels)
-        sizes = self._sizes(len(labels))
-        if len(sizes) > 1:
-            cast(Any, self.optimizers()).optimizer.zero_grad()
-        losses, all_logits = [], []
-        for part, truth in zip(torch.split(pictures, sizes), torch.split(labels, sizes), strict=True):
-            logits = self(part)
-            # A device without a picture of a small last batch takes part in the step all the same.
-            loss: Tensor = self.train_loss(logits, truth) * (len(truth) / len(labels)) if len(labels) else logits.sum()
-            losses.append(loss.detach())
-            all_logits.append(logits.detach())
-            if len(losses) < len(sizes):
-                self.trainer.strategy.backward(loss, None)
-        self._done = (torch.stack(losses).sum(), torch.cat(all_logits), labels)
-        self.log("train/loss", self.train_mean_loss, on_step=False, on_epoch=True, batch_size=len(labels))
-        self.log("train/top1", self.train_top1, on_step=False, on_epoch=True)
-        devices = self.trainer.world_size
-        if devices == 1:
-            return loss
-        # Gradients are averaged over devices: with this they are the mean over the whole batch's pictures.
-        pictures_in_all: int = cast(Any, self.trainer).datamodule.pictures_in(batch_idx)
-        return loss * (devices * len(labels) / pictures_in_all)
-
-    def _sizes(self, pictures: int) -> list[int]:
-        # Of several devices none may take a batch in parts: gradients are reduced as they come.
-        return [pictures] if self.trainer.world_size > 1 else self.parts.sizes(pictures)
-
-    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
-        # Lightning zeroes between the step's loss and its gradients: too late where parts have left theirs.
-        if len(self._sizes(self._batch_length)) == 1:
-            optimizer.zero_grad()
-
-    def on_before_optimizer_step(self, optimizer: Any) -> None:
-        self._gradients_ready = True
-
-    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        """One step, tried again with smaller parts where memory runs out before anything has changed."""
-        while True:
-            try:
-                super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-                break
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self._gradients_ready:
-                    raise WorkError(f"no memory for the optimiser itself ({reason_of(error)})") from error
-                reason = reason_of(error)
-            # Outside of the `except`: its traceback holds what is to be freed.
-            self.parts.halve(self._batch_length, reason, allowed=self.halve_when_full and self.trainer.world_size == 1)
-            self._seed_step()
-        loss, logits, labels = self._done
-        if len(labels) == 0:
-            return
-        self.watch.see(loss, self.global_step)
-        self.train_mean_loss.update(loss, len(labels))
-        self.train_top1.update(logits, labels)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         pictures, labels, _ = batch

@@ -36,7 +36,8 @@ class LossWatch:
             self._step = torch.full((), -1, device=loss.device)
             self._loss = torch.zeros((), device=loss.device)
         first = (self._step < 0) & ~(loss <= self.limit)  # no comparison with NaN is true
-        self._step = torch.where(first, step, self._step)
+        # Filled on the device: a number from the host would be copied there, and waited for.
+        self._step = torch.where(first, torch.full_like(self._step, step), self._step)
         self._loss = torch.where(first, loss, self._loss)
 
     def found(self) -> BadLoss | None:

@@ -23,6 +23,7 @@ CIRCUMSTANCES = frozenset(
         "data.cache_gb",
         "data.num_workers",
         "trainer.accelerator",
+        "trainer.cuda_graphs",
         "trainer.devices",
         "trainer.num_nodes",
         "trainer.evaluate_test",

@@ -3,6 +3,7 @@
 `python -m artculture.runs.measuring` reads {"config": …, "classes": n} from its input and prints the numbers.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 
 from artculture.config import TrainConfig, plain
 from artculture.errors import WorkError
+from artculture.models.captured import CapturedStep
 from artculture.runs import hardware
 from artculture.runs.parts import make_classifier
 
@@ -62,12 +64,20 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     half = torch.float16 if precision.startswith("16") else torch.bfloat16
     autocast = torch.autocast(device.type, half, enabled="mixed" in precision)
 
-    def train() -> None:
+    def launched() -> None:
+        optimizer.zero_grad()
         with autocast:
             loss = module.train_loss(module(pictures), labels)
-        optimizer.zero_grad()
         loss.backward()
+
+    def train() -> None:
+        gradients()
         optimizer.step()
+
+    gradients: Callable[[], object] = launched
+    if device.type == "cuda" and module.captures and half != torch.float16:
+        with autocast, contextlib.suppress(RuntimeError):  # what can't be captured is launched, as in training
+            gradients = CapturedStep(module.network, module.loss_of, pictures, labels).replay_again
 
     def forward() -> None:
         with autocast, torch.inference_mode():

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.strategies import DDPStrategy
 
 from artculture.config import Data, TrainConfig
@@ -82,6 +83,7 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
         seed=config.seed,
     )
     module.halve_when_full = config.trainer.on_out_of_memory == "halve"
+    module.captures = config.trainer.cuda_graphs
     if config.trainer.compile:
         module.compile_backbone()
     return module
@@ -125,6 +127,9 @@ def make_trainer(
     asked = str(choice.precision)
     precision: Any = hardware.best_precision(accelerator) if asked == "auto" else asked
     deterministic: Any = choice.deterministic
+    # Else deterministic mode fills new memory, for those who look for reads of what was never written: a fifth of a
+    # small step on a GPU.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return L.Trainer(
         accelerator=accelerator,
         devices=world.place.local_size,

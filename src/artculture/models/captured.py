@@ -1,0 +1,97 @@
+"""A training step recorded once as a CUDA graph, and replayed.
+
+A GPU is faster than the host that launches its kernels one by one: on an H200 three quarters of a ResNet-50's step on
+32 pictures is waiting for launches. A graph is launched whole. It runs the same kernels on the same numbers.
+
+https://docs.pytorch.org/docs/stable/notes/cuda.html#whole-network-capture
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+LossOf = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+# Before a capture: libraries choose their kernels and allocate their workspaces.
+WARM_UPS = 2
+
+
+class CapturedStep:
+    """Loss, logits and gradients of a batch, without the optimiser.
+
+    Dropout draws what the device's generator says at each replay, as it would without a graph. What the rehearsals
+    before the capture change in the network's buffers is taken back; the generator goes on.
+
+    Args:
+        network: whose parameters get gradients.
+        loss_of: the mean loss and the logits of given pictures and labels; may not wait for the device.
+        given: a batch of the only size that this step is for, on the device.
+        labels: int64 N.
+
+    Raises:
+        RuntimeError: the step can't be captured: it waits for the device, or memory is too small.
+    """
+
+    def __init__(self, network: nn.Module, loss_of: LossOf, given: Tensor, labels: Tensor) -> None:
+        self._given, self._labels = given.clone(), labels.clone()
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._graph = torch.cuda.CUDAGraph()
+        buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+        # A cast weight that is kept from a rehearsal would be replayed as it was then.
+        kind = given.device.type
+        precision = torch.autocast(
+            kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False
+        )
+        try:
+            with precision:
+                self._rehearse(loss_of)
+                with torch.cuda.graph(self._graph):
+                    loss, logits = self._run(loss_of)
+        finally:
+            for buffer, before in buffers:
+                buffer.copy_(before)
+            gradients = self._taken_gradients()
+        self._loss, self._logits, self._gradients = loss.detach(), logits.detach(), gradients
+
+    def _rehearse(self, loss_of: LossOf) -> None:
+        current, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(current)
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UPS):
+                self._taken_gradients()
+                self._run(loss_of)
+            self._taken_gradients()
+        current.wait_stream(aside)
+
+    def _run(self, loss_of: LossOf) -> tuple[Tensor, Tensor]:
+        loss, logits = loss_of(self._given, self._labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss, logits
+
+    def _taken_gradients(self) -> list[Tensor | None]:
+        gradients = [parameter.grad for parameter in self._parameters]
+        for parameter in self._parameters:
+            parameter.grad = None
+        return gradients
+
+    @property
+    def pictures(self) -> int:
+        return len(self._given)
+
+    def fits(self, given: Tensor) -> bool:
+        """Whether this step is for a batch of that size and kind."""
+        return given.shape == self._given.shape and given.dtype == self._given.dtype
+
+    def replay(self, given: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and logits of a batch, whose gradients then stand in the parameters; valid until the next replay."""
+        self._given.copy_(given)
+        self._labels.copy_(labels)
+        return self.replay_again()
+
+    def replay_again(self) -> tuple[Tensor, Tensor]:
+        """The same of the batch of before."""
+        self._graph.replay()
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        return self._loss, self._logits
