@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from artculture.data.augmentation import Augmentation
+from artculture.data.augmentation import Augmentation, erased_at_once
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache import open_cache
 from artculture.data.transforms import Preprocessing
@@ -67,3 +67,13 @@ def test_pixels_on_a_device_show_the_centre_untouched(make):
 def test_colours_change_the_same_wherever_pixels_lie(make):
     maker = make(Augmentation(jitter=0.4, erase=1.0))
     assert torch.equal(ResidentBatches.on(torch.device("cpu"), maker)(0, ROWS), maker(0, ROWS))
+
+
+def test_erasing_at_once_is_erasing_one_by_one():
+    pictures = torch.randint(0, 256, (4, 3, 20, 24), dtype=torch.uint8)
+    boxes = torch.tensor([[0, 0, 20, 24], [3, 5, 7, 2], [0, 0, 0, 0], [19, 23, 1, 1]])
+    blank = torch.tensor([1, 2, 3], dtype=torch.uint8).view(3, 1, 1)
+    expected = pictures.clone()
+    for picture, (top, left, tall, wide) in zip(expected, boxes.tolist(), strict=True):
+        picture[:, top : top + tall, left : left + wide] = blank
+    assert torch.equal(erased_at_once(pictures, boxes, blank), expected)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,20 +118,39 @@ def _widest_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxe
     return np.stack([(heights - tall) // 2, (widths - wide) // 2, tall, wide], axis=1)
 
 
+def uploaded(values: NDArray[Any], device: torch.device) -> Tensor:
+    """A tensor of some numbers on a device, for which the host does not wait."""
+    found = torch.from_numpy(values)
+    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
+
+
 def colour(pictures: Tensor, changes: Changes, fill: tuple[int, int, int]) -> Tensor:
     """Jitter and erase what was drawn, for a batch of uint8 N x 3 x H x W, on its device."""
     if changes.jitter is not None:
-        pictures = _jittered(pictures, torch.as_tensor(changes.jitter, dtype=torch.float32, device=pictures.device))
+        pictures = _jittered(pictures, uploaded(changes.jitter.astype(np.float32), pictures.device))
     if changes.erased is not None:
-        blank = torch.tensor(fill, dtype=torch.uint8, device=pictures.device).view(3, 1, 1)
+        blank = uploaded(np.array(fill, dtype=np.uint8), pictures.device).view(3, 1, 1)
+        if pictures.is_cuda:
+            return erased_at_once(pictures, uploaded(changes.erased, pictures.device), blank)
         for picture, (top, left, tall, wide) in zip(pictures, changes.erased.tolist(), strict=True):
             picture[:, top : top + tall, left : left + wide] = blank
     return pictures
 
 
+def erased_at_once(pictures: Tensor, boxes: Tensor, blank: Tensor) -> Tensor:
+    """Pictures uint8 N x 3 x H x W with a box of each (int64 N x 4, as in `Changes`) blank, in a few large steps."""
+    corner, size = boxes[:, :2, None], boxes[:, 2:, None]
+    inside = []
+    for axis, length in enumerate(pictures.shape[2:]):
+        place = torch.arange(length, device=pictures.device)
+        inside.append((place >= corner[:, axis]) & (place < corner[:, axis] + size[:, axis]))
+    rows, columns = inside
+    return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], blank, pictures)
+
+
 def _jittered(pictures: Tensor, factors: Tensor) -> Tensor:
     brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
-    weights = torch.tensor(GREY, device=pictures.device).view(1, 3, 1, 1)
+    weights = uploaded(np.array(GREY, dtype=np.float32), pictures.device).view(1, 3, 1, 1)
     values = (pictures.float() * brightness).clamp_(0, 255)
     level = (values * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
     values = torch.lerp(level, values, contrast).clamp_(0, 255)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched
+from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched, uploaded
 from artculture.data.cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
 
@@ -74,16 +74,19 @@ class ResidentBatches:
     """The same batches with all pixels kept on a device; only what was drawn travels.
 
     Resizing is bilinear without a low-pass: the cache is so small already that a crop shrinks by a third at most.
+    A GPU makes a batch while it trains on the one before.
 
     Attributes:
         maker: draws the changes.
         cache: whose pixels they are.
         pixels: the cache's pixels, uint8, flat, on the device.
+        stream: where a GPU makes batches.
     """
 
     maker: BatchMaker
     cache: PixelCache
     pixels: Tensor
+    stream: torch.cuda.Stream | None = None
 
     @classmethod
     def on(cls, device: torch.device, maker: BatchMaker) -> "ResidentBatches":
@@ -94,16 +97,35 @@ class ResidentBatches:
         pixels = torch.empty(len(source), dtype=torch.uint8, device=device)
         for start in range(0, len(source), 1 << 28):
             pixels[start : start + (1 << 28)] = torch.from_numpy(source[start : start + (1 << 28)].copy()).to(device)
-        return cls(maker, cache, pixels)
+        if device.type != "cuda":
+            return cls(maker, cache, pixels)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(device))
+        return cls(maker, cache, pixels, stream)
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         """Pictures uint8 N x 3 x size x size on the device."""
+        if self.stream is None:
+            return self._made(epoch, rows)
+        # Nothing here waits for the steps that were asked for before: the small kernels fill the gaps of theirs.
+        current = torch.cuda.current_stream(self.pixels.device)
+        with torch.cuda.stream(self.stream):
+            pictures = self._made(epoch, rows)
+        current.wait_stream(self.stream)
+        pictures.record_stream(current)
+        return pictures
+
+    def _made(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         maker, device = self.maker, self.pixels.device
         changes = maker.changes(epoch, rows)
         at = maker.positions[rows]
         facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at, 1], changes.boxes, changes.mirrored])
-        drawn = torch.from_numpy(facts).to(device, non_blocking=True)
-        return colour(_sampled(self.pixels, drawn, maker.preprocessing.image_size), changes, maker.fill())
+        sampled = _sampled(self.pixels, uploaded(facts, device), maker.preprocessing.image_size)
+        return colour(sampled, changes, maker.fill())
+
+    def seen_by(self, maker: BatchMaker) -> "ResidentBatches":
+        """The same pixels, changed as another maker draws it."""
+        return ResidentBatches(maker, self.cache, self.pixels, self.stream)
 
 
 def _sampled(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:

@@ -28,6 +28,8 @@ Batch = tuple[Tensor, Tensor, Tensor]
 Key = tuple[int, int]
 MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
 
+# In place of the epoch of pictures that are not to be changed.
+UNCHANGED = -1
 # Of a GPU's free memory, at most this much holds pixels; a network's training needs the rest.
 RESIDENT_SHARE = 0.25
 
@@ -97,19 +99,25 @@ class SplitDataset(Dataset[Batch]):
         make: pictures of (epoch, rows); None leaves it to whoever has the pixels on a device, who gets the
             epoch and rows instead, int64 N x 2.
         share: of each batch that is asked for, what is given; none of it may be left.
+        epoch: of keys that tell none.
     """
 
     def __init__(
-        self, paintings: Paintings, rows: NDArray[np.int64], make: MakeBatch | None, share: Share | None = None
+        self,
+        paintings: Paintings,
+        rows: NDArray[np.int64],
+        make: MakeBatch | None,
+        share: Share | None = None,
+        epoch: int = 0,
     ) -> None:
         self.labels, self.rows, self.make = paintings.selection.labels, rows, make
-        self.share = share or Share()
+        self.share, self.epoch = share or Share(), epoch
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
-        epoch = keys[0][0] if isinstance(keys[0], tuple) else 0
+        epoch = keys[0][0] if isinstance(keys[0], tuple) else self.epoch
         places = [key[1] if isinstance(key, tuple) else key for key in keys[self.share.of(len(keys))]]
         rows = self.rows[np.array(places, dtype=np.int64)]
         labels = torch.from_numpy(self.labels[rows])
@@ -132,6 +140,9 @@ class PaintingsDataModule(L.LightningDataModule):
         seed: of order and augmentation.
         num_workers: loader processes; None finds a number by itself.
         share: this device's part of every batch.
+
+    Attributes:
+        predicted: the splits that a trainer's `predict` is for.
     """
 
     def __init__(
@@ -151,6 +162,7 @@ class PaintingsDataModule(L.LightningDataModule):
         self.augmentation = augmentation or Augmentation()
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
         self.seed, self.num_workers = seed, num_workers
+        self.predicted: Sequence[str] = ("val", "test")
         self._start = Position()
         self._paintings: Paintings | None = None
         self._resident: ResidentBatches | None = None
@@ -167,13 +179,25 @@ class PaintingsDataModule(L.LightningDataModule):
         return self.paintings.selection.classes
 
     def setup(self, stage: str) -> None:
-        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        if stage == "fit" and self.trainer is not None:
+            self.keep_pixels_on(self.trainer.strategy.root_device)
+
+    def keep_pixels_on(self, device: torch.device) -> None:
+        """Copy all pixels onto a GPU, if they fit and lie in one file: batches are made there from then on."""
         cache = self.paintings.cache
-        # Shards come and go; what lies in one file may stay on the device.
-        if stage != "fit" or self._resident is not None or not isinstance(cache, PixelCache):
-            return
-        if _has_room(device, len(cache.pixels)):
+        # Shards come and go.
+        if self._resident is None and isinstance(cache, PixelCache) and _has_room(device, len(cache.pixels)):
             self._resident = ResidentBatches.on(device, self.maker(self.augmentation))
+
+    @property
+    def resident(self) -> bool:
+        """Whether a GPU keeps all pixels."""
+        return self._resident is not None
+
+    def pictures_as(self, augmentation: Augmentation | None) -> MakeBatch:
+        """Makes pictures where the pixels are: on the GPU that keeps them, else on the CPU."""
+        make = self.maker(augmentation)
+        return make if self._resident is None else self._resident.seen_by(make)
 
     def maker(self, augmentation: Augmentation | None) -> BatchMaker:
         """Makes batches of this data's pictures; without augmentation as evaluation sees them."""
@@ -246,19 +270,27 @@ class PaintingsDataModule(L.LightningDataModule):
         if self._resident is None or asked.dtype != torch.int64:
             return batch
         epoch = int(asked[0, 0]) if len(asked) else 0
-        return self._resident(epoch, asked[:, 1].numpy()), labels, rows
+        make = self._resident if epoch != UNCHANGED else self._resident.seen_by(self.maker(None))
+        return make(epoch, asked[:, 1].numpy()), labels, rows
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self.eval_dataloader("val")
+        return self._eval_dataloader("val", resident=self.resident)
+
+    def predict_dataloader(self) -> list[DataLoader[Batch]]:
+        return [self._eval_dataloader(split, resident=self.resident) for split in self.predicted]
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("test")
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
         """Every painting of a split once over all devices, in the manifest's order, nothing padded."""
+        return self._eval_dataloader(split, resident=False)
+
+    def _eval_dataloader(self, split: str, *, resident: bool) -> DataLoader[Batch]:
         rows = self.paintings.selection.members(split)
-        dataset = SplitDataset(self.paintings, rows, self.maker(None), self.share)
-        return DataLoader(dataset, self.eval_batch_size, collate_fn=as_it_is, **self._workers(self.num_workers))
+        dataset = SplitDataset(self.paintings, rows, None if resident else self.maker(None), self.share, UNCHANGED)
+        workers = self._workers(0 if resident else self.num_workers)
+        return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=as_it_is, **workers)
 
     def _workers(self, asked: int | None) -> dict[str, Any]:
         gpu = torch.cuda.is_available()

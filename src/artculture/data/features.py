@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from artculture.data.augmentation import Augmentation
-from artculture.data.batches import BatchMaker
-from artculture.data.datamodule import Batch, Key, PaintingsDataModule, as_it_is, position
+from artculture.data.datamodule import Batch, Key, MakeBatch, PaintingsDataModule, as_it_is, position
 from artculture.errors import reason_of
 from artculture.files import replacing
 
@@ -40,7 +39,7 @@ class FeatureViews:
         batch_size: pictures at a time.
     """
 
-    def __init__(self, make: BatchMaker, rows: NDArray[np.int64], embed: Embed, folder: Path, batch_size: int) -> None:
+    def __init__(self, make: MakeBatch, rows: NDArray[np.int64], embed: Embed, folder: Path, batch_size: int) -> None:
         self.make, self.rows, self.embed, self.folder, self.batch_size = make, rows, embed, folder, batch_size
         self._open: tuple[int, NDArray[np.float32]] | None = None
 
@@ -117,6 +116,10 @@ class FrozenFeatures(L.LightningDataModule):
         super().__init__()
         self.pictures, self.embed, self.backbone, self.views = pictures, embed, backbone, views
 
+    def setup(self, stage: str) -> None:
+        if self.trainer is not None:
+            self.pictures.keep_pixels_on(self.trainer.strategy.root_device)
+
     @cached_property
     def _train(self) -> FeatureViews:
         return self._views("train", self.pictures.augmentation)
@@ -135,9 +138,12 @@ class FrozenFeatures(L.LightningDataModule):
             "seed": make.seed if augmentation else None,
             "rows": hashlib.sha256(rows.tobytes()).hexdigest() if augmentation else None,
         }
+        if self.pictures.resident:  # a GPU resizes otherwise
+            facts["resident"] = True
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
         folder = self.pictures.choice.cache_folder / "features" / digest
-        return FeatureViews(make, rows, self.embed, folder, self.pictures.eval_batch_size)
+        pictures = self.pictures.pictures_as(augmentation)
+        return FeatureViews(pictures, rows, self.embed, folder, self.pictures.eval_batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         if self.trainer is None:

@@ -273,9 +273,9 @@ def _predict_best(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Probabilities of the best checkpoint on the splits, every painting once, in the order of the manifest."""
     module.load_state_dict(read_checkpoint(best)["state_dict"])
-    loaders = [data.eval_dataloader(split) for split in splits]
+    data.predicted = splits
     trainer.logger = None  # nothing of this belongs into the history
-    outputs = trainer.predict(module, loaders)
+    outputs = trainer.predict(module, datamodule=data)
     assert outputs is not None
     # Lightning leaves out the outer list where there is one loader.
     batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
