@@ -68,7 +68,7 @@ class LocalRow:
 
 
 class LocalLauncher:
-    """Starts each row as soon as there is a place for it; rows on a CPU are forked from a process that has imported.
+    """Starts each row as soon as there is a place for it; on Linux rows are forked from a process that has imported.
 
     Args:
         gpus: a GPU's id for each place, or None for one on the CPU.
@@ -84,8 +84,8 @@ class LocalLauncher:
         self._zygote: Zygote | None = None
 
     def __enter__(self) -> Self:
-        if can_fork() and None in self.gpus:
-            self._zygote = Zygote(environment_of_row(threads_default(self._threads(None)), {}))
+        if can_fork():
+            self._zygote = Zygote(environment_of_row(threads_default(self._threads(self.gpus[0])), {}))
         return self
 
     def __exit__(
@@ -109,7 +109,7 @@ class LocalLauncher:
     def _start(self, row: Row, gpu: str | None) -> LocalRow:
         chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         prepared = row_command(row, self.flags, threads=self._threads(gpu), environment=chosen).prepare()
-        zygote = self._zygote if gpu is None and prepared.is_artculture else None
+        zygote = self._zygote if prepared.is_artculture else None
         return LocalRow(prepared, (zygote and zygote.start(prepared)) or prepared.start(), gpu)
 
     def _threads(self, gpu: str | None) -> int | None:

@@ -1,7 +1,7 @@
 """A process that has imported all that a row needs, and forks a row's process from itself whenever it is asked.
 
-Imports are most of a row's start, and a study's rows make the same ones. Linux only, and for rows on a CPU: a GPU's
-driver and a fork do not go together. `zygote_process.py` is the process; `Zygote` asks it.
+Imports are most of a row's start, and a study's rows make the same ones. Linux only. `zygote_process.py` is the
+process; `Zygote` asks it.
 
 Both talk in lines of JSON. The study asks for a row, or for a signal to one; the zygote tells of each row that it was
 forked, or why it could not be, and at last its exit code. It ends when the study closes its side.

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib.util
 import json
@@ -109,6 +110,8 @@ def serve(arguments: list[str]) -> NoReturn:
     request = None
     try:
         _import_all()
+        if not _gpus_untouched():
+            os._exit(0)
         request = Server(socket.socket(fileno=channel)).serve()
         if request is not None:
             signal.signal(signal.SIGINT, interrupt)
@@ -125,6 +128,17 @@ def _import_all() -> None:
         import artculture.ranks.world
         import artculture.runs.training  # noqa: F401
     gc.freeze()  # no collection is to touch, and so copy, what all rows share
+
+
+def _gpus_untouched() -> bool:
+    """Whether nothing has begun to use a GPU here: what was begun does not go on in a forked process."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return True
+    not_initialized = 3  # CUDA_ERROR_NOT_INITIALIZED
+    code: int = driver.cuDeviceGetCount(ctypes.byref(ctypes.c_int()))
+    return code == not_initialized
 
 
 def _be(request: dict[str, Any], zygote: int, inherited: dict[str, str]) -> NoReturn:
