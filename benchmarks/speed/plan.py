@@ -18,7 +18,9 @@ class Plan:
 
     Attributes:
         device: where networks train.
-        gains: whether the device gains from our precision (bf16 autocast), so that peers are measured with it too.
+        gains: whether the device gains from our precision (bf16 autocast).
+        peers: which are measured: `all` (as they come and, where the device gains from it, with our precision), `fp32`
+            (as they come) or, of the grid, `none`.
         workers: loader processes of the peers.
         repeats: of every side, taken in turns.
         architecture: Hydra overrides that choose the network.
@@ -28,6 +30,7 @@ class Plan:
         seconds: that one repeat of the input pipeline lasts at least.
         transfer_pictures, transfer_epochs: of the transfer epoch; epochs after all views are cached.
         grid_pictures, grid_epochs, grid_size: of the six rows.
+        grid_parallel: of artculture's rows at a time; 1 is what it does by itself. Several numbers are several sides.
         many: how many pictures the memory is measured at, ascending.
         source: a folder of real pictures; None draws synthetic ones.
     """
@@ -35,6 +38,7 @@ class Plan:
     device: torch.device
     gains: bool
     workers: int
+    peers: str = "all"
     repeats: int = 5
     architecture: tuple[str, ...] = ("architecture=resnet50",)
     image_size: int = 224
@@ -47,8 +51,14 @@ class Plan:
     grid_pictures: int = 220
     grid_epochs: int = 3
     grid_size: int = 128
+    grid_parallel: tuple[int, ...] = (1, 2)
     many: tuple[int, ...] = (10_000, 100_000)
     source: Path | None = None
+
+    @property
+    def precise(self) -> bool:
+        """Whether the peers are measured with our precision, too."""
+        return self.gains and self.peers == "all"
 
     @property
     def on_gpu(self) -> bool:
@@ -56,7 +66,8 @@ class Plan:
 
 
 # On a GPU an epoch of a few batches would measure the start of the loader processes.
-ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 1100, "grid_size": 224}
+ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 5330, "grid_size": 224, "grid_parallel": (1, 3)}
+PEERS = ("all", "fp32", "none")
 QUICK = {
     "repeats": 2,
     "image_size": 64,
@@ -90,6 +101,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one, unless given")
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="real JPEGs instead of synthetic ones")
     parser.add_argument("--architecture", nargs="+", metavar="OVERRIDE", help="as in: architecture=resnet50")
+    parser.add_argument(
+        "--peers", choices=PEERS, default="all", help="fp32: not with our precision, too; none: no grid of theirs"
+    )
+    parser.add_argument("--grid-parallel", type=int, nargs="+", help="of our rows at a time; several are several sides")
     parser.add_argument("--many", type=int, nargs="+", help="how many pictures the memory is measured at")
     for name, what in OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=what)
@@ -104,9 +119,11 @@ def planned(given: argparse.Namespace) -> Plan:
     sizes |= {name: getattr(given, name) for name in OPTIONS if getattr(given, name) is not None}
     if given.many:
         sizes["many"] = tuple(sorted(given.many))
+    if given.grid_parallel:
+        sizes["grid_parallel"] = tuple(given.grid_parallel)
     if given.architecture:
         sizes["architecture"] = tuple(given.architecture)
-    plan = Plan(device, gains, workers=min(8, len(cores())), source=given.images)
+    plan = Plan(device, gains, workers=min(8, len(cores())), peers=given.peers, source=given.images)
     return replace(plan, **sizes)
 
 

@@ -39,7 +39,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
         ours.NAME: cached,
         asked(classic.NAME, "fp32"): partial(classic.epoch, job),
     }
-    if plan.gains:
+    if plan.precise:
         sides[asked(classic.NAME, "our precision")] = partial(classic.epoch, replace(job, ours=True))
     found = interleaved("transfer", sides, plan.repeats)
     of = f"of a transfer {config.architecture.name}, {plan.transfer_pictures} pictures at {plan.image_size} px"
