@@ -65,7 +65,7 @@ def test_what_can_t_be_captured_is_launched(make, fit, caplog):
     runs = []
     for captures in (False, True):
         torch.manual_seed(0)
-        module = make()
+        module = make(dropout=0.5)
         module.network.backbone.stem = nn.Sequential(Waiting(), module.network.backbone.conv1)
         module.network.backbone.conv1 = module.network.backbone.stem
         module.captures = captures

@@ -105,15 +105,21 @@ class ResidentBatches:
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         """Pictures uint8 N x 3 x size x size on the device."""
+        return self.batch(epoch, rows)[0]
+
+    def batch(self, epoch: int, rows: NDArray[np.int64], *beside: Tensor) -> tuple[Tensor, ...]:
+        """The same, and what belongs to it, on the device."""
+        device = self.pixels.device
         if self.stream is None:
-            return self._made(epoch, rows)
+            return self._made(epoch, rows), *(part.to(device) for part in beside)
         # Nothing here waits for the steps that were asked for before: the small kernels fill the gaps of theirs.
-        current = torch.cuda.current_stream(self.pixels.device)
+        current = torch.cuda.current_stream(device)
         with torch.cuda.stream(self.stream):
-            pictures = self._made(epoch, rows)
+            made = self._made(epoch, rows), *(uploaded(part.numpy(), device) for part in beside)
         current.wait_stream(self.stream)
-        pictures.record_stream(current)
-        return pictures
+        for part in made:
+            part.record_stream(current)
+        return made
 
     def _made(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         maker, device = self.maker, self.pixels.device

@@ -271,7 +271,8 @@ class PaintingsDataModule(L.LightningDataModule):
             return batch
         epoch = int(asked[0, 0]) if len(asked) else 0
         make = self._resident if epoch != UNCHANGED else self._resident.seen_by(self.maker(None))
-        return make(epoch, asked[:, 1].numpy()), labels, rows
+        pictures, labels, rows = make.batch(epoch, asked[:, 1].numpy(), labels, rows)
+        return pictures, labels, rows
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._eval_dataloader("val", resident=self.resident)

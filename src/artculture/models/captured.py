@@ -48,6 +48,9 @@ class CapturedStep:
                 self._rehearse(loss_of)
                 with torch.cuda.graph(self._graph):
                     loss, logits = self._run(loss_of)
+        except RuntimeError:
+            _end_of_draws(given.device)
+            raise
         finally:
             for buffer, before in buffers:
                 buffer.copy_(before)
@@ -95,3 +98,9 @@ class CapturedStep:
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
         return self._loss, self._logits
+
+
+def _end_of_draws(device: torch.device) -> None:
+    """Let the device's generator draw again after a capture that failed: it would wait for its end for ever."""
+    fresh = torch.Generator(device)
+    torch.cuda.default_generators[device.index or 0].graphsafe_set_state(fresh.graphsafe_get_state())
