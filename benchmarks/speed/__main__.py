@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artculture.errors import InputError, WorkError
-from benchmarks.speed import grid, input_pipeline, machine, memory, ours, startup, training, transfer, with_timm
+from benchmarks.speed import grid, input_pipeline, limit, machine, memory, ours, startup, training, transfer, with_timm
 from benchmarks.speed.plan import Plan, add_options, planned
 from benchmarks.speed.report import Line, keep, table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PARTS: dict[str, tuple[str, Callable[[Plan, Path], list[Line]]]] = {
     "input": ("Input pipeline", input_pipeline.measure),
+    "limit": ("Distance to the limit", limit.measure),
     "training": ("Fine-tuning", training.measure),
     "transfer": ("Transfer", transfer.measure),
     "startup": ("Start-up", startup.measure),

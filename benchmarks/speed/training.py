@@ -1,4 +1,4 @@
-"""Epochs of a fine-tuned network: ours beside every peer, and beside the limit that the step itself sets."""
+"""Epochs of a fine-tuned network: ours beside every peer."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +13,6 @@ from benchmarks.speed.report import Line, compared
 from benchmarks.speed.timing import interleaved
 
 EPOCH = 2.0
-SHARE = {"cpu": 0.97, "cuda": 0.95}
-LIMIT = "fixed batch in memory"
 
 
 def measure(plan: Plan, folder: Path) -> list[Line]:
@@ -22,39 +20,22 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     gallery = make_gallery(folder / "gallery", pictures, source=plan.source)
     config = ours.composed(ours.overrides(plan, gallery, folder / "cache", "trainer.max_epochs=2"))
     job = Job.of(plan, config, gallery)
-    mine = replace(job, ours=True)
-    sides: dict[str, Callable[[], float]] = {
-        ours.NAME: lambda: ours.fit(config, folder / "run")[1],
-        LIMIT: lambda: pictures / ours.fixed_batch(mine, plan.batches),
-        **peers(job),
-    }
+    sides: dict[str, Callable[[], float]] = {ours.NAME: lambda: ours.fit(config, folder / "run")[1], **peers(job)}
     found = interleaved("epoch", sides, plan.repeats)
     name = config.architecture.name
     what = f"epoch of a fine-tuned {name}, {pictures} pictures at {plan.image_size} px, warm cache (ours: the second)"
-    rates = {side: [pictures / seconds for seconds in found[side]] for side in (ours.NAME, LIMIT)}
-    share = SHARE[plan.device.type]
+    plain = asked(classic.NAME, "fp32")
     return [
         compared(
-            f"training of {name} with real input",
-            "images/s",
-            rates[ours.NAME],
-            f"the same step on a {LIMIT}",
-            rates[LIMIT],
-            target=share,
-        ),
-        *[
-            compared(
-                what,
-                "s",
-                found[ours.NAME],
-                side,
-                found[side],
-                faster_is_less=True,
-                target=EPOCH if side == asked(classic.NAME, "fp32") else None,
-            )
-            for side in sides
-            if side not in (ours.NAME, LIMIT)
-        ],
+            what,
+            "s",
+            found[ours.NAME],
+            side,
+            found[side],
+            faster_is_less=True,
+            target=EPOCH if side == plain else None,
+        )
+        for side in list(sides)[1:]
     ]
 
 

@@ -7,6 +7,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from artculture.models.watch import BadLoss, LossWatch
+
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
 
@@ -91,3 +93,12 @@ def test_steps_do_not_wait_for_the_device(make, fit, batches):
         fit(make(dropout=0.1), accelerator="gpu", precision="bf16-mixed", callbacks=[NoWaiting()])
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_bad_loss_is_found_one_look_later_without_waiting():
+    watch = LossWatch(100.0)
+    watch.see(torch.tensor(2.0, device="cuda"), 3)
+    assert watch.found_before() is None
+    watch.see(torch.tensor(101.0, device="cuda"), 4)
+    assert watch.found_before() is None
+    assert watch.found_before() == watch.found() == BadLoss(4, 101.0)

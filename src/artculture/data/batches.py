@@ -146,13 +146,13 @@ def _sampled(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
     centres = (torch.arange(size, device=pixels.device, dtype=torch.float32) + 0.5) / size
     across = torch.where(mirrored.bool(), 1 - centres, centres)
     (y0, y1, dy), (x0, x1, dx) = _neighbours(centres * tall, tall), _neighbours(across * wide, wide)
-    # Offsets of rows and columns in the flat pixels; channel by channel they address N x size x size x 3.
-    upper, lower = (start + (top + y) * width * 3 for y in (y0, y1))
-    nearer, farther = ((left + x) * 3 for x in (x0, x1))
-    channel = torch.arange(3, device=pixels.device)
+    # Of three bytes each: numbers of rows' first pixels and of columns together address N x size x size.
+    colours = pixels.view(-1, 3)
+    upper, lower = (start // 3 + (top + y) * width for y in (y0, y1))
+    nearer, farther = (left + x for x in (x0, x1))
 
     def gather(row: Tensor, column: Tensor) -> Tensor:
-        return pixels[row[:, :, None, None] + column[:, None, :, None] + channel].float()
+        return colours[row[:, :, None] + column[:, None, :]].float()
 
     right, down = dx[:, None, :, None], dy[:, :, None, None]
     above = torch.lerp(gather(upper, nearer), gather(upper, farther), right)

@@ -30,6 +30,7 @@ class LossWatch:
         self.limit = limit
         self._step: Tensor | None = None
         self._loss: Tensor | None = None
+        self._fetched: tuple[Tensor, torch.cuda.Event] | None = None
 
     def see(self, loss: Tensor, step: int) -> None:
         if self._step is None or self._loss is None:
@@ -42,6 +43,24 @@ class LossWatch:
 
     def found(self) -> BadLoss | None:
         """What was seen so far; waits for the device."""
-        if self._step is None or self._loss is None or int(self._step) < 0:
+        if self._step is None or self._loss is None:
             return None
-        return BadLoss(int(self._step), float(self._loss))
+        return _bad(torch.stack([self._step.double(), self._loss.double()]))
+
+    def found_before(self) -> BadLoss | None:
+        """What was seen up to the last time that this was asked, for which a GPU does not wait; a CPU has it all."""
+        if self._step is None or self._loss is None or not self._step.is_cuda:
+            return self.found()
+        before = self._fetched
+        numbers = torch.stack([self._step.double(), self._loss.double()]).to("cpu", non_blocking=True)
+        self._fetched = numbers, torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self._fetched[1].record()
+        if before is None:
+            return None
+        before[1].synchronize()
+        return _bad(before[0])
+
+
+def _bad(numbers: Tensor) -> BadLoss | None:
+    step, loss = numbers.tolist()
+    return None if step < 0 else BadLoss(int(step), loss)

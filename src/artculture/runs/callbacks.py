@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from artculture.errors import WorkError
 from artculture.files import replacing
 from artculture.models.classifier import CultureClassifier
+from artculture.models.watch import BadLoss, LossWatch
 from artculture.ranks.world import ALONE, World
 from artculture.runs.checkpoints import mode_of
 from artculture.runs.directory import RunDirectory
@@ -43,7 +44,7 @@ def early_stopping(monitor: str, patience: int) -> Callback:
 class DivergenceGuard(Callback):
     """Ends a run whose loss is no number any more, before a checkpoint could keep that; looks now and then only.
 
-    The look waits for the device, so it is taken at most every few steps.
+    Amid an epoch it sees what a GPU had done at the look before: it does not wait for it.
 
     Args:
         world: the run's processes, which look together.
@@ -54,26 +55,30 @@ class DivergenceGuard(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         if trainer.fit_loop.batch_idx % LOOK_EVERY_STEPS == LOOK_EVERY_STEPS - 1:
-            self._look(trainer, pl_module)
+            self._look(trainer, _watch(pl_module).found_before())
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._look(trainer, pl_module)
+        self._look(trainer, _watch(pl_module).found())
         # A trainer that validates nothing, such as a benchmark's, has none.
         if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
             raise _diverged(trainer, f"the validation loss after epoch {trainer.current_epoch + 1} is not finite")
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._look(trainer, pl_module)
+        self._look(trainer, _watch(pl_module).found())
         for name, value in checkpoint["state_dict"].items():
             if value.is_floating_point() and not _finite(value):
                 raise _diverged(trainer, f"{name} is not finite after step {trainer.global_step}")
 
-    def _look(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, CultureClassifier)
-        found = [bad for bad in self.world.gather(pl_module.watch.found()) if bad is not None]
+    def _look(self, trainer: L.Trainer, own: BadLoss | None) -> None:
+        found = [bad for bad in self.world.gather(own) if bad is not None]
         if found:
             first = min(found, key=lambda bad: bad.step)
             raise _diverged(trainer, f"the training loss is {first.loss:.3g} at step {first.step}")
+
+
+def _watch(module: L.LightningModule) -> LossWatch:
+    assert isinstance(module, CultureClassifier)
+    return module.watch
 
 
 def _finite(values: torch.Tensor) -> bool:
