@@ -49,6 +49,8 @@ def _measure(given: argparse.Namespace, argv: list[str]) -> int:
         sys.stdout.write("timm is missing, so it is left out: pip install timm\n")
     for part in given.only or PARTS:
         name, measure = PARTS[part]
+        if part == "grid" and plan.peers == "none":
+            name += ", artculture alone"
         said = list(machine.circumstances(plan, argv))
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             lines = measure(plan, Path(folder))
