@@ -1,7 +1,8 @@
 """Batches of uint8 pictures out of the pixel cache, on the processor or wholly on a GPU."""
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from torch.nn.functional import interpolate
 from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched, uploaded
 from artculture.data.cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
+
+# Batches that a GPU's host makes before their steps have begun, at most.
+AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,14 @@ class ResidentBatches:
         cache: whose pixels they are.
         pixels: the cache's pixels, uint8, flat, on the device.
         stream: where a GPU makes batches.
+        asked: marks the moments at which the last few batches were asked for.
     """
 
     maker: BatchMaker
     cache: PixelCache
     pixels: Tensor
     stream: torch.cuda.Stream | None = None
+    asked: deque[torch.cuda.Event] = field(default_factory=deque)
 
     @classmethod
     def on(cls, device: torch.device, maker: BatchMaker) -> "ResidentBatches":
@@ -114,12 +120,21 @@ class ResidentBatches:
             return self._made(epoch, rows), *(part.to(device) for part in beside)
         # Nothing here waits for the steps that were asked for before: the small kernels fill the gaps of theirs.
         current = torch.cuda.current_stream(device)
+        self._mark(current)
         with torch.cuda.stream(self.stream):
             made = self._made(epoch, rows), *(uploaded(part.numpy(), device) for part in beside)
         current.wait_stream(self.stream)
         for part in made:
             part.record_stream(current)
         return made
+
+    def _mark(self, stream: torch.cuda.Stream) -> None:
+        """Keep the host from making many batches ahead of the steps, all of which would take memory."""
+        moment = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        moment.record(stream)
+        self.asked.append(moment)
+        if len(self.asked) > AHEAD:
+            self.asked.popleft().synchronize()
 
     def _made(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         maker, device = self.maker, self.pixels.device
@@ -131,7 +146,7 @@ class ResidentBatches:
 
     def seen_by(self, maker: BatchMaker) -> "ResidentBatches":
         """The same pixels, changed as another maker draws it."""
-        return ResidentBatches(maker, self.cache, self.pixels, self.stream)
+        return ResidentBatches(maker, self.cache, self.pixels, self.stream, self.asked)
 
 
 def _sampled(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:

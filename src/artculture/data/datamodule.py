@@ -275,22 +275,20 @@ class PaintingsDataModule(L.LightningDataModule):
         return pictures, labels, rows
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._eval_dataloader("val", resident=self.resident)
+        return self.eval_dataloader("val")
 
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        return [self._eval_dataloader(split, resident=self.resident) for split in self.predicted]
+        return [self.eval_dataloader(split) for split in self.predicted]
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("test")
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
         """Every painting of a split once over all devices, in the manifest's order, nothing padded."""
-        return self._eval_dataloader(split, resident=False)
-
-    def _eval_dataloader(self, split: str, *, resident: bool) -> DataLoader[Batch]:
         rows = self.paintings.selection.members(split)
-        dataset = SplitDataset(self.paintings, rows, None if resident else self.maker(None), self.share, UNCHANGED)
-        workers = self._workers(0 if resident else self.num_workers)
+        make = None if self.resident else self.maker(None)
+        dataset = SplitDataset(self.paintings, rows, make, self.share, UNCHANGED)
+        workers = self._workers(0 if self.resident else self.num_workers)
         return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=as_it_is, **workers)
 
     def _workers(self, asked: int | None) -> dict[str, Any]:

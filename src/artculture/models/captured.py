@@ -44,9 +44,10 @@ class CapturedStep:
             kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False
         )
         try:
-            with precision:
+            # The outer block brings the stream back where a capture fails; threads that pin a loader's batches go on.
+            with precision, torch.cuda.stream(torch.cuda.current_stream()):
                 self._rehearse(loss_of)
-                with torch.cuda.graph(self._graph):
+                with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                     loss, logits = self._run(loss_of)
         except RuntimeError:
             _end_of_draws(given.device)
@@ -69,7 +70,8 @@ class CapturedStep:
 
     def _run(self, loss_of: LossOf) -> tuple[Tensor, Tensor]:
         loss, logits = loss_of(self._given, self._labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with torch.autocast(loss.device.type, enabled=False):  # as the trainer goes backward
+            loss.backward()  # type: ignore[no-untyped-call]
         return loss, logits
 
     def _taken_gradients(self) -> list[Tensor | None]:

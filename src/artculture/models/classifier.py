@@ -197,7 +197,8 @@ class CultureClassifier(TrainingStep):
                 if not is_out_of_memory(error):
                     raise
                 reason = reason_of(error)
-            self.eval_parts.halve(len(pictures), reason, allowed=self.halve_when_full)
+            if not self.give_back_graph():
+                self.eval_parts.halve(len(pictures), reason, allowed=self.halve_when_full)
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
         """Probabilities float32 N x classes and the rows they belong to, int64 N."""

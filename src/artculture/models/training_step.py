@@ -1,5 +1,6 @@
 """The training step of the LightningModule: in parts where memory is short, replayed as a graph on a GPU."""
 
+import gc
 import logging
 from typing import Any, cast
 
@@ -46,6 +47,7 @@ class TrainingStep(L.LightningModule):
         self.halve_when_full = self.captures = True
         self._captured: CapturedStep | None = None
         self._replayed = False
+        self._done: tuple[Tensor, Tensor, Tensor] | None = None
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         self._seed_step()
@@ -92,7 +94,8 @@ class TrainingStep(L.LightningModule):
             losses.append(loss.detach())
             all_logits.append(logits.detach())
             if len(losses) < len(sizes):
-                self.trainer.strategy.backward(loss, None)
+                with torch.autocast(loss.device.type, enabled=False):  # as Lightning goes backward
+                    self.trainer.strategy.backward(loss, None)
         self._done = (torch.stack(losses).sum(), torch.cat(all_logits), labels)
         return loss
 
@@ -102,25 +105,41 @@ class TrainingStep(L.LightningModule):
 
     def _captured_for(self, given: Tensor, labels: Tensor) -> CapturedStep | None:
         """The graph of a batch's step; None where its kernels are launched one by one."""
-        alone = self.trainer.world_size == 1 and len(self._sizes(len(labels))) == 1
         # A gradient scaler would have to scale the loss within the graph.
-        if not (self.captures and alone and given.is_cuda and self.trainer.precision != "16-mixed"):
+        possible = self.captures and self.trainer.world_size == 1 and self.trainer.precision != "16-mixed"
+        if not (possible and self.parts.largest is None and _on_gpu(given)):
             return None
         if self._captured is not None and len(given) <= self._captured.pictures:
             # An epoch's last batch may be smaller: a graph for it alone would be launched once an epoch.
             return self._captured if self._captured.fits(given) else None
-        self._captured = None
+        if not self.trainer.optimizers[0].state:
+            return None  # the first step makes the optimiser's memory, which a graph would leave too little for
+        self._captured, reason = None, ""
         try:
             self._captured = CapturedStep(self.network, self.loss_of, given, labels)
         except RuntimeError as error:
+            reason = reason_of(error)
+        if self._captured is None:
             self.captures = False
             log.warning(
                 "the step can't be replayed as one graph (%s): its kernels are launched one by one, which takes longer",
-                reason_of(error),
+                reason,
             )
             torch.cuda.empty_cache()
         self._seed_step()  # what the rehearsals drew, the step draws again
         return self._captured
+
+    def give_back_graph(self) -> bool:
+        """Free the graph's memory for good, after memory ran out beside it; whether there was one."""
+        if self._captured is None:
+            return False
+        self._captured, self._done, self.captures = None, None, False
+        for parameter in self.network.parameters():
+            parameter.grad = None
+        gc.collect()
+        torch.cuda.empty_cache()
+        log.warning("out of memory beside the graph of the step: it is given up, its kernels are launched one by one")
+        return True
 
     def loss_of(self, given: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The mean loss and the logits of a batch as `forward` takes it."""
@@ -152,8 +171,12 @@ class TrainingStep(L.LightningModule):
                     raise WorkError(f"no memory for the optimiser itself ({reason_of(error)})") from error
                 reason = reason_of(error)
             # Outside of the `except`: its traceback holds what is to be freed.
-            self.parts.halve(self._batch_length, reason, allowed=self.halve_when_full and self.trainer.world_size == 1)
+            if not self.give_back_graph():
+                self.parts.halve(
+                    self._batch_length, reason, allowed=self.halve_when_full and self.trainer.world_size == 1
+                )
             self._seed_step()
+        assert self._done is not None
         loss, logits, labels = self._done
         if len(labels) == 0:
             return
@@ -163,3 +186,7 @@ class TrainingStep(L.LightningModule):
 
     def on_train_end(self) -> None:
         self._captured = None  # with the memory of its own
+
+
+def _on_gpu(given: Tensor) -> bool:
+    return given.is_cuda

@@ -17,6 +17,7 @@ from artculture.models.watch import BadLoss, LossWatch
 from artculture.ranks.world import ALONE, World
 from artculture.runs.checkpoints import mode_of
 from artculture.runs.directory import RunDirectory
+from artculture.runs.hardware import wait_for
 from artculture.runs.records import read_metrics
 from artculture.runs.tracking import History
 
@@ -151,6 +152,8 @@ class Recorder(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         alone = trainer.world_size == 1
         self.train_images += len(args[1][1]) if alone else cast(Any, trainer).datamodule.pictures_in(args[2])
+        if trainer.fit_loop.batch_idx + 1 == trainer.num_training_batches:
+            wait_for(pl_module.device)  # which the host is steps ahead of
         self._trained_until = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

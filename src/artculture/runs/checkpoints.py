@@ -16,6 +16,7 @@ from artculture.models.safe_loading import UnsafeError
 from artculture.models.saving import save_whole
 from artculture.ranks.world import ALONE, World
 from artculture.runs.directory import RunDirectory
+from artculture.runs.hardware import wait_for
 from artculture.runs.interruption import Interruption
 from artculture.runs.lease import Lease
 
@@ -166,6 +167,7 @@ class LastCheckpoint(Checkpoint):
         if self._validation_is_long is not None:
             return self._validation_is_long
         # The first one: a picture there takes at most what it takes in a step, which goes backward, too.
+        wait_for(trainer.strategy.root_device)
         step = (time.monotonic() - self._epoch_began) / self._batches
         return step * self.eval_batches * sum(trainer.num_val_batches) > VALIDATION_PATIENCE_SECONDS
 

@@ -6,8 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from artculture.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def visible_gpus() -> list[str]:
@@ -86,9 +90,18 @@ def peak_memory(accelerator: str) -> int:
     if accelerator == "gpu":
         import torch
 
-        return int(torch.cuda.max_memory_allocated())
+        # Not what is allocated: a graph keeps what its tensors have left.
+        return int(torch.cuda.max_memory_reserved())
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def wait_for(device: "torch.device") -> None:
+    """Wait until a GPU has done what it was given."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
 
 
 def checked_accelerator(choice: str) -> str:
