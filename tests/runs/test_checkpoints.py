@@ -2,6 +2,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from artculture.runs.checkpoints import VALIDATION_PATIENCE_SECONDS, LastCheckpoint
 from artculture.runs.directory import RunDirectory
@@ -42,7 +43,11 @@ def epoch(last: LastCheckpoint, clock: Clock, *, step: float, validation_batches
         clock.now += step
         loop = SimpleNamespace(batch_idx=batch)
         trainer = SimpleNamespace(
-            fit_loop=loop, num_training_batches=BATCHES, num_val_batches=[validation_batches], global_step=batch
+            fit_loop=loop,
+            num_training_batches=BATCHES,
+            num_val_batches=[validation_batches],
+            global_step=batch,
+            strategy=SimpleNamespace(root_device=torch.device("cpu")),
         )
         last.on_train_batch_end(trainer, None)
     return list(last.saved)
