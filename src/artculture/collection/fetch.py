@@ -100,25 +100,37 @@ async def _harvest(museum: Museum, limit: int | None) -> Harvest:
                 museum.visit.stage.expect(len(lacking))
                 await museum.collect(lacking)
                 tried.update(batch)
-    except* WorkError as group:
-        raise first_error(group) from group
-    except* (OSError, sqlite3.Error) as group:
-        raise WorkError(
-            f"{museum.visit.store.root} can't be written: {first_error(group)}. What is fetched is kept: mend it and "
-            "run the same command again"
-        ) from group
-    except* (KeyError, TypeError, ValueError, AttributeError) as group:
-        raise WorkError(f"{museum.options.title} answers in an unexpected shape: {first_error(group)!r}") from group
+    except Exception as error:
+        told = _told(error, museum)
+        if told is error:
+            raise
+        raise told from error
     return harvest
 
 
-def first_error(group: BaseExceptionGroup[Exception]) -> Exception:
-    """The first plain exception of nested groups."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, Exception)
+def _told(error: Exception, museum: Museum) -> Exception:
+    """What a user is told: of several errors at once, what was understood before what the code stumbled over."""
+    if found := first_of(error, WorkError):
+        return found
+    if found := first_of(error, OSError, sqlite3.Error):
+        return WorkError(
+            f"{museum.visit.store.root} can't be written: {found}. What is fetched is kept: mend it and "
+            "run the same command again"
+        )
+    if found := first_of(error, KeyError, TypeError, ValueError, AttributeError):
+        return WorkError(f"{museum.options.title} answers in an unexpected shape: {found!r}")
     return error
+
+
+def first_of(error: BaseException, *kinds: type[Exception]) -> Exception | None:
+    """The first plain exception of some kinds: the error itself, or one in its nested groups.
+
+    `except*` would do, but Python before 3.11.4 wraps what is raised there in a group of its own
+    (python/cpython#103590).
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := first_of(one, *kinds))), None)
+    return error if isinstance(error, kinds) else None
 
 
 def next_batch(harvest: Harvest, tried: set[str], limit: int | None) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from artculture.collection.client import Client, GaveUpError, GoneError
 from artculture.collection.config import FetchConfig
-from artculture.collection.fetch import first_error
+from artculture.collection.fetch import first_of
 from artculture.collection.ledger import Ledger
 from artculture.collection.museum import LocalMuseum, Visit, museum_class
 from artculture.collection.pictures import BrokenPictureError, PictureStore, checked_picture
@@ -59,8 +59,10 @@ def refetch(config: FetchConfig, root: Path, ledger: Ledger, board: ProgressBoar
     again = _Refetch(config, frozen.table, root, ledger, board.stage("frozen manifest"))
     try:
         asyncio.run(again.run())
-    except* WorkError as group:
-        raise WorkError(str(first_error(group))) from group
+    except Exception as error:
+        if found := first_of(error, WorkError):
+            raise WorkError(str(found)) from error
+        raise
     return again.write()
 
 
