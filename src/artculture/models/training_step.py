@@ -46,7 +46,7 @@ class TrainingStep(L.LightningModule):
         super().__init__()
         self.halve_when_full = self.captures = True
         self._captured: CapturedStep | None = None
-        self._replayed = False
+        self._replayed = self._stepped = False
         self._done: tuple[Tensor, Tensor, Tensor] | None = None
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -112,8 +112,8 @@ class TrainingStep(L.LightningModule):
         if self._captured is not None and len(given) <= self._captured.pictures:
             # An epoch's last batch may be smaller: a graph for it alone would be launched once an epoch.
             return self._captured if self._captured.fits(given) else None
-        if not self.trainer.optimizers[0].state:
-            return None  # the first step makes the optimiser's memory, which a graph would leave too little for
+        if not self._stepped:
+            return None  # a launch's first step makes the optimiser's memory, which a graph might leave no room for
         self._captured, reason = None, ""
         try:
             self._captured = CapturedStep(self.network, self.loss_of, given, labels)
@@ -176,6 +176,7 @@ class TrainingStep(L.LightningModule):
                     self._batch_length, reason, allowed=self.halve_when_full and self.trainer.world_size == 1
                 )
             self._seed_step()
+        self._stepped = True
         assert self._done is not None
         loss, logits, labels = self._done
         if len(labels) == 0:
