@@ -4,10 +4,11 @@ import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 
 from artculture.data.augmentation import Augmentation
-from artculture.data.datamodule import EpochOrder, PaintingsDataModule
+from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.draws import derived_seed
 from artculture.data.images import read_pixels
 from artculture.data.shares import Share
+from artculture.data.split_dataset import EpochOrder
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError
 

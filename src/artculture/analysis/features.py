@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from artculture.analysis.subject import Featurised, Subject
 from artculture.data.batches import BatchMaker
-from artculture.data.datamodule import Batch, SplitDataset, as_it_is
+from artculture.data.split_dataset import Batch, SplitDataset, as_it_is
 from artculture.files import file_sha256, replacing
 from artculture.models.classifier import CultureClassifier
 from artculture.progress import Progress

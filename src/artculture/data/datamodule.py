@@ -1,35 +1,27 @@
 """The LightningDataModule: batches of uint8 pictures in an order that seed and epoch alone decide."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache import PixelCache
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
 from artculture.data.shares import Share
+from artculture.data.split_dataset import UNCHANGED, Batch, EpochOrder, MakeBatch, SplitDataset, as_it_is
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError
 
 if TYPE_CHECKING:
     from artculture.data.shards.order import ShardOrder
 
-Batch = tuple[Tensor, Tensor, Tensor]
-Key = tuple[int, int]
-MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
-
-# In place of the epoch of pictures that are not to be changed.
-UNCHANGED = -1
 # Of a GPU's free memory, at most this much holds pixels; a network's training needs the rest.
 RESIDENT_SHARE = 0.25
 
@@ -48,83 +40,6 @@ def position(trainer: L.Trainer) -> Position:
     if done >= trainer.num_training_batches:
         return Position(trainer.current_epoch + 1)
     return Position(trainer.current_epoch, done)
-
-
-class EpochOrder(Sampler[Key]):
-    """(epoch, place) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
-
-    The epoch travels with each place: loader workers keep their own copy of the dataset and would not hear
-    of a new epoch otherwise.
-
-    Args:
-        length: number of pictures.
-        seed: of the shuffling.
-        epoch: the first one.
-        skip: pictures of the first epoch that were seen before; its length stays what it was.
-        places: gives the places of an epoch in order; None: any order is as good as another.
-    """
-
-    def __init__(
-        self,
-        length: int,
-        seed: int,
-        epoch: int = 0,
-        skip: int = 0,
-        places: Callable[[int], NDArray[np.int64]] | None = None,
-    ) -> None:
-        self.length, self.seed, self.epoch = length, seed, epoch
-        self.first_epoch, self.skip = epoch, skip
-        self.places = places or self._shuffled
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Key]:
-        epoch, skip = self.epoch, self.skip if self.epoch == self.first_epoch else 0
-        return ((epoch, int(place)) for place in self.places(epoch)[skip:])
-
-    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self.seed, epoch]).permutation(self.length)
-
-
-class SplitDataset(Dataset[Batch]):
-    """One split's pictures, a batch at a time, or a device's share of each.
-
-    Args:
-        paintings: with their pixels.
-        rows: of the split.
-        make: pictures of (epoch, rows); None leaves it to whoever has the pixels on a device, who gets the
-            epoch and rows instead, int64 N x 2.
-        share: of each batch that is asked for, what is given; none of it may be left.
-        epoch: of keys that tell none.
-    """
-
-    def __init__(
-        self,
-        paintings: Paintings,
-        rows: NDArray[np.int64],
-        make: MakeBatch | None,
-        share: Share | None = None,
-        epoch: int = 0,
-    ) -> None:
-        self.labels, self.rows, self.make = paintings.selection.labels, rows, make
-        self.share, self.epoch = share or Share(), epoch
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
-        epoch = keys[0][0] if isinstance(keys[0], tuple) else self.epoch
-        places = [key[1] if isinstance(key, tuple) else key for key in keys[self.share.of(len(keys))]]
-        rows = self.rows[np.array(places, dtype=np.int64)]
-        labels = torch.from_numpy(self.labels[rows])
-        if self.make is None:
-            asked = np.column_stack([np.full_like(rows, epoch), rows])
-            return torch.from_numpy(asked), labels, torch.from_numpy(rows)
-        return self.make(epoch, rows), labels, torch.from_numpy(rows)
 
 
 class PaintingsDataModule(L.LightningDataModule):
@@ -297,11 +212,6 @@ class PaintingsDataModule(L.LightningDataModule):
         found = min(8, max(1, (os.cpu_count() or 1) // self.share.size - 1)) if gpu else 0
         workers = found if asked is None else asked
         return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": gpu}
-
-
-def as_it_is(batch: Any) -> Any:
-    """Collate nothing: the dataset gave a whole batch."""
-    return batch
 
 
 def _has_room(device: torch.device, pixels: int) -> bool:

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from artculture.data.augmentation import Augmentation
-from artculture.data.datamodule import Batch, Key, MakeBatch, PaintingsDataModule, as_it_is, position
+from artculture.data.datamodule import PaintingsDataModule, position
+from artculture.data.split_dataset import Batch, Key, MakeBatch, as_it_is
 from artculture.errors import reason_of
 from artculture.files import replacing
 

@@ -10,7 +10,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from artculture.data.datamodule import Batch, position
+from artculture.data.datamodule import position
+from artculture.data.split_dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.errors import reason_of
 from artculture.models.backbones import make_backbone
