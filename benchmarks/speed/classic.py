@@ -10,8 +10,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from artculture.models.network import Network
+from artculture.runs.hardware import wait_for
 from benchmarks.speed.job import DECAY, MEAN, MOMENTUM, RATE, STD, Job
-from benchmarks.speed.timing import synchronise
 
 NAME = "torchvision recipe"
 
@@ -68,8 +68,8 @@ def epoch(job: Job) -> float:
     """Seconds of an epoch of training, from asking the loader to the last step."""
     network = job.network()
     batches, optimizer = loader(job, train_folder(job), shuffle=True), optimiser(network)
-    synchronise(job.device)
+    wait_for(job.device)
     began = time.perf_counter()
     train_epoch(job, network, batches, optimizer)
-    synchronise(job.device)
+    wait_for(job.device)
     return time.perf_counter() - began

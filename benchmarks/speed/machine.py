@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed.plan import Plan, cores
+from artculture.runs.hardware import cores
+from benchmarks.speed.plan import Plan
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
 
@@ -19,7 +20,7 @@ PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
 def title(device: torch.device) -> str:
     """As in `AMD EPYC, 2 cores` or `NVIDIA H100, 16 cores`."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return f"{name}, {len(cores())} cores"
+    return f"{name}, {cores()} cores"
 
 
 def file_name(device: torch.device) -> str:
@@ -38,7 +39,7 @@ def _processor() -> str:
 def circumstances(plan: Plan, argv: list[str]) -> Iterator[str]:
     """Sentences for the head of a section."""
     load = os.getloadavg()[0]
-    busy = " **The machine was busy with other work: read the ratios with care.**" if load > 0.5 * len(cores()) else ""
+    busy = " **The machine was busy with other work: read the ratios with care.**" if load > 0.5 * cores() else ""
     yield f"{datetime.now():%Y-%m-%d %H:%M}, load average {load:.1f} at the start.{busy}"
     precision = "bf16 autocast" if plan.gains else "fp32"
     threads = f"{torch.get_num_threads()} threads, the peers' loader processes: {plan.workers}"

@@ -20,11 +20,11 @@ from artculture.hydra_app import resolved
 from artculture.models.captured import CapturedStep
 from artculture.runs import frozen
 from artculture.runs.directory import RunDirectory
+from artculture.runs.hardware import wait_for
 from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
 from benchmarks.speed.job import MEAN, STD, Job
 from benchmarks.speed.plan import Plan
 from benchmarks.speed.templated import EpochTimer
-from benchmarks.speed.timing import synchronise
 
 NAME = "artculture"
 
@@ -118,12 +118,12 @@ def fixed_batch(job: Job, steps: int) -> float:
         with job.autocast():
             captured = CapturedStep(network, loss_of, pictures, labels)
         backward = captured.replay_again
-    synchronise(job.device)
+    wait_for(job.device)
     began = time.perf_counter()
     for _ in range(steps):
         backward()
         optimizer.step()
-    synchronise(job.device)
+    wait_for(job.device)
     return steps * job.batch_size / (time.perf_counter() - began)
 
 

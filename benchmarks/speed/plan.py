@@ -1,15 +1,13 @@
 """How large each measurement is, and on what it runs: decided once, from the command line and the machine."""
 
 import argparse
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from artculture.runs.hardware import best_precision
+from artculture.runs.hardware import best_precision, cores
 
 
 @dataclass(frozen=True)
@@ -115,6 +113,8 @@ def planned(given: argparse.Namespace) -> Plan:
     device = torch.device(given.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     gains = best_precision("gpu" if device.type == "cuda" else "cpu") == "bf16-mixed"
     sizes: dict[str, Any] = dict(ON_GPU) if device.type == "cuda" else {}
+    if cores() == 1:  # rows side by side have a core each
+        sizes |= {"grid_parallel": (1,)}
     sizes |= QUICK if given.quick else {}
     sizes |= {name: getattr(given, name) for name in OPTIONS if getattr(given, name) is not None}
     if given.many:
@@ -123,11 +123,5 @@ def planned(given: argparse.Namespace) -> Plan:
         sizes["grid_parallel"] = tuple(given.grid_parallel)
     if given.architecture:
         sizes["architecture"] = tuple(given.architecture)
-    plan = Plan(device, gains, workers=min(8, len(cores())), peers=given.peers, source=given.images)
+    plan = Plan(device, gains, workers=min(8, cores()), peers=given.peers, source=given.images)
     return replace(plan, **sizes)
-
-
-def cores() -> Sequence[int]:
-    """The processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return sorted(affinity(0)) if affinity else range(os.cpu_count() or 1)

@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from artculture.runs.hardware import wait_for
 from artculture.runs.parts import ignore_known_warnings
 from benchmarks.speed import classic
 from benchmarks.speed.job import Job
-from benchmarks.speed.timing import synchronise
 
 NAME = "Lightning template"
 
@@ -61,7 +61,7 @@ class EpochTimer(Callback):
         self._began = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        synchronise(pl_module.device)
+        wait_for(pl_module.device)
         self._began = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -69,7 +69,7 @@ class EpochTimer(Callback):
             self.on_train_start(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        synchronise(pl_module.device)
+        wait_for(pl_module.device)
         self.seconds.append(time.perf_counter() - self._began)
 
 

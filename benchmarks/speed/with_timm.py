@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from artculture.runs.hardware import wait_for
 from benchmarks.speed.job import DECAY, MOMENTUM, RATE, Job
-from benchmarks.speed.timing import synchronise
 
 NAME = "timm"
 LOG_INTERVAL = 50
@@ -44,7 +44,7 @@ def epoch(job: Job) -> float:
     network, batches, criterion = job.network(), loader(job), nn.CrossEntropyLoss()
     optimizer = create_optimizer_v2(network, opt="sgd", lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
     losses = AverageMeter()
-    synchronise(job.device)
+    wait_for(job.device)
     began = time.perf_counter()
     optimizer.zero_grad()
     for index, (inputs, target) in enumerate(batches):
@@ -56,5 +56,5 @@ def epoch(job: Job) -> float:
         optimizer.zero_grad()
         if index % LOG_INTERVAL == 0 or index == len(batches) - 1:
             losses.update(loss.item(), len(target))
-    synchronise(job.device)
+    wait_for(job.device)
     return time.perf_counter() - began

@@ -8,17 +8,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from artculture.models.watch import BadLoss, LossWatch
+from tests.models.test_training_step import Steps
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
-
-
-class Losses(Callback):
-    def __init__(self):
-        self.seen, self.captured = [], []
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, index):
-        self.seen.append(outputs["loss"].item())
-        self.captured.append(module._replayed)
 
 
 def trained(make, fit, precision, *, captures, **changes):
@@ -26,10 +18,10 @@ def trained(make, fit, precision, *, captures, **changes):
     module = make(dropout=0.5, **changes)
     module.start_from("none")
     module.captures = captures
-    losses = Losses()
-    trainer = fit(module, accelerator="gpu", precision=precision, deterministic=True, callbacks=[losses])
+    steps = Steps()
+    trainer = fit(module, accelerator="gpu", precision=precision, deterministic=True, callbacks=[steps])
     numbers = {name: value.cpu() for name, value in module.state_dict().items()}
-    return losses, numbers, {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return steps, numbers, {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
@@ -38,9 +30,9 @@ def test_a_replayed_step_has_the_numbers_of_a_launched_one(make, fit, precision,
     launched, numbers, metrics = trained(make, fit, precision, captures=False, method=method)
     replayed, same, same_metrics = trained(make, fit, precision, captures=True, method=method)
     # 22 pictures in batches of 8: each epoch's last batch is smaller. The first step makes the optimiser's memory.
-    assert replayed.captured == [False, True, False, True, True, False]
-    assert launched.captured == [False] * 6
-    assert replayed.seen == launched.seen
+    assert replayed.replayed == [False, True, False, True, True, False]
+    assert launched.replayed == [False] * 6
+    assert replayed.losses == launched.losses
     assert all(torch.equal(same[name], numbers[name]) for name in numbers)
     assert same_metrics == metrics
 
@@ -71,11 +63,11 @@ def test_what_can_t_be_captured_is_launched(make, fit, caplog):
         module.network.backbone.stem = nn.Sequential(Waiting(), module.network.backbone.conv1)
         module.network.backbone.conv1 = module.network.backbone.stem
         module.captures = captures
-        losses = Losses()
+        steps = Steps()
         with caplog.at_level(logging.WARNING):
-            fit(module, accelerator="gpu", precision="32-true", deterministic=True, callbacks=[losses])
-        assert not any(losses.captured)
-        runs.append(losses.seen)
+            fit(module, accelerator="gpu", precision="32-true", deterministic=True, callbacks=[steps])
+        assert not any(steps.replayed)
+        runs.append(steps.losses)
     assert runs[0] == runs[1]
     assert "launched one by one" in caplog.text
 

@@ -1,5 +1,7 @@
 """When a step is replayed as a graph, with a stand-in for the graph that runs on a CPU."""
 
+from functools import partial
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -54,6 +56,18 @@ def trained(make, fit, monkeypatch):
     return train
 
 
+def full_beside_a_graph(when, module):
+    """Let memory run out in the module's forward passes of some kind, while there is a graph."""
+    run = module.forward
+
+    def forward(given):
+        if module._captured is not None and when(module.training, len(given)):
+            raise torch.OutOfMemoryError("full")
+        return run(given)
+
+    module.forward = forward
+
+
 def same(one, other):
     left, right = one.state_dict(), other.state_dict()
     return all(torch.equal(left[name], right[name]) for name in left)
@@ -74,17 +88,8 @@ def test_replayed_steps_are_the_steps(trained, more):
 def test_memory_that_runs_out_beside_a_graph_is_the_graph_s(trained, caplog):
     plain, launched = trained(captures=False)
 
-    def full(module):
-        run = module.forward
-
-        def forward(given):
-            if module.training and module._captured is not None and len(given) == 6:  # the epoch's small last batch
-                raise torch.OutOfMemoryError("full")
-            return run(given)
-
-        module.forward = forward
-
-    steps, module = trained(prepare=full)
+    # The epoch's small last batch.
+    steps, module = trained(prepare=partial(full_beside_a_graph, lambda training, pictures: training and pictures == 6))
     assert steps.replayed == [False, True, False, False, False, False]
     assert module.parts.largest is None
     assert steps.losses == plain.losses
@@ -93,17 +98,7 @@ def test_memory_that_runs_out_beside_a_graph_is_the_graph_s(trained, caplog):
 
 
 def test_an_evaluation_that_does_not_fit_beside_a_graph_takes_its_memory(trained):
-    def full(module):
-        run = module.forward
-
-        def forward(given):
-            if not module.training and module._captured is not None:
-                raise torch.OutOfMemoryError("full")
-            return run(given)
-
-        module.forward = forward
-
-    steps, module = trained(prepare=full)
+    steps, module = trained(prepare=partial(full_beside_a_graph, lambda training, _: not training))
     assert steps.replayed == [False, True, False, False, False, False]
     assert module.eval_parts.largest is None
 

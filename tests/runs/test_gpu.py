@@ -4,13 +4,11 @@ import json
 import os
 import shutil
 import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback
 
 from artculture.runs.parts import make_trainer
 from tests.models.test_captured import NoWaiting
@@ -28,40 +26,13 @@ def test_a_row_trains(train, only_run, method, augment):
     assert result["counts"]["test"] == (pd.read_csv(only_run() / "predictions.csv")["split"] == "test").sum()
 
 
-class StopAt(Callback):
-    def __init__(self, step):
-        self.step = step
-
-    def on_train_batch_end(self, trainer, module, *_):
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-@pytest.fixture
-def with_callback(monkeypatch):
-    """Trainers with one more callback, inside the block."""
-
-    @contextmanager
-    def more(callback):
-        def watched(*given, **named):
-            trainer = make_trainer(*given, **named)
-            trainer.callbacks.append(callback)
-            return trainer
-
-        with monkeypatch.context() as patched:
-            patched.setattr("artculture.runs.training.make_trainer", watched)
-            yield
-
-    return more
-
-
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
-def test_a_run_stopped_amid_an_epoch_ends_with_the_same_bits(train, only_run, tmp_path, with_callback, method):
+def test_a_run_stopped_amid_an_epoch_ends_with_the_same_bits(train, only_run, tmp_path, at_step, method):
     given = ("trainer=gpu", f"method={method}", "architecture.head.dropout=0.3", "data.batch_size=4")
     assert train(*given) == 0
     whole = only_run().relative_to(tmp_path)
     shutil.move(tmp_path / "outputs", tmp_path / "whole")
-    with with_callback(StopAt(12)):
+    with at_step(12, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         assert train(*given) == 75
     assert train(*given) == 0
     assert_same_run(tmp_path / "whole" / whole.relative_to("outputs"), only_run())
@@ -75,9 +46,14 @@ def test_graphs_change_no_number(train, tmp_path):
     assert_same_run(*runs)
 
 
-def test_pictures_come_without_waiting(train, with_callback):
+def test_pictures_come_without_waiting(train, monkeypatch):
+    def watched(*given, **named):
+        trainer = make_trainer(*given, **named)
+        trainer.callbacks.append(NoWaiting())
+        return trainer
+
+    monkeypatch.setattr("artculture.runs.training.make_trainer", watched)
     try:
-        with with_callback(NoWaiting()):
-            assert train("trainer=gpu", "augment=strong", "data.batch_size=4") == 0
+        assert train("trainer=gpu", "augment=strong", "data.batch_size=4") == 0
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -19,6 +19,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in CPU_SAYS)
 
 
+def give_back() -> None:
+    """Give what nobody uses any more back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class Parts:
     """How many pictures at once a network can take; starts without a limit.
 
@@ -59,6 +66,4 @@ class Parts:
             reason,
             self.largest,
         )
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back()

@@ -1,6 +1,5 @@
 """The training step of the LightningModule: in parts where memory is short, replayed as a graph on a GPU."""
 
-import gc
 import logging
 from typing import Any, cast
 
@@ -8,9 +7,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from artculture.data.datamodule import Batch
 from artculture.data.draws import derived_seed
+from artculture.data.split_dataset import Batch
 from artculture.errors import WorkError, reason_of
+from artculture.models import memory
 from artculture.models.captured import CapturedStep
 from artculture.models.mean_loss import MeanLoss
 from artculture.models.memory import Parts, is_out_of_memory
@@ -125,7 +125,7 @@ class TrainingStep(L.LightningModule):
                 "the step can't be replayed as one graph (%s): its kernels are launched one by one, which takes longer",
                 reason,
             )
-            torch.cuda.empty_cache()
+            memory.give_back()
         self._seed_step()  # what the rehearsals drew, the step draws again
         return self._captured
 
@@ -136,8 +136,7 @@ class TrainingStep(L.LightningModule):
         self._captured, self._done, self.captures = None, None, False
         for parameter in self.network.parameters():
             parameter.grad = None
-        gc.collect()
-        torch.cuda.empty_cache()
+        memory.give_back()
         log.warning("out of memory beside the graph of the step: it is given up, its kernels are launched one by one")
         return True
 

@@ -67,8 +67,8 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     def launched() -> None:
         optimizer.zero_grad()
         with autocast:
-            loss = module.train_loss(module(pictures), labels)
-        loss.backward()
+            loss, _ = module.loss_of(pictures, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
 
     def train() -> None:
         gradients()
@@ -97,8 +97,7 @@ def _rate(step: Callable[[], None], batch: int, device: torch.device) -> float:
 
 
 def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    hardware.wait_for(device)
     return time.perf_counter()
 
 
