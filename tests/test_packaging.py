@@ -32,6 +32,8 @@ def test_the_wheel_holds_configs_plugins_and_pages(unpacked: Path):
     assert (unpacked / "artculture/conf/study/table2.yaml").is_file()
     assert (unpacked / "hydra_plugins/artculture_study/plugins.py").is_file()
     assert not (unpacked / "hydra_plugins/__init__.py").exists()
+    assert (unpacked / "artculture/py.typed").is_file()
+    assert list(unpacked.glob("artculture-*.dist-info/licenses/LICENSE"))
     templates = {path.name for path in (unpacked / "artculture/report/templates").iterdir()}
     assert templates == {"report.html.j2", "report.md.j2", "report.css", "chart.svg.j2"}
 
