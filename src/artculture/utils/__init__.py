@@ -1,0 +1,1 @@
+"""Shared helpers without knowledge of paintings: files, errors, logging, hardware."""

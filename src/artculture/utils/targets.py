@@ -1,0 +1,120 @@
+"""Nodes of a config that name a class or function to call: `{_target_: my_package.MyLoss, gamma: 2.0}`."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object
+from hydra.utils import instantiate as hydra_instantiate
+
+from artculture.errors import InputError, choices_hint, reason_of
+
+TARGET = "_target_"
+# Keys of a node that direct Hydra's instantiation and are no arguments of the target.
+DIRECTIVES = frozenset({TARGET, "_partial_", "_args_", "_convert_", "_recursive_"})
+
+Node = Mapping[str, Any]
+
+
+def is_target(node: Any) -> bool:
+    """Return whether a config value names a class or function to call."""
+    return isinstance(node, Mapping) and TARGET in node
+
+
+def targets_in(values: Any, key: str = "") -> Iterator[tuple[str, Node]]:
+    """Yield every node with a `_target_` in nested dicts and lists, outermost first, as (dotted key, node)."""
+    if isinstance(values, Mapping):
+        if is_target(values):
+            yield key, values
+        for name, value in values.items():
+            yield from targets_in(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from targets_in(value, f"{key}.{index}" if key else str(index))
+
+
+def locate(target: str) -> Callable[..., Any]:
+    """Import the class or function of a dotted name.
+
+    Raises:
+        InputError: it can't be imported, or can't be called.
+    """
+    try:
+        found = get_object(target)
+    except Exception as error:  # a user's module may raise anything while it is imported
+        cause = error.__cause__ or error
+        raise InputError(
+            f"`{target}` can't be imported ({reason_of(cause)}): its package must be installed, or lie in the folder "
+            "that the command is started in"
+        ) from error
+    if not callable(found):
+        raise InputError(f"`{target}` is a {type(found).__name__}, not a class or function")
+    return found  # type: ignore[no-any-return]
+
+
+def check_target(node: Node, given: Iterable[str] = (), positional: int = 0) -> list[str]:
+    """Return what is wrong with a node's arguments, by the signature of its target; nothing is called.
+
+    Args:
+        node: with `_target_` and the arguments for it.
+        given: names of arguments that the program passes in addition.
+        positional: number of arguments that the program passes by position.
+
+    Returns:
+        One sentence for each mistake; none where the call would be accepted.
+    """
+    target = node.get(TARGET)
+    if not isinstance(target, str):
+        return [f"_target_ is {target!r}; give the dotted name of a class or function"]
+    try:
+        signature = inspect.signature(locate(target))
+    except InputError as error:
+        return [str(error)]
+    except ValueError:  # some builtins have no signature: the call itself is the only check
+        return []
+    arguments = {str(name) for name in node if name not in DIRECTIVES}
+    parameters = signature.parameters.values()
+    by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:positional]
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    settable = names - {p.name for p in by_position} - set(given)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    mistakes = [
+        f"`{target}` has no argument `{name}`: {choices_hint(name, sorted(settable))}"
+        for name in sorted(arguments - settable)
+        if not (takes_any and name not in names)
+    ]
+    required = {p.name for p in parameters if p.default is p.empty and p.name in names} - {p.name for p in by_position}
+    missing = [] if node.get("_partial_") else sorted(required - arguments - set(given))
+    return mistakes + [f"`{target}` needs the argument `{name}`" for name in missing]
+
+
+def instantiate(node: Node, /, *args: Any, **given: Any) -> Any:
+    """Call a node's target with its arguments, nested nodes first.
+
+    Args:
+        node: with `_target_` and the arguments for it, plain values.
+        args: passed by position.
+        given: passed by name, in addition to the node's own arguments.
+
+    Raises:
+        InputError: the target can't be imported, or refuses its arguments.
+    """
+    try:
+        return hydra_instantiate(dict(node), *args, _convert_="all", **given)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        raise InputError(f"`{node[TARGET]}` can't be made from its config: {reason_of(cause)}") from error
+
+
+def foreign_targets(values: Any, own: Iterable[str], trusted: Iterable[str] = ()) -> list[str]:
+    """Return the targets in nested values that neither this project nor a trusted package provides.
+
+    Args:
+        values: nested dicts and lists, for example a checkpoint's hyperparameters.
+        own: packages that may always be imported.
+        trusted: packages that the user named.
+    """
+    allowed = {*own, *trusted}
+    named = [str(node[TARGET]) for _, node in targets_in(values)]
+    return sorted({name for name in named if name.partition(".")[0] not in allowed})

@@ -1,0 +1,73 @@
+import pytest
+
+from artculture.errors import InputError
+from artculture.utils.targets import check_target, foreign_targets, instantiate, locate, targets_in
+
+MODULE = """
+class Loss:
+    def __init__(self, classes, gamma=2.0, *, inner=None):
+        self.classes, self.gamma, self.inner = classes, gamma, inner
+
+def anything(**values):
+    return values
+
+number = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_package(tmp_path, monkeypatch):
+    (tmp_path / "targets_of_a_user.py").write_text(MODULE)
+    (tmp_path / "broken_package.py").write_text("raise OSError('no license key')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def node(name="Loss", **arguments):
+    return {"_target_": f"targets_of_a_user.{name}", **arguments}
+
+
+def test_a_right_node_has_no_mistakes():
+    assert check_target(node(gamma=1.0), given=["classes"]) == []
+    assert check_target(node(gamma=1.0), positional=1) == []
+    assert check_target(node("anything", whatever=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (node(gama=1.0), "no argument `gama`: did you mean `gamma`"),
+        (node(classes=3), "no argument `classes`"),
+        ({"_target_": "targets_of_a_user.Los"}, "can't be imported"),
+        ({"_target_": "no_such_package.Loss"}, "must be installed, or lie in the folder"),
+        ({"_target_": "broken_package.Loss"}, "no license key"),
+        ({"_target_": "targets_of_a_user.number"}, "is a int, not a class or function"),
+        ({"_target_": 3}, "give the dotted name"),
+    ],
+)
+def test_a_mistake_is_named(wrong, words):
+    (mistake,) = check_target(wrong, given=["classes"])
+    assert words in mistake
+
+
+def test_a_missing_argument_is_named_unless_the_node_is_partial():
+    assert check_target(node()) == ["`targets_of_a_user.Loss` needs the argument `classes`"]
+    assert check_target(node(_partial_=True)) == []
+
+
+def test_a_node_is_instantiated_with_what_the_program_adds():
+    made = instantiate(node(gamma=1.5, inner=node("anything", a=1)), classes=["x"])
+    assert (made.classes, made.gamma, made.inner) == (["x"], 1.5, {"a": 1})
+
+
+def test_a_target_that_refuses_is_an_input_error():
+    with pytest.raises(InputError, match=r"targets_of_a_user\.Loss` can't be made"):
+        instantiate(node(nothing=1), classes=[])
+    with pytest.raises(InputError, match="can't be imported"):
+        locate("targets_of_a_user.Missing")
+
+
+def test_targets_are_found_at_any_depth():
+    values = {"loss": node(inner=node("anything")), "list": [{"x": {"_target_": "torch.nn.ReLU"}}]}
+    assert [key for key, _ in targets_in(values)] == ["loss", "loss.inner", "list.0.x"]
+    assert foreign_targets(values, own=["torch"]) == ["targets_of_a_user.Loss", "targets_of_a_user.anything"]
+    assert foreign_targets(values, own=["torch"], trusted=["targets_of_a_user"]) == []
