@@ -23,9 +23,9 @@ from pathlib import Path
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests" / "collection"))
+sys.path.insert(0, str(REPOSITORY))
 
-from museum_servers import Faults, MetServer, many_places, serving  # noqa: E402
+from tests.museum_servers import Faults, MetServer, many_places, serving  # noqa: E402
 
 COMPARED = ("manifest.csv", "records.csv", "conflicts.csv")
 

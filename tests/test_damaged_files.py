@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from artculture.collection.exclusions import read_exclusions
-from artculture.collection.flags import read_records
+from artculture.collection.curation.exclusions import read_exclusions
+from artculture.collection.curation.flags import read_records
 from artculture.data.manifest import read_manifest
 from artculture.errors import InputError
 from artculture.files import read_json

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artculture.collection.curate_config import CurateConfig
+from artculture.collection.curation.config import CurateConfig
 from artculture.hydra_app import run_app
 
 if TYPE_CHECKING:
-    from artculture.collection.curation import Curated
+    from artculture.collection.curation.curation import CurationResult
 
 
 def run(argv: list[str]) -> int:
@@ -20,12 +20,12 @@ def curate_collection(config: CurateConfig) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from artculture.collection.curation import curate, survey
+    from artculture.collection.curation.curation import curate, measure_collection
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Looking at the pictures", total=None)
-        found = survey(
+        found = measure_collection(
             config,
             start=lambda total: bar.update(task, total=total),
             on_step=lambda done: bar.update(task, completed=done),
@@ -34,11 +34,11 @@ def curate_collection(config: CurateConfig) -> int:
     return 0
 
 
-def _show(curated: "Curated", config: CurateConfig) -> None:
+def _show(curated: "CurationResult", config: CurateConfig) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from artculture.collection.table1 import HEADINGS, TOTAL
+    from artculture.collection.curation.table1 import HEADINGS, TOTAL
 
     console = Console()
     table = Table(title="Table 1: paintings a culture")
@@ -52,8 +52,8 @@ def _show(curated: "Curated", config: CurateConfig) -> None:
     sys.stdout.write("\n".join(_lines(curated, config)) + "\n")
 
 
-def _lines(curated: "Curated", config: CurateConfig) -> list[str]:
-    from artculture.collection.table1 import small_note
+def _lines(curated: "CurationResult", config: CurateConfig) -> list[str]:
+    from artculture.collection.curation.table1 import small_note
 
     matched = curated.matched
     lines = [small_note(curated.table, config.small_culture)]
@@ -62,7 +62,7 @@ def _lines(curated: "Curated", config: CurateConfig) -> list[str]:
         names = ", ".join(e.object_id for e in matched.unknown[:10])
         more = " …" if len(matched.unknown) > 10 else ""
         lines.append(f"Exclusions that name no painting of this manifest ({len(matched.unknown)}): {names}{more}")
-    split = str(curated.straddling)
+    split = str(curated.leakage)
     lines.append(split[0].upper() + split[1:] + ".")
     lines += [f"  {path}" for path in curated.files]
     if not curated.applied:

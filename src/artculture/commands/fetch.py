@@ -4,14 +4,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artculture.collection.config import FetchConfig
+from artculture.collection.fetching.config import FetchConfig
 from artculture.config import plain
 from artculture.hydra_app import run_app
 from artculture.secrets import without_secrets
 
 if TYPE_CHECKING:
-    from artculture.collection.refetch import Inventory
-    from artculture.collection.results import Outcome
+    from artculture.collection.fetching.refetch import RefetchSummary
+    from artculture.collection.fetching.results import FetchSummary
 
 
 def run(argv: list[str]) -> int:
@@ -20,22 +20,22 @@ def run(argv: list[str]) -> int:
 
 def fetch(config: FetchConfig) -> int:
     # pandas waits until the config is known to be right: help and errors answer at once.
-    from artculture.collection.fetch import collect_all, workplace
-    from artculture.collection.progress import ProgressBoard
-    from artculture.collection.refetch import refetch
-    from artculture.collection.results import write_results
+    from artculture.collection.fetching.fetch import collect_all, open_ledger
+    from artculture.collection.fetching.progress import FetchProgress
+    from artculture.collection.fetching.refetch import refetch
+    from artculture.collection.fetching.results import write_results
 
     root = Path(config.root)
-    with workplace(root) as ledger, ProgressBoard() as board:
+    with open_ledger(root) as ledger, FetchProgress() as progress:
         if config.manifest is not None:
-            inventory = refetch(config, root, ledger, board)
+            inventory = refetch(config, root, ledger, progress)
         else:
-            harvests = collect_all(config, root, ledger, board)
-            outcome = write_results(root, ledger, harvests, config.limit_per_culture, _parameters(config))
+            results = collect_all(config, root, ledger, progress)
+            summary = write_results(root, ledger, results, config.limit_per_culture, _parameters(config))
     if config.manifest is not None:
         sys.stdout.write(_inventory_text(inventory, root))
     else:
-        _show(outcome, root, list(config.cultures))
+        _show(summary, root, list(config.cultures))
     return 0
 
 
@@ -48,7 +48,7 @@ def _parameters(config: FetchConfig) -> dict[str, Any]:
     return shareable
 
 
-def _inventory_text(inventory: "Inventory", root: Path) -> str:
+def _inventory_text(inventory: "RefetchSummary", root: Path) -> str:
     lines = [f"{inventory.still_there} of {inventory.total} still there: {root / 'manifest.csv'}"]
     if inventory.changed:
         lines.append(f"{len(inventory.changed)} of them are other pictures than then: {root / 'changed.csv'}")
@@ -57,28 +57,28 @@ def _inventory_text(inventory: "Inventory", root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _show(outcome: "Outcome", root: Path, cultures: list[str]) -> None:
+def _show(summary: "FetchSummary", root: Path, cultures: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("culture", *outcome.claimed, title="paintings")
-    for number in range(1, 1 + len(outcome.claimed)):
+    table = Table("culture", *summary.claimed, title="paintings")
+    for number in range(1, 1 + len(summary.claimed)):
         table.columns[number].justify = "right"
     for culture in cultures:
-        table.add_row(culture, *(str(outcome.kept[route][culture]) for route in outcome.claimed))
+        table.add_row(culture, *(str(summary.kept[route][culture]) for route in summary.claimed))
     table.add_section()
     for name, counter in (
-        ("claimed", outcome.claimed),
-        ("not in the public domain", outcome.not_public_domain),
-        ("without a picture", outcome.no_picture),
-        ("failed", outcome.failed),
+        ("claimed", summary.claimed),
+        ("not in the public domain", summary.not_public_domain),
+        ("without a picture", summary.no_picture),
+        ("failed", summary.failed),
     ):
-        table.add_row(name, *(str(counter[route]) for route in outcome.claimed))
+        table.add_row(name, *(str(counter[route]) for route in summary.claimed))
     console = Console()
     console.print(table)
-    lines = [f"{outcome.paintings} paintings: {root / 'manifest.csv'}"]
-    if outcome.conflicts:
-        lines.append(f"{outcome.conflicts} were claimed by several cultures: {root / 'conflicts.csv'}")
-    if outcome.failed.total():
-        lines.append(f"{outcome.failed.total()} failed (the same command tries again): {root / 'failures.csv'}")
+    lines = [f"{summary.paintings} paintings: {root / 'manifest.csv'}"]
+    if summary.conflicts:
+        lines.append(f"{summary.conflicts} were claimed by several cultures: {root / 'conflicts.csv'}")
+    if summary.failed.total():
+        lines.append(f"{summary.failed.total()} failed (the same command tries again): {root / 'failures.csv'}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from artculture import __version__
-from artculture.collection.table1 import HEADINGS, Row, table1
+from artculture.collection.curation.table1 import HEADINGS, Row, table1
 from artculture.data.manifest import Manifest, read_manifest
 from artculture.files import replacing, write_text
 from artculture.report import curves, making, table2

@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any, ClassVar
 
-from artculture.collection import museum
-from artculture.collection.museum import Claims, claims_of
-from artculture.collection.records import Record, said
+from artculture.collection.fetching import museum
+from artculture.collection.fetching.museum import Claims, claims_of
+from artculture.collection.fetching.records import Record, clean_text
 
 PAGE = 100  # the most that the search gives at once
 WIDTHS = {"small": 843, "original": 1686}  # pixels: the sizes that the museum asks us to use
@@ -33,7 +33,7 @@ class Museum(museum.Museum):
         # The museum asks for its own header with a name and a contact.
         return {"AIC-User-Agent": f"artculture ({self.options.contact or 'no contact given'})"}
 
-    async def survey(self) -> Claims:
+    async def list_claims(self) -> Claims:
         records, last = [], 0
         while True:
             page = await self._page(last)
@@ -42,10 +42,10 @@ class Museum(museum.Museum):
                 records.append(record)
                 last = max(last, int(found["id"]))
             self.ledger.add_records(self.route, records[-len(page) :] if page else [])
-            self.visit.stage.expect(1)
-            self.visit.stage.advance()
+            self.context.task.expect(1)
+            self.context.task.advance()
             if len(page) < PAGE:
-                return claims_of(records, self.visit.cultures)
+                return claims_of(records, self.context.cultures)
 
     async def _page(self, last: int) -> list[dict[str, Any]]:
         """The next objects after an id: the search refuses to go beyond 1,000, so ids turn pages."""
@@ -67,7 +67,7 @@ class Museum(museum.Museum):
             self.ledger.add_page(self.route, key, found)
         return found
 
-    async def ask_record(self, object_id: str) -> Record:
+    async def fetch_record(self, object_id: str) -> Record:
         url = f"{self.options.base_url.rstrip('/')}/artworks/{object_id}"
         answer = await self.web.json(url, {"fields": ",".join(FIELDS)})
         return artic_record(answer["data"], self.options.iiif_url)
@@ -76,7 +76,7 @@ class Museum(museum.Museum):
 def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
     """A record from the API's answer for one artwork."""
     public = found.get("is_public_domain") is True
-    image_id = said(found.get("image_id"))
+    image_id = clean_text(found.get("image_id"))
     images = {
         f"image_{variant}": f"{iiif_url.rstrip('/')}/{image_id}/full/{width},/0/default.jpg" if image_id else ""
         for variant, width in WIDTHS.items()
@@ -85,20 +85,20 @@ def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
         source=Museum.source,
         object_id=str(found["id"]),
         is_public_domain=public,
-        title=said(found.get("title")),
-        artist=said(found.get("artist_title")),
-        date=said(found.get("date_display")),
-        medium=said(found.get("medium_display")),
-        accession_number=said(found.get("main_reference_number")),
+        title=clean_text(found.get("title")),
+        artist=clean_text(found.get("artist_title")),
+        date=clean_text(found.get("date_display")),
+        medium=clean_text(found.get("medium_display")),
+        accession_number=clean_text(found.get("main_reference_number")),
         object_url=f"https://www.artic.edu/artworks/{found['id']}",
         licence="CC0" if public else "",
-        object_name=said(found.get("artwork_type_title")),
-        classification=said(found.get("classification_title")),
-        department=said(found.get("department_title")),
-        tags=said(found.get("subject_titles") or []),
-        country=said(found.get("place_of_origin")),
+        object_name=clean_text(found.get("artwork_type_title")),
+        classification=clean_text(found.get("classification_title")),
+        department=clean_text(found.get("department_title")),
+        tags=clean_text(found.get("subject_titles") or []),
+        country=clean_text(found.get("place_of_origin")),
         artist_nationality=_nationality(found.get("artist_display") or ""),
-        rights=said(found.get("copyright_notice")),
+        rights=clean_text(found.get("copyright_notice")),
         **images,
     )
 
@@ -106,4 +106,4 @@ def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
 def _nationality(display: str) -> str:
     """What follows the name in `Claude Monet (French, 1840-1926)`, or in the same on two lines."""
     bracketed = re.findall(r"\(([^()]*)\)", display)
-    return said(bracketed or display.splitlines()[1:])
+    return clean_text(bracketed or display.splitlines()[1:])

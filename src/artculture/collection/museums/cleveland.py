@@ -3,9 +3,9 @@
 import re
 from typing import Any, ClassVar
 
-from artculture.collection import museum
-from artculture.collection.museum import Claims, claims_of
-from artculture.collection.records import Record, said
+from artculture.collection.fetching import museum
+from artculture.collection.fetching.museum import Claims, claims_of
+from artculture.collection.fetching.records import Record, clean_text
 
 PAGE = 100
 
@@ -21,7 +21,7 @@ class Museum(museum.Museum):
     options_class = Options
     options: Options
 
-    async def survey(self) -> Claims:
+    async def list_claims(self) -> Claims:
         records: dict[str, Record] = {}
         skip, total = 0, 1
         while skip < total:
@@ -30,12 +30,12 @@ class Museum(museum.Museum):
             found = [cleveland_record(artwork) for artwork in page["data"]]
             records |= {record.object_id: record for record in found}
             self.ledger.add_records(self.route, found)
-            self.visit.stage.expect(1)
-            self.visit.stage.advance()
+            self.context.task.expect(1)
+            self.context.task.advance()
             if not found:
                 break
             skip += PAGE
-        return claims_of(records.values(), self.visit.cultures)
+        return claims_of(records.values(), self.context.cultures)
 
     async def _page(self, skip: int) -> dict[str, Any]:
         params: dict[str, str | int] = {**self.options.search, "limit": PAGE, "skip": skip}
@@ -47,34 +47,34 @@ class Museum(museum.Museum):
             self.ledger.add_page(self.route, key, found)
         return found
 
-    async def ask_record(self, object_id: str) -> Record:
+    async def fetch_record(self, object_id: str) -> Record:
         answer = await self.web.json(f"{self.options.base_url.rstrip('/')}/artworks/{object_id}")
         return cleveland_record(answer["data"])
 
 
 def cleveland_record(found: dict[str, Any]) -> Record:
     """A record from the API's answer for one artwork."""
-    public = said(found.get("share_license_status")).upper() == "CC0"
+    public = clean_text(found.get("share_license_status")).upper() == "CC0"
     images = found.get("images") or {}
-    urls = {size: said((images.get(size) or {}).get("url")) for size in ("web", "print")}
-    makers = [said(maker.get("description")) for maker in found.get("creators") or []]
+    urls = {size: clean_text((images.get(size) or {}).get("url")) for size in ("web", "print")}
+    makers = [clean_text(maker.get("description")) for maker in found.get("creators") or []]
     return Record(
         source=Museum.source,
         object_id=str(found["id"]),
         is_public_domain=public,
-        title=said(found.get("title")),
-        artist=said([re.sub(r"\s*\(.*", "", maker) for maker in makers]),
-        date=said(found.get("creation_date")),
-        medium=said(found.get("technique")),
-        accession_number=said(found.get("accession_number")),
-        object_url=said(found.get("url")),
+        title=clean_text(found.get("title")),
+        artist=clean_text([re.sub(r"\s*\(.*", "", maker) for maker in makers]),
+        date=clean_text(found.get("creation_date")),
+        medium=clean_text(found.get("technique")),
+        accession_number=clean_text(found.get("accession_number")),
+        object_url=clean_text(found.get("url")),
         licence="CC0" if public else "",
         image_small=urls["web"],
         image_original=urls["print"] or urls["web"],
-        object_name=said(found.get("type")),
-        classification=said(found.get("type")),
-        department=said(found.get("department")),
-        culture=said(found.get("culture") or []),
-        artist_nationality=said([nation for maker in makers for nation in re.findall(r"\(([^()]*)\)", maker)]),
-        rights=said(found.get("copyright")),
+        object_name=clean_text(found.get("type")),
+        classification=clean_text(found.get("type")),
+        department=clean_text(found.get("department")),
+        culture=clean_text(found.get("culture") or []),
+        artist_nationality=clean_text([nation for maker in makers for nation in re.findall(r"\(([^()]*)\)", maker)]),
+        rights=clean_text(found.get("copyright")),
     )

@@ -2,11 +2,11 @@
 
 from typing import Any, ClassVar
 
-from artculture.collection import museum
-from artculture.collection.client import GaveUpError, GoneError
-from artculture.collection.cultures import Claim
-from artculture.collection.museum import Claims
-from artculture.collection.records import Record, said
+from artculture.collection.fetching import museum
+from artculture.collection.fetching.client import GaveUpError, GoneError
+from artculture.collection.fetching.cultures import Claim
+from artculture.collection.fetching.museum import Claims
+from artculture.collection.fetching.records import Record, clean_text
 from artculture.errors import WorkError
 
 PAGE = 500  # the most that the search gives at once
@@ -24,16 +24,16 @@ class Museum(museum.Museum):
     options_class = Options
     options: Options
 
-    async def survey(self) -> Claims:
-        places = [(culture, place) for culture, names in self.visit.cultures.locations.items() for place in names]
-        self.visit.stage.expect(len(places))
+    async def list_claims(self) -> Claims:
+        places = [(culture, place) for culture, names in self.context.cultures.locations.items() for place in names]
+        self.context.task.expect(len(places))
         claims: Claims = {}
         for culture, place in places:
             object_ids = await self._search(place)
             for object_id in object_ids:
                 claim = Claim(culture, place, "geoLocation", rank=len(object_ids))
                 claims.setdefault(object_id, []).append(claim)
-            self.visit.stage.advance()
+            self.context.task.advance()
         return claims
 
     async def _search(self, place: str) -> list[str]:
@@ -67,12 +67,12 @@ class Museum(museum.Museum):
         try:
             return await self.web.json(paged, params)
         except GaveUpError as error:
-            raise self.unsearchable(paged, error) from error
+            raise self.search_error(paged, error) from error
         except GoneError:
             whole = {key: value for key, value in params.items() if key not in ("offset", "limit")}
             return await self.page(f"{base}/search", whole)
 
-    async def ask_record(self, object_id: str) -> Record:
+    async def fetch_record(self, object_id: str) -> Record:
         return api_record(await self.web.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
 
 
@@ -83,21 +83,21 @@ def api_record(found: dict[str, Any]) -> Record:
         source=Museum.source,
         object_id=str(found["objectID"]),
         is_public_domain=public,
-        title=said(found.get("title")),
-        artist=said(found.get("artistDisplayName")),
-        date=said(found.get("objectDate")),
-        medium=said(found.get("medium")),
-        accession_number=said(found.get("accessionNumber")),
-        object_url=said(found.get("objectURL")),
+        title=clean_text(found.get("title")),
+        artist=clean_text(found.get("artistDisplayName")),
+        date=clean_text(found.get("objectDate")),
+        medium=clean_text(found.get("medium")),
+        accession_number=clean_text(found.get("accessionNumber")),
+        object_url=clean_text(found.get("objectURL")),
         licence="CC0" if public else "",
-        image_small=said(found.get("primaryImageSmall")),
-        image_original=said(found.get("primaryImage")),
-        object_name=said(found.get("objectName")),
-        classification=said(found.get("classification")),
-        department=said(found.get("department")),
-        tags=said([tag.get("term") for tag in found.get("tags") or []]),
-        culture=said(found.get("culture")),
-        country=said(found.get("country")),
-        artist_nationality=said(found.get("artistNationality")),
-        rights=said(found.get("rightsAndReproduction")),
+        image_small=clean_text(found.get("primaryImageSmall")),
+        image_original=clean_text(found.get("primaryImage")),
+        object_name=clean_text(found.get("objectName")),
+        classification=clean_text(found.get("classification")),
+        department=clean_text(found.get("department")),
+        tags=clean_text([tag.get("term") for tag in found.get("tags") or []]),
+        culture=clean_text(found.get("culture")),
+        country=clean_text(found.get("country")),
+        artist_nationality=clean_text(found.get("artistNationality")),
+        rights=clean_text(found.get("rightsAndReproduction")),
     )

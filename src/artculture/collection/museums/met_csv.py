@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from artculture.collection import museum
-from artculture.collection.download import download_file
-from artculture.collection.met_table import COLUMNS, REQUIRED, is_painting, table_record
-from artculture.collection.museum import Claims, claims_of
+from artculture.collection.fetching import museum
+from artculture.collection.fetching.download import download_file
+from artculture.collection.fetching.museum import Claims, claims_of
+from artculture.collection.fetching.records import Record
 from artculture.collection.museums.met import api_record
-from artculture.collection.records import Record
+from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
 from artculture.errors import InputError
 
 ROWS = 20_000  # rows of the table in memory at once
@@ -35,7 +35,7 @@ class Museum(museum.Museum):
     options_class = Options
     options: Options
 
-    async def survey(self) -> Claims:
+    async def list_claims(self) -> Claims:
         table = await self._table()
         stamp = table.stat()
         key = f"{table} {stamp.st_size} {stamp.st_mtime_ns} {self.options.words}"
@@ -44,7 +44,7 @@ class Museum(museum.Museum):
             object_ids = await asyncio.to_thread(self._read, table)
             self.ledger.add_page(self.route, key, object_ids)
         records = (self.ledger.record(self.route, object_id) for object_id in object_ids)
-        return claims_of((record for record in records if record), self.visit.cultures)
+        return claims_of((record for record in records if record), self.context.cultures)
 
     async def _table(self) -> Path:
         path = self.options.path
@@ -54,7 +54,7 @@ class Museum(museum.Museum):
             return Path(path)
         target = self.ledger.path.with_name("MetObjects.csv")
         if not target.is_file():
-            await download_file(self.web, path, target, self.visit.stage)
+            await download_file(self.web, path, target, self.context.task)
         return target
 
     def _read(self, table: Path) -> list[str]:
@@ -75,11 +75,11 @@ class Museum(museum.Museum):
         known = self.known_record(object_id)
         if known is not None:
             return known
-        record = await self.ask_record(object_id)
+        record = await self.fetch_record(object_id)
         self.ledger.add_records(API_ROUTE, [record])
         return record
 
-    async def ask_record(self, object_id: str) -> Record:
+    async def fetch_record(self, object_id: str) -> Record:
         return api_record(await self.web.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
 
     def forget(self) -> None:

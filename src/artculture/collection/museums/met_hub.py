@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from artculture.collection import museum
-from artculture.collection.met_table import COLUMNS, REQUIRED, is_painting, table_record
-from artculture.collection.museum import Claims, LocalMuseum, claims_of
-from artculture.collection.pictures import BrokenPictureError, checked_picture
-from artculture.collection.records import Record, said
+from artculture.collection.fetching import museum
+from artculture.collection.fetching.museum import Claims, LocalMuseum, claims_of
+from artculture.collection.fetching.pictures import BrokenPictureError, checked_picture
+from artculture.collection.fetching.records import Record, clean_text
+from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
 from artculture.errors import InputError, WorkError
 
 T = TypeVar("T")
@@ -54,16 +54,16 @@ class Museum(LocalMuseum):
     options_class = Options
     options: Options
 
-    def __init__(self, route: str, options: Options, visit: museum.Visit) -> None:
-        super().__init__(route, options, visit)
+    def __init__(self, route: str, options: Options, context: museum.FetchContext) -> None:
+        super().__init__(route, options, context)
         if options.image != "small":
             raise InputError("source.image=original: the dataset on the Hub holds the small pictures; use source=met")
         self._places: dict[str, tuple[Shard, int, int]] = {}
         self._stopped = threading.Event()
 
-    async def survey(self) -> Claims:
+    async def list_claims(self) -> Claims:
         shards = await asyncio.to_thread(self._shards)
-        self.visit.stage.expect(len(shards))
+        self.context.task.expect(len(shards))
         for shard in shards:
             key = f"{shard.name} {shard.stamp} {self.options.words}"
             known: list[list[Any]] | None = self.ledger.page(self.route, key)
@@ -72,11 +72,11 @@ class Museum(LocalMuseum):
                 self.ledger.add_page(self.route, key, places)
             for object_id, group, row in places:
                 self._places.setdefault(object_id, (shard, group, row))
-            self.visit.stage.advance()
+            self.context.task.advance()
         records = (self.ledger.record(self.route, object_id) for object_id in self._places)
-        return claims_of((record for record in records if record), self.visit.cultures)
+        return claims_of((record for record in records if record), self.context.cultures)
 
-    async def ask_record(self, object_id: str) -> Record:
+    async def fetch_record(self, object_id: str) -> Record:
         raise AssertionError(f"the survey reads every record, also that of {object_id}")
 
     async def collect(self, object_ids: Collection[str]) -> None:
@@ -90,12 +90,12 @@ class Museum(LocalMuseum):
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run blocking work on a shard, again where it fails; it ends soon when we are interrupted."""
         try:
-            return await asyncio.to_thread(self._stubbornly, work, *arguments)
+            return await asyncio.to_thread(self._retry, work, *arguments)
         finally:
             self._stopped.set()
             self._stopped = threading.Event()
 
-    def _stubbornly(self, work: Callable[..., T], *arguments: Any) -> T:
+    def _retry(self, work: Callable[..., T], *arguments: Any) -> T:
         stopped, tries = self._stopped, 0
         while True:
             try:
@@ -131,7 +131,7 @@ class Museum(LocalMuseum):
                 _raise_if(stopped)
                 kept = []
                 for row, values in _rows(file, group, columns):
-                    record = table_record(values, image_url=said(values["url"]))
+                    record = table_record(values, image_url=clean_text(values["url"]))
                     if is_painting(record, self.options.words):
                         kept.append(record)
                         places.append([record.object_id, group, row])
@@ -157,13 +157,13 @@ class Museum(LocalMuseum):
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         record = self.known_record(object_id)
         assert record is not None
-        if not self.visit.store.has(self.source, object_id):
+        if not self.context.store.has(self.source, object_id):
             try:
-                self.visit.store.write(self.source, object_id, checked_picture(data or b""), record.image_small)
+                self.context.store.write(self.source, object_id, checked_picture(data or b""), record.image_small)
                 self.ledger.clear_failure(self.source, object_id)
             except BrokenPictureError as error:
                 self.fail(object_id, record, str(error))
-        self.visit.stage.advance()
+        self.context.task.advance()
 
 
 def _raise_if(stopped: threading.Event) -> None:

@@ -1,0 +1,1 @@
+"""Curation of a fetched collection: flags, review page, exclusions, dataset card."""

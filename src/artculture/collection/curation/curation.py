@@ -1,0 +1,184 @@
+"""From a fetched manifest to flags, the review page, and the curated manifest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from artculture.collection.curation.config import CurateConfig
+from artculture.collection.curation.dataset_card import Card, write_card
+from artculture.collection.curation.exclusions import (
+    Exclusion,
+    MatchedExclusions,
+    match,
+    read_exclusions,
+    write_exclusions,
+)
+from artculture.collection.curation.fetched_manifest import (
+    CURATION,
+    MANIFEST,
+    FetchedManifest,
+    keep_fetched,
+    read_fetched_manifest,
+    record_curation,
+)
+from artculture.collection.curation.flags import describe_paintings, flag_paintings, read_records, write_flags
+from artculture.collection.curation.image_stats import ImageStats
+from artculture.collection.curation.image_stats_cache import measure_images
+from artculture.collection.curation.keyword_rules import Flag
+from artculture.collection.curation.review.builder import ReviewData, write_page
+from artculture.collection.curation.table1 import Row, table1, write_table1
+from artculture.collection.grouping.duplicates import DuplicatePair
+from artculture.collection.grouping.groups import Groups, group_paintings
+from artculture.collection.grouping.leakage import Leakage, measure_leakage
+from artculture.data.manifest import Manifest, checked
+from artculture.errors import InputError
+from artculture.files import replacing
+
+CACHE = Path(".curate") / "image_stats.sqlite3"
+APPLIED = "exclusions.applied.csv"
+
+
+@dataclass(frozen=True)
+class MeasuredCollection:
+    """A fetched collection with all that was found out about it, each list in the manifest's order."""
+
+    base: FetchedManifest
+    records: pd.DataFrame | None
+    image_stats: list[ImageStats | str]
+    flags: list[list[Flag]]
+    duplicates: list[DuplicatePair]
+    groups: Groups
+
+
+@dataclass(frozen=True)
+class CurationResult:
+    """What a curation leaves.
+
+    Attributes:
+        table: the rows of Table 1.
+        leakage: what a plain random split would do to the groups.
+        flagged: paintings with any flag.
+        matched: the exclusions that hold.
+        applied: whether a manifest was written.
+        files: all files written, the most wanted first.
+    """
+
+    table: list[Row]
+    leakage: Leakage
+    flagged: int
+    matched: MatchedExclusions
+    applied: bool
+    files: list[Path] = field(default_factory=list)
+
+
+def measure_collection(
+    config: CurateConfig,
+    start: Callable[[int], None] = lambda _: None,
+    on_step: Callable[[int], None] = lambda _: None,
+) -> MeasuredCollection:
+    """Measure, flag and group everything that was fetched.
+
+    Args:
+        start: told how many pictures there are.
+        on_step: told how many are measured.
+    """
+    root = Path(config.root)
+    base = read_fetched_manifest(root)
+    records = read_records(root / "records.csv")
+    start(len(base.manifest))
+    image_stats = measure_images(base.manifest.paths(), root / CACHE, config.thumbnail, config.workers, on_step)
+    flags, duplicates = flag_paintings(base.manifest, records, image_stats, config.rules, config.image_stats)
+    groups = group_paintings(base.manifest.table, duplicates, config.grouping)
+    return MeasuredCollection(base, records, image_stats, flags, duplicates, groups)
+
+
+def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
+    """Write everything a curator needs and, where exclusions are given, the curated manifest.
+
+    Raises:
+        InputError: an exclusion list is broken, or none of its paintings is in the manifest.
+    """
+    root, table = Path(config.root), found.base.manifest.table
+    applying = config.exclusions is not None
+    matched = match(table, _exclusions(config, root))
+    if applying:
+        _check_matched(matched, config.exclusions or [])
+    kept = [place for place in range(len(table)) if place not in matched.by_row]
+    if applying and not kept:
+        raise InputError("these exclusions leave no painting")
+
+    final = _curated_table(table, found.groups, kept)
+    files = [_write_page(config, found, matched), root / "flags.csv", root / "groups.csv"]
+    flagged = write_flags(found.base.manifest, found.flags, files[1])
+    _write_groups(table, found.groups, files[2])
+    rows = table1(table["culture"].tolist(), final["culture"].tolist())
+    split = measure_leakage(final["group"].tolist(), config.split_seed)
+    files += write_table1(rows, config.small_culture, root)
+    if applying:
+        files.insert(0, _apply(config, found.base, Manifest(root, final), matched))
+    card = Card(config, found.base, final, rows, split, found.flags, matched, applying)
+    files.append(write_card(card, root / "dataset_card.md"))
+    return CurationResult(rows, split, flagged, matched, applying, files)
+
+
+def _exclusions(config: CurateConfig, root: Path) -> list[Exclusion]:
+    if config.exclusions is not None:
+        return [exclusion for path in config.exclusions for exclusion in read_exclusions(Path(path))]
+    earlier = root / APPLIED
+    return read_exclusions(earlier) if earlier.is_file() and (root / CURATION).is_file() else []
+
+
+def _check_matched(matched: MatchedExclusions, paths: Sequence[str]) -> None:
+    if matched.ambiguous:
+        names = ", ".join(e.object_id for e in matched.ambiguous[:10])
+        raise InputError(f"several sources have an object {names}: give the `source` column in {', '.join(paths)}")
+    if matched.unknown and not matched.by_row:
+        names = ", ".join(e.object_id for e in matched.unknown[:5])
+        raise InputError(
+            f"none of the {len(matched.unknown)} exclusions in {', '.join(paths)} names a painting of this "
+            f"manifest ({names} …): is it the list of another collection?"
+        )
+
+
+def _curated_table(table: pd.DataFrame, groups: Groups, kept: Sequence[int]) -> pd.DataFrame:
+    grouped_table = table.assign(group=groups.names)
+    return grouped_table.iloc[list(kept)].reset_index(drop=True)
+
+
+def _apply(config: CurateConfig, base: FetchedManifest, final: Manifest, matched: MatchedExclusions) -> Path:
+    root = final.root
+    path = root / config.output
+    content = checked(final.table, path).to_csv(index=False, lineterminator="\n").encode()
+    if config.output == MANIFEST:
+        keep_fetched(base, root)
+        write_exclusions(matched.by_row.values(), root / APPLIED)
+        record_curation(root, base, content, {"fetched": len(base.manifest), "kept": len(final)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def _write_page(config: CurateConfig, found: MeasuredCollection, matched: MatchedExclusions) -> Path:
+    manifest = found.base.manifest
+    collection = ReviewData(
+        manifest=manifest,
+        records=describe_paintings(manifest, found.records),
+        image_stats=found.image_stats,
+        flags=found.flags,
+        duplicates=found.duplicates,
+        groups=found.groups.names,
+        applied=matched.by_row,
+    )
+    root = Path(config.root)
+    return write_page(collection, root / "review.html", root.resolve().name, config.small_culture)
+
+
+def _write_groups(table: pd.DataFrame, groups: Groups, path: Path) -> None:
+    """Write the groups of two and more with the rules that made them, to be checked by eye."""
+    columns = table[["source", "object_id", "culture", "title", "artist", "accession_number"]]
+    full = columns.assign(group=groups.names, rules=["; ".join(rules) for rules in groups.reasons])
+    several = full[full.duplicated("group", keep=False)].sort_values("group", kind="stable")
+    with replacing(path) as temporary:
+        several.to_csv(temporary, index=False, lineterminator="\n")

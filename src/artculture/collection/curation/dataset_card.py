@@ -1,0 +1,125 @@
+"""The dataset card: where the paintings come from, what was done to them, how to check that they are the same."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from artculture import __version__
+from artculture.collection.curation.config import CurateConfig
+from artculture.collection.curation.exclusions import MatchedExclusions
+from artculture.collection.curation.fetched_manifest import FetchedManifest
+from artculture.collection.curation.keyword_rules import Flag
+from artculture.collection.curation.table1 import Row, markdown
+from artculture.collection.grouping.leakage import Leakage
+from artculture.data.manifest import Manifest
+from artculture.files import file_sha256, read_json, write_text
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card tells of.
+
+    Attributes:
+        table: the paintings that stay, with their groups.
+        rows: Table 1.
+        applied: whether `table` was written as a manifest.
+    """
+
+    config: CurateConfig
+    base: FetchedManifest
+    table: pd.DataFrame
+    rows: Sequence[Row]
+    leakage: Leakage
+    flags: Sequence[Sequence[Flag]]
+    matched: MatchedExclusions
+    applied: bool
+
+
+def write_card(card: Card, path: Path) -> Path:
+    record = path.with_name("fetch.json")
+    fetched = read_json(record) if record.is_file() else {}
+    write_text(path, "\n".join(_lines(card, fetched, path.parent.resolve().name)) + "\n")
+    return path
+
+
+def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
+    table = card.table
+    yield from _front_matter(table)
+    yield f"# {name}: {len(table):,} paintings in {table['culture'].nunique()} cultures\n"
+    yield "Made by `artculture fetch` and `artculture curate`.\n"
+    yield "## Source\n"
+    yield from _source(table, fetched)
+    yield "\n## Licence\n"
+    yield from _licence(table)
+    yield "\n## Counts\n"
+    yield "Paintings a culture as fetched (initial) and after curation (final), beside Table 1 of the paper.\n"
+    yield markdown(card.rows, card.config.small_culture)
+    yield "## Curation\n"
+    yield from _curation(card)
+    yield "\n## Groups against leakage\n"
+    yield (
+        "Parts of one object, leaves of one album, parts of one series, one artist's paintings of one title, and "
+        "near-duplicate pictures share a `group`, which no split of artculture parts. "
+        f"Here {card.leakage}."
+    )
+    yield "\n## Hashes\n"
+    yield from _hashes(card)
+
+
+def _front_matter(table: pd.DataFrame) -> Iterator[str]:
+    licences = {str(value).strip().casefold() for value in table["licence"]}
+    licence = "cc0-1.0" if licences <= {"cc0", "cc0-1.0", "cc0 1.0"} else "other"
+    bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
+    size = next((label for bound, label in bounds if len(table) < bound), "n>100K")
+    yield f"---\nlicense: {licence}\ntask_categories:\n- image-classification\nsize_categories:\n- {size}\n---"
+
+
+def _source(table: pd.DataFrame, fetched: Mapping[str, Any]) -> Iterator[str]:
+    for source, count in table["source"].value_counts().items():
+        yield f"- `{source or '(none named)'}`: {count:,} paintings"
+    yield f"- Fetched: {fetched.get('date', 'not recorded (no fetch.json beside the manifest)')}"
+    for key in ("sources", "source", "parameters"):
+        if key in fetched:
+            value = json.dumps(fetched[key], ensure_ascii=False, sort_keys=True, indent=2)
+            yield f"\n<details><summary>{key}</summary>\n\n```json\n{value}\n```\n</details>"
+
+
+def _licence(table: pd.DataFrame) -> Iterator[str]:
+    counts = Counter(str(value).strip() or "not stated" for value in table["licence"])
+    for licence, count in counts.most_common():
+        yield f"- {licence}: {count:,} paintings"
+    if set(counts) == {"CC0"}:
+        yield "\nThe museums have dedicated these pictures to the public domain (CC0 1.0)."
+
+
+def _curation(card: Card) -> Iterator[str]:
+    count = len(card.matched.by_row)
+    reasons = Counter(e.reason or "no reason given" for e in card.matched.by_row.values())
+    if not card.applied and not count:
+        yield "No exclusions are applied: these are the paintings as fetched."
+    else:
+        yield f"{count:,} paintings are excluded by hand" + (":\n" if count else ".")
+    for reason, number in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield f"- {reason}: {number:,}"
+    raised = Counter(flag.rule for flags in card.flags for flag in flags)
+    yield "\nFlags only point at paintings to look at; this many were raised:\n"
+    for rule, number in sorted(raised.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield f"- {rule}: {number:,}"
+    rules = card.config.model_dump(include={"rules", "image_stats", "grouping"})
+    yield f"\n<details><summary>The rules</summary>\n\n```json\n{json.dumps(rules, indent=1)}\n```\n</details>"
+
+
+def _hashes(card: Card) -> Iterator[str]:
+    path = card.base.path.parent / card.config.output
+    if card.applied:
+        yield f"- `{path.name}` (curated): SHA-256 `{file_sha256(path)}`"
+        fingerprint = Manifest(path.parent, card.table).fingerprint()
+        yield f"- ids, images, cultures and groups (what decides a training): `{fingerprint}`"
+    yield f"- manifest as fetched: SHA-256 `{card.base.sha256}`"
+    yield "- each picture: the column `sha256`"
+    yield f"- artculture {__version__}"

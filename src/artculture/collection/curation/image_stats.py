@@ -1,0 +1,163 @@
+"""What a picture's pixels say, measured in one decode: perceptual hash, colour, text lines, thumbnail."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
+
+# Raise it whenever a measurement below changes: cached image_stats of another version are measured again.
+VERSION = 1
+ANALYSED = 384  # longer side of the picture that is measured, pixels
+SIGNATURE = 16  # side of the luminance signature, pixels
+
+Floats = npt.NDArray[np.float32]
+
+
+class UnreadableError(Exception):
+    """The file is no picture that can be decoded."""
+
+
+@dataclass(frozen=True)
+class ImageStats:
+    """One picture's measurements.
+
+    Attributes:
+        sha256: of the file's bytes.
+        width: pixels, upright (EXIF orientation applied), as is `height`.
+        phash: 64-bit DCT hash (imagehash), 16 hexadecimal digits.
+        signature: 16x16 luminances, one byte each, row by row.
+        chroma: what colour is left when the best tone curve (grey, sepia) is taken away, 0 for a record
+            photograph, in units of the 8-bit YCbCr scale.
+        text: 0..1, how much the ink looks like evenly spaced lines of small glyphs and nothing else.
+        thumbnail: a WebP file.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    phash: str
+    signature: bytes
+    chroma: float
+    text: float
+    thumbnail: bytes
+
+    @property
+    def aspect(self) -> float:
+        """Longer side over shorter side."""
+        return max(self.width, self.height) / max(1, min(self.width, self.height))
+
+
+def measure_image(content: bytes, thumbnail: int) -> ImageStats:
+    """Measure a picture.
+
+    Args:
+        content: the bytes of an image file.
+        thumbnail: longer side of the thumbnail, pixels.
+
+    Raises:
+        UnreadableError: not a picture, cut short, or too big to decode safely.
+    """
+    try:
+        upright, size = _decoded(content)
+    except UnidentifiedImageError as error:  # its message names an address in memory
+        raise UnreadableError("no kind of picture that Pillow knows") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableError(str(error) or type(error).__name__) from error
+    # Hash and colour need no detail: at half the size they cost a quarter.
+    half = upright.reduce(2)
+    grey = half.convert("L")
+    planes = [np.asarray(plane, dtype=np.float32) for plane in half.convert("YCbCr").split()]
+    return ImageStats(
+        sha256=hashlib.sha256(content).hexdigest(),
+        width=size[0],
+        height=size[1],
+        phash=str(imagehash.phash(grey)),
+        signature=grey.resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX).tobytes(),
+        chroma=residual_chroma(*planes),
+        text=text_score(np.asarray(upright.convert("L"), dtype=np.float32)),
+        thumbnail=_webp(upright, thumbnail),
+    )
+
+
+def _decoded(content: bytes) -> tuple[Image.Image, tuple[int, int]]:
+    with Image.open(io.BytesIO(content)) as image:
+        size = image.size
+        image.draft("RGB", (ANALYSED, ANALYSED))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+        upright = ImageOps.exif_transpose(image)
+        # Orientations 5 to 8 turn the picture by a quarter.
+        turned = image.getexif().get(0x0112, 1) >= 5
+        upright.thumbnail((ANALYSED, ANALYSED), reducing_gap=2.0)
+        if upright.mode in ("RGBA", "LA", "PA", "P"):
+            upright = _on_white(upright)
+        return upright.convert("RGB"), (size[::-1] if turned else size)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+
+
+def _webp(image: Image.Image, longer_side: int) -> bytes:
+    small = image.copy()
+    small.thumbnail((longer_side, longer_side))
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=50, method=2)
+    return file.getvalue()
+
+
+def residual_chroma(luminance: Floats, blue: Floats, red: Floats) -> float:
+    """Root mean square of the chroma that no quadratic function of luminance explains.
+
+    A grey photograph has none, one printed in sepia has only what its tone curve says; even an ink painting
+    on paper has seals, stains and a tinted ground.
+
+    Args:
+        luminance: (height, width), 0..255, as are the two chroma planes.
+    """
+    y = luminance.ravel().astype(np.float64) / 255
+    curve = np.stack([np.ones_like(y), y, y * y], axis=1)
+    planes = np.stack([blue.ravel(), red.ravel()], axis=1) - 128.0
+    # Normal equations: 3x3, and far quicker than a least-squares solve over every pixel.
+    weights = np.linalg.pinv(curve.T @ curve) @ (curve.T @ planes)
+    return float(np.sqrt(((planes - curve @ weights) ** 2).sum(axis=1).mean()))
+
+
+def text_score(luminance: Floats) -> float:
+    """How much a picture looks like a page of nothing but writing, 0..1.
+
+    The share of the ink that lies in small marks, times how regularly the marks line up (the second peak of
+    the autocorrelation of the ink's profile, along the better of the two axes).
+    """
+    ink = luminance < ndimage.uniform_filter(luminance, 31) - 18
+    marks, count = ndimage.label(ink, np.ones((3, 3)))
+    if count < 60:
+        return 0.0
+    sizes = np.bincount(marks.ravel())[1:]
+    height, width = ink.shape
+    boxes = ndimage.find_objects(marks)
+    small = np.array(
+        [(b[0].stop - b[0].start < height * 0.12) and (b[1].stop - b[1].start < width * 0.2) for b in boxes]
+    )
+    glyphs = small & (sizes >= 6)
+    if glyphs.sum() < 60:
+        return 0.0
+    share = sizes[glyphs].sum() / sizes.sum()
+    return float(share * max(_regularity(ink.mean(axis=0)), _regularity(ink.mean(axis=1))))
+
+
+def _regularity(profile: npt.NDArray[np.float64]) -> float:
+    wave = profile - ndimage.uniform_filter1d(profile, 41)
+    power = float(wave @ wave)
+    if power < 1e-9:
+        return 0.0
+    correlation = np.correlate(wave, wave, "full")[wave.size - 1 :] / power
+    lags = correlation[6 : wave.size // 4]  # lines lie at least 6 pixels apart, and at least four fit
+    if lags.size < 8:
+        return 0.0
+    valley = int(np.argmin(lags[: lags.size // 2]))
+    return max(0.0, float(lags[valley:].max()))

@@ -1,0 +1,148 @@
+"""Puts data, thumbnails, style and script into one HTML file that needs nothing beside it."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from artculture.collection.curation.exclusions import Exclusion
+from artculture.collection.curation.image_stats import ImageStats
+from artculture.collection.curation.keyword_rules import Flag
+from artculture.collection.curation.table1 import PAPER
+from artculture.collection.grouping.duplicates import DuplicatePair
+from artculture.data.manifest import Manifest
+from artculture.files import write_text
+
+SCRIPTS = ("csv.js", "decisions.js", "grid.js", "filters.js", "details.js", "page.js", "wiring.js")
+REASONS = ("not a painting", "poor photograph", "not of this culture")
+
+
+@dataclass(frozen=True)
+class ReviewData:
+    """All that the page shows.
+
+    Attributes:
+        manifest: as fetched.
+        records: the museum's words for each painting (`flags.described`), in the manifest's order.
+        image_stats: in the manifest's order, as are `flags` and `groups`.
+        groups: each painting's group.
+        applied: exclusions of an earlier review, by position: where the page starts.
+    """
+
+    manifest: Manifest
+    records: Sequence[Mapping[str, str]]
+    image_stats: Sequence[ImageStats | str]
+    flags: Sequence[Sequence[Flag]]
+    duplicates: Sequence[DuplicatePair]
+    groups: Sequence[str]
+    applied: Mapping[int, Exclusion]
+
+
+def write_page(collection: ReviewData, path: Path, title: str, small_culture: int) -> Path:
+    """Write the page, whole or not at all."""
+    thumbnails = [
+        base64.b64encode(stats.thumbnail).decode() if isinstance(stats, ImageStats) else ""
+        for stats in collection.image_stats
+    ]
+    write_text(path, page(page_data(collection, small_culture), thumbnails, title))
+    return path
+
+
+def page(data: Mapping[str, Any], thumbnails: Sequence[str], title: str) -> str:
+    """The whole page as text.
+
+    Args:
+        data: what `page_data` gives.
+        thumbnails: base64 of a WebP file each, "" where there is none.
+    """
+    script = "\n".join(_asset(name) for name in SCRIPTS)
+    style = _asset("page.css")
+    # Nothing but this very script and style may run, and nothing is loaded but pictures beside the page.
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "img-src data: file: 'self'; base-uri 'none'; form-action 'none'"
+    )
+    parts = {
+        "title": html.escape(title),
+        "policy": html.escape(policy),
+        "style": style,
+        "script": script,
+        "data": _json(data),
+        "thumbnails": _json(thumbnails),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
+
+
+def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
+    """The page's data without the thumbnails."""
+    table = collection.manifest.table
+    present = table["culture"].value_counts()
+    cultures = [*(c for c in PAPER if c in present), *sorted(set(present.index) - set(PAPER))]
+    rules = dict.fromkeys(flag.rule for flags in collection.flags for flag in flags)
+    return {
+        "key": collection.manifest.fingerprint()[:16],
+        "small": small_culture,
+        "cultures": cultures,
+        "rules": sorted(rules),
+        "reasons": [*REASONS, *sorted(rules)],
+        "table": [
+            {"culture": c, "initial": int(present.get(c, 0)), "paper": PAPER.get(c)}
+            for c in dict.fromkeys([*PAPER, *cultures])
+        ],
+        "items": _items(collection),
+        "start": [[place, e.reason, e.note] for place, e in collection.applied.items()],
+    }
+
+
+def _items(collection: ReviewData) -> list[dict[str, Any]]:
+    alike: list[list[int]] = [[] for _ in collection.flags]
+    for pair in collection.duplicates:
+        alike[pair.first].append(pair.second)
+        alike[pair.second].append(pair.first)
+    sizes = Counter(collection.groups)
+    several = sorted(name for name, size in sizes.items() if size > 1)
+    number = {name: place for place, name in enumerate(several)}
+    rows = collection.manifest.table.to_dict("records")
+    described_rows = zip(rows, collection.records, collection.image_stats, strict=True)
+    return [
+        {
+            "id": row["object_id"],
+            "source": row["source"],
+            "culture": row["culture"],
+            "title": row["title"],
+            "artist": row["artist"],
+            "date": row["date"],
+            "medium": record.get("medium", ""),
+            "object_name": record.get("object_name", ""),
+            "classification": record.get("classification", ""),
+            "number": row["accession_number"],
+            "url": row["object_url"],
+            "image": row["image"],
+            "width": stats.width if isinstance(stats, ImageStats) else 0,
+            "height": stats.height if isinstance(stats, ImageStats) else 0,
+            "flags": [[flag.rule, flag.reason] for flag in collection.flags[place]],
+            "group": number.get(collection.groups[place], -1),
+            "duplicates": alike[place],
+        }
+        for place, (row, record, stats) in enumerate(described_rows)
+    ]
+
+
+def _json(value: Any) -> str:
+    # `</script>` and `<!--` inside a title must not end the element that holds it.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

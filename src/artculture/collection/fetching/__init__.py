@@ -1,0 +1,1 @@
+"""Download of paintings and their records from museums: HTTP client, ledger, manifest."""

@@ -1,0 +1,105 @@
+"""Pictures: checked whole, then kept under their final name."""
+
+import asyncio
+import hashlib
+import io
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from artculture.collection.fetching.ledger import Ledger
+from artculture.collection.fetching.records import Record, Variant
+from artculture.files import replacing
+
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}
+
+
+class BrokenPictureError(Exception):
+    """The bytes are no whole picture."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was decoded to its last pixel; `width` and `height` in pixels as stored."""
+
+    data: bytes
+    sha256: str
+    width: int
+    height: int
+    extension: str
+
+
+def checked_picture(data: bytes) -> Picture:
+    """Decode a picture to its last pixel.
+
+    Raises:
+        BrokenPictureError: with the reason.
+    """
+    if not data:
+        raise BrokenPictureError("an empty file instead of a picture")
+    try:
+        with Image.open(io.BytesIO(data), formats=tuple(EXTENSIONS)) as image:
+            image.load()
+            width, height, extension = image.width, image.height, EXTENSIONS[str(image.format)]
+    except Image.DecompressionBombError as error:
+        raise BrokenPictureError(f"too large to be decoded safely ({error})") from error
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        what = re.sub(r"<_io\.BytesIO object[^>]*>", f"{len(data)} bytes", str(error))
+        raise BrokenPictureError(f"a picture that does not decode ({what})") from error
+    return Picture(data, hashlib.sha256(data).hexdigest(), width, height, extension)
+
+
+class PictureStore:
+    """The folder `images/` of a manifest and what the ledger knows of it.
+
+    Args:
+        root: folder of the manifest.
+        variant: the museum's small picture or its original; both may lie side by side.
+    """
+
+    def __init__(self, root: Path, ledger: Ledger, variant: Variant) -> None:
+        self.root = root
+        self.ledger = ledger
+        self.variant: Variant = variant
+
+    def has(self, source: str, object_id: str) -> bool:
+        """Whether the picture is there, whole: it was checked before it got its name, so its size tells."""
+        known = self.ledger.picture(source, object_id, self.variant)
+        if known is None:
+            return False
+        try:
+            size: int = (self.root / known["image"]).stat().st_size
+            return size == int(known["bytes"])
+        except OSError:
+            return False
+
+    async def keep(self, record: Record, picture: Picture, url: str) -> None:
+        await asyncio.to_thread(self.write, record.source, record.object_id, picture, url)
+
+    def write(self, source: str, object_id: str, picture: Picture, url: str) -> None:
+        folder = source if self.variant == "small" else f"{source}-{self.variant}"
+        image = f"images/{folder}/{file_stem(object_id)}.{picture.extension}"
+        with replacing(self.root / image) as temporary:
+            temporary.write_bytes(picture.data)
+            # The entry comes first: whatever has its final name is known, whenever we are killed.
+            self.ledger.add_picture(
+                source, object_id, self.variant, image, url,
+                sha256=picture.sha256, width=picture.width, height=picture.height, size=len(picture.data),
+            )  # fmt: skip
+
+
+def file_stem(object_id: str) -> str:
+    """An object's id as a file name that stays in its folder on every system."""
+    safe = re.sub(r"[^\w.-]", "_", object_id).lstrip(".")
+    return safe if safe == object_id else f"{safe[:80]}-{hashlib.sha256(object_id.encode()).hexdigest()[:8]}"
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Remove what a killed run left half-written; only for the one who holds the folder's lock."""
+    left = list(folder.rglob(".*.tmp"))
+    for file in left:
+        file.unlink(missing_ok=True)
+    return len(left)

@@ -1,0 +1,90 @@
+"""Progress of long work: a live bar with rate and time left on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+LINE_EVERY = 10.0  # seconds between two plain lines
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(rate_text(task.completed, task.total, task.elapsed or 0.0))
+
+
+def rate_text(done: float, total: float | None, elapsed: float) -> str:
+    """`12.3/s, 4 min left`, as far as it is known; times in seconds."""
+    rate = done / elapsed if elapsed > 0 else 0.0
+    if rate == 0 or total is None:
+        return f"{rate:.1f}/s"
+    return f"{rate:.1f}/s, {_span((total - done) / rate)} left"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class ProgressTask:
+    """One task of a `Progress`: its length may grow while it runs."""
+
+    def __init__(self, progress: "FetchProgress", name: str) -> None:
+        self._progress = progress
+        self._name = name
+        self._done = 0
+        self._total: int | None = None
+        self._began = time.monotonic()
+        self._said = self._began
+        self._bar: TaskID | None = progress.bars.add_task(name, total=None) if progress.bars else None
+
+    def expect(self, more: int) -> None:
+        self._total = (self._total or 0) + more
+        if self._progress.bars and self._bar is not None:
+            self._progress.bars.update(self._bar, total=self._total)
+
+    def advance(self, by: int = 1) -> None:
+        self._done += by
+        if self._progress.bars and self._bar is not None:
+            self._progress.bars.advance(self._bar, by)
+        elif time.monotonic() - self._said > LINE_EVERY:
+            self._said = time.monotonic()
+            pace = rate_text(self._done, self._total, self._said - self._began)
+            self._progress.note(f"{self._name}: {self._done} of {self._total or '?'} ({pace})")
+
+
+class FetchProgress:
+    """Where the stages of several museums are shown together."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self.bars: Progress | None = None
+        if self._console.is_terminal:
+            self.bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rate(),
+                console=self._console,
+            )
+
+    def __enter__(self) -> Self:
+        if self.bars:
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bars:
+            self.bars.stop()
+
+    def add_task(self, name: str) -> ProgressTask:
+        return ProgressTask(self, name)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,77 @@
+"""What a museum says about one object, in our words."""
+
+import dataclasses
+import html
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Variant = Literal["small", "original"]
+
+FIELDS_FOR_CURATION = (
+    "source",
+    "object_id",
+    "object_name",
+    "classification",
+    "medium",
+    "department",
+    "tags",
+    "culture",
+    "country",
+    "artist_nationality",
+    "accession_number",
+    "rights",
+    "is_public_domain",
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One object; text is empty where the museum says nothing, several values are joined by ` | `."""
+
+    source: str
+    object_id: str
+    is_public_domain: bool
+    title: str = ""
+    artist: str = ""
+    date: str = ""
+    medium: str = ""
+    accession_number: str = ""
+    object_url: str = ""
+    licence: str = ""
+    image_small: str = ""
+    image_original: str = ""
+    object_name: str = ""
+    classification: str = ""
+    department: str = ""
+    tags: str = ""
+    culture: str = ""
+    country: str = ""
+    artist_nationality: str = ""
+    rights: str = ""
+
+    def image(self, variant: Variant) -> str:
+        return self.image_small if variant == "small" else self.image_original
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        return cls(**json.loads(text))
+
+    def for_curation(self) -> dict[str, str]:
+        row = {field: str(getattr(self, field)) for field in FIELDS_FOR_CURATION}
+        return row | {"is_public_domain": str(self.is_public_domain).lower()}
+
+
+def clean_text(value: Any) -> str:
+    """A museum's value as one line of text: no markup, no line breaks, `|` lists spaced, None as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return " | ".join(text for text in map(clean_text, value) if text)
+    text = html.unescape(re.sub(r"<[^<>]+>", "", str(value)))
+    parts = [" ".join(part.split()) for part in text.split("|")]
+    return " | ".join(part for part in parts if part)

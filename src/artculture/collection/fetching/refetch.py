@@ -1,0 +1,173 @@
+"""Fetch a frozen manifest's pictures again, elsewhere or a year later, and say what is still there."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from artculture.collection.fetching.client import Client, GaveUpError, GoneError
+from artculture.collection.fetching.config import FetchConfig
+from artculture.collection.fetching.fetch import find_error
+from artculture.collection.fetching.ledger import Ledger
+from artculture.collection.fetching.museum import FetchContext, LocalMuseum, museum_class
+from artculture.collection.fetching.pictures import BrokenPictureError, PictureStore, checked_picture
+from artculture.collection.fetching.progress import FetchProgress, ProgressTask
+from artculture.collection.fetching.records import Record, Variant
+from artculture.collection.fetching.results import FAILURE_COLUMNS, write_table
+from artculture.data.manifest import Manifest, read_manifest, write_manifest
+from artculture.errors import InputError, WorkError
+
+CHANGED_COLUMNS = ("source", "object_id", "title", "sha256_before", "sha256_now", "image_url")
+
+
+@dataclass(frozen=True)
+class RefetchSummary:
+    """What became of a frozen manifest's paintings; `same` and `changed` are there, `gone` is not."""
+
+    same: int
+    changed: list[dict[str, Any]]
+    gone: list[dict[str, Any]]
+
+    @property
+    def still_there(self) -> int:
+        return self.same + len(self.changed)
+
+    @property
+    def total(self) -> int:
+        return self.still_there + len(self.gone)
+
+
+def refetch(config: FetchConfig, root: Path, ledger: Ledger, progress: FetchProgress) -> RefetchSummary:
+    """Bring every picture of `config.manifest` to `root` and write the manifest of those that are there.
+
+    Raises:
+        InputError: no such manifest, or one without picture addresses.
+        WorkError: nothing is there any more, or the museum refuses us.
+    """
+    assert config.manifest is not None
+    frozen = read_manifest(Path(config.manifest))
+    if frozen.root.resolve() == root.resolve():
+        raise InputError(f"{root} is where the frozen manifest lies: give another root=…, so that it stays as it is")
+    without = frozen.table["object_id"][frozen.table["image_url"] == ""]
+    if len(without):
+        raise InputError(
+            f"{config.manifest} has no image_url for {len(without)} paintings ({', '.join(without[:5])} …): "
+            "it can't be fetched again; take a manifest that `artculture fetch` wrote"
+        )
+    again = _Refetch(config, frozen.table, root, ledger, progress.add_task("frozen manifest"))
+    try:
+        asyncio.run(again.run())
+    except Exception as error:
+        if found := find_error(error, WorkError):
+            raise WorkError(str(found)) from error
+        raise
+    return again.write()
+
+
+class _Refetch:
+    def __init__(
+        self, config: FetchConfig, table: pd.DataFrame, root: Path, ledger: Ledger, task: ProgressTask
+    ) -> None:
+        self.rows: list[dict[Any, Any]] = table.to_dict("records")
+        self.root = root
+        self.ledger = ledger
+        self.task = task
+        # The first chosen source lends its policy; the chosen museums find pictures that have moved.
+        self.options = config.options(next(iter(config.museums)))
+        self.variant: Variant = self.options.image
+        self.store = PictureStore(root, ledger, self.variant)
+        context = FetchContext(ledger, config.culture_matcher(), self.store, task)
+        named = {name: config.options(name) for name in config.museums}
+        museums = [museum_class(options.kind)(name, options, context) for name, options in named.items()]
+        self.museums = [museum for museum in museums if not isinstance(museum, LocalMuseum)]
+
+    async def run(self) -> None:
+        self.task.expect(len(self.rows))
+        queue = iter(self.rows)
+        async with Client(self.options.title, self.options.policy()) as client:
+            for museum in self.museums:
+                museum.client = client
+
+            async def worker() -> None:
+                for row in queue:
+                    await self._one(client, row)
+                    self.task.advance()
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.options.concurrency):
+                    group.create_task(worker())
+
+    async def _one(self, client: Client, row: dict[Any, Any]) -> None:
+        source, object_id, url = row["source"], row["object_id"], row["image_url"]
+        if self.store.has(source, object_id) or self._adopt(row):
+            return
+        try:
+            try:
+                picture = await client.picture(url)
+            except GoneError:
+                url = await self._current_url(row)
+                picture = await client.picture(url)
+            record = Record(source, object_id, is_public_domain=True)
+            await self.store.keep(record, picture, url)
+            self.ledger.clear_failure(source, object_id)
+        except (GoneError, GaveUpError) as error:
+            self.ledger.add_failure(source, object_id, row["title"], url, f"picture: {error}")
+
+    def _adopt(self, row: dict[Any, Any]) -> bool:
+        """Take the very picture if it lies where the manifest says, as after copying the folder."""
+        file = self.root / row["image"]
+        if not row["sha256"] or not file.is_file():
+            return False
+        try:
+            picture = checked_picture(file.read_bytes())
+        except BrokenPictureError:
+            return False
+        if picture.sha256 != row["sha256"]:
+            return False
+        self.ledger.add_picture(
+            row["source"], row["object_id"], self.variant, row["image"], row["image_url"],
+            sha256=picture.sha256, width=picture.width, height=picture.height, size=len(picture.data),
+        )  # fmt: skip
+        return True
+
+    async def _current_url(self, row: dict[Any, Any]) -> str:
+        """Where the museum keeps the picture now: links change, object ids stay."""
+        for museum in self.museums:
+            if museum.source == row["source"]:
+                url = (await museum.fetch_record(row["object_id"])).image(self.variant)
+                if url and url != row["image_url"]:
+                    return url
+        raise GoneError("HTTP 404: not there (any more)")
+
+    def write(self) -> RefetchSummary:
+        kept, changed, gone = [], [], []
+        failures = {(failure["source"], failure["object_id"]): failure for failure in self.ledger.failures()}
+        for row in self.rows:
+            key = (row["source"], row["object_id"])
+            picture = self.ledger.picture(*key, self.variant)
+            if picture is None or not self.store.has(*key):
+                gone.append(_gone_row(row, failures.get(key)))
+                continue
+            if row["sha256"] and row["sha256"] != picture["sha256"]:
+                changed.append(_changed_row(row, picture["sha256"]))
+            now = {column: picture[column] for column in ("image", "sha256", "width", "height")}
+            kept.append({**row, **now, "image_url": picture["url"]})
+        write_table(self.root / "failures.csv", FAILURE_COLUMNS, gone)
+        write_table(self.root / "changed.csv", CHANGED_COLUMNS, changed)
+        if not kept:
+            raise WorkError(f"none of the {len(gone)} paintings is still there; failures.csv in {self.root} says why")
+        write_manifest(Manifest(self.root, pd.DataFrame(kept)))
+        return RefetchSummary(len(kept) - len(changed), changed, gone)
+
+
+def _gone_row(row: dict[Any, Any], failure: Any) -> dict[str, Any]:
+    reason, tries, at = (failure[key] for key in ("reason", "tries", "at")) if failure else ("not tried", 0, "")
+    named = {key: row[key] for key in ("source", "object_id", "title")}
+    return {**named, "url": row["image_url"], "reason": reason, "tries": tries, "last_try": at}
+
+
+def _changed_row(row: dict[Any, Any], sha256_now: str) -> dict[str, Any]:
+    named = {key: row[key] for key in ("source", "object_id", "title", "image_url")}
+    return {**named, "sha256_before": row["sha256"], "sha256_now": sha256_now}

@@ -1,0 +1,1 @@
+"""Groups of related paintings, which no split divides."""

@@ -1,0 +1,203 @@
+import asyncio
+import dataclasses
+import socket
+from email.utils import formatdate
+
+import httpx
+import pytest
+
+from artculture.collection.fetching import client as client_module
+from artculture.collection.fetching.client import Client, GaveUpError, GoneError, RequestPolicy
+from artculture.errors import WorkError
+from tests.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
+
+POLICY = RequestPolicy(
+    rate=400,
+    start_rate=400,
+    concurrency=4,
+    retries=3,
+    timeout=2,
+    backoff=0.001,
+    patience=60,
+    contact="me@example.org",
+)
+
+
+class Script(MuseumServer):
+    """Gives out its answers one after another, the last one for ever."""
+
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    def answer(self, *_):
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+OK = as_json({"fine": True})
+
+
+def ask(script: Script, what: str = "json", **policy):
+    async def go(base: str):
+        async with Client("The museum", dataclasses.replace(POLICY, **policy)) as client:
+            return await getattr(client, what)(f"{base}/thing")
+
+    with serving(script):
+        return asyncio.run(go(script.base))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Answer(500, b""),
+        Answer(502, b""),
+        Answer(429, b"", headers={"Retry-After": "0"}),
+        Answer(403, HTML, "text/html"),
+        Answer(200, HTML, "text/html"),
+        Answer(200, b'{"cut": "sho'),
+        Answer(200, b"[1]"),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.kind} {answer.body[:12].decode()}",
+)
+def test_passing_trouble_is_tried_again(failure):
+    script = Script(failure, failure, OK)
+    assert ask(script) == {"fine": True}
+    assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_final_answer_is_not_asked_for_twice(status):
+    script = Script(Answer(status, b"{}"), OK)
+    with pytest.raises(GoneError, match=f"HTTP {status}"):
+        ask(script)
+    assert len(script.requests) == 1
+
+
+def test_after_the_last_try_the_reason_is_told():
+    script = Script(Answer(500, b""))
+    with pytest.raises(GaveUpError, match="HTTP 500, a fault of the server, after 4 tries"):
+        ask(script)
+    assert len(script.requests) == 4
+
+
+def test_a_web_page_instead_of_a_picture_is_explained():
+    with pytest.raises(GaveUpError, match=r"“Pardon Our Interruption”.* instead of a picture: bot protection"):
+        ask(Script(Answer(200, HTML, "image/jpeg")), "picture", retries=1)
+
+
+def test_a_broken_picture_is_asked_for_three_times():
+    script = Script(Answer(200, jpeg("a")[:-100], "image/jpeg"))
+    with pytest.raises(GaveUpError, match=r"does not decode .*, 3 times"):
+        ask(script, "picture", retries=8)
+    assert len(script.requests) == 3
+
+
+def test_a_picture_that_is_whole_at_last_is_taken():
+    script = Script(Answer(200, b"", "image/jpeg"), Answer(200, jpeg("a"), "image/jpeg"))
+    assert ask(script, "picture").data == jpeg("a")
+
+
+def test_a_body_cut_short_on_the_way_is_tried_again():
+    script = Script(OK)
+    script.faults = Faults(truncated=1)
+    with pytest.raises(GaveUpError, match="the connection broke"):
+        ask(script)
+    assert len(script.requests) == 4
+
+
+@pytest.mark.parametrize("asked", ["7", formatdate(7 + 1_700_000_000, usegmt=True)])
+def test_retry_after_is_honoured_as_number_and_as_date(asked, monkeypatch):
+    slept = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(client_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(client_module.time, "time", lambda: 1_700_000_000.0)
+    ask(Script(Answer(500, b"", headers={"Retry-After": asked}), OK))
+    assert max(slept) == 7
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_museum_that_asks_for_hours_is_left_alone(status):
+    with pytest.raises(WorkError, match=r"The museum refuses us .*run the same command again later"):
+        ask(Script(Answer(status, b"", headers={"Retry-After": "7200"})))
+
+
+def test_a_wall_that_lasts_ends_the_fetch():
+    with pytest.raises(WorkError, match=r"HTTP 403.*source=met_hub"):
+        ask(Script(Answer(403, HTML, "text/html")), retries=50, patience=0.2)
+
+
+def test_no_connection_is_told_as_such():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+
+        async def go() -> None:
+            async with Client("The museum", POLICY) as client:
+                await client.json(url)
+
+        with pytest.raises(GaveUpError, match="the connection broke"):
+            asyncio.run(go())
+
+
+def test_one_connection_serves_many_requests_and_names_us():
+    async def go(base: str) -> None:
+        async with Client("The museum", dataclasses.replace(POLICY, concurrency=1)) as client:
+            connect = []
+            client.http._transport._pool._network_backend = _Counting(connect)  # type: ignore[attr-defined]
+            for _ in range(5):
+                await client.json(f"{base}/thing")
+            assert len(connect) == 1
+
+    script = Script(OK)
+    with serving(script):
+        asyncio.run(go(script.base))
+    assert script.requests[0].headers["user-agent"].startswith("artculture/")
+    assert "me@example.org" in script.requests[0].headers["user-agent"]
+
+
+class _Counting:
+    def __init__(self, connect: list[str]) -> None:
+        import httpcore
+
+        self.backend = httpcore.AnyIOBackend()
+        self.connect = connect
+
+    async def connect_tcp(self, *args, **kwargs):
+        self.connect.append(args[0] if args else kwargs["host"])
+        return await self.backend.connect_tcp(*args, **kwargs)
+
+
+@pytest.mark.parametrize("url", ["pictures/1.jpg", "ftp://museum/1.jpg", "http://museum:port/1.jpg", ""])
+def test_what_is_no_address_is_gone(url):
+    async def go() -> None:
+        async with Client("The museum", POLICY) as client:
+            await client.picture(url)
+
+    with pytest.raises(GoneError, match="no address that can be asked"):
+        asyncio.run(go())
+
+
+def test_many_failures_in_a_row_end_the_fetch(monkeypatch):
+    monkeypatch.setattr(client_module, "FAILURES_IN_A_ROW", 3)
+
+    async def go(base: str) -> list[str]:
+        async with Client("The museum", dataclasses.replace(POLICY, retries=0)) as client:
+            ends = []
+            for _ in range(3):
+                try:
+                    await client.json(f"{base}/thing")
+                except (GaveUpError, WorkError) as error:
+                    ends.append(type(error).__name__)
+            return ends
+
+    script = Script(Answer(500, b""))
+    with serving(script):
+        assert asyncio.run(go(script.base)) == ["GaveUpError", "GaveUpError", "WorkError"]
+
+
+def test_redirects_are_followed():
+    assert httpx.codes.FOUND == 302
+    assert ask(Script(Answer(302, b"", headers={"Location": "/other"}), OK)) == {"fine": True}

@@ -1,0 +1,65 @@
+import hydra
+import pytest
+
+from artculture.checking import config_folder, validated
+from artculture.collection.fetching.config import FetchConfig
+from artculture.collection.fetching.museum import museum_class, museum_kinds
+from artculture.data.manifest import CULTURES
+from artculture.hydra_app import resolved
+
+SOURCES = sorted(file.stem for file in (config_folder() / "source").glob("*.yaml"))
+GROUPS = sorted(file.stem for file in (config_folder() / "cultures").glob("*.yaml"))
+
+
+def composed(*overrides: str) -> FetchConfig:
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return validated(FetchConfig, resolved(hydra.compose("fetch", overrides=list(overrides))))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_that_ships_is_valid_and_gentle(source):
+    options = composed(f"source={source}").options(source)
+    assert options.kind == source
+    assert options.start_rate <= options.rate <= options.rate_limit <= 80
+    assert museum_class(options.kind).source in ("met", "artic", "cleveland")
+
+
+def test_every_museum_has_its_config():
+    assert museum_kinds() == SOURCES
+
+
+@pytest.mark.parametrize("cultures", GROUPS)
+def test_every_culture_group_that_ships_is_without_contradiction(cultures):
+    assert composed(f"cultures={cultures}").culture_matcher().locations
+
+
+def test_the_paper_s_cultures_are_the_manifest_s():
+    assert tuple(composed().cultures) == CULTURES
+
+
+@pytest.mark.parametrize(
+    ("text", "culture"),
+    [
+        ("India (Rajasthan, Mewar)", "Indian"),
+        ("South Netherlandish", "Flemish"),
+        ("Netherlandish", "Dutch"),
+        ("British, Scottish", "British"),
+        ("America, New England, 18th century", "American"),
+        ("Italian, Venetian", "Italian"),
+        ("Native American", "American"),
+    ],
+)
+def test_the_paper_s_words_read_the_museums_own_values(text, culture):
+    assert [name for name, _ in composed().culture_matcher().words_in(text)] == [culture]
+
+
+def test_overrides_reach_every_chosen_source_and_one_alone():
+    config = composed("source=[met,cleveland]", "source.rate=3", "museums.cleveland.concurrency=2")
+    assert (config.options("met").rate, config.options("cleveland").rate) == (3, 3)
+    assert (config.options("met").concurrency, config.options("cleveland").concurrency) == (8, 2)
+
+
+def test_a_culture_can_be_added_and_changed_from_the_command_line():
+    config = composed("+cultures.Korean={locations: [Korea]}", "cultures.French.locations=[France,Corsica]")
+    assert config.culture_matcher().locations["Korean"] == ("Korea",)
+    assert config.culture_matcher().locations["French"] == ("France", "Corsica")
