@@ -10,7 +10,13 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from artculture import __version__
+from artculture.collection.fetching.responses import (
+    USER_AGENT,
+    FailedAttemptError,
+    PermanentHTTPError,
+    check_status,
+    translated_errors,
+)
 from artculture.data.images import BadImageError, read_pixels
 from artculture.data.sources import images_under
 from artculture.data.transforms import Preprocessing
@@ -131,22 +137,20 @@ class Reader:
 
     def _downloaded(self, address: str, path: Path) -> Path:
         too_large = BadImageError(f"more than {self.largest / MEGABYTE:g} MB")
-        headers = {"User-Agent": f"artculture/{__version__}", "Accept": "image/*"}
+        headers = {"User-Agent": USER_AGENT, "Accept": "image/*"}
         try:
             with (
-                httpx.stream("GET", address, timeout=self.timeout, follow_redirects=True, headers=headers) as answer,
+                translated_errors(self.timeout),
+                httpx.stream("GET", address, timeout=self.timeout, follow_redirects=True, headers=headers) as response,
                 path.open("wb") as file,
             ):
-                if answer.status_code != httpx.codes.OK:
-                    raise BadImageError(f"the server answers {answer.status_code} {answer.reason_phrase}".rstrip())
-                if int(answer.headers.get("Content-Length") or 0) > self.largest:
+                check_status(response)
+                if int(response.headers.get("Content-Length") or 0) > self.largest:
                     raise too_large
-                for chunk in answer.iter_bytes():
+                for chunk in response.iter_bytes():
                     if file.tell() + len(chunk) > self.largest:
                         raise too_large
                     file.write(chunk)
-        except httpx.TimeoutException as error:
-            raise BadImageError(f"no answer within {self.timeout:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (FailedAttemptError, PermanentHTTPError, ValueError) as error:
             raise BadImageError(f"can't be downloaded: {hidden(str(error)) or type(error).__name__}") from error
         return path

@@ -102,8 +102,8 @@ def test_failures_are_listed_with_their_reason_and_retried_next_time(fetch, tmp_
         assert fetch("source=met", f"source.base_url={server.api}") == 0
         failures = rows(tmp_path / "met" / "failures.csv")
         assert [(row["object_id"], row["reason"]) for row in failures] == [
-            ("10000", "picture: HTTP 404: not there (any more)"),
-            ("10003", "record: HTTP 404: not there (any more)"),
+            ("10000", "image: HTTP 404: not found"),
+            ("10003", "record: HTTP 404: not found"),
         ]
         assert len(read_manifest(tmp_path / "met")) == 3
         server.gone = set()
@@ -118,7 +118,7 @@ def test_a_record_of_an_unexpected_shape_is_a_failure_of_its_own(fetch, tmp_path
     with serving(MetServer(many_places(3), {10000: {"tags": ["no object"]}})) as server:
         assert fetch("source=met", f"source.base_url={server.api}") == 0
     (failure,) = rows(tmp_path / "met" / "failures.csv")
-    assert failure["reason"].startswith("record: of an unexpected shape (AttributeError")
+    assert failure["reason"].startswith("record: unexpected structure (AttributeError")
 
 
 def test_a_limit_takes_so_many_a_culture_and_always_the_same(fetch, tmp_path):
@@ -177,7 +177,7 @@ def test_single_pictures_that_are_refused_are_not_taken_for_a_wall(fetch, tmp_pa
         # The second time nothing but refused pictures is left to ask for.
         for _ in range(2):
             assert fetch(*arguments, "source.concurrency=1") == 0
-            assert [row["reason"][:17] for row in rows(tmp_path / "met" / "failures.csv")] == ["picture: HTTP 403"] * 4
+            assert [row["reason"][:15] for row in rows(tmp_path / "met" / "failures.csv")] == ["image: HTTP 403"] * 4
     assert len(read_manifest(tmp_path / "met")) == 4
 
 
@@ -289,8 +289,8 @@ def test_two_fetches_never_work_in_one_folder(fetch, met, tmp_path, capsys):
         (["source=mett"], "source=mett: did you mean `met`?"),
         (["source=[met,louvre]"], "source=louvre: choose from: artic, cleveland, met, met_csv, met_hub"),
         (["source.rat=3"], "no key `source.rat`: did you mean `source.rate`?"),
-        (["source=met", "source.rate=200"], "source.rate is 200; met allows at most 80 requests a second"),
-        (["source=artic", "source.rate=5"], "source.rate is 5; artic allows at most 1 requests a second"),
+        (["source=met", "source.rate=200"], "source.rate is 200; met allows at most 80 requests per second"),
+        (["source=artic", "source.rate=5"], "source.rate is 5; artic allows at most 1 requests per second"),
         (["source=met", "source.path=/x"], "no key `path`"),
         (
             ["source=[met,artic]", "source.base_url=http://x"],

@@ -1,4 +1,4 @@
-"""The typed schema of `conf/fetch.yaml` and of the groups it draws from."""
+"""Typed schema of `conf/fetch.yaml` and its groups."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -7,18 +7,21 @@ from pydantic import PositiveInt
 
 from artculture.checking import value_mistakes
 from artculture.collection.fetching.cultures import CultureMatcher
-from artculture.collection.fetching.museum import Options, museum_class, museum_kinds
+from artculture.collection.fetching.museum import Museum, Options, museum_class
 from artculture.config import Section
-from artculture.errors import InputError, choices_hint
+from artculture.errors import InputError
+from artculture.utils.targets import TARGET
 
 
-class CultureWords(Section):
+class CultureKeywords(Section):
+    """Words that assign a painting to one culture; only `locations` are searched for."""
+
     locations: list[str]
     nationalities: tuple[str, ...] | list[str] = ()
 
 
 class Overrides(Section):
-    """What `source.…` sets for every chosen source; checked with each source's own options."""
+    """Values of `source.…`, which replace those of every chosen source; checked with each source's own options."""
 
     base_url: str | None
     path: str | None
@@ -34,11 +37,11 @@ class Overrides(Section):
 
 
 class FetchConfig(Section):
-    """One fetch; `museums` holds the raw options of each chosen source, in the order they were named."""
+    """Config of one fetch; `museums` holds the raw options of each chosen source, in the order they were named."""
 
     source: Overrides
     museums: dict[str, dict[str, Any]]
-    cultures: dict[str, CultureWords]
+    cultures: dict[str, CultureKeywords]
     root: str
     limit_per_culture: PositiveInt | None
     manifest: str | None
@@ -46,7 +49,7 @@ class FetchConfig(Section):
     refresh: bool
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""
+        """Yield values that are valid alone and wrong together, as (key, what is wrong and how to fix it)."""
         if not self.museums:
             yield "source", "names no source; give one, as in source=met"
         for name in self.museums:
@@ -56,42 +59,55 @@ class FetchConfig(Section):
                 if getattr(self.source, key) is not None:
                     names = ", ".join(f"museums.{name}.{key}" for name in self.museums)
                     yield f"source.{key}", f"can't be the same for several sources; set {names}"
-        if len({self.options_values(name).get("image") for name in self.museums}) > 1:
-            yield "source.image", "differs between the sources; one manifest holds pictures of one kind"
+        if len({self.option_values(name).get("image") for name in self.museums}) > 1:
+            yield "source.image", "differs between the sources; one manifest holds images of one kind"
         if not self.cultures:
             yield "cultures", "names no culture"
         else:
             try:
                 self.culture_matcher()
             except InputError as error:
-                yield "cultures", f"are contradictory: {error}"
+                yield "cultures", f"contradict each other: {error}"
 
     def _museum_mistakes(self, name: str) -> Iterator[tuple[str, str]]:
-        values = self.options_values(name)
-        kind = values.get("kind")
-        if kind not in museum_kinds():
-            yield f"museums.{name}.kind", f"is `{kind}`; {choices_hint(str(kind), museum_kinds())}"
+        try:
+            schema = self.museum_class(name).options_class
+        except InputError as error:
+            yield f"museums.{name}.{TARGET}", str(error)
             return
-        schema = museum_class(kind).options_class
+        values = self.option_values(name)
         mistakes = value_mistakes(schema, values)
         for mistake in mistakes:
             yield f"source={name}:", mistake
         if not mistakes and values["rate"] > values["rate_limit"]:
             yield (
                 "source.rate",
-                f"is {values['rate']:g}; {name} allows at most {values['rate_limit']:g} requests a second "
+                f"is {values['rate']:g}; {name} allows at most {values['rate_limit']:g} requests per second "
                 f"(museums.{name}.rate sets it for this source alone)",
             )
 
-    def options_values(self, name: str) -> dict[str, Any]:
-        """A source's options with the overrides of `source.…` over them."""
-        overrides = self.source.model_dump(exclude_none=True)
-        return {**self.museums[name], **overrides}
+    def option_values(self, name: str) -> dict[str, Any]:
+        """Return a source's options, with the overrides of `source.…` applied."""
+        own = {key: value for key, value in self.museums[name].items() if key != TARGET}
+        return own | self.source.model_dump(exclude_none=True)
+
+    def museum_class(self, name: str) -> type[Museum]:
+        """Import the class of a source.
+
+        Raises:
+            InputError: `_target_` is missing or wrong.
+        """
+        return museum_class(str(self.museums[name].get(TARGET)))
 
     def options(self, name: str) -> Options:
-        values = self.options_values(name)
-        return museum_class(values["kind"]).options_class.model_validate(values)
+        """Return a source's validated options."""
+        return self.museum_class(name).options_class.model_validate(self.option_values(name))
 
     def culture_matcher(self) -> CultureMatcher:
+        """Return the matcher of the chosen cultures.
+
+        Raises:
+            InputError: a word stands for two cultures.
+        """
         groups = {name: (words.locations, words.nationalities) for name, words in self.cultures.items()}
         return CultureMatcher(groups, self.ignored_words)

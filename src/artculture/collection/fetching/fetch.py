@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from artculture.collection.fetching.config import FetchConfig
 from artculture.collection.fetching.cultures import Decision
 from artculture.collection.fetching.ledger import Ledger
-from artculture.collection.fetching.museum import Claims, FetchContext, Museum, museum_class
+from artculture.collection.fetching.museum import Claims, FetchContext, Museum
 from artculture.collection.fetching.pictures import PictureStore, remove_temporaries
 from artculture.collection.fetching.progress import FetchProgress
 from artculture.collection.fetching.records import Record, Variant
@@ -66,7 +66,7 @@ def collect_all(config: FetchConfig, root: Path, ledger: Ledger, progress: Fetch
     museums = [_museum(config, name, root, ledger, progress) for name in config.museums]
     if config.refresh:
         for museum in museums:
-            museum.forget()
+            museum.clear_cache()
     return asyncio.run(_collect_all(museums, config.limit_per_culture))
 
 
@@ -76,7 +76,7 @@ def _museum(config: FetchConfig, name: str, root: Path, ledger: Ledger, progress
     context = FetchContext(
         ledger, config.culture_matcher(), PictureStore(root, ledger, variant), progress.add_task(name)
     )
-    return museum_class(options.kind)(name, options, context)
+    return config.museum_class(name)(name, options, context)
 
 
 async def _collect_all(museums: list[Museum], limit: int | None) -> list[MuseumResult]:

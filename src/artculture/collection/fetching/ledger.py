@@ -125,7 +125,7 @@ class Ledger:
     def clear_failure(self, source: str, object_id: str) -> None:
         self._all("delete from failures where source = ? and object_id = ?", source, object_id)
 
-    def forget(self, route: str) -> None:
+    def clear_answers(self, route: str) -> None:
         """Drop what the museum clean_text on this route, so that it is asked again; pictures stay."""
         self._all("delete from pages where route = ?", route)
         self._all("delete from records where route = ?", route)

@@ -1,7 +1,7 @@
-"""What every museum offers to a fetch, and the way most of them are walked through.
+"""Interface of a museum: lists the objects of each culture and downloads their records and images.
 
-A museum is one module in `artculture.collection.museums` with a class `Museum` (and, where it takes more than
-the common options, a class `Options`) and one file in `conf/source/` whose `kind` is the module's name.
+A museum is a subclass of `Museum`, named by `_target_` in a file of `conf/source/`. Options beyond the common ones are
+declared in a subclass of `Options`, named by `options_class`.
 """
 
 import asyncio
@@ -9,29 +9,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from artculture.collection import museums
-from artculture.collection.fetching.client import Client, GaveUpError, GoneError, RequestPolicy
+from artculture.collection.fetching.client import Client, RequestPolicy
 from artculture.collection.fetching.cultures import Claim, CultureMatcher
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.pictures import PictureStore
 from artculture.collection.fetching.progress import ProgressTask
 from artculture.collection.fetching.records import Record, Variant
+from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.config import Section
-from artculture.errors import WorkError
+from artculture.errors import InputError, WorkError
+from artculture.utils.targets import locate
 
 Claims = dict[str, list[Claim]]
 
 
 class Options(Section):
-    """The common options of a museum; times in seconds, rates in requests a second."""
+    """Options common to all museums. Times in seconds, rates in requests per second."""
 
-    kind: str
     title: str
     base_url: str
     image: Literal["small", "original"]
@@ -46,12 +44,13 @@ class Options(Section):
     contact: str
 
     def policy(self) -> RequestPolicy:
+        """Return the options that limit the requests."""
         return RequestPolicy(**{name: getattr(self, name) for name in RequestPolicy.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class FetchContext:
-    """What a museum works with: the ledger, the culture groups, the pictures, the progress shown."""
+    """What a fetch provides to its museums."""
 
     ledger: Ledger
     cultures: CultureMatcher
@@ -60,17 +59,21 @@ class FetchContext:
 
 
 class Museum(ABC):
-    """A route to one museum's paintings.
+    """One source of paintings.
 
     Args:
-        route: the name of its config, under which the ledger keeps what it clean_text.
+        name: of its config, under which the ledger keeps the museum's answers.
+        options: an instance of `options_class`.
+
+    Attributes:
+        source: value of the manifest's `source` column; several routes to one museum share it.
     """
 
     source: ClassVar[str]
     options_class: ClassVar[type[Options]] = Options
 
-    def __init__(self, route: str, options: Any, context: FetchContext) -> None:
-        self.route = route
+    def __init__(self, name: str, options: Any, context: FetchContext) -> None:
+        self.name = name
         self.options = options
         self.context = context
         self.ledger = context.ledger
@@ -78,57 +81,61 @@ class Museum(ABC):
 
     @property
     def variant(self) -> Variant:
+        """Size of the images that are downloaded."""
         return self.context.store.variant
 
     @property
-    def web(self) -> Client:
-        assert self.client is not None, "a museum is asked inside `async with museum.connect()`"
+    def http(self) -> Client:
+        """The client, inside `async with museum.connect()`."""
+        assert self.client is not None, "the museum is not connected: use `async with museum.connect()`"
         return self.client
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
-        """The connection to the museum, for the length of a fetch."""
+        """Open the HTTP client for the duration of a fetch."""
         self.client = Client(self.options.title, self.options.policy(), self.headers())
-        answered = self.ledger.picture_url(self.source)
-        if answered:
-            self.client.remember(answered)
+        downloaded_before = self.ledger.picture_url(self.source)
+        if downloaded_before:
+            self.client.mark_known_good(downloaded_before)
         return self.client
 
     def headers(self) -> dict[str, str]:
+        """Return the museum's own HTTP headers."""
         return {}
 
     @abstractmethod
     async def list_claims(self) -> Claims:
-        """All objects that some culture claims; what is learned on the way goes into the ledger.
+        """Return {object id: claims} of all objects that belong to some culture, and cache answers in the ledger.
 
         Raises:
-            WorkError: the museum can't be reached or refuses us.
+            WorkError: the museum can't be reached or refuses our requests.
         """
 
     @abstractmethod
     async def fetch_record(self, object_id: str) -> Record:
-        """One object's record from the museum.
+        """Download one object's record.
 
         Raises:
-            GoneError, GaveUpError: as the client does.
+            PermanentHTTPError, RetriesExhaustedError: as the client does.
         """
 
     def known_record(self, object_id: str) -> Record | None:
-        return self.ledger.record(self.route, object_id)
+        """Return the record that is already in the ledger."""
+        return self.ledger.record(self.name, object_id)
 
     async def record(self, object_id: str) -> Record:
-        """One object's record, asked for once."""
+        """Return one object's record, downloaded at most once."""
         record = self.known_record(object_id)
         if record is None:
             record = await self.fetch_record(object_id)
-            self.ledger.add_records(self.route, [record])
+            self.ledger.add_records(self.name, [record])
         return record
 
-    def forget(self) -> None:
-        """Have everything asked again, but for the pictures."""
-        self.ledger.forget(self.route)
+    def clear_cache(self) -> None:
+        """Delete all cached answers; images are kept."""
+        self.ledger.clear_answers(self.name)
 
     def is_complete(self, object_id: str) -> bool:
-        """Whether there is nothing left to ask for: the picture is at hand, or the record says there is none for us."""
+        """Return whether nothing is left to download: the image is there, or the record says that there is none."""
         record = self.known_record(object_id)
         if record is None:
             return False
@@ -136,9 +143,10 @@ class Museum(ABC):
         return not wanted or self.context.store.has(self.source, object_id)
 
     async def collect(self, object_ids: Collection[str]) -> None:
-        """Bring record and picture of each object into the ledger and the store, or the reason why not."""
+        """Download record and image of each object; what fails is entered into the ledger with the reason."""
         queue = iter(object_ids)
 
+        # All workers take from one iterator: each object goes to the worker that is free first.
         async def worker() -> None:
             for object_id in queue:
                 await self._collect_one(object_id)
@@ -154,26 +162,33 @@ class Museum(ABC):
             record = await self.record(object_id)
             url = record.image(self.variant)
             if record.is_public_domain and url and not self.context.store.has(self.source, object_id):
-                await self.context.store.keep(record, await self.web.picture(url), url)
+                await self.context.store.keep(record, await self.http.picture(url), url)
             self.ledger.clear_failure(self.source, object_id)
-        except (GoneError, GaveUpError) as error:
-            self.fail(object_id, record, str(error))
+        except (PermanentHTTPError, RetriesExhaustedError) as error:
+            self.add_failure(object_id, record, str(error))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self.fail(object_id, record, f"of an unexpected shape ({type(error).__name__}: {error})")
+            # The parsers index into the museum's JSON: one malformed record must not end the fetch.
+            self.add_failure(object_id, record, f"unexpected structure ({type(error).__name__}: {error})")
 
-    def fail(self, object_id: str, record: Record | None, reason: str) -> None:
-        task = "record" if record is None else "picture"
+    def add_failure(self, object_id: str, record: Record | None, reason: str) -> None:
+        """Enter into the ledger why an object's record (None: it is the record that failed) or image is missing."""
+        failed = "record" if record is None else "image"
         title, url = (record.title, record.image(self.variant)) if record else ("", "")
-        self.ledger.add_failure(self.source, object_id, title, url, f"{task}: {reason}")
+        self.ledger.add_failure(self.source, object_id, title, url, f"{failed}: {reason}")
 
-    async def page(self, url: str, params: dict[str, str | int]) -> dict[str, Any]:
-        """One page of a survey; a museum that can't be surveyed can't be fetched."""
+    async def fetch_page(self, url: str, params: dict[str, str | int]) -> dict[str, Any]:
+        """Download one page of search results.
+
+        Raises:
+            WorkError: it can't be had; without its search results a museum can't be fetched.
+        """
         try:
-            return await self.web.json(url, params)
-        except (GoneError, GaveUpError) as error:
+            return await self.http.json(url, params)
+        except (PermanentHTTPError, RetriesExhaustedError) as error:
             raise self.search_error(url, error) from error
 
     def search_error(self, url: str, error: Exception) -> WorkError:
+        """Return the error of a search that failed."""
         return WorkError(
             f"{self.options.title} can't be searched: {error} ({url}). Run the same command again later, "
             "or give another address with source.base_url"
@@ -181,23 +196,26 @@ class Museum(ABC):
 
 
 class LocalMuseum(Museum):
-    """A route that needs no connection of ours: its survey gives every record."""
+    """A source without an HTTP client of ours, whose `list_claims` reads every record."""
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
+        """Do nothing."""
         return nullcontext()
 
 
-def museum_kinds() -> list[str]:
-    return sorted(module.name for module in iter_modules(museums.__path__))
+def museum_class(target: str) -> type[Museum]:
+    """Import the class that a source's `_target_` names.
 
-
-def museum_class(kind: str) -> type[Museum]:
-    module = import_module(f"{museums.__name__}.{kind}")
-    found: type[Museum] = module.Museum
+    Raises:
+        InputError: it can't be imported, or is no subclass of `Museum`.
+    """
+    found = locate(target)
+    if not (isinstance(found, type) and issubclass(found, Museum)):
+        raise InputError(f"`{target}` is not a subclass of {Museum.__module__}.Museum")
     return found
 
 
 def claims_of(records: Iterable[Record], cultures: CultureMatcher) -> Claims:
-    """The claims that records make by their own words; records that no culture claims are left out."""
+    """Return the claims that records make by their own fields; records without any are left out."""
     claimed = ((record.object_id, cultures.claims(record)) for record in records)
     return {object_id: claims for object_id, claims in claimed if claims}

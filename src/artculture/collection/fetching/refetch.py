@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from artculture.collection.fetching.client import Client, GaveUpError, GoneError
+from artculture.collection.fetching.client import Client
 from artculture.collection.fetching.config import FetchConfig
 from artculture.collection.fetching.fetch import find_error
 from artculture.collection.fetching.ledger import Ledger
-from artculture.collection.fetching.museum import FetchContext, LocalMuseum, museum_class
+from artculture.collection.fetching.museum import FetchContext, LocalMuseum
 from artculture.collection.fetching.pictures import BrokenPictureError, PictureStore, checked_picture
 from artculture.collection.fetching.progress import FetchProgress, ProgressTask
 from artculture.collection.fetching.records import Record, Variant
+from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.collection.fetching.results import FAILURE_COLUMNS, write_table
 from artculture.data.manifest import Manifest, read_manifest, write_manifest
 from artculture.errors import InputError, WorkError
@@ -79,8 +80,7 @@ class _Refetch:
         self.variant: Variant = self.options.image
         self.store = PictureStore(root, ledger, self.variant)
         context = FetchContext(ledger, config.culture_matcher(), self.store, task)
-        named = {name: config.options(name) for name in config.museums}
-        museums = [museum_class(options.kind)(name, options, context) for name, options in named.items()]
+        museums = [config.museum_class(name)(name, config.options(name), context) for name in config.museums]
         self.museums = [museum for museum in museums if not isinstance(museum, LocalMuseum)]
 
     async def run(self) -> None:
@@ -106,13 +106,13 @@ class _Refetch:
         try:
             try:
                 picture = await client.picture(url)
-            except GoneError:
+            except PermanentHTTPError:
                 url = await self._current_url(row)
                 picture = await client.picture(url)
             record = Record(source, object_id, is_public_domain=True)
             await self.store.keep(record, picture, url)
             self.ledger.clear_failure(source, object_id)
-        except (GoneError, GaveUpError) as error:
+        except (PermanentHTTPError, RetriesExhaustedError) as error:
             self.ledger.add_failure(source, object_id, row["title"], url, f"picture: {error}")
 
     def _adopt(self, row: dict[Any, Any]) -> bool:
@@ -139,7 +139,7 @@ class _Refetch:
                 url = (await museum.fetch_record(row["object_id"])).image(self.variant)
                 if url and url != row["image_url"]:
                     return url
-        raise GoneError("HTTP 404: not there (any more)")
+        raise PermanentHTTPError("HTTP 404: not found")
 
     def write(self) -> RefetchSummary:
         kept, changed, gone = [], [], []

@@ -59,7 +59,7 @@ def write_results(
                 continue
             rows[record.source, object_id] = _manifest_row(result, record, decision)
             records.append(record)
-            summary.kept[result.museum.route][decision.culture] += 1
+            summary.kept[result.museum.name][decision.culture] += 1
             if len({claim.culture for claim in result.claims[object_id]}) > 1:
                 conflicts.append(_conflict_row(result, record, decision))
     summary.conflicts = len(conflicts)
@@ -79,7 +79,7 @@ def write_results(
 
 def _kept(result: MuseumResult, limit: int | None, summary: FetchSummary) -> Iterable[tuple[str, Record, Decision]]:
     museum = result.museum
-    route = museum.route
+    route = museum.name
     summary.claimed[route] = len(result.claims)
     summary.requests[route] = museum.client.requests if museum.client else 0
     named = {claim.word for claims in result.claims.values() for claim in claims if claim.field == "geoLocation"}
@@ -138,7 +138,7 @@ def _conflict_row(result: MuseumResult, record: Record, decision: Decision) -> d
 
 
 def _failures(ledger: Ledger, results: Sequence[MuseumResult], summary: FetchSummary) -> list[dict[str, Any]]:
-    routes = {(h.museum.source, object_id): h.museum.route for h in reversed(results) for object_id in h.claims}
+    routes = {(h.museum.source, object_id): h.museum.name for h in reversed(results) for object_id in h.claims}
     rows = []
     for row in ledger.failures():
         route = routes.get((row["source"], row["object_id"]))
@@ -160,7 +160,7 @@ def _fetch_report(
             "failed": summary.failed[route],
             "kept": dict(sorted(summary.kept[route].items())),
         }
-        for route in (result.museum.route for result in results)
+        for route in (result.museum.name for result in results)
     }
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -41,7 +41,7 @@ class Museum(museum.Museum):
                 record = artic_record(found, self.options.iiif_url)
                 records.append(record)
                 last = max(last, int(found["id"]))
-            self.ledger.add_records(self.route, records[-len(page) :] if page else [])
+            self.ledger.add_records(self.name, records[-len(page) :] if page else [])
             self.context.task.expect(1)
             self.context.task.advance()
             if len(page) < PAGE:
@@ -59,17 +59,17 @@ class Museum(museum.Museum):
         asked = {"query": query, "sort": [{"id": "asc"}], "fields": list(FIELDS), "limit": PAGE, "page": 1}
         params = json.dumps(asked, separators=(",", ":"))
         key = f"{self.options.base_url} {params}"
-        found: list[dict[str, Any]] | None = self.ledger.page(self.route, key)
+        found: list[dict[str, Any]] | None = self.ledger.page(self.name, key)
         if found is None:
-            answer = await self.page(f"{self.options.base_url.rstrip('/')}/artworks/search", {"params": params})
+            answer = await self.fetch_page(f"{self.options.base_url.rstrip('/')}/artworks/search", {"params": params})
             found = list(answer.get("data") or [])
             # A short page is the last one today and may have more tomorrow; within a survey it is asked once.
-            self.ledger.add_page(self.route, key, found)
+            self.ledger.add_page(self.name, key, found)
         return found
 
     async def fetch_record(self, object_id: str) -> Record:
         url = f"{self.options.base_url.rstrip('/')}/artworks/{object_id}"
-        answer = await self.web.json(url, {"fields": ",".join(FIELDS)})
+        answer = await self.http.json(url, {"fields": ",".join(FIELDS)})
         return artic_record(answer["data"], self.options.iiif_url)
 
 

@@ -29,7 +29,7 @@ class Museum(museum.Museum):
             total = page["total"]
             found = [cleveland_record(artwork) for artwork in page["data"]]
             records |= {record.object_id: record for record in found}
-            self.ledger.add_records(self.route, found)
+            self.ledger.add_records(self.name, found)
             self.context.task.expect(1)
             self.context.task.advance()
             if not found:
@@ -40,15 +40,15 @@ class Museum(museum.Museum):
     async def _page(self, skip: int) -> dict[str, Any]:
         params: dict[str, str | int] = {**self.options.search, "limit": PAGE, "skip": skip}
         key = f"{self.options.base_url} {params}"
-        found: dict[str, Any] | None = self.ledger.page(self.route, key)
+        found: dict[str, Any] | None = self.ledger.page(self.name, key)
         if found is None:
-            answer = await self.page(f"{self.options.base_url.rstrip('/')}/artworks/", params)
+            answer = await self.fetch_page(f"{self.options.base_url.rstrip('/')}/artworks/", params)
             found = {"total": int(answer["info"]["total"]), "data": answer.get("data") or []}
-            self.ledger.add_page(self.route, key, found)
+            self.ledger.add_page(self.name, key, found)
         return found
 
     async def fetch_record(self, object_id: str) -> Record:
-        answer = await self.web.json(f"{self.options.base_url.rstrip('/')}/artworks/{object_id}")
+        answer = await self.http.json(f"{self.options.base_url.rstrip('/')}/artworks/{object_id}")
         return cleveland_record(answer["data"])
 
 

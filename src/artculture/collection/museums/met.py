@@ -3,10 +3,10 @@
 from typing import Any, ClassVar
 
 from artculture.collection.fetching import museum
-from artculture.collection.fetching.client import GaveUpError, GoneError
 from artculture.collection.fetching.cultures import Claim
 from artculture.collection.fetching.museum import Claims
 from artculture.collection.fetching.records import Record, clean_text
+from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.errors import WorkError
 
 PAGE = 500  # the most that the search gives at once
@@ -39,10 +39,10 @@ class Museum(museum.Museum):
     async def _search(self, place: str) -> list[str]:
         """The objects of one location, smallest id first."""
         query = f"{self.options.base_url} {self.options.search} {place}"
-        found: list[str] | None = self.ledger.page(self.route, query)
+        found: list[str] | None = self.ledger.page(self.name, query)
         if found is None:
             found = sorted(set(await self._search_pages(place)), key=int)
-            self.ledger.add_page(self.route, query, found)
+            self.ledger.add_page(self.name, query, found)
         return found
 
     async def _search_pages(self, place: str) -> list[str]:
@@ -65,15 +65,15 @@ class Museum(museum.Museum):
         base = self.options.base_url.rstrip("/")
         paged = f"{base.removesuffix('/v1')}/v1.1/search"
         try:
-            return await self.web.json(paged, params)
-        except GaveUpError as error:
+            return await self.http.json(paged, params)
+        except RetriesExhaustedError as error:
             raise self.search_error(paged, error) from error
-        except GoneError:
+        except PermanentHTTPError:
             whole = {key: value for key, value in params.items() if key not in ("offset", "limit")}
-            return await self.page(f"{base}/search", whole)
+            return await self.fetch_page(f"{base}/search", whole)
 
     async def fetch_record(self, object_id: str) -> Record:
-        return api_record(await self.web.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
+        return api_record(await self.http.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
 
 
 def api_record(found: dict[str, Any]) -> Record:

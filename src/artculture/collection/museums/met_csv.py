@@ -39,11 +39,11 @@ class Museum(museum.Museum):
         table = await self._table()
         stamp = table.stat()
         key = f"{table} {stamp.st_size} {stamp.st_mtime_ns} {self.options.words}"
-        object_ids: list[str] | None = self.ledger.page(self.route, key)
+        object_ids: list[str] | None = self.ledger.page(self.name, key)
         if object_ids is None:
             object_ids = await asyncio.to_thread(self._read, table)
-            self.ledger.add_page(self.route, key, object_ids)
-        records = (self.ledger.record(self.route, object_id) for object_id in object_ids)
+            self.ledger.add_page(self.name, key, object_ids)
+        records = (self.ledger.record(self.name, object_id) for object_id in object_ids)
         return claims_of((record for record in records if record), self.context.cultures)
 
     async def _table(self) -> Path:
@@ -54,19 +54,19 @@ class Museum(museum.Museum):
             return Path(path)
         target = self.ledger.path.with_name("MetObjects.csv")
         if not target.is_file():
-            await download_file(self.web, path, target, self.context.task)
+            await download_file(self.http, path, target, self.context.task)
         return target
 
     def _read(self, table: Path) -> list[str]:
         """Put the paintings of the table into the ledger; their ids in the table's order."""
         object_ids = []
         for records in read_paintings(table, self.options.words):
-            self.ledger.add_records(self.route, records)
+            self.ledger.add_records(self.name, records)
             object_ids += [record.object_id for record in records]
         return object_ids
 
     def known_record(self, object_id: str) -> Record | None:
-        row = self.ledger.record(self.route, object_id)
+        row = self.ledger.record(self.name, object_id)
         if row is not None and not row.is_public_domain:
             return row
         return self.ledger.record(API_ROUTE, object_id)
@@ -80,11 +80,11 @@ class Museum(museum.Museum):
         return record
 
     async def fetch_record(self, object_id: str) -> Record:
-        return api_record(await self.web.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
+        return api_record(await self.http.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
 
-    def forget(self) -> None:
-        super().forget()
-        self.ledger.forget(API_ROUTE)
+    def clear_cache(self) -> None:
+        super().clear_cache()
+        self.ledger.clear_answers(API_ROUTE)
         self.ledger.path.with_name("MetObjects.csv").unlink(missing_ok=True)
 
 

@@ -7,7 +7,6 @@ kept. On the Hub both are read in ranges, so that most of a shard never travels.
 import asyncio
 import fnmatch
 import importlib
-import random
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -20,6 +19,7 @@ from artculture.collection.fetching import museum
 from artculture.collection.fetching.museum import Claims, LocalMuseum, claims_of
 from artculture.collection.fetching.pictures import BrokenPictureError, checked_picture
 from artculture.collection.fetching.records import Record, clean_text
+from artculture.collection.fetching.retry import retrying
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
 from artculture.errors import InputError, WorkError
 
@@ -59,21 +59,20 @@ class Museum(LocalMuseum):
         if options.image != "small":
             raise InputError("source.image=original: the dataset on the Hub holds the small pictures; use source=met")
         self._places: dict[str, tuple[Shard, int, int]] = {}
-        self._stopped = threading.Event()
 
     async def list_claims(self) -> Claims:
         shards = await asyncio.to_thread(self._shards)
         self.context.task.expect(len(shards))
         for shard in shards:
             key = f"{shard.name} {shard.stamp} {self.options.words}"
-            known: list[list[Any]] | None = self.ledger.page(self.route, key)
+            known: list[list[Any]] | None = self.ledger.page(self.name, key)
             places = known if known is not None else await self._in_thread(self._read_metadata, shard)
             if known is None:
-                self.ledger.add_page(self.route, key, places)
+                self.ledger.add_page(self.name, key, places)
             for object_id, group, row in places:
                 self._places.setdefault(object_id, (shard, group, row))
             self.context.task.advance()
-        records = (self.ledger.record(self.route, object_id) for object_id in self._places)
+        records = (self.ledger.record(self.name, object_id) for object_id in self._places)
         return claims_of((record for record in records if record), self.context.cultures)
 
     async def fetch_record(self, object_id: str) -> Record:
@@ -88,28 +87,23 @@ class Museum(LocalMuseum):
             await self._in_thread(self._read_pictures, shard, groups)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run blocking work on a shard, again where it fails; it ends soon when we are interrupted."""
-        try:
-            return await asyncio.to_thread(self._retry, work, *arguments)
-        finally:
-            self._stopped.set()
-            self._stopped = threading.Event()
+        """Run blocking work on a shard in a thread, again where it fails; it ends soon after a cancellation."""
+        stopped = threading.Event()
 
-    def _retry(self, work: Callable[..., T], *arguments: Any) -> T:
-        stopped, tries = self._stopped, 0
-        while True:
-            try:
-                return work(*arguments, stopped)
-            except (InputError, WorkError):
+        async def attempt() -> T:
+            return await asyncio.to_thread(work, *arguments, stopped)
+
+        try:
+            return await retrying(_is_transient, self.options.retries + 1, self.options.backoff)(attempt)
+        except Exception as error:
+            if not _is_transient(error):
                 raise
-            except Exception as error:  # the Hub's client raises those of its HTTP library, which changes
-                tries += 1
-                if tries > self.options.retries or stopped.is_set():
-                    raise WorkError(
-                        f"{self.options.title}: {type(error).__name__}: {error}. What is fetched is kept: "
-                        "run the same command again later"
-                    ) from error
-                stopped.wait(random.uniform(0, min(60.0, self.options.backoff * 2.0**tries)))
+            raise WorkError(
+                f"{self.options.title}: {type(error).__name__}: {error}. Everything fetched so far is kept: "
+                "run the same command again later"
+            ) from error
+        finally:
+            stopped.set()
 
     def _shards(self) -> list[Shard]:
         shards = list(_local_shards(self.options) if self.options.path else _hub_shards(self.options))
@@ -135,7 +129,7 @@ class Museum(LocalMuseum):
                     if is_painting(record, self.options.words):
                         kept.append(record)
                         places.append([record.object_id, group, row])
-                self.ledger.add_records(self.route, kept)
+                self.ledger.add_records(self.name, kept)
         return places
 
     def _read_pictures(self, shard: Shard, groups: dict[int, dict[int, str]], stopped: threading.Event) -> None:
@@ -162,8 +156,13 @@ class Museum(LocalMuseum):
                 self.context.store.write(self.source, object_id, checked_picture(data or b""), record.image_small)
                 self.ledger.clear_failure(self.source, object_id)
             except BrokenPictureError as error:
-                self.fail(object_id, record, str(error))
+                self.add_failure(object_id, record, str(error))
         self.context.task.advance()
+
+
+def _is_transient(error: BaseException) -> bool:
+    # The Hub's client raises the errors of its HTTP library, which changes between versions.
+    return isinstance(error, Exception) and not isinstance(error, (InputError, WorkError))
 
 
 def _raise_if(stopped: threading.Event) -> None:

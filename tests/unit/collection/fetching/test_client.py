@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from artculture.collection.fetching import client as client_module
-from artculture.collection.fetching.client import Client, GaveUpError, GoneError, RequestPolicy
+from artculture.collection.fetching.client import Client, PermanentHTTPError, RequestPolicy, RetriesExhaustedError
 from artculture.errors import WorkError
 from tests.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
 
@@ -59,7 +59,7 @@ def ask(script: Script, what: str = "json", **policy):
     ],
     ids=lambda answer: f"{answer.status} {answer.kind} {answer.body[:12].decode()}",
 )
-def test_passing_trouble_is_tried_again(failure):
+def test_transient_failures_are_retried(failure):
     script = Script(failure, failure, OK)
     assert ask(script) == {"fine": True}
     assert len(script.requests) == 3
@@ -68,26 +68,26 @@ def test_passing_trouble_is_tried_again(failure):
 @pytest.mark.parametrize("status", [400, 404, 410])
 def test_a_final_answer_is_not_asked_for_twice(status):
     script = Script(Answer(status, b"{}"), OK)
-    with pytest.raises(GoneError, match=f"HTTP {status}"):
+    with pytest.raises(PermanentHTTPError, match=f"HTTP {status}"):
         ask(script)
     assert len(script.requests) == 1
 
 
 def test_after_the_last_try_the_reason_is_told():
     script = Script(Answer(500, b""))
-    with pytest.raises(GaveUpError, match="HTTP 500, a fault of the server, after 4 tries"):
+    with pytest.raises(RetriesExhaustedError, match="HTTP 500, a server error, after 4 attempts"):
         ask(script)
     assert len(script.requests) == 4
 
 
 def test_a_web_page_instead_of_a_picture_is_explained():
-    with pytest.raises(GaveUpError, match=r"“Pardon Our Interruption”.* instead of a picture: bot protection"):
+    with pytest.raises(RetriesExhaustedError, match=r"“Pardon Our Interruption”.* instead of an image: bot protection"):
         ask(Script(Answer(200, HTML, "image/jpeg")), "picture", retries=1)
 
 
 def test_a_broken_picture_is_asked_for_three_times():
     script = Script(Answer(200, jpeg("a")[:-100], "image/jpeg"))
-    with pytest.raises(GaveUpError, match=r"does not decode .*, 3 times"):
+    with pytest.raises(RetriesExhaustedError, match=r"does not decode .*, 3 times"):
         ask(script, "picture", retries=8)
     assert len(script.requests) == 3
 
@@ -100,7 +100,7 @@ def test_a_picture_that_is_whole_at_last_is_taken():
 def test_a_body_cut_short_on_the_way_is_tried_again():
     script = Script(OK)
     script.faults = Faults(truncated=1)
-    with pytest.raises(GaveUpError, match="the connection broke"):
+    with pytest.raises(RetriesExhaustedError, match="the connection failed"):
         ask(script)
     assert len(script.requests) == 4
 
@@ -120,7 +120,7 @@ def test_retry_after_is_honoured_as_number_and_as_date(asked, monkeypatch):
 
 @pytest.mark.parametrize("status", [429, 500])
 def test_a_museum_that_asks_for_hours_is_left_alone(status):
-    with pytest.raises(WorkError, match=r"The museum refuses us .*run the same command again later"):
+    with pytest.raises(WorkError, match=r"The museum refuses our requests .*run the same command again later"):
         ask(Script(Answer(status, b"", headers={"Retry-After": "7200"})))
 
 
@@ -138,7 +138,7 @@ def test_no_connection_is_told_as_such():
             async with Client("The museum", POLICY) as client:
                 await client.json(url)
 
-        with pytest.raises(GaveUpError, match="the connection broke"):
+        with pytest.raises(RetriesExhaustedError, match="the connection failed"):
             asyncio.run(go())
 
 
@@ -176,12 +176,12 @@ def test_what_is_no_address_is_gone(url):
         async with Client("The museum", POLICY) as client:
             await client.picture(url)
 
-    with pytest.raises(GoneError, match="no address that can be asked"):
+    with pytest.raises(PermanentHTTPError, match="not a valid http"):
         asyncio.run(go())
 
 
 def test_many_failures_in_a_row_end_the_fetch(monkeypatch):
-    monkeypatch.setattr(client_module, "FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr(client_module, "MAX_CONSECUTIVE_FAILURES", 3)
 
     async def go(base: str) -> list[str]:
         async with Client("The museum", dataclasses.replace(POLICY, retries=0)) as client:
@@ -189,13 +189,13 @@ def test_many_failures_in_a_row_end_the_fetch(monkeypatch):
             for _ in range(3):
                 try:
                     await client.json(f"{base}/thing")
-                except (GaveUpError, WorkError) as error:
+                except (RetriesExhaustedError, WorkError) as error:
                     ends.append(type(error).__name__)
             return ends
 
     script = Script(Answer(500, b""))
     with serving(script):
-        assert asyncio.run(go(script.base)) == ["GaveUpError", "GaveUpError", "WorkError"]
+        assert asyncio.run(go(script.base)) == ["RetriesExhaustedError", "RetriesExhaustedError", "WorkError"]
 
 
 def test_redirects_are_followed():

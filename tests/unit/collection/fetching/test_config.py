@@ -3,8 +3,9 @@ import pytest
 
 from artculture.checking import config_folder, validated
 from artculture.collection.fetching.config import FetchConfig
-from artculture.collection.fetching.museum import museum_class, museum_kinds
+from artculture.collection.fetching.museum import Museum
 from artculture.data.manifest import CULTURES
+from artculture.errors import InputError
 from artculture.hydra_app import resolved
 
 SOURCES = sorted(file.stem for file in (config_folder() / "source").glob("*.yaml"))
@@ -19,13 +20,37 @@ def composed(*overrides: str) -> FetchConfig:
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_source_that_ships_is_valid_and_gentle(source):
     options = composed(f"source={source}").options(source)
-    assert options.kind == source
     assert options.start_rate <= options.rate <= options.rate_limit <= 80
-    assert museum_class(options.kind).source in ("met", "artic", "cleveland")
+    assert composed(f"source={source}").museum_class(source).source in ("met", "artic", "cleveland")
 
 
-def test_every_museum_has_its_config():
-    assert museum_kinds() == SOURCES
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("artculture.collection.museums.mett.Museum", "can't be imported"),
+        ("pathlib.Path", "not a subclass of"),
+        ("null", "can't be imported"),
+    ],
+)
+def test_a_target_that_is_no_museum_is_an_error(target, reason):
+    with pytest.raises(InputError, match=f"museums.met._target_.*{reason}"):
+        composed(f"museums.met._target_={target}")
+
+
+class OwnMuseum(Museum):
+    source = "own"
+
+    async def list_claims(self):
+        return {}
+
+    async def fetch_record(self, object_id):
+        raise NotImplementedError
+
+
+def test_a_museum_of_the_user_s_own_is_named_by_its_target():
+    config = composed(f"museums.met._target_={__name__}.OwnMuseum", "~museums.met.search")
+    assert config.museum_class("met") is OwnMuseum
+    assert config.options("met").rate == 5
 
 
 @pytest.mark.parametrize("cultures", GROUPS)

@@ -1,0 +1,123 @@
+"""Classification of HTTP responses and errors: usable, worth another attempt, or final."""
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from artculture import __version__
+
+USER_AGENT = f"artculture/{__version__}"
+BLOCKED_STATUSES = {403, 429, 503}
+TRANSIENT_STATUSES = {408, 425, 500, 502, 504, 520, 521, 522, 523, 524}
+
+
+class PermanentHTTPError(Exception):
+    """A final answer (404, 410, another client error, no valid address): another attempt cannot help."""
+
+
+class RetriesExhaustedError(Exception):
+    """Every attempt failed; the message holds the last reason."""
+
+
+class FailedAttemptError(Exception):
+    """One attempt failed, another one may succeed.
+
+    Attributes:
+        blocked: the server refuses this client, not only this request: all requests to it slow down.
+        retry_after: seconds that the server asked to wait.
+    """
+
+    def __init__(self, reason: str, *, blocked: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.blocked = blocked
+        self.retry_after = retry_after
+
+
+@contextmanager
+def translated_errors(timeout: float) -> Iterator[None]:
+    """Map the errors of httpx to `FailedAttemptError` and `PermanentHTTPError`.
+
+    Args:
+        timeout: seconds, for the message.
+    """
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise FailedAttemptError(f"no answer within {timeout:g} s") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise PermanentHTTPError(f"not a valid http(s) address ({error})") from error
+    except httpx.RequestError as error:
+        raise FailedAttemptError(f"the connection failed ({str(error) or type(error).__name__})") from error
+
+
+def check_status(response: httpx.Response) -> None:
+    """Raise unless the response is a success.
+
+    Raises:
+        FailedAttemptError: blocked by the server, or a server error.
+        PermanentHTTPError: any other status.
+    """
+    status = f"HTTP {response.status_code}"
+    if response.status_code in BLOCKED_STATUSES:
+        reason = f"{status}, blocked by bot protection or a rate limit"
+        raise FailedAttemptError(reason, blocked=True, retry_after=_retry_after(response))
+    if response.status_code in TRANSIENT_STATUSES:
+        raise FailedAttemptError(f"{status}, a server error", retry_after=_retry_after(response))
+    if response.status_code in (404, 410):
+        raise PermanentHTTPError(f"{status}: not found")
+    if not response.is_success:
+        raise PermanentHTTPError(f"{status} {response.reason_phrase}".rstrip())
+
+
+def parse_json(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object in a response.
+
+    Raises:
+        FailedAttemptError: a web page, damaged JSON, or JSON that is no object.
+    """
+    _refuse_web_page(response, "JSON")
+    try:
+        value = json.loads(response.content)
+    except ValueError as error:
+        raise FailedAttemptError(f"truncated or damaged JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise FailedAttemptError(f"{type(value).__name__} where a JSON object is expected")
+    return value
+
+
+def image_bytes(response: httpx.Response) -> bytes:
+    """Return the body of a response that is expected to be an image.
+
+    Raises:
+        FailedAttemptError: a web page.
+    """
+    _refuse_web_page(response, "an image")
+    return response.content
+
+
+def _refuse_web_page(response: httpx.Response, expected: str) -> None:
+    # Bot protection, maintenance pages and captive portals answer with status 200 and, often, a wrong content type.
+    start = response.content[:2000].lstrip()
+    if "html" not in response.headers.get("Content-Type", "") and start[:1] != b"<":
+        return
+    title = re.search(rb"<title[^>]*>(.*?)</title>", response.content[:20_000], re.IGNORECASE | re.DOTALL)
+    named = f" (“{' '.join(title[1].decode(errors='replace').split())[:80]}”)" if title else ""
+    reason = f"a web page{named} instead of {expected}: bot protection, maintenance or a proxy"
+    raise FailedAttemptError(reason, blocked=True)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Return the seconds of `Retry-After`, which is a number or a date; 0 without one."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
