@@ -1,6 +1,7 @@
 import os
 import pickle
 import shutil
+import tarfile
 import zipfile
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from artculture import cli
 from artculture.errors import InputError
-from artculture.models.safe_loading import UnsafeError, load_safely
+from artculture.models.safe_loading import DamagedError, UnsafeError, load_safely
 
 
 class Attack:
@@ -21,8 +22,12 @@ class Attack:
         return os.system, (f"touch {self.proof}",)
 
 
-def plain_pickle(path, attack):
-    path.write_bytes(pickle.dumps({"state_dict": attack}, protocol=2))
+def plain_pickle(path, attack, protocol=2):
+    path.write_bytes(pickle.dumps({"state_dict": attack}, protocol=protocol))
+
+
+def of_protocol(protocol):
+    return lambda path, attack: plain_pickle(path, attack, protocol)
 
 
 def archive(path, attack):
@@ -33,13 +38,24 @@ def old_archive(path, attack):
     torch.save({"state_dict": attack}, path, _use_new_zipfile_serialization=False)
 
 
+def archive_of_protocol_4(path, attack):
+    torch.save({"state_dict": attack}, path, pickle_protocol=4)
+
+
+def before_an_archive(path, attack):
+    """A pickle in front of a whole archive, whose table of contents is at the end of the file."""
+    torch.save({"a": torch.ones(2)}, path)
+    path.write_bytes(pickle.dumps(attack, protocol=4) + path.read_bytes())
+
+
 def into_a_real_one(path, attack):
     """All of a real checkpoint, and the attack beside it, with checksums that are right."""
     content = torch.load(path, weights_only=True) if path.is_file() and zipfile.is_zipfile(path) else {}
     torch.save({**content, "more": attack}, path)
 
 
-ATTACKS = [plain_pickle, archive, old_archive, into_a_real_one]
+ATTACKS = [archive, old_archive, into_a_real_one, archive_of_protocol_4, before_an_archive]
+ATTACKS += [of_protocol(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
 
 
 @pytest.fixture
@@ -66,9 +82,51 @@ def test_a_flipped_bit_is_damage_not_an_attack(tmp_path):
     content = bytearray((tmp_path / "a.ckpt").read_bytes())
     content[content.index(b"torch._utils") + 3] ^= 1
     (tmp_path / "a.ckpt").write_bytes(content)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DamagedError):
         load_safely(tmp_path / "a.ckpt", "is no good")
-    assert not isinstance(caught.value, UnsafeError)
+
+
+def lose_the_start(content):
+    return bytes(8) + content[8:]
+
+
+def change_the_start(content):
+    return b"XK" + content[2:]
+
+
+REMAINS = {"empty": lambda c: b"", "cut": lambda c: c[:-9], "zeros": lambda c: bytes(len(c))}
+REMAINS |= {"two bytes": lambda c: c[:2], "start lost": lose_the_start, "start changed": change_the_start}
+
+
+@pytest.mark.parametrize("damage", REMAINS)
+def test_what_is_left_of_an_archive_is_damage(tmp_path, damage):
+    torch.save({"a": torch.arange(9)}, tmp_path / "a.ckpt")
+    (tmp_path / "a.ckpt").write_bytes(REMAINS[damage]((tmp_path / "a.ckpt").read_bytes()))
+    with pytest.raises(DamagedError, match="is no good"):
+        load_safely(tmp_path / "a.ckpt", "is no good")
+
+
+def old_tar(path):
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("sys_info", "pickle", "storages", "tensors"):
+            archive.addfile(tarfile.TarInfo(name))
+
+
+FOREIGN = {
+    "text": lambda path: path.write_bytes(b"<html>Not Found</html>"),
+    "plain values in a pickle": lambda path: path.write_bytes(pickle.dumps({"a": [1, "b"]}, protocol=4)),
+    "torch's .tar": old_tar,
+    "a zip of other things": lambda path: zipfile.ZipFile(path, "w").writestr("a.txt", "a"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_foreign_file_is_neither_damage_nor_advised_to_be_read_unsafely(tmp_path, kind):
+    FOREIGN[kind](tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="is no good") as caught:
+        load_safely(tmp_path / "a.ckpt", "is no good")
+    assert not isinstance(caught.value, DamagedError)
+    assert "weights_only" not in str(caught.value)
 
 
 BEST = [("evaluate", into_a_real_one), ("evaluate", plain_pickle), ("predict", archive), ("analyze", old_archive)]
@@ -83,7 +141,7 @@ def test_commands_refuse_a_best_checkpoint_with_code(run, pictures, proof, capsy
     assert not proof.exists()
 
 
-PLACES = [("last", into_a_real_one), ("last", plain_pickle), ("previous", plain_pickle)]
+PLACES = [("last", into_a_real_one), ("last", of_protocol(0)), ("previous", plain_pickle)]
 PLACES += [("elsewhere", archive), ("weights", plain_pickle)]
 
 

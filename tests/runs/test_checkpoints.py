@@ -1,10 +1,15 @@
+import os
+import pickle
 import time
+import zipfile
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from artculture.runs.checkpoints import VALIDATION_PATIENCE_SECONDS, LastCheckpoint
+from artculture.errors import InputError
+from artculture.models.classifier import CHECKPOINT_FORMAT
+from artculture.runs.checkpoints import VALIDATION_PATIENCE_SECONDS, LastCheckpoint, whole_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.interruption import Interruption
 
@@ -79,3 +84,55 @@ def test_an_epoch_that_is_gone_on_with_is_judged_by_its_own_steps(last, clock):
     clock.now += 1000.0  # data, weights, checkpoint
     last.on_train_start(SimpleNamespace(global_step=5), None)
     assert epoch(last, clock, step=1.0, validation_batches=4, first=5) == []
+
+
+@pytest.fixture
+def directory(tmp_path) -> RunDirectory:
+    """A run's directory with two whole checkpoints, as far as their form goes."""
+    found = RunDirectory(tmp_path)
+    found.last.parent.mkdir()
+    for number, path in enumerate((found.previous, found.last)):
+        said = {"artculture": {"format": CHECKPOINT_FORMAT}, "hyper_parameters": {}, "number": number}
+        torch.save({**said, "state_dict": {"a": torch.ones(50)}}, path)
+    return found
+
+
+class Attack:
+    def __init__(self, proof):
+        self.proof = proof
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.proof),)
+
+
+NEVER_OURS = {f"pickle of protocol {n}": lambda path, n=n: pickle.dumps(Attack(path), n) for n in range(6)}
+NEVER_OURS |= {"plain pickle": lambda path: pickle.dumps({"state_dict": {}}), "text": lambda path: b"<html>"}
+
+
+@pytest.mark.parametrize("kind", NEVER_OURS)
+def test_a_file_that_was_never_a_checkpoint_is_refused_not_replaced(directory, tmp_path, kind):
+    content = NEVER_OURS[kind](tmp_path / "ran")
+    directory.last.write_bytes(content)
+    with pytest.raises(InputError, match=r"last\.ckpt"):
+        whole_checkpoint(directory, directory.last)
+    assert directory.last.read_bytes() == content
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_archive_of_something_else_or_of_the_older_form_is_refused(directory):
+    for save in (
+        lambda path: torch.save({"a": torch.ones(2)}, path),
+        lambda path: torch.save({"a": torch.ones(2)}, path, _use_new_zipfile_serialization=False),
+        lambda path: zipfile.ZipFile(path, "w").writestr("a.txt", "a"),
+    ):
+        save(directory.last)
+        with pytest.raises(InputError, match=r"last\.ckpt"):
+            whole_checkpoint(directory, directory.last)
+        assert directory.last.is_file()
+
+
+def test_a_damaged_one_gives_way_to_the_one_before(directory):
+    os.truncate(directory.last, directory.last.stat().st_size // 2)
+    path, content = whole_checkpoint(directory, directory.last)
+    assert (path, content["number"]) == (directory.previous, 0)
+    assert directory.last.with_suffix(".damaged").is_file()

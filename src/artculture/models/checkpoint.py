@@ -15,11 +15,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of one of our checkpoints; nothing in it is executed (`weights_only`).
 
     Raises:
-        InputError: no such file, not whole, not safe (`UnsafeError`), or not written by artculture.
+        InputError: no such file, not whole (`DamagedError`), not safe (`UnsafeError`), or not written by artculture.
     """
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}{_others(path)}")
     content = load_safely(path, "can't be read safely as a checkpoint")
+    # torch reads more than our checkpoints: its older form, and archives that were changed.
     check_sums(path)
     ours = content.get("artculture") if isinstance(content, dict) else None
     if not isinstance(ours, dict) or "hyper_parameters" not in content:

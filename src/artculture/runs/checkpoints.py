@@ -12,7 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from artculture.errors import InputError, WorkError
 from artculture.models.checkpoint import read_checkpoint
-from artculture.models.safe_loading import UnsafeError
+from artculture.models.safe_loading import DamagedError
 from artculture.models.saving import save_whole
 from artculture.ranks.world import ALONE, World
 from artculture.runs.directory import RunDirectory
@@ -191,7 +191,8 @@ def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[s
         None where all of the run's own checkpoints are damaged.
 
     Raises:
-        InputError: another run's checkpoint that is damaged or not ours, or any that asks for code to be run.
+        InputError: another run's checkpoint that is damaged, or any that was never one of ours: a raw pickle, a file
+            that asks for code to be run, an archive of something else.
     """
     own = [directory.last, directory.previous]
     for path in own if asked in own else [asked]:
@@ -199,8 +200,8 @@ def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[s
             continue
         try:
             return path, read_checkpoint(path)
-        except InputError as error:
-            if asked not in own or isinstance(error, UnsafeError):
+        except DamagedError as error:
+            if asked not in own:
                 raise
             log.warning("%s; going back to the checkpoint before it", error)
             path.replace(path.with_suffix(".damaged"))
