@@ -3,10 +3,12 @@ from importlib import import_module
 import hydra
 import pytest
 from omegaconf import OmegaConf
+from pydantic import BaseModel
 
 from artculture import cli
-from artculture.checking import config_folder, group_options, validated, value_mistakes
+from artculture.checking import alternatives, config_folder, group_options, validated, value_mistakes
 from artculture.config import TrainConfig, plain
+from artculture.errors import InputError
 from artculture.hydra_app import resolved
 
 # `cultures` and `source` are choices of `fetch`, `search` of the command of that name.
@@ -199,3 +201,33 @@ def test_wrong_values_are_named(usual, override, says):
     (mistake,) = value_mistakes(TrainConfig, values)
     assert mistake.startswith(override.split("=")[0])
     assert says in mistake
+
+
+def float_keys(schema=TrainConfig, prefix=""):
+    """Every key of a schema that takes a number with decimals."""
+    for name, field in schema.model_fields.items():
+        for kind in alternatives(field.annotation):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from float_keys(kind, f"{prefix}{name}.")
+            elif kind is float:
+                yield prefix + name
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_no_number_of_a_config_may_be_infinite_or_none(value):
+    keys = set(float_keys())
+    assert {"method.head_lr", "method.weight_decay", "trainer.gradient_clip", "launcher.memory_gb"} <= keys
+    values = compose()
+    for key in keys:
+        section, name = key.rsplit(".", 1)
+        part = values
+        for step in section.split("."):
+            part = part[step]
+        part[name] = float(value)
+    wrong = {mistake.split("=")[0] for mistake in value_mistakes(TrainConfig, values)}
+    assert keys <= wrong
+
+
+def test_an_infinite_learning_rate_is_told_so():
+    with pytest.raises(InputError, match=r"method\.head_lr=inf: should be a finite number"):
+        check("method.head_lr=inf")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from artculture.files import remove_leftovers, replacing, write_text
+from artculture.files import json_text, remove_leftovers, replacing, write_json, write_text
 
 
 def test_a_file_takes_its_place_whole_and_the_one_before_is_kept(tmp_path):
@@ -35,3 +35,18 @@ def test_leftovers_go_with_their_writer(tmp_path):
     os.utime(old, (0, 0))
     remove_leftovers(tmp_path)
     assert set(tmp_path.iterdir()) == {alive, young}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_that_other_readers_refuse_is_never_written(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_text({"top1": [value]})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "result.json", {"top1": value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_json_is_written_by_one_function(request):
+    source = request.config.rootpath / "src"
+    writers = [path.name for path in source.rglob("*.py") if "json.dump" in path.read_text()]
+    assert writers == ["files.py"]

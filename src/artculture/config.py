@@ -40,9 +40,9 @@ def _folder_name(value: str) -> str:
 
 
 class Section(BaseModel):
-    """A part of the config: no unknown keys, no silent conversion between types."""
+    """A part of the config: no unknown keys, no silent conversion between types, finite numbers."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Head(Section):

@@ -87,9 +87,22 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def json_text(value: Any, *, compact: bool = False, ensure_ascii: bool = False, **layout: Any) -> str:
+    """Return strict JSON: NaN and infinity, which other readers refuse, raise ValueError.
+
+    Args:
+        value: what to write.
+        compact: leave out the spaces after `,` and `:`.
+        ensure_ascii: escape all other characters, so that names of files that are not UTF-8 pass too.
+        layout: `indent` and `sort_keys` of `json.dumps`.
+    """
+    separators = (",", ":") if compact else None
+    return json.dumps(value, allow_nan=False, ensure_ascii=ensure_ascii, separators=separators, **layout)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Strict JSON: NaN and infinity raise ValueError rather than make a file others can't read."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write strict JSON, as `json_text` makes it."""
+    write_text(path, json_text(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

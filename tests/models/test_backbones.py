@@ -8,7 +8,7 @@ from torch import nn
 
 from artculture.data.transforms import Preprocessing
 from artculture.errors import InputError
-from artculture.models.backbones import check_image_size, make_backbone, preprocessing_of
+from artculture.models.backbones import make_backbone, preprocessing_of
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 FEATURES = {"resnet50": 2048, "vgg16_bn": 4096, "alexnet": 4096}
@@ -108,21 +108,3 @@ def test_random_alexnet_lets_pictures_through():
     with torch.no_grad():
         features = module(torch.randn(16, 3, 224, 224))
     assert 0.05 < features.std(dim=0).mean() < 20
-
-
-@pytest.mark.parametrize(
-    ("name", "library", "size", "fits"),
-    [
-        ("alexnet", "torchvision", 32, False),
-        ("alexnet", "torchvision", 63, True),
-        ("vgg16_bn", "torchvision", 32, True),
-        ("vit_tiny_patch16_224", "timm", 96, False),
-        ("vit_tiny_patch16_224", "timm", 224, True),
-    ],
-)
-def test_a_size_that_a_network_does_not_take_is_told_before(name, library, size, fits):
-    if fits:
-        check_image_size(name, library, size)
-        return
-    with pytest.raises(InputError, match=f"data.image_size={size} does not suit architecture.name={name}"):
-        check_image_size(name, library, size)

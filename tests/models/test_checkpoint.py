@@ -153,6 +153,14 @@ def test_a_write_that_fails_leaves_the_checkpoint_whole(saved, monkeypatch):
     assert list(saved[1].parent.iterdir()) == [saved[1]]
 
 
+def test_weights_that_are_not_finite_are_refused(saved):
+    content = torch.load(saved[1], weights_only=True)
+    content["state_dict"]["network.head.0.bias"][2] = float("nan")
+    torch.save(content, saved[1])
+    with pytest.raises(InputError, match=r"a\.ckpt: the weights network\.head\.0\.bias are not finite"):
+        load_classifier(saved[1])
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf"), "warm"])
 def test_a_temperature_that_is_none_is_refused(saved, temperature):
     store_temperature(saved[1], temperature)

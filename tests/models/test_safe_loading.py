@@ -94,7 +94,7 @@ def change_the_start(content):
     return b"XK" + content[2:]
 
 
-REMAINS = {"empty": lambda c: b"", "cut": lambda c: c[:-9], "zeros": lambda c: bytes(len(c))}
+REMAINS = {"empty": lambda c: c[:0], "cut": lambda c: c[:-9], "zeros": lambda c: bytes(len(c))}
 REMAINS |= {"two bytes": lambda c: c[:2], "start lost": lose_the_start, "start changed": change_the_start}
 
 

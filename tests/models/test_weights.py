@@ -63,7 +63,7 @@ def test_every_usual_form_of_file_is_understood(tmp_path, trained, backbone, for
     assert loaded.keys() == expected.keys()
     assert all(torch.equal(loaded[key], expected[key]) for key in loaded)
     assert (start.pretrained, start.imagenet, start.untouched) == (True, False, ())
-    assert start.label == f"file w.pth ({len(expected)} of {len(expected)} tensors)"
+    assert start.label == f"file w.pth: unknown data, {len(expected)} of {len(expected)} tensors"
 
 
 def test_safetensors(tmp_path, trained, backbone):
@@ -95,7 +95,7 @@ def test_a_part_s_own_weights_leave_its_linear_layers_random_and_say_so(tmp_path
     linear = small.module.classifier[0].weight.clone()
     start = load_start(small, "small", "torchvision", str(tmp_path / "features.pth"))
     assert start.untouched == ("classifier.0",)
-    assert start.label == "file features.pth (7 of 9 tensors, random: classifier.0)"
+    assert start.label == "file features.pth: unknown data, 7 of 9 tensors, random: classifier.0"
     assert "7 of 9 tensors, random: classifier.0" in caplog.text
     assert torch.equal(small.module.features[0].weight, state["0.weight"])
     assert torch.equal(small.module.classifier[0].weight, linear)
@@ -221,7 +221,7 @@ def test_a_file_in_the_cache_folder_is_taken(small, hub, weights):
     state = {key: value + 1 for key, value in small.module.state_dict().items()}
     torch.save({**state, "classifier.2.weight": torch.ones(1000, 8)}, hub / "resnet50-0676ba61.pth")
     start = load_start(small, "resnet50", "torchvision", weights)
-    assert (start.label, start.imagenet) == ("ImageNet (IMAGENET1K_V1)", True)
+    assert (start.label, start.imagenet) == ("ImageNet-1k (IMAGENET1K_V1)", True)
     assert all(torch.equal(value, state[key]) for key, value in small.module.state_dict().items())
 
 
@@ -288,7 +288,7 @@ def lite0():
 
 def test_a_really_pretrained_network_from_a_package(lite0):
     start, state = lite0
-    assert (start.label, start.imagenet) == ("ImageNet (timm tf_efficientnet_lite0)", True)
+    assert (start.label, start.imagenet) == ("ImageNet-1k (timm tf_efficientnet_lite0.in1k)", True)
     fresh = make_backbone("efficientnet_lite0", "timm").module.state_dict()
     trained = {key for key in state if state[key].is_floating_point() and not torch.equal(state[key], fresh[key])}
     assert trained == {key for key in state if state[key].is_floating_point()}

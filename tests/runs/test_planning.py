@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from artculture import cli
 from artculture.files import write_json
@@ -119,3 +120,41 @@ def test_rows_side_by_side_take_as_long_as_the_fullest_place():
 def test_a_wrong_plan_is_told(capsys):
     assert cli.main(["train", "plan=maybe"]) == 2
     assert "plan=maybe" in capsys.readouterr().err
+
+
+TIMM = ["architecture=timm", "architecture.weights=none", "data=sample", "data.root=null", "logger=csv"]
+IMPOSSIBLE = {
+    "no such model": (
+        ["architecture.name=test_resnett"],
+        "test_resnett is no model of timm: did you mean `test_resnet`",
+    ),
+    "a size of another network": (["architecture.name=vit_tiny_patch16_224"], "takes pictures of 224 px alone"),
+    "no such weights": (["architecture.name=test_resnet", "architecture.weights=a.pth"], "weights=a.pth: no such file"),
+    "other weights": (["architecture.name=test_resnet", "architecture.weights=other.pth"], "does not fit"),
+}
+
+
+@pytest.mark.parametrize("kind", IMPOSSIBLE)
+def test_what_can_t_be_trained_is_not_planned(kind, capsys):
+    overrides, says = IMPOSSIBLE[kind]
+    torch.save({"a.weight": torch.ones(2)}, "other.pth")
+    assert cli.main(["train", *TIMM, *overrides, "plan=true"]) == 2
+    told = capsys.readouterr()
+    assert says in told.err
+    assert told.out == ""
+
+
+def test_all_rows_that_can_t_be_trained_are_told_at_once(capsys):
+    names = "architecture.name=test_resnett,test_vitt"
+    assert cli.main(["train", "-m", *TIMM, names, "plan=json"]) == 2
+    said = capsys.readouterr().err
+    assert "2 mistakes" in said
+    assert "test_resnett" in said
+    assert "test_vitt" in said
+
+
+def test_float16_without_a_gpu_is_not_planned(capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    overrides = ["architecture.name=test_resnet", "trainer.precision=16-mixed", "plan=true"]
+    assert cli.main(["train", *TIMM, *overrides]) == 2
+    assert "trainer.precision=16-mixed needs a GPU" in capsys.readouterr().err

@@ -66,12 +66,12 @@ def test_synthetic_data_is_called_so():
 
 def test_other_weights_are_called_so():
     text = said(row(weights="random", imagenet=False))
-    assert "Not from ImageNet weights** as known to their library: ResNet50: random" in text
+    assert "Not known to start from ImageNet-1k alone**: ResNet50: random" in text
 
 
 @pytest.mark.parametrize("changes", [{}, {"method": "scratch", "weights": "random", "imagenet": False}])
 def test_scratch_is_not_expected_to_have_weights(changes):
-    assert "Not from ImageNet" not in said(row(**changes))
+    assert "Not known to start from ImageNet" not in said(row(**changes))
 
 
 def test_intervals_are_explained():

@@ -18,6 +18,7 @@ from artculture.data.manifest import SPLITS
 from artculture.errors import InputError
 from artculture.files import file_sha256, replacing, write_json
 from artculture.models.checkpoint import read_checkpoint
+from artculture.models.finite import check_predictions_finite
 from artculture.runs import hardware
 from artculture.runs.calibration import calibrated, calibration_error
 from artculture.runs.parts import ignore_known_warnings
@@ -86,7 +87,11 @@ def is_own(subject: Subject) -> bool:
 def probabilities(
     subject: Subject, rows: NDArray[np.int64], manner: Manner, accelerator: str = "auto"
 ) -> NDArray[np.float64]:
-    """Softmax probabilities, not calibrated, of some of the subject's paintings, N x classes."""
+    """Softmax probabilities, not calibrated, of some of the subject's paintings, N x classes.
+
+    Raises:
+        WorkError: some are not finite.
+    """
     trainer = L.Trainer(
         accelerator=hardware.checked_accelerator(accelerator),
         devices=1,
@@ -100,7 +105,9 @@ def probabilities(
     with warnings.catch_warnings():
         ignore_known_warnings()
         outputs: Any = trainer.predict(subject.classifier, picture_batches(subject, rows, manner.batch_size))
-    return torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
+    chances: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
+    check_predictions_finite(chances, subject.checkpoint)
+    return chances
 
 
 def evaluate(

@@ -1,7 +1,6 @@
 """One vector a painting: the pooled latent representation before the head, and the logits beside it."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch.utils.data import DataLoader
 from artculture.analysis.subject import Featurised, Subject
 from artculture.data.batches import BatchMaker
 from artculture.data.split_dataset import Batch, SplitDataset, as_it_is
-from artculture.files import file_sha256, replacing
+from artculture.files import file_sha256, json_text, replacing
 from artculture.models.classifier import CultureClassifier
 from artculture.progress import Progress
 from artculture.runs import hardware
@@ -93,7 +92,7 @@ def _key(subject: Subject) -> str:
         "pixels": subject.paintings.cache.key,
         "preprocessing": subject.classifier.preprocessing.as_plain(),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    return hashlib.sha256(json_text(facts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:24]
 
 
 def _read(file: Path, n: int) -> Vectors | None:

@@ -18,6 +18,7 @@ from artculture.data.images import BadImageError
 from artculture.data.transforms import eval_transform
 from artculture.files import replacing
 from artculture.models.classifier import CultureClassifier
+from artculture.models.finite import check_predictions_finite
 
 # Threads that decode or download: waiting for a server takes no core.
 READERS = 8
@@ -102,7 +103,9 @@ class Predictor:
         if good:
             pictures = torch.stack([picture for _, picture in good])
             logits = forward(pictures)[1].double()
-            shares = iter((logits / self.classifier.temperature).softmax(dim=1).numpy())
+            chances = (logits / self.classifier.temperature).softmax(dim=1).numpy()
+            check_predictions_finite(chances, "the checkpoint")
+            shares = iter(chances)
             if self.overlays is not None:
                 self._write_overlays(self.overlays, [source for source, _ in good], pictures)
         for source, read in some:

@@ -1,7 +1,6 @@
 """Predictions as people and programs read them: a table, JSON lines, CSV."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artculture.analysis.prediction import Prediction
-from artculture.files import replacing
+from artculture.files import json_text, replacing
 
 
 def write_predictions(predictions: Iterable[Prediction], form: str, top: int, path: Path | None) -> None:
@@ -35,7 +34,7 @@ def _json_lines(predictions: Iterable[Prediction], _top: int, file: IO[str]) -> 
     for prediction in predictions:
         said = [{"culture": name, "probability": share} for name, share in prediction.cultures]
         rest = {"error": prediction.error} if prediction.error else {"predictions": said}
-        file.write(json.dumps({"image": prediction.image, **rest}, ensure_ascii=False) + "\n")
+        file.write(json_text({"image": prediction.image, **rest}) + "\n")
         file.flush()
 
 

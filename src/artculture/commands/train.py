@@ -34,7 +34,7 @@ def train(config: TrainConfig) -> int:
         return launch([planned_row(config, path, HydraConfig.get().overrides.task)])
     if config.plan:
         return show_plan([planned_row(config, path)], at_once=1)
-    hardware.check_machine(config.trainer.accelerator, config.trainer.compile)
+    hardware.check_machine(config.trainer.accelerator, config.trainer.precision, config.trainer.compile)
     place = find_place(config)
     if not place.takes_part:
         return 0

@@ -1,7 +1,6 @@
 """Batches of feature vectors: a frozen backbone sees each view of a picture once, ever."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule, position
 from artculture.data.split_dataset import Batch, Key, MakeBatch, as_it_is
 from artculture.errors import reason_of
-from artculture.files import replacing
+from artculture.files import json_text, replacing
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +140,7 @@ class FrozenFeatures(L.LightningDataModule):
         }
         if self.pictures.resident:  # a GPU resizes otherwise
             facts["resident"] = True
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+        digest = hashlib.sha256(json_text(facts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:24]
         folder = self.pictures.choice.cache_folder / "features" / digest
         pictures = self.pictures.pictures_as(augmentation)
         return FeatureViews(pictures, rows, self.embed, folder, self.pictures.eval_batch_size)

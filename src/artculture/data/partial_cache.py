@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artculture.data.images import BadImageError
-from artculture.files import write_json
+from artculture.files import json_text, write_json
 
 CACHE_VERSION = 2
 
@@ -36,7 +36,9 @@ class PartialCache:
         self.entries, whole = self._checked()
         with self.pixels.open("r+b") as pixels:
             pixels.truncate(whole)
-        self.journal.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries), encoding="utf-8")
+        self.journal.write_text(
+            "".join(json_text(entry, ensure_ascii=True) + "\n" for entry in self.entries), encoding="utf-8"
+        )
         self._pixels, self._journal = self.pixels.open("ab"), self.journal.open("a", encoding="utf-8")
         return self
 
@@ -78,7 +80,7 @@ class PartialCache:
             self._pixels.write(picture)
             entry = {"shape": list(decoded.shape[:2]), "crc32": zlib.crc32(picture), "bad": None}
         self.entries.append(entry)
-        self._journal.write(json.dumps(entry) + "\n")
+        self._journal.write(json_text(entry, ensure_ascii=True) + "\n")
 
     def finish(self) -> None:
         """Make it the cache: the index is written last, without it the folder counts as not built."""

@@ -26,7 +26,7 @@ def slots(config: TrainConfig) -> list[str | None]:
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
     if len(gpus) > 1 and (devices := find_place(config).size) > 1:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
-    hardware.check_machine(config.trainer.accelerator, config.trainer.compile)
+    hardware.check_machine(config.trainer.accelerator, config.trainer.precision, config.trainer.compile)
     parallel = config.launcher.parallel
     # By itself one on a CPU, with all of its cores, as a row alone has them: so both end with the same bits.
     count = (len(gpus) or 1) if parallel == "auto" else parallel

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from artculture.files import json_text
 from artculture.launchers.process import Prepared
 
 PROCESS = "artculture.launchers.zygote_process"
@@ -68,7 +69,7 @@ class Zygote:
         """Send a request; none is answered any more where `alive` is false after it."""
         try:
             self._channel.setblocking(True)
-            self._channel.sendall(json.dumps(request).encode() + b"\n")
+            self._channel.sendall(json_text(request, ensure_ascii=True).encode() + b"\n")
         except OSError:
             self.alive = False
         finally:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from artculture.cli import end_well_when_told, main, quick_to_import
 from artculture.errors import Interrupted
+from artculture.files import json_text
 from artculture.launchers.process import ROW_OF_STUDY, end_with
 from artculture.quick_imports import lean_torchmetrics
 
@@ -96,7 +97,7 @@ class Server:
             self._tell({"row": self.running.pop(process), "code": os.waitstatus_to_exitcode(status)})
 
     def _tell(self, what: dict[str, Any]) -> None:
-        self.channel.sendall(json.dumps(what).encode() + b"\n")
+        self.channel.sendall(json_text(what, ensure_ascii=True).encode() + b"\n")
 
 
 def serve(arguments: list[str]) -> NoReturn:

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from artculture.data.transforms import Preprocessing
-from artculture.errors import InputError, choices_hint, reason_of
+from artculture.errors import InputError, choices_hint
 
 TORCHVISION: dict[str, tuple[Callable[..., nn.Module], type[WeightsEnum], str]] = {
     "resnet50": (torchvision.models.resnet50, torchvision.models.ResNet50_Weights, "fc"),
@@ -49,25 +48,6 @@ def make_backbone(name: str, library: str) -> Backbone:
         InputError: a name that the library does not have, or timm not installed.
     """
     return _torchvision(name) if library == "torchvision" else _timm(name)
-
-
-def check_image_size(name: str, library: str, image_size: int) -> None:
-    """See whether a backbone takes pictures of a size, in pixels, without computing anything.
-
-    Raises:
-        InputError: they are too small for it, or its size is fixed (as of many vision transformers).
-    """
-    with torch.device("meta"):
-        module = make_backbone(name, library).module.eval()
-        picture = torch.zeros(1, 3, image_size, image_size)
-    try:
-        with torch.inference_mode():
-            module(picture)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise InputError(
-            f"data.image_size={image_size} does not suit architecture.name={name} ({reason_of(error)}): "
-            "leave data.image_size out for the size of its pretrained weights, or try a larger one"
-        ) from error
 
 
 def preprocessing_of(name: str, library: str) -> Preprocessing:
@@ -161,6 +141,13 @@ def timm_config(name: str) -> dict[str, Any]:
         raise InputError(f"architecture.name={name} is no model of timm: {choices_hint(name, timm.list_models())}")
     config = timm.get_pretrained_cfg(known)
     return config.to_dict() if config else {}
+
+
+def timm_configs(name: str) -> list[dict[str, Any]]:
+    """timm's descriptions of all the pretrained weights that it has for a model."""
+    timm = _import_timm()
+    known = TIMM_NAMES.get(name, name).partition(".")[0]
+    return [timm.get_pretrained_cfg(entry).to_dict() for entry in timm.list_pretrained(f"{known}.*")]
 
 
 def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:

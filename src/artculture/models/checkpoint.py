@@ -7,6 +7,7 @@ from typing import Any
 
 from artculture.errors import InputError, choices_hint, reason_of
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
+from artculture.models.finite import check_weights_finite
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.saving import save_whole
 
@@ -15,7 +16,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of one of our checkpoints; nothing in it is executed (`weights_only`).
 
     Raises:
-        InputError: no such file, not whole (`DamagedError`), not safe (`UnsafeError`), or not written by artculture.
+        InputError: no such file, not whole (`DamagedError`), not safe (`UnsafeError`), not written by artculture, or
+            with weights that are not finite.
     """
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}{_others(path)}")
@@ -27,6 +29,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no checkpoint of artculture (nothing of its classes and preprocessing in it)")
     if ours.get("format") != CHECKPOINT_FORMAT:
         raise InputError(f"{path} has format {ours.get('format')}, this version reads {CHECKPOINT_FORMAT}")
+    if isinstance(content.get("state_dict"), dict):
+        check_weights_finite(content["state_dict"], path)
     checked: dict[str, Any] = content
     return checked
 

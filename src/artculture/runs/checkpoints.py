@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from artculture.errors import InputError, WorkError
+from artculture.errors import WorkError
 from artculture.models.checkpoint import read_checkpoint
 from artculture.models.safe_loading import DamagedError
 from artculture.models.saving import save_whole

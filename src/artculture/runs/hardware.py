@@ -51,19 +51,41 @@ def best_precision(accelerator: str) -> str:
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
 
 
+def real_precision(choice: str | int, accelerator: str) -> str:
+    """Return the precision that is really trained in, as Lightning names it, for a choice of `trainer.precision`.
+
+    Args:
+        choice: `auto`, `32`, `bf16-mixed` or `16-mixed`.
+        accelerator: `cpu` or `gpu`, as really used.
+
+    Raises:
+        InputError: `16-mixed` on a CPU, for which Lightning would take bf16-mixed.
+    """
+    if choice == "auto":
+        return best_precision(accelerator)
+    if choice == "16-mixed" and accelerator != "gpu":
+        raise InputError("trainer.precision=16-mixed needs a GPU, and this machine has none; use bf16-mixed or 32")
+    return "32-true" if str(choice) == "32" else str(choice)
+
+
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def check_machine(accelerator: str, compiles: bool) -> None:
-    """See whether there is a GPU, and a compiler, where they are asked for.
+def check_machine(accelerator: str, precision: str | int, compiles: bool) -> None:
+    """Check that there is a GPU, and a compiler, where they are needed.
+
+    Args:
+        accelerator, precision, compiles: the choices of the `trainer` group.
 
     Raises:
         InputError: there is none.
     """
     if accelerator == "gpu" and not visible_gpus():
         raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
+    if precision == "16-mixed":
+        real_precision(precision, "gpu" if visible_gpus() else "cpu")
     compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
     if compiles and not any(shutil.which(name) for name in compilers if name):
         raise InputError(

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from artculture.errors import WorkError
+from artculture.files import json_text
 
 HEARTBEAT_SECONDS = 15.0
 # An owner on another host that has been silent for so long counts as dead.
@@ -91,7 +92,7 @@ class Lease:
         elif self._lock is not None:  # one that is not whole, if any
             self._file.unlink(missing_ok=True)
         mine = self.folder / f".owner.{self._token}.new"
-        mine.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}))
+        mine.write_text(json_text({"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}))
         try:
             os.link(mine, self._file)  # fails where another host was faster: exactly one wins
         except FileExistsError as error:

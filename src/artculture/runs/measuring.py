@@ -15,6 +15,7 @@ import torch
 
 from artculture.config import TrainConfig, plain
 from artculture.errors import WorkError
+from artculture.files import json_text
 from artculture.models.captured import CapturedStep
 from artculture.runs import hardware
 from artculture.runs.parts import make_classifier
@@ -35,7 +36,7 @@ def measured(config: TrainConfig, classes: int) -> dict[str, float]:
     Raises:
         WorkError: the steps failed, because of too little memory for instance.
     """
-    given = json.dumps({"config": plain(config), "classes": classes})
+    given = json_text({"config": plain(config), "classes": classes}, ensure_ascii=True)
     command = [sys.executable, "-m", "artculture.runs.measuring"]
     done = subprocess.run(command, input=given, capture_output=True, text=True)
     if done.returncode:
@@ -59,8 +60,7 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     labels = torch.randint(0, classes, (batch,), device=device)
     weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=config.method.momentum)
-    asked = str(config.trainer.precision)
-    precision = hardware.best_precision(accelerator) if asked == "auto" else asked
+    precision = hardware.real_precision(config.trainer.precision, accelerator)
     half = torch.float16 if precision.startswith("16") else torch.bfloat16
     autocast = torch.autocast(device.type, half, enabled="mixed" in precision)
 
@@ -104,7 +104,7 @@ def _now(device: torch.device) -> float:
 def main() -> None:
     given: dict[str, Any] = json.load(sys.stdin)
     numbers = measure(TrainConfig.model_validate(given["config"]), given["classes"])
-    sys.stdout.write(json.dumps(numbers) + "\n")
+    sys.stdout.write(json_text(numbers) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
 from artculture.data.shares import Share
-from artculture.models.backbones import check_image_size, preprocessing_of
+from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier
+from artculture.models.image_sizes import check_image_size
+from artculture.models.weights import check_weights
 from artculture.ranks.world import ALONE, World, environment_of
 from artculture.runs import hardware
 from artculture.runs.callbacks import DivergenceGuard, Recorder, early_stopping
@@ -55,15 +57,25 @@ def choice_of(data: Data) -> DataChoice:
     return DataChoice.of(data)
 
 
-def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
-    """The untrained classifier that a config asks for.
+def check_network(config: TrainConfig) -> None:
+    """Check what a config says of its network without reading pictures or downloading weights.
 
     Raises:
-        InputError: an unknown network, or one that does not take pictures of the size asked for.
+        InputError: an unknown network or unknown weights, or a size of picture that the network does not take.
+    """
+    architecture = config.architecture
+    check_weights(architecture.weights, architecture.library, architecture.name)
+    preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(config.data.image_size)
+    check_image_size(architecture.name, architecture.library, preprocessing.image_size)
+
+
+def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
+    """The untrained classifier that a config asks for, whose network is checked.
+
+    Raises:
+        InputError: an unknown network.
     """
     architecture, method = config.architecture, config.method
-    if config.data.image_size is not None:
-        check_image_size(architecture.name, architecture.library, config.data.image_size)
     module = CultureClassifier(
         architecture=architecture.name,
         library=architecture.library,
@@ -124,8 +136,7 @@ def make_trainer(
         strategy = DDPStrategy(cluster_environment=environment_of(world.place))
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
-    asked = str(choice.precision)
-    precision: Any = hardware.best_precision(accelerator) if asked == "auto" else asked
+    precision: Any = hardware.real_precision(choice.precision, accelerator)
     deterministic: Any = choice.deterministic
     # Else deterministic mode fills new memory, for those who look for reads of what was never written: a fifth of a
     # small step on a GPU.

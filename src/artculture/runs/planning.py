@@ -1,6 +1,5 @@
 """What a launch would do: its rows, what becomes of each, how long it takes and how much memory it needs."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from rich.table import Table
 from artculture.config import TrainConfig
 from artculture.data.manifest import CULTURES
 from artculture.data.paintings import select
+from artculture.files import json_text
 from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row
@@ -50,14 +50,20 @@ def show_plan(rows: Sequence[Row], at_once: int) -> int:
     Args:
         rows: composed and checked.
         at_once: how many run side by side.
+
+    Raises:
+        InputError: rows that could not be trained; as many messages as there are mistakes.
     """
+    from artculture.runs.preflight import check_rows
+
+    check_rows(rows)
     choice = rows[0].config.plan
     choices = choice if isinstance(choice, list) else [choice]
     planned = plan_rows(rows, measure="measure" in choices)
     seconds = _total(planned, at_once)
     if "json" in choices:
         value = {"rows": [asdict(row) for row in planned], "at_once": at_once, "seconds": seconds}
-        sys.stdout.write(json.dumps(value, indent=2) + "\n")
+        sys.stdout.write(json_text(value, indent=2, ensure_ascii=True) + "\n")
     else:
         _print(Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
     return 0
@@ -161,8 +167,6 @@ def kind_of(config: TrainConfig) -> Kind:
         import torch
 
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "gpu"
-    asked = str(config.trainer.precision)
-    precision = hardware.best_precision(accelerator) if asked == "auto" else asked
     size = config.data.image_size
     if size is None:
         from artculture.models.backbones import preprocessing_of
@@ -173,7 +177,7 @@ def kind_of(config: TrainConfig) -> Kind:
         config.method.name,
         config.method.features,
         size,
-        "32-true" if precision == "32" else precision,
+        hardware.real_precision(config.trainer.precision, accelerator),
         hardware.device_label(device, find_place(config).size),
     )
 

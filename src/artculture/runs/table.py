@@ -58,7 +58,7 @@ def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
         if len(lacking):
             pairs = zip(lacking["architecture"], lacking["weights"], strict=True)
             kinds = "; ".join(dict.fromkeys(f"{word(name)}: {weights}" for name, weights in pairs))
-            yield f"**Not from ImageNet weights** as known to their library: {kinds}. Not comparable with the paper."
+            yield f"**Not known to start from ImageNet-1k alone**: {kinds}. Not comparable with the paper."
     for run, state in others.items():
         yield f"Not in the table: {run} ({state})."
 

@@ -20,7 +20,7 @@ from artculture.errors import Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
-from artculture.models.weights import check_weights
+from artculture.models.finite import check_predictions_finite
 from artculture.ranks.world import ALONE, World
 from artculture.runs import frozen, hardware, resume, tracked_media, tracking
 from artculture.runs.calibration import calibration_part
@@ -31,7 +31,7 @@ from artculture.runs.faults import explained
 from artculture.runs.identity import data_label, tracker_id
 from artculture.runs.interruption import Interruption, listening
 from artculture.runs.lease import Lease
-from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.runs.parts import check_network, ignore_known_warnings, make_classifier, make_datamodule, make_trainer
 from artculture.runs.provenance import cost_part, identity_part
 from artculture.runs.records import State
 from artculture.runs.result import accuracy_part, prediction_table
@@ -180,7 +180,7 @@ def _train(
     """Train and predict; the result, of the run's first process alone."""
     world = work.world
     L.seed_everything(config.seed, workers=True, verbose=False)
-    check_weights(config.architecture.weights, config.architecture.library, config.architecture.name)
+    check_network(config)
     data = make_datamodule(config, world)
     selection = world.in_turn("data", lambda: data.paintings.selection)
     if world.first:
@@ -285,6 +285,7 @@ def _predict_best(
     rows, probabilities = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     selection = data.paintings.selection
     expected = np.concatenate([selection.members(split) for split in splits])
+    check_predictions_finite(probabilities, best)
     order = np.argsort(rows)
     if not np.array_equal(rows[order], np.sort(expected)):
         raise RuntimeError(f"{len(rows)} predictions for {len(expected)} paintings of {' and '.join(splits)}")

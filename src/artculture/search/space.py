@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from artculture.checking import alternatives, known_keys, nearest_key, value_mistakes
 from artculture.config import TrainConfig, plain
+from artculture.files import json_text
 
 RANGE = ("low", "high", "log", "step", "times")
 CHOICES = "choices"
@@ -166,7 +167,7 @@ def _value_mistakes(dimension: Dimension, row: TrainConfig) -> Iterator[str]:
 
 def _dimension(key: str, leaf: Any, row: TrainConfig) -> Dimension:
     if isinstance(leaf, list):
-        return Dimension(key, choices=tuple(dict.fromkeys(json.dumps(choice) for choice in leaf)))
+        return Dimension(key, choices=tuple(dict.fromkeys(json_text(choice, ensure_ascii=True) for choice in leaf)))
     whole = float not in _number_kinds(key)
     scale = _value(plain(row), key) or 1 if leaf.get("times") else 1
     low, high = leaf["low"] * scale, leaf["high"] * scale

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from artculture.config import plain
 from artculture.errors import InputError, reason_of
+from artculture.files import json_text
 from artculture.runs.identity import differences
 from artculture.search.config import Search, SearchConfig
 from artculture.search.space import Dimension
@@ -73,8 +74,8 @@ class TrialStore:
             if "space" not in stored:
                 if config.resume == "must":
                     raise InputError(f"resume=must, but there is no search {self.name} in {self.file}; use resume=auto")
-                self.study.set_user_attr("space", json.dumps(space))
-                self.study.set_user_attr("row", json.dumps(row))
+                self.study.set_user_attr("space", json_text(space, ensure_ascii=True))
+                self.study.set_user_attr("row", json_text(row, ensure_ascii=True))
                 return
             self._refuse_other_search(json.loads(stored["space"]), space, json.loads(stored["row"]), row)
             for trial in self._failed():

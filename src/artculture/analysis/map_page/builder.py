@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import json
 import re
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from artculture.analysis import look
 from artculture.analysis.map_page.thumbnails import Picture, thumbnails
+from artculture.files import json_text
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _data(atlas: Atlas) -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     # `</script>` and `<!--` inside a title must not end the element that holds it.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json_text(value, compact=True).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

@@ -1,6 +1,5 @@
 """The dataset card: where the paintings come from, what was done to them, how to check that they are the same."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.table1 import Row, markdown
 from artculture.collection.grouping.leakage import Leakage
 from artculture.data.manifest import Manifest
-from artculture.files import file_sha256, read_json, write_text
+from artculture.files import file_sha256, json_text, read_json, write_text
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _source(table: pd.DataFrame, fetched: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Fetched: {fetched.get('date', 'not recorded (no fetch.json beside the manifest)')}"
     for key in ("sources", "source", "parameters"):
         if key in fetched:
-            value = json.dumps(fetched[key], ensure_ascii=False, sort_keys=True, indent=2)
+            value = json_text(fetched[key], sort_keys=True, indent=2)
             yield f"\n<details><summary>{key}</summary>\n\n```json\n{value}\n```\n</details>"
 
 
@@ -111,7 +110,7 @@ def _curation(card: Card) -> Iterator[str]:
     for rule, number in sorted(raised.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"- {rule}: {number:,}"
     rules = card.config.model_dump(include={"rules", "image_stats", "grouping"})
-    yield f"\n<details><summary>The rules</summary>\n\n```json\n{json.dumps(rules, indent=1)}\n```\n</details>"
+    yield f"\n<details><summary>The rules</summary>\n\n```json\n{json_text(rules, indent=1)}\n```\n</details>"
 
 
 def _hashes(card: Card) -> Iterator[str]:

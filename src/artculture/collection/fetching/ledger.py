@@ -13,6 +13,7 @@ from typing import Any
 
 from artculture.collection.fetching.records import Record
 from artculture.errors import InputError
+from artculture.files import json_text
 
 SCHEMA = """
 create table if not exists pages (
@@ -69,7 +70,7 @@ class Ledger:
         return None if row is None else json.loads(row["body"])
 
     def add_page(self, route: str, query: str, body: Any) -> None:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        text = json_text(body, compact=True)
         self._all("insert or replace into pages values (?, ?, ?, ?)", route, query, text, _now())
 
     def surveyed_at(self, route: str) -> str | None:

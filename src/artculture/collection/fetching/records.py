@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from artculture.files import json_text
+
 Variant = Literal["small", "original"]
 
 FIELDS_FOR_CURATION = (
@@ -55,7 +57,7 @@ class Record:
         return self.image_small if variant == "small" else self.image_original
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        return json_text(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Record":

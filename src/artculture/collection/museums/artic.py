@@ -1,12 +1,12 @@
 """The Art Institute of Chicago: a search that gives whole records, pictures from its IIIF server."""
 
-import json
 import re
 from typing import Any, ClassVar
 
 from artculture.collection.fetching import museum
 from artculture.collection.fetching.museum import Claims, claims_of
 from artculture.collection.fetching.records import Record, clean_text
+from artculture.files import json_text
 
 PAGE = 100  # the most that the search gives at once
 WIDTHS = {"small": 843, "original": 1686}  # pixels: the sizes that the museum asks us to use
@@ -57,7 +57,7 @@ class Museum(museum.Museum):
         ]
         query = {"bool": {"filter": wanted}}
         asked = {"query": query, "sort": [{"id": "asc"}], "fields": list(FIELDS), "limit": PAGE, "page": 1}
-        params = json.dumps(asked, separators=(",", ":"))
+        params = json_text(asked, compact=True, ensure_ascii=True)
         key = f"{self.options.base_url} {params}"
         found: list[dict[str, Any]] | None = self.ledger.page(self.name, key)
         if found is None:

@@ -4,13 +4,12 @@ A shard is a Parquet file with a row a painting: the manifest's columns, and `im
 it, `{bytes, path}`. So the shards can be read by anything that reads such datasets.
 """
 
-import json
-
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artculture.data.manifest import SIZE_COLUMNS, TEXT_COLUMNS
 from artculture.errors import InputError, reason_of
+from artculture.files import json_text
 
 FORMAT = 1
 LISTING, INDEX = "shards.json", "index.arrow"
@@ -78,4 +77,4 @@ def shard_schema() -> pa.Schema:
     fields += [pa.field(name, pa.int64()) for name in SIZE_COLUMNS]
     features = {field.name: {"dtype": str(field.type), "_type": "Value"} for field in fields[1:]}
     note = {"info": {"features": {"image": {"_type": "Image"}, **features}}}
-    return pa.schema(fields, metadata={"huggingface": json.dumps(note)})
+    return pa.schema(fields, metadata={"huggingface": json_text(note, ensure_ascii=True)})

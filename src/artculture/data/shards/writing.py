@@ -1,7 +1,6 @@
 """Writes a selection of paintings as shards: each file whole or absent, the list of them last."""
 
 import hashlib
-import json
 import logging
 import math
 import threading
@@ -23,7 +22,7 @@ from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shar
 from artculture.data.shards.packing import Packing, index_of, pack
 from artculture.data.shards.place import Place
 from artculture.errors import InputError
-from artculture.files import file_sha256
+from artculture.files import file_sha256, json_text
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +142,7 @@ class ShardWriter:
         """Names what a shard is made from: its rows, the files' sizes and times, and the packing."""
         manifest = self.selection.manifest
         rows = manifest.table.iloc[plan.rows].assign(split=self.selection.split[plan.rows])
-        facts = [json.dumps([FORMAT, *self.packing.facts()]), rows.to_csv(index=False)]
+        facts = [json_text([FORMAT, *self.packing.facts()], ensure_ascii=True), rows.to_csv(index=False)]
         for row in plan.rows.tolist():
             source = manifest.picture(row)
             if isinstance(source, Path):
