@@ -18,8 +18,8 @@ def _stub_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
         module = timm.create_model("test_resnet", num_classes=0)
         return Backbone(module, module.num_features, "fc", STUB_SIZE)
 
-    for module in ("artculture.models.classifier", "artculture.models.weights.backbones"):
-        monkeypatch.setattr(f"{module}.make_backbone", stub)
+    for module in ("classifier", "weights.backbones", "image_sizes"):
+        monkeypatch.setattr(f"artculture.models.{module}.make_backbone", stub)
     monkeypatch.setattr(backbones, "preprocessing_of", lambda *_: STUB_SIZE)
     monkeypatch.setattr("artculture.runs.parts.preprocessing_of", lambda *_: STUB_SIZE)
 

@@ -155,9 +155,9 @@ def test_a_write_that_fails_leaves_the_checkpoint_whole(saved, monkeypatch):
 
 def test_weights_that_are_not_finite_are_refused(saved):
     content = torch.load(saved[1], weights_only=True)
-    content["state_dict"]["network.head.0.bias"][2] = float("nan")
+    content["state_dict"]["network.backbone.conv1.0.weight"][2] = float("nan")
     torch.save(content, saved[1])
-    with pytest.raises(InputError, match=r"a\.ckpt: the weights network\.head\.0\.bias are not finite"):
+    with pytest.raises(InputError, match=r"a\.ckpt: the weights network\.backbone\.conv1\.0\.weight are not finite"):
         load_classifier(saved[1])
 
 

@@ -22,6 +22,7 @@ TAGS = {
     "lvd142m": "LVD-142M",
     "fb_swsl_ig1b_ft_in1k": "IG-1B → ImageNet-1k",
     "ns_jft_in1k_475": "JFT-300M → ImageNet-1k",
+    "in1k_ft_in22k_in1k": "ImageNet-1k → ImageNet-22k → ImageNet-1k",
     "mae": "unknown data",
     "": "unknown data",
 }
@@ -47,7 +48,7 @@ def test_labels_of_timm_s_own_weights(name, label):
     assert str(origins.of_timm(backbones.timm_config(name))) == label
 
 
-def test_no_tag_of_timm_with_a_number_of_imagenet_classes_is_called_anything_else():
+def test_the_last_data_set_of_a_tag_has_as_many_classes_as_timm_says():
     named = {21841: "ImageNet-2", 21843: "ImageNet-2", 11821: "ImageNet-12k", 1000: "ImageNet-1k"}
     for name in timm.list_pretrained():
         config = timm.get_pretrained_cfg(name)

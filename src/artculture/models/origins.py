@@ -1,5 +1,6 @@
 """What pretrained weights were trained on, as far as their library or their file says."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ UNKNOWN = Origin()
 def trained_on(tag: str) -> str:
     """The data sets that a tag of timm's names, in its order: `laion2b_ft_in1k` gives `LAION-2B → ImageNet-1k`."""
     named = (DATASETS[word] for word in re.split(r"[_.]", tag) if word in DATASETS)
-    return " → ".join(dict.fromkeys(named)) or UNKNOWN_DATA
+    return " → ".join(data for data, _ in itertools.groupby(named)) or UNKNOWN_DATA
 
 
 def of_torchvision(member: str) -> Origin:

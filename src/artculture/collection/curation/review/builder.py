@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import html
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.table1 import PAPER
 from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.data.manifest import Manifest
-from artculture.files import write_text
+from artculture.files import json_text, write_text
 
 SCRIPTS = ("csv.js", "decisions.js", "grid.js", "filters.js", "details.js", "page.js", "wiring.js")
 REASONS = ("not a painting", "poor photograph", "not of this culture")
@@ -137,7 +136,7 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
 
 def _json(value: Any) -> str:
     # `</script>` and `<!--` inside a title must not end the element that holds it.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json_text(value, compact=True).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:
