@@ -83,7 +83,7 @@ def parse_json(response: httpx.Response) -> dict[str, Any]:
     """
     _refuse_web_page(response, "JSON")
     try:
-        value = json.loads(response.content)
+        value = json.loads(response.content, parse_constant=_refuse_constant)
     except ValueError as error:
         raise FailedAttemptError(f"truncated or damaged JSON ({error})") from error
     if not isinstance(value, dict):
@@ -121,3 +121,8 @@ def _retry_after(response: httpx.Response) -> float:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError):
         return 0.0
+
+
+def _refuse_constant(name: str) -> None:
+    # Python's reader takes NaN and Infinity; written on, they are JSON that no other reader takes.
+    raise ValueError(f"{name} is no JSON")
