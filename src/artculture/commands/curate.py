@@ -1,4 +1,4 @@
-"""`artculture curate`: flags, the review page, Table 1, and the curated manifest."""
+"""`artculture curate`: write flags, review page, Table 1 and the curated manifest."""
 
 import sys
 from pathlib import Path
@@ -12,24 +12,18 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
+    """Run the command with its arguments."""
     return run_app("curate", CurateConfig, curate_collection, argv)
 
 
 def curate_collection(config: CurateConfig) -> int:
-    # SciPy and pandas wait until the config is known to be right: help and errors answer at once.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    """Curate the collection in `config.root`; return the exit code."""
+    # SciPy and pandas are imported after the config is validated, so that help and errors appear at once.
     from artculture.collection.curation.curation import curate, measure_collection
+    from artculture.progress import shown_progress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Looking at the pictures", total=None)
-        found = measure_collection(
-            config,
-            start=lambda total: bar.update(task, total=total),
-            on_step=lambda done: bar.update(task, completed=done),
-        )
+    with shown_progress("Measuring images") as on_progress:
+        found = measure_collection(config, on_progress)
     _show(curate(config, found), config)
     return 0
 
@@ -41,7 +35,7 @@ def _show(curated: "CurationResult", config: CurateConfig) -> None:
     from artculture.collection.curation.table1 import HEADINGS, TOTAL
 
     console = Console()
-    table = Table(title="Table 1: paintings a culture")
+    table = Table(title="Table 1: paintings per culture")
     for number, heading in enumerate(HEADINGS):
         table.add_column(heading, justify="right" if number else "left")
     for row in curated.table:
@@ -61,14 +55,14 @@ def _lines(curated: "CurationResult", config: CurateConfig) -> list[str]:
     if matched.unknown:
         names = ", ".join(e.object_id for e in matched.unknown[:10])
         more = " …" if len(matched.unknown) > 10 else ""
-        lines.append(f"Exclusions that name no painting of this manifest ({len(matched.unknown)}): {names}{more}")
+        lines.append(f"Exclusions that match no painting of this manifest ({len(matched.unknown)}): {names}{more}")
     split = str(curated.leakage)
     lines.append(split[0].upper() + split[1:] + ".")
     lines += [f"  {path}" for path in curated.files]
     if not curated.applied:
         page = Path(config.root) / "review.html"
         lines.append(
-            f"Open {page} in a browser; apply what it exports with: "
+            f"Open {page} in a browser; apply the exported list with: "
             f"artculture curate root={config.root} exclusions=exclusions.csv"
         )
     return lines

@@ -1,4 +1,4 @@
-"""`artculture fetch`: from museums to a manifest with its pictures."""
+"""`artculture fetch`: download paintings and their labels from museums."""
 
 import sys
 from pathlib import Path
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
+    """Run the command with its arguments."""
     return run_app("fetch", FetchConfig, fetch, argv)
 
 
 def fetch(config: FetchConfig) -> int:
-    # pandas waits until the config is known to be right: help and errors answer at once.
+    """Fetch from the chosen museums, or the images of an existing manifest; return the exit code."""
+    # pandas is imported after the config is validated, so that help and errors appear at once.
     from artculture.collection.fetching.fetch import collect_all, open_ledger
     from artculture.collection.fetching.progress import FetchProgress
     from artculture.collection.fetching.refetch import refetch
@@ -40,7 +42,7 @@ def fetch(config: FetchConfig) -> int:
 
 
 def _parameters(config: FetchConfig) -> dict[str, Any]:
-    """What the fetch was asked for, fit to be shared: without the user's e-mail address."""
+    """Return the config without secrets and the user's e-mail address: fetch.json is meant to be shared."""
     parameters = plain(config)
     for options in (parameters["source"], *parameters["museums"].values()):
         options.pop("contact", None)
@@ -49,11 +51,11 @@ def _parameters(config: FetchConfig) -> dict[str, Any]:
 
 
 def _inventory_text(inventory: "RefetchSummary", root: Path) -> str:
-    lines = [f"{inventory.still_there} of {inventory.total} still there: {root / 'manifest.csv'}"]
+    lines = [f"{inventory.available} of {inventory.total} still available: {root / 'manifest.csv'}"]
     if inventory.changed:
-        lines.append(f"{len(inventory.changed)} of them are other pictures than then: {root / 'changed.csv'}")
+        lines.append(f"{len(inventory.changed)} of them have changed: {root / 'changed.csv'}")
     if inventory.gone:
-        lines.append(f"{len(inventory.gone)} not there (the same command tries again): {root / 'failures.csv'}")
+        lines.append(f"{len(inventory.gone)} not available (run the same command to retry): {root / 'failures.csv'}")
     return "\n".join(lines) + "\n"
 
 
@@ -68,9 +70,9 @@ def _show(summary: "FetchSummary", root: Path, cultures: list[str]) -> None:
         table.add_row(culture, *(str(summary.kept[route][culture]) for route in summary.claimed))
     table.add_section()
     for name, counter in (
-        ("claimed", summary.claimed),
+        ("found", summary.claimed),
         ("not in the public domain", summary.not_public_domain),
-        ("without a picture", summary.no_picture),
+        ("without an image", summary.no_picture),
         ("failed", summary.failed),
     ):
         table.add_row(name, *(str(counter[route]) for route in summary.claimed))
@@ -78,7 +80,7 @@ def _show(summary: "FetchSummary", root: Path, cultures: list[str]) -> None:
     console.print(table)
     lines = [f"{summary.paintings} paintings: {root / 'manifest.csv'}"]
     if summary.conflicts:
-        lines.append(f"{summary.conflicts} were claimed by several cultures: {root / 'conflicts.csv'}")
+        lines.append(f"{summary.conflicts} matched several cultures: {root / 'conflicts.csv'}")
     if summary.failed.total():
-        lines.append(f"{summary.failed.total()} failed (the same command tries again): {root / 'failures.csv'}")
+        lines.append(f"{summary.failed.total()} failed (run the same command to retry): {root / 'failures.csv'}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -66,7 +66,7 @@ def test_applying_writes_the_manifest_with_groups(root, capsys):
     assert table["group"].tolist() == ["met:1", "met:3", "met:1", "met:5"]
     assert all(path.is_file() for path in read_manifest(root).paths())
     assert (root / "manifest.fetched.csv").read_bytes() == fetched
-    assert "name no painting of this manifest (1): no such" in capsys.readouterr().out
+    assert "match no painting of this manifest (1): no such" in capsys.readouterr().out
 
 
 def test_applying_twice_is_applying_once(root):

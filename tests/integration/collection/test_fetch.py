@@ -234,7 +234,7 @@ def test_the_user_s_address_is_told_to_the_museum_and_not_to_the_readers_of_the_
 def test_a_location_beyond_the_search_s_window_is_refused(fetch, capsys):
     with serving(MetServer({number: ["Japan"] for number in range(10_001)})) as server:
         assert fetch("source=met", f"source.base_url={server.api}") == 1
-    assert "knows 10001 paintings of `Japan` but shows 10000; name smaller locations" in capsys.readouterr().err
+    assert "has 10001 paintings of `Japan` but returns 10000; give smaller locations" in capsys.readouterr().err
 
 
 def test_an_empty_museum_is_an_error(fetch, capsys):
@@ -280,7 +280,7 @@ def test_two_fetches_never_work_in_one_folder(fetch, met, tmp_path, capsys):
         other.stdout.readline()
         assert fetch("source=met", f"source.base_url={met.api}") == 2
         other.communicate()
-    assert "another fetch works in" in capsys.readouterr().err
+    assert "another fetch is running in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

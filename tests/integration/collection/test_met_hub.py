@@ -127,7 +127,7 @@ def test_a_picture_that_does_not_decode_is_a_failure(fetch, tmp_path):
     assert list(read_manifest(tmp_path / "met").table["object_id"]) == ["7"]
     failures = (tmp_path / "met" / "failures.csv").read_text()
     assert "does not decode" in failures
-    assert "an empty file instead of a picture" in failures
+    assert "an empty file instead of an image" in failures
 
 
 def test_shards_on_the_hub_are_read_in_ranges(fetch, shards, tmp_path):

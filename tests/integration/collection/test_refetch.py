@@ -41,7 +41,7 @@ def changed(root: Path) -> list[str]:
 
 def test_all_are_still_there(fetch, server, frozen, tmp_path, capsys):
     assert refetch(fetch, server, frozen) == 0
-    assert "11 of 11 still there" in capsys.readouterr().out
+    assert "11 of 11 still available" in capsys.readouterr().out
     again, before = read_manifest(tmp_path / "met").table, read_manifest(frozen).table
     assert again.equals(before)
     assert {request.path.split("/")[1] for request in server.requests} == {"CRDImages"}
@@ -53,9 +53,9 @@ def test_what_is_gone_or_changed_is_reported(fetch, server, frozen, tmp_path, ca
     monkeypatch.setattr(server, "picture", lambda path: real("other" if "10006" in path else path))
     assert refetch(fetch, server, frozen) == 0
     out = capsys.readouterr().out
-    assert "9 of 11 still there" in out
-    assert "1 of them are other pictures than then" in out
-    assert "2 not there" in out
+    assert "9 of 11 still available" in out
+    assert "1 of them have changed" in out
+    assert "2 not available" in out
     assert changed(tmp_path / "met") == ["10006"]
     assert set(read_manifest(tmp_path / "met").table["split"]) == {"train"}
 
@@ -64,7 +64,7 @@ def test_a_picture_that_moved_is_found_by_its_object(fetch, server, frozen, tmp_
     server.gone = {PICTURE.format(10000)}
     server.changes = {10000: {"primaryImageSmall": f"{server.base}/CRDImages/ep/web-large/NEW.jpg"}}
     assert refetch(fetch, server, frozen) == 0
-    assert "11 of 11 still there" in capsys.readouterr().out
+    assert "11 of 11 still available" in capsys.readouterr().out
     assert read_manifest(tmp_path / "met").table["image_url"].iloc[0].endswith("/NEW.jpg")
 
 
@@ -75,7 +75,7 @@ def test_it_goes_on_where_it_stopped(fetch, server, frozen, tmp_path, capsys):
     server.gone = set()
     assert refetch(fetch, server, frozen) == 0
     assert [request.path for request in server.requests] == [PICTURE.format(10000)]
-    assert "11 of 11 still there" in capsys.readouterr().out
+    assert "11 of 11 still available" in capsys.readouterr().out
 
 
 def test_pictures_that_were_copied_along_are_taken_if_they_are_the_same(fetch, server, frozen, tmp_path):
@@ -102,5 +102,5 @@ def test_a_manifest_without_addresses_is_refused(fetch, tmp_path, capsys):
 def test_nothing_left_is_an_error_and_no_manifest(fetch, server, frozen, tmp_path, capsys):
     server.gone = {PICTURE.format(number) for number in server.places}
     assert refetch(fetch, server, frozen) == 1
-    assert "none of the 11 paintings is still there" in capsys.readouterr().err
+    assert "none of the 11 images is available" in capsys.readouterr().err
     assert not (tmp_path / "met" / "manifest.csv").exists()

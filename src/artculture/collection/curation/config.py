@@ -1,4 +1,4 @@
-"""The typed schema of `conf/curate.yaml`."""
+"""Typed schema of `conf/curate.yaml`."""
 
 import re
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ def _as_list(value: Any) -> Any:
 
 
 class KeywordRule(Section):
-    """One flag by words: it is raised by any of the words in the field that lists them.
+    """Keywords that raise a flag, by the field in which they are searched.
 
     Attributes:
-        unless: words that, found in the same field, say that the match means nothing.
+        unless: words that cancel a match in the same field.
     """
 
     object_name: Words = Field(default=[])
@@ -30,14 +30,14 @@ class KeywordRule(Section):
 
 
 class ImageThresholds(Section):
-    """Thresholds of the flags by pixels.
+    """Thresholds of the flags that are computed from pixels.
 
     Attributes:
-        greyscale_chroma: at most this much colour is left in a record photograph (see `ImageStats.chroma`).
-        text_score: at least this much like a page of writing, 0..1.
-        aspect_ratio: longer side over shorter side from which on a picture is flagged.
-        duplicate_distance: at most this many of 64 hash bits apart …
-        duplicate_correlation: … and at least this well correlated in luminance.
+        greyscale_chroma: maximum of `ImageStats.chroma` for a greyscale photograph.
+        text_score: minimum of `ImageStats.text` for a page of writing, 0..1.
+        aspect_ratio: minimum of longer side over shorter side.
+        duplicate_distance: maximum Hamming distance of the 64-bit hashes of near-duplicates.
+        duplicate_correlation: minimum correlation of their luminances.
     """
 
     greyscale_chroma: NonNegativeFloat
@@ -48,6 +48,8 @@ class ImageThresholds(Section):
 
 
 class CurateConfig(Section):
+    """Config of `artculture curate`."""
+
     root: str
     exclusions: Annotated[list[str] | None, BeforeValidator(_as_list)]
     output: str
@@ -60,11 +62,11 @@ class CurateConfig(Section):
     grouping: GroupingConfig
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Values that are each well formed but can't be worked with."""
+        """Yield values that are well formed but unusable, as (key, what is wrong)."""
         if Path(self.output).name != self.output or not self.output.endswith(".csv"):
             yield (
                 f"output={self.output}",
-                "must be a plain file name ending in .csv: it is written into root, beside the images",
+                "must be a plain file name ending in .csv: it is written into root, next to images/",
             )
         for name in self.rules:
             if not re.fullmatch(r"[a-z][a-z0-9 -]*", name):

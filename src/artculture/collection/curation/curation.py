@@ -1,6 +1,6 @@
-"""From a fetched manifest to flags, the review page, and the curated manifest."""
+"""Curation: flags and review page of a fetched manifest, and the curated manifest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from artculture.collection.curation.dataset_card import Card, write_card
 from artculture.collection.curation.exclusions import (
     Exclusion,
     MatchedExclusions,
-    match,
+    match_exclusions,
     read_exclusions,
     write_exclusions,
 )
@@ -35,6 +35,7 @@ from artculture.collection.grouping.leakage import Leakage, measure_leakage
 from artculture.data.manifest import Manifest, checked
 from artculture.errors import InputError
 from artculture.files import replacing
+from artculture.progress import Progress
 
 CACHE = Path(".curate") / "image_stats.sqlite3"
 APPLIED = "exclusions.applied.csv"
@@ -42,7 +43,7 @@ APPLIED = "exclusions.applied.csv"
 
 @dataclass(frozen=True)
 class MeasuredCollection:
-    """A fetched collection with all that was found out about it, each list in the manifest's order."""
+    """A fetched collection with its flags and groups; all lists are in the manifest's order."""
 
     base: FetchedManifest
     records: pd.DataFrame | None
@@ -54,15 +55,15 @@ class MeasuredCollection:
 
 @dataclass(frozen=True)
 class CurationResult:
-    """What a curation leaves.
+    """Result of a curation.
 
     Attributes:
         table: the rows of Table 1.
-        leakage: what a plain random split would do to the groups.
-        flagged: paintings with any flag.
-        matched: the exclusions that hold.
+        leakage: of a random split that ignores groups.
+        flagged: number of paintings with a flag.
+        matched: exclusions found in the manifest.
         applied: whether a manifest was written.
-        files: all files written, the most wanted first.
+        files: all files written, most important first.
     """
 
     table: list[Row]
@@ -73,36 +74,32 @@ class CurationResult:
     files: list[Path] = field(default_factory=list)
 
 
-def measure_collection(
-    config: CurateConfig,
-    start: Callable[[int], None] = lambda _: None,
-    on_step: Callable[[int], None] = lambda _: None,
-) -> MeasuredCollection:
-    """Measure, flag and group everything that was fetched.
+def measure_collection(config: CurateConfig, on_progress: Progress = lambda *_: None) -> MeasuredCollection:
+    """Measure, flag and group all fetched paintings.
 
     Args:
-        start: told how many pictures there are.
-        on_step: told how many are measured.
+        on_progress: called with the number of measured images and their total.
     """
     root = Path(config.root)
     base = read_fetched_manifest(root)
     records = read_records(root / "records.csv")
-    start(len(base.manifest))
-    image_stats = measure_images(base.manifest.paths(), root / CACHE, config.thumbnail, config.workers, on_step)
+    paths = base.manifest.paths()
+    image_stats = measure_images(paths, root / CACHE, config.thumbnail, config.workers, on_progress)
     flags, duplicates = flag_paintings(base.manifest, records, image_stats, config.rules, config.image_stats)
     groups = group_paintings(base.manifest.table, duplicates, config.grouping)
     return MeasuredCollection(base, records, image_stats, flags, duplicates, groups)
 
 
 def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
-    """Write everything a curator needs and, where exclusions are given, the curated manifest.
+    """Write review page, tables and dataset card and, with exclusions, the curated manifest.
 
     Raises:
         InputError: an exclusion list is broken, or none of its paintings is in the manifest.
     """
     root, table = Path(config.root), found.base.manifest.table
+    # An empty list applies too: it writes the groups.
     applying = config.exclusions is not None
-    matched = match(table, _exclusions(config, root))
+    matched = match_exclusions(table, _exclusions(config, root))
     if applying:
         _check_matched(matched, config.exclusions or [])
     kept = [place for place in range(len(table)) if place not in matched.by_row]
@@ -152,6 +149,7 @@ def _apply(config: CurateConfig, base: FetchedManifest, final: Manifest, matched
     path = root / config.output
     content = checked(final.table, path).to_csv(index=False, lineterminator="\n").encode()
     if config.output == MANIFEST:
+        # In this order, a run that is killed leaves a state that `read_fetched_manifest` recognizes by the hashes.
         keep_fetched(base, root)
         write_exclusions(matched.by_row.values(), root / APPLIED)
         record_curation(root, base, content, {"fetched": len(base.manifest), "kept": len(final)})
@@ -176,7 +174,7 @@ def _write_page(config: CurateConfig, found: MeasuredCollection, matched: Matche
 
 
 def _write_groups(table: pd.DataFrame, groups: Groups, path: Path) -> None:
-    """Write the groups of two and more with the rules that made them, to be checked by eye."""
+    """Write the groups of two or more paintings with the rules that formed them, for a visual check."""
     columns = table[["source", "object_id", "culture", "title", "artist", "accession_number"]]
     full = columns.assign(group=groups.names, rules=["; ".join(rules) for rules in groups.reasons])
     several = full[full.duplicated("group", keep=False)].sort_values("group", kind="stable")

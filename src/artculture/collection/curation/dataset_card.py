@@ -1,4 +1,4 @@
-"""The dataset card: where the paintings come from, what was done to them, how to check that they are the same."""
+"""Dataset card: source, licence, counts, curation and hashes of a collection."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +21,10 @@ from artculture.files import file_sha256, json_text, read_json, write_text
 
 @dataclass(frozen=True)
 class Card:
-    """What the card tells of.
+    """Contents of the dataset card.
 
     Attributes:
-        table: the paintings that stay, with their groups.
+        table: the paintings that are kept, with their groups.
         rows: Table 1.
         applied: whether `table` was written as a manifest.
     """
@@ -40,6 +40,7 @@ class Card:
 
 
 def write_card(card: Card, path: Path) -> Path:
+    """Write the card atomically; return its path."""
     record = path.with_name("fetch.json")
     fetched = read_json(record) if record.is_file() else {}
     write_text(path, "\n".join(_lines(card, fetched, path.parent.resolve().name)) + "\n")
@@ -50,20 +51,20 @@ def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
     table = card.table
     yield from _front_matter(table)
     yield f"# {name}: {len(table):,} paintings in {table['culture'].nunique()} cultures\n"
-    yield "Made by `artculture fetch` and `artculture curate`.\n"
+    yield "Created by `artculture fetch` and `artculture curate`.\n"
     yield "## Source\n"
     yield from _source(table, fetched)
     yield "\n## Licence\n"
     yield from _licence(table)
     yield "\n## Counts\n"
-    yield "Paintings a culture as fetched (initial) and after curation (final), beside Table 1 of the paper.\n"
+    yield "Paintings per culture as fetched (initial) and after curation (final), compared with Table 1 of the paper.\n"
     yield markdown(card.rows, card.config.small_culture)
     yield "## Curation\n"
     yield from _curation(card)
     yield "\n## Groups against leakage\n"
     yield (
         "Parts of one object, leaves of one album, parts of one series, one artist's paintings of one title, and "
-        "near-duplicate pictures share a `group`, which no split of artculture parts. "
+        "near-duplicate images share a `group`, which no split of artculture divides. "
         f"Here {card.leakage}."
     )
     yield "\n## Hashes\n"
@@ -73,6 +74,7 @@ def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
 def _front_matter(table: pd.DataFrame) -> Iterator[str]:
     licences = {str(value).strip().casefold() for value in table["licence"]}
     licence = "cc0-1.0" if licences <= {"cc0", "cc0-1.0", "cc0 1.0"} else "other"
+    # Size categories of dataset cards on the Hugging Face Hub.
     bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
     size = next((label for bound, label in bounds if len(table) < bound), "n>100K")
     yield f"---\nlicense: {licence}\ntask_categories:\n- image-classification\nsize_categories:\n- {size}\n---"
@@ -81,7 +83,7 @@ def _front_matter(table: pd.DataFrame) -> Iterator[str]:
 def _source(table: pd.DataFrame, fetched: Mapping[str, Any]) -> Iterator[str]:
     for source, count in table["source"].value_counts().items():
         yield f"- `{source or '(none named)'}`: {count:,} paintings"
-    yield f"- Fetched: {fetched.get('date', 'not recorded (no fetch.json beside the manifest)')}"
+    yield f"- Fetched: {fetched.get('date', 'not recorded (no fetch.json next to the manifest)')}"
     for key in ("sources", "source", "parameters"):
         if key in fetched:
             value = json_text(fetched[key], sort_keys=True, indent=2)
@@ -93,7 +95,7 @@ def _licence(table: pd.DataFrame) -> Iterator[str]:
     for licence, count in counts.most_common():
         yield f"- {licence}: {count:,} paintings"
     if set(counts) == {"CC0"}:
-        yield "\nThe museums have dedicated these pictures to the public domain (CC0 1.0)."
+        yield "\nThe museums have dedicated these images to the public domain (CC0 1.0)."
 
 
 def _curation(card: Card) -> Iterator[str]:
@@ -106,7 +108,7 @@ def _curation(card: Card) -> Iterator[str]:
     for reason, number in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"- {reason}: {number:,}"
     raised = Counter(flag.rule for flags in card.flags for flag in flags)
-    yield "\nFlags only point at paintings to look at; this many were raised:\n"
+    yield "\nFlags mark paintings to review and exclude nothing; number of flags by rule:\n"
     for rule, number in sorted(raised.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"- {rule}: {number:,}"
     rules = card.config.model_dump(include={"rules", "image_stats", "grouping"})
@@ -118,7 +120,7 @@ def _hashes(card: Card) -> Iterator[str]:
     if card.applied:
         yield f"- `{path.name}` (curated): SHA-256 `{file_sha256(path)}`"
         fingerprint = Manifest(path.parent, card.table).fingerprint()
-        yield f"- ids, images, cultures and groups (what decides a training): `{fingerprint}`"
+        yield f"- ids, images, cultures and groups (the fingerprint used by training runs): `{fingerprint}`"
     yield f"- manifest as fetched: SHA-256 `{card.base.sha256}`"
-    yield "- each picture: the column `sha256`"
+    yield "- each image: the column `sha256`"
     yield f"- artculture {__version__}"

@@ -1,4 +1,4 @@
-"""Exclusion lists: which paintings a curator took out, and why. Data to share and to version."""
+"""Exclusion lists: the paintings that a curator removed, with reasons."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ COLUMNS = ("object_id", "source", "reason", "note")
 
 @dataclass(frozen=True)
 class Exclusion:
+    """One excluded painting."""
+
     object_id: str
     source: str = ""
     reason: str = ""
@@ -22,7 +24,7 @@ class Exclusion:
 
 
 def read_exclusions(path: Path) -> list[Exclusion]:
-    """Read a list; only `object_id` is needed, an empty list is fine.
+    """Read a list; only the column `object_id` is required, and the list may be empty.
 
     Raises:
         InputError: no such file, not a CSV, no `object_id` column, or a row without one.
@@ -40,7 +42,7 @@ def read_exclusions(path: Path) -> list[Exclusion]:
 
 
 def write_exclusions(exclusions: Iterable[Exclusion], path: Path) -> None:
-    """Write a list in a fixed order, so that versions of it compare line by line."""
+    """Write a list in a fixed order, so that two versions can be compared line by line."""
     rows = sorted((e.source, e.object_id, e.reason, e.note) for e in exclusions)
     table = pd.DataFrame(rows, columns=["source", "object_id", "reason", "note"])[list(COLUMNS)]
     with replacing(path) as temporary:
@@ -52,9 +54,9 @@ class MatchedExclusions:
     """Exclusions found in a manifest.
 
     Attributes:
-        by_row: position in the table → its exclusion, in the table's order.
-        unknown: what names no painting of the table.
-        ambiguous: what gives no source while several sources have that id.
+        by_row: position in the table → exclusion, in the table's order.
+        unknown: exclusions that match no painting.
+        ambiguous: exclusions without a source, whose id exists in several sources.
     """
 
     by_row: dict[int, Exclusion]
@@ -62,8 +64,8 @@ class MatchedExclusions:
     ambiguous: list[Exclusion]
 
 
-def match(table: pd.DataFrame, exclusions: Sequence[Exclusion]) -> MatchedExclusions:
-    """Find the paintings that exclusions name; where a painting is named twice, the first one counts."""
+def match_exclusions(table: pd.DataFrame, exclusions: Sequence[Exclusion]) -> MatchedExclusions:
+    """Match exclusions to paintings; of several for one painting, the first one counts."""
     places: dict[str, dict[str, int]] = {}
     for place, (source, object_id) in enumerate(zip(table["source"], table["object_id"], strict=True)):
         places.setdefault(object_id, {})[source] = place
@@ -73,6 +75,7 @@ def match(table: pd.DataFrame, exclusions: Sequence[Exclusion]) -> MatchedExclus
         here = places.get(exclusion.object_id, {})
         if exclusion.source in here:
             found.setdefault(here[exclusion.source], exclusion)
+        # A given source must match; without one, the id must be unique.
         elif exclusion.source or not here:
             unknown.append(exclusion)
         elif len(here) > 1:

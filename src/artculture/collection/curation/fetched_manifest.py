@@ -1,9 +1,10 @@
-"""Which file is the manifest as fetched, before and after exclusions were applied to it.
+"""The manifest as fetched, which stays available after exclusions are applied.
 
-Applying keeps the fetched manifest as `manifest.fetched.csv` and puts the curated one in its place, so every
-later stage reads `root/manifest.csv` and image paths stay as they are. `curation.json` holds the hashes of
-both. Applying again always starts from the fetched one, which makes it repeatable; when `fetch` has written a
-new `manifest.csv` since, that is the start.
+Applying exclusions copies the fetched manifest to `manifest.fetched.csv` and writes the curated one as
+`manifest.csv`, so that all later commands read `root/manifest.csv` and image paths do not change. `curation.json` has
+the hashes of both.
+Applying again starts from the fetched manifest, which makes it repeatable; if `fetch` has written a new `manifest.csv`
+in the meantime, that one is used.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ CURATION = "curation.json"
 
 @dataclass(frozen=True)
 class FetchedManifest:
-    """The fetched manifest, the file that it was read from, and that file's hash."""
+    """The fetched manifest, the file that it was read from, and the file's SHA-256."""
 
     manifest: Manifest
     path: Path
@@ -29,10 +30,10 @@ class FetchedManifest:
 
 
 def read_fetched_manifest(root: Path) -> FetchedManifest:
-    """The manifest as fetched.
+    """Read the manifest as fetched.
 
     Raises:
-        InputError: no manifest, a broken one, or one of which it can't be told whether it was curated.
+        InputError: the manifest is missing, damaged, or was edited after curation.
     """
     current, kept = root / MANIFEST, root / FETCHED
     path = kept if kept.is_file() and _was_curated(current, kept) else current
@@ -48,14 +49,14 @@ def _was_curated(current: Path, kept: Path) -> bool:
     if sha256 == known.get("curated_sha256"):
         return True
     if sha256 in (known.get("fetched_sha256"), file_sha256(kept)):
-        return False  # stopped before the curated one took its place, or put back by hand
+        return False  # interrupted before the curated one was written, or restored by hand
     before, now = _ids(kept), _ids(current)
     if before <= now:
         return False  # fetched again since
     raise InputError(
-        f"{current} was changed since it was curated and lacks {len(before - now)} of the paintings in "
+        f"{current} was edited after curation and lacks {len(before - now)} of the paintings in "
         f"{kept.name}: delete {kept.name} to start from {current.name} as it is, or copy {kept.name} over it "
-        "to start afresh"
+        "to start again from the fetched one"
     )
 
 
@@ -65,7 +66,7 @@ def _ids(path: Path) -> set[tuple[str, str]]:
 
 
 def keep_fetched(base: FetchedManifest, root: Path) -> Path:
-    """Make sure that the fetched manifest is kept, byte for byte; to be done before it is replaced."""
+    """Copy the fetched manifest byte for byte; call it before the manifest is replaced."""
     kept = root / FETCHED
     if base.path != kept:
         content = base.path.read_bytes()
@@ -75,6 +76,6 @@ def keep_fetched(base: FetchedManifest, root: Path) -> Path:
 
 
 def record_curation(root: Path, base: FetchedManifest, curated: bytes, facts: dict[str, object]) -> None:
-    """Note both hashes; to be done once the fetched one is kept, before the curated one takes its place."""
+    """Write both hashes; call it after `keep_fetched` and before the curated manifest is written."""
     hashes = {"fetched_sha256": base.sha256, "curated_sha256": hashlib.sha256(curated).hexdigest()}
     write_json(root / CURATION, {**hashes, **facts})

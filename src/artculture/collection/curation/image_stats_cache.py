@@ -1,17 +1,18 @@
-"""Looks kept by the files' own hashes, so that each picture is measured once and a stopped run goes on."""
+"""Cache of image statistics by file hash: each image is measured once, and an interrupted run resumes."""
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from artculture.collection.curation.image_stats import VERSION, ImageStats, UnreadableError, measure_image
+from artculture.progress import Progress
 from artculture.runs.hardware import cores
 
 COLUMNS = ("sha256", "width", "height", "phash", "signature", "chroma", "text", "thumbnail")
-BATCH = 128  # pictures measured between two commits: what a kill can cost
+BATCH = 128  # images between two commits, which is what a kill can lose
 
 
 def measure_images(
@@ -19,32 +20,33 @@ def measure_images(
     cache: Path,
     thumbnail: int,
     workers: int | None = None,
-    on_step: Callable[[int], None] = lambda _: None,
+    on_progress: Progress = lambda *_: None,
 ) -> list[ImageStats | str]:
-    """Measure pictures, or take them from the cache.
+    """Measure images, or read their statistics from the cache.
 
     Args:
         paths: image files.
-        cache: an SQLite file, made when absent and anew when it can't be read.
+        cache: an SQLite file, created if it is missing or unreadable.
         thumbnail: longer side of the thumbnails, pixels.
-        workers: threads (Pillow and SciPy let go of the lock); None for one a core.
-        on_step: told how many are done, after each batch.
+        workers: threads (Pillow and SciPy release the GIL); None for one per core.
+        on_progress: called after each batch with the number of finished images and the total.
 
     Returns:
-        One stats a path, or the reason why the file has none.
+        For each path its statistics, or the reason why there are none.
     """
     workers = workers or cores()
     found: list[ImageStats | str] = []
     with _opened(cache, thumbnail) as store, ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
+            # By content: renamed and moved images are found again.
             hashes = list(pool.map(_sha256, batch))
             known = dict(_stored(store, [sha for sha in hashes if not sha.startswith("!")]))
             missing = [path for path, sha in zip(batch, hashes, strict=True) if sha not in known]
-            fresh = dict(zip(missing, pool.map(lambda path: _look(path, thumbnail), missing), strict=True))
+            fresh = dict(zip(missing, pool.map(lambda path: _measure(path, thumbnail), missing), strict=True))
             _keep(store, [stats for stats in fresh.values() if isinstance(stats, ImageStats)])
             found += [known[sha] if sha in known else fresh[p] for p, sha in zip(batch, hashes, strict=True)]
-            on_step(len(found))
+            on_progress(len(found), len(paths))
     return found
 
 
@@ -52,10 +54,10 @@ def _sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
-        return "!"  # told apart by `_look`, which says why
+        return "!"  # no hash: `_measure` finds the reason
 
 
-def _look(path: Path, thumbnail: int) -> ImageStats | str:
+def _measure(path: Path, thumbnail: int) -> ImageStats | str:
     try:
         return measure_image(path.read_bytes(), thumbnail)
     except FileNotFoundError:
@@ -70,7 +72,7 @@ def _opened(cache: Path, thumbnail: int) -> Iterator[sqlite3.Connection]:
     settings = f"{VERSION}:{thumbnail}"
     try:
         connection = _connected(cache, settings)
-    except sqlite3.DatabaseError:  # it is a cache: what can't be read is made again
+    except sqlite3.DatabaseError:  # a damaged cache is created again
         cache.unlink()
         connection = _connected(cache, settings)
     with closing(connection):
@@ -83,6 +85,7 @@ def _connected(cache: Path, settings: str) -> sqlite3.Connection:
         if connection.execute("PRAGMA user_version").fetchone() is None:
             raise sqlite3.DatabaseError("no header")
         connection.execute("CREATE TABLE IF NOT EXISTS made (settings TEXT)")
+        # Statistics of another version or thumbnail size cannot be used.
         made = connection.execute("SELECT settings FROM made").fetchone()
         if made is None or made[0] != settings:
             connection.execute("DROP TABLE IF EXISTS image_stats")

@@ -1,4 +1,4 @@
-"""Flags by what the museum's record says: object name, classification, medium, title."""
+"""Flags by keywords in the museum's record: object name, classification, medium, title."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,23 +13,24 @@ FIELDS = ("object_name", "classification", "medium", "title")
 
 @dataclass(frozen=True)
 class Flag:
-    """One reason to look at a painting twice."""
+    """One reason to review a painting."""
 
     rule: str
     reason: str
 
 
 def keyword_flags(record: Mapping[str, str], rules: Mapping[str, KeywordRule]) -> Iterator[Flag]:
-    """The flags of one painting, at most one a rule (the first field that raises it).
+    """Yield the flags of one painting, at most one per rule (from the first field that matches).
 
     Args:
         record: the fields of `FIELDS` that are known.
-        rules: name of the flag → its words.
+        rules: name of the flag → its keywords.
     """
     texts = {field: fold_text(record.get(field, "")) for field in FIELDS}
     for name, rule in rules.items():
         for field, text in texts.items():
             words = getattr(rule, field)
+            # `unless` applies to the field of the match: a title may mention what the medium rules out.
             match = _pattern(tuple(words)).search(text) if words and text else None
             if match and not (rule.unless and _pattern(tuple(rule.unless)).search(text)):
                 label = field.replace("_", " ")
@@ -43,7 +44,7 @@ def shorten(text: str, longest: int = 80) -> str:
 
 @lru_cache(maxsize=512)
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    # Whole words and their plurals; a space in the rule also stands for a hyphen in the record.
+    # Whole words and their plurals; a space in the rule also matches a hyphen in the record.
     longest_first = sorted((fold_text(word) for word in words), key=len, reverse=True)
     options = "|".join(re.escape(word).replace(r"\ ", r"[\s-]+") for word in longest_first)
     return re.compile(rf"(?<!\w)(?:{options})(?:e?s)?(?!\w)")

@@ -1,4 +1,4 @@
-"""Table 1 of the paper: paintings a culture before and after curation, beside the paper's own numbers."""
+"""Table 1 of the paper: paintings per culture before and after curation, compared with the paper's numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,13 +53,14 @@ NUMBERS = ("initial", "final", "paper_initial", "paper_final", "initial_differen
 
 
 def table1(initial: Sequence[str], final: Sequence[str]) -> list[Row]:
-    """The rows in the paper's order, then other cultures by name, then the total.
+    """Return the rows in the paper's order, then other cultures by name, then the total.
 
     Args:
-        initial: each fetched painting's culture.
-        final: each painting's that stays.
+        initial: the culture of each fetched painting.
+        final: the culture of each painting that is kept.
     """
     before, after = pd.Series(initial).value_counts(), pd.Series(final, dtype=object).value_counts()
+    # The paper's cultures are listed even if they have no painting, so that a gap is visible.
     cultures = [*PAPER, *sorted(set(initial) - set(PAPER))]
     rows = [Row(c, int(before.get(c, 0)), int(after.get(c, 0)), *PAPER.get(c, (None, None))) for c in cultures]
     sums = (sum(counts) for counts in zip(*PAPER.values(), strict=True))
@@ -67,12 +68,12 @@ def table1(initial: Sequence[str], final: Sequence[str]) -> list[Row]:
 
 
 def small_cultures(rows: Sequence[Row], fewest: int) -> list[str]:
-    """Cultures that keep fewer paintings than `fewest`, each with its number, absent ones included."""
+    """Return the cultures with fewer than `fewest` kept paintings, each with its number; 0 is included."""
     return [f"{row.culture} ({row.final})" for row in rows if row.culture != TOTAL and row.final < fewest]
 
 
 def markdown(rows: Sequence[Row], fewest: int) -> str:
-    """The table, and a line that names the small cultures."""
+    """Return the table as Markdown, followed by a line that names the small cultures."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
     for row in rows:
         cells = [f"**{cell}**" if cell and row.culture == TOTAL else cell for cell in row.cells]
@@ -81,14 +82,15 @@ def markdown(rows: Sequence[Row], fewest: int) -> str:
 
 
 def small_note(rows: Sequence[Row], fewest: int) -> str:
+    """Return the sentence that names the small cultures."""
     small = small_cultures(rows, fewest)
     if not small:
-        return f"Every culture has {fewest} paintings or more."
+        return f"Every culture has at least {fewest} paintings."
     return f"Fewer than {fewest} paintings: {', '.join(small)}."
 
 
 def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, Path]:
-    """Write `table1.csv` and `table1.md`; returns both paths."""
+    """Write `table1.csv` and `table1.md`; return both paths."""
     csv_path, md_path = folder / "table1.csv", folder / "table1.md"
     numbers = [
         (

@@ -60,6 +60,7 @@ class Client:
         self._known_good: dict[str, str] = {}
         self._consecutive_failures = 0
         agent = f"{USER_AGENT} (dataset builder{'; ' + policy.contact if policy.contact else ''})"
+        # Keep one connection open per worker: a TLS handshake takes longer than most requests.
         limits = httpx.Limits(max_connections=policy.concurrency, max_keepalive_connections=policy.concurrency)
         self.http = httpx.AsyncClient(
             headers={"User-Agent": agent, **(headers or {})},
@@ -136,6 +137,7 @@ class Client:
         try:
             return await retrying(lambda e: isinstance(e, FailedAttemptError), attempts, self.policy.backoff)(limited)
         except FailedAttemptError as failure:
+            # Some museums answer 403 for single withdrawn images, which must not slow down the whole fetch.
             if failure.blocked and await self._host_still_answers(url):
                 limiter.reset()  # only this resource is refused, not the client
             else:

@@ -56,6 +56,7 @@ class FetchConfig(Section):
             yield from self._museum_mistakes(name)
         if len(self.museums) > 1:
             for key in ("base_url", "path"):
+                # An address or a folder belongs to one museum.
                 if getattr(self.source, key) is not None:
                     names = ", ".join(f"museums.{name}.{key}" for name in self.museums)
                     yield f"source.{key}", f"can't be the same for several sources; set {names}"
@@ -88,6 +89,7 @@ class FetchConfig(Section):
 
     def option_values(self, name: str) -> dict[str, Any]:
         """Return a source's options, with the overrides of `source.…` applied."""
+        # `_target_` chooses the class and is no option of it.
         own = {key: value for key, value in self.museums[name].items() if key != TARGET}
         return own | self.source.model_dump(exclude_none=True)
 

@@ -1,9 +1,8 @@
-"""Culture groups: which words claim a painting for which culture, and which claim wins.
+"""Assignment of paintings to cultures by the words in their records.
 
-The rule, where several cultures claim one painting: the first of the record's own fields (culture, artist's
-nationality, country) that names exactly one of the claimants decides; if none does, the strongest claim does
-(the location with the fewest paintings, or the word that stands first), and among equals the first in the
-alphabet.
+If several cultures claim one painting, the first of the record's fields culture, artist's nationality and country that
+names exactly one of them decides. If none does, the claim of lowest rank decides (the location with the fewest
+paintings, or the word that comes first), and among equal ranks the first culture in alphabetical order.
 """
 
 import re
@@ -18,12 +17,12 @@ DECIDING_FIELDS = ("culture", "artist_nationality", "country")
 
 @dataclass(frozen=True)
 class Claim:
-    """Why a culture may own a painting.
+    """Evidence that a painting belongs to a culture.
 
     Attributes:
-        word: the location or nationality that speaks for the culture.
-        field: where it stood: a field of the record, or `geoLocation` for a search.
-        rank: the lower, the stronger (paintings of the location, or the word's place in the record).
+        word: the location or nationality that was found.
+        field: of the record, or `geoLocation` for a search by location.
+        rank: lower is stronger: number of paintings of the location, or position of the word in the record.
     """
 
     culture: str
@@ -34,16 +33,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Decision:
+    """The culture of a painting and the rule that decided."""
+
     culture: str
     rule: str
 
 
 class CultureMatcher:
-    """The culture groups of `conf/cultures/`, ready to be looked up.
+    """Matcher of the words of `conf/cultures/` in museum records.
 
     Args:
         groups: {culture: (locations, nationalities)}.
-        ignored: names that hold a culture's word and mean none of ours ("South America").
+        ignored: names that contain a culture's word but belong to none ("South America").
 
     Raises:
         InputError: a word that stands for two cultures.
@@ -62,24 +63,26 @@ class CultureMatcher:
         self._pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)")
 
     def words_in(self, text: str) -> list[tuple[str, str]]:
-        """The (culture, word) pairs that a text names, in the text's order, a culture once."""
+        """Return the (culture, word) pairs that occur in a text, in its order, each culture once."""
         found: dict[str, str] = {}
         for match in self._pattern.finditer(text.casefold()):
+            # Ignored words match too, so that they cover the culture's word inside them, but have no owner.
             owner = self._owner.get(match[0])
             if owner is not None:
                 found.setdefault(owner, match[0])
         return list(found.items())
 
     def claims(self, record: Record) -> list[Claim]:
-        """The claims that a record's own words make, strongest first."""
+        """Return the claims by a record's own fields, strongest first."""
         claims: dict[str, Claim] = {}
         for place, field in enumerate(DECIDING_FIELDS):
             for order, (culture, word) in enumerate(self.words_in(getattr(record, field))):
+                # Fields before words: any word of a field ranks before those of the next field.
                 claims.setdefault(culture, Claim(culture, word, field, rank=100 * place + order))
         return list(claims.values())
 
     def decide(self, claims: Iterable[Claim], record: Record) -> Decision:
-        """The one culture of a painting, by the rule at the top of this module."""
+        """Return the culture of a painting, by the rule in this module's docstring."""
         strongest = sorted(claims, key=lambda claim: (claim.rank, claim.culture))
         claimants = {claim.culture for claim in strongest}
         if len(claimants) == 1:

@@ -1,4 +1,4 @@
-"""A whole fetch: survey every chosen museum, collect what is claimed, write the manifest."""
+"""Fetch from several museums at once: list the objects of each culture, then download their records and images."""
 
 import asyncio
 import hashlib
@@ -22,28 +22,30 @@ from artculture.errors import InputError, WorkError
 
 @dataclass(frozen=True)
 class MuseumResult:
-    """What one museum gave: its claims, and the museum itself to look records up."""
+    """A museum and the claims of its objects."""
 
     museum: Museum
     claims: Claims
 
     def decision(self, object_id: str, record: Record) -> Decision:
+        """Return the culture of one object."""
         return self.museum.context.cultures.decide(self.claims[object_id], record)
 
 
 @contextmanager
 def open_ledger(root: Path) -> Iterator[Ledger]:
-    """The folder's ledger, for one process at a time; leftovers of a killed run are swept away.
+    """Open the folder's ledger, for one process at a time, and delete temporary files of a killed run.
 
     Raises:
-        InputError: the folder can't be written, or another fetch works in it.
+        InputError: the folder can't be written, or another process fetches into it.
     """
     try:
         (root / ".fetch").mkdir(parents=True, exist_ok=True)
+        # Two fetches in one folder would delete each other's temporary files.
         lock = FileLock(root / ".fetch" / "lock")
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise InputError(f"another fetch works in {root}; wait for it, or give another root=…") from error
+        raise InputError(f"another fetch is running in {root}; wait for it, or give another root=…") from error
     except OSError as error:
         raise InputError(f"{root} can't be written ({error.strerror}); give another folder as root=…") from error
     try:
@@ -58,10 +60,10 @@ def open_ledger(root: Path) -> Iterator[Ledger]:
 
 
 def collect_all(config: FetchConfig, root: Path, ledger: Ledger, progress: FetchProgress) -> list[MuseumResult]:
-    """Survey and collect from every chosen source, side by side.
+    """Fetch from all chosen sources concurrently.
 
     Raises:
-        WorkError: a source could not be finished; the others were, and what it gave is kept.
+        WorkError: a source could not be finished; the others were finished, and everything downloaded is kept.
     """
     museums = [_museum(config, name, root, ledger, progress) for name in config.museums]
     if config.refresh:
@@ -80,12 +82,13 @@ def _museum(config: FetchConfig, name: str, root: Path, ledger: Ledger, progress
 
 
 async def _collect_all(museums: list[Museum], limit: int | None) -> list[MuseumResult]:
-    ends = await asyncio.gather(*(_collect_museum(museum, limit) for museum in museums), return_exceptions=True)
-    results = [end for end in ends if isinstance(end, MuseumResult)]
-    for end in ends:
-        if isinstance(end, BaseException) and not isinstance(end, WorkError):
-            raise end
-    failed = [str(end) for end in ends if isinstance(end, WorkError)]
+    # One museum's failure must not cancel the others.
+    outcomes = await asyncio.gather(*(_collect_museum(museum, limit) for museum in museums), return_exceptions=True)
+    results = [outcome for outcome in outcomes if isinstance(outcome, MuseumResult)]
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, WorkError):
+            raise outcome
+    failed = [str(outcome) for outcome in outcomes if isinstance(outcome, WorkError)]
     if failed:
         raise WorkError("\n  ".join(failed))
     return results
@@ -97,37 +100,39 @@ async def _collect_museum(museum: Museum, limit: int | None) -> MuseumResult:
             claims = await museum.list_claims()
             result = MuseumResult(museum, claims)
             tried: set[str] = set()
+            # Without a limit there is one batch; with one, objects that could not be kept are replaced by others.
             while batch := next_batch(result, tried, limit):
                 lacking = [object_id for object_id in batch if not museum.is_complete(object_id)]
                 museum.context.task.expect(len(lacking))
                 await museum.collect(lacking)
                 tried.update(batch)
     except Exception as error:
-        told = _user_error(error, museum)
-        if told is error:
+        user_error = _user_error(error, museum)
+        if user_error is error:
             raise
-        raise told from error
+        raise user_error from error
     return result
 
 
 def _user_error(error: Exception, museum: Museum) -> Exception:
-    """What a user is told: of several errors at once, what was understood before what the code stumbled over."""
+    """Return the error to show to the user; of several errors at once, the one with the clearest cause."""
     if found := find_error(error, WorkError):
         return found
+    # A full disk shows up as OSError or as SQLite's own error, whichever is written first.
     if found := find_error(error, OSError, sqlite3.Error):
         return WorkError(
-            f"{museum.context.store.root} can't be written: {found}. What is fetched is kept: mend it and "
-            "run the same command again"
+            f"{museum.context.store.root} can't be written: {found}. Everything fetched so far is kept: "
+            "free the disk or change the permissions, then run the same command again"
         )
     if found := find_error(error, KeyError, TypeError, ValueError, AttributeError):
-        return WorkError(f"{museum.options.title} answers in an unexpected shape: {found!r}")
+        return WorkError(f"{museum.options.title} sent data of an unexpected structure: {found!r}")
     return error
 
 
 def find_error(error: BaseException, *kinds: type[Exception]) -> Exception | None:
-    """The first plain exception of some kinds: the error itself, or one in its nested groups.
+    """Return the first exception of the given types: the error itself, or one in its nested groups.
 
-    `except*` would do, but Python before 3.11.4 wraps what is raised there in a group of its own
+    Not `except*`, because Python before 3.11.4 wraps an exception raised inside it in another group
     (python/cpython#103590).
     """
     if isinstance(error, BaseExceptionGroup):
@@ -136,7 +141,10 @@ def find_error(error: BaseException, *kinds: type[Exception]) -> Exception | Non
 
 
 def next_batch(result: MuseumResult, tried: set[str], limit: int | None) -> list[str]:
-    """The objects to collect next: all of them, or, under a limit, as many as each culture still lacks."""
+    """Return the objects to download next: all of them, or, with a limit, as many as each culture still lacks.
+
+    A culture needs several batches when some of its objects turn out to have no usable image.
+    """
     if limit is None:
         return [object_id for object_id in in_order(result) if object_id not in tried]
     lacking = dict.fromkeys(result.museum.context.cultures.locations, limit)
@@ -153,16 +161,19 @@ def next_batch(result: MuseumResult, tried: set[str], limit: int | None) -> list
 
 
 def in_order(result: MuseumResult) -> list[str]:
-    """The claimed objects, mixed but always the same way, so that a limit takes no run of neighbours."""
+    """Return the claimed objects in a pseudo-random but fixed order.
 
-    def mixed(object_id: str) -> str:
+    Object ids follow acquisitions: in their own order, a limit would take the paintings of a single gift.
+    """
+
+    def digest(object_id: str) -> str:
         return hashlib.sha256(f"{result.museum.source}:{object_id}".encode()).hexdigest()
 
-    return sorted(result.claims, key=mixed)
+    return sorted(result.claims, key=digest)
 
 
 def kept_culture(result: MuseumResult, object_id: str) -> str | None:
-    """The culture of an object whose picture is at hand and free to use, else None."""
+    """Return the culture of an object whose image is downloaded and in the public domain, else None."""
     museum = result.museum
     record = museum.known_record(object_id)
     if record is None or not record.is_public_domain or not museum.context.store.has(museum.source, object_id):

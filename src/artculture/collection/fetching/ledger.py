@@ -1,6 +1,6 @@
-"""The ledger of a fetch: what was asked, answered, kept and failed; a killed run goes on from it.
+"""Ledger of a fetch, an SQLite file: cached answers, downloaded images and failures, from which a run resumes.
 
-An SQLite file: its transactions survive a kill at any moment, and one file replaces thousands of small ones.
+SQLite transactions survive a kill at any moment, and one file replaces thousands of small ones.
 """
 
 import json
@@ -17,9 +17,9 @@ from artculture.files import json_text
 
 SCHEMA = """
 create table if not exists pages (
-  route text, query text, body text not null, at text not null, primary key (route, query));
+  name text, query text, body text not null, at text not null, primary key (name, query));
 create table if not exists records (
-  route text, object_id text, body text not null, primary key (route, object_id));
+  name text, object_id text, body text not null, primary key (name, object_id));
 create table if not exists pictures (
   source text, object_id text, variant text, image text not null, url text not null, sha256 text not null,
   width integer not null, height integer not null, bytes integer not null,
@@ -31,27 +31,29 @@ create table if not exists failures (
 
 
 class Ledger:
-    """Safe to use from several threads of the one process that holds the folder's lock.
+    """Persistent state of a fetch, safe to use from several threads of the process that holds the folder's lock.
 
-    What a museum clean_text is kept by route (`met`, `met_csv`, `met_hub`), pictures and failures by the `source`
-    of the manifest (`met` for all three).
+    Cached answers are kept by name of the config (`met`, `met_csv`, `met_hub`), images and failures by the `source` of
+    the manifest (`met` for all three).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        # Autocommit makes each statement a transaction; the lock above serializes threads.
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         try:
-            # Exclusive: without shared memory, so that it works on network folders too.
+            # Exclusive locking needs no shared memory, which network file systems lack.
             self._connection.execute("pragma locking_mode=exclusive")
             self._connection.execute("pragma journal_mode=wal")
+            # In WAL mode, `normal` loses nothing when the process is killed, and does not sync at every commit.
             self._connection.execute("pragma synchronous=normal")
             self._connection.executescript(SCHEMA)
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise InputError(f"{path} is damaged ({error}); delete it, and the same command starts over") from error
+            raise InputError(f"{path} is damaged ({error}); delete it to start the fetch again") from error
 
     def close(self) -> None:
         self._connection.close()
@@ -64,33 +66,33 @@ class Ledger:
         rows = self._all(sql, *values)
         return rows[0] if rows else None
 
-    def page(self, route: str, query: str) -> Any | None:
-        """The answer kept for a question of the survey, or None."""
-        row = self._one("select body from pages where route = ? and query = ?", route, query)
+    def page(self, name: str, query: str) -> Any | None:
+        """Return the cached answer to a search query, or None."""
+        row = self._one("select body from pages where name = ? and query = ?", name, query)
         return None if row is None else json.loads(row["body"])
 
-    def add_page(self, route: str, query: str, body: Any) -> None:
+    def add_page(self, name: str, query: str, body: Any) -> None:
         text = json_text(body, compact=True)
-        self._all("insert or replace into pages values (?, ?, ?, ?)", route, query, text, _now())
+        self._all("insert or replace into pages values (?, ?, ?, ?)", name, query, text, _now())
 
-    def surveyed_at(self, route: str) -> str | None:
-        """When the oldest answer of the survey was given."""
-        row = self._one("select min(at) as at from pages where route = ?", route)
+    def surveyed_at(self, name: str) -> str | None:
+        """Return the time of the oldest cached search answer."""
+        row = self._one("select min(at) as at from pages where name = ?", name)
         return None if row is None else row["at"]
 
-    def record(self, route: str, object_id: str) -> Record | None:
-        row = self._one("select body from records where route = ? and object_id = ?", route, object_id)
+    def record(self, name: str, object_id: str) -> Record | None:
+        row = self._one("select body from records where name = ? and object_id = ?", name, object_id)
         return None if row is None else Record.from_json(row["body"])
 
-    def add_records(self, route: str, records: Iterable[Record]) -> None:
-        rows = [(route, record.object_id, record.to_json()) for record in records]
+    def add_records(self, name: str, records: Iterable[Record]) -> None:
+        rows = [(name, record.object_id, record.to_json()) for record in records]
         with self._lock:
             self._connection.execute("begin")
             self._connection.executemany("insert or replace into records values (?, ?, ?)", rows)
             self._connection.execute("commit")
 
     def picture(self, source: str, object_id: str, variant: str) -> sqlite3.Row | None:
-        """Columns image (relative path), url, sha256, width, height, bytes."""
+        """Return the row of an image: image (relative path), url, sha256, width, height, bytes."""
         return self._one(
             "select * from pictures where source = ? and object_id = ? and variant = ?",
             source,
@@ -99,7 +101,7 @@ class Ledger:
         )
 
     def picture_url(self, source: str) -> str | None:
-        """The address of some picture that was had, or None."""
+        """Return the address of the latest downloaded image of a source, or None."""
         row = self._one("select url from pictures where source = ? order by rowid desc limit 1", source)
         return None if row is None else row["url"]
 
@@ -126,10 +128,10 @@ class Ledger:
     def clear_failure(self, source: str, object_id: str) -> None:
         self._all("delete from failures where source = ? and object_id = ?", source, object_id)
 
-    def clear_answers(self, route: str) -> None:
-        """Drop what the museum clean_text on this route, so that it is asked again; pictures stay."""
-        self._all("delete from pages where route = ?", route)
-        self._all("delete from records where route = ?", route)
+    def clear_answers(self, name: str) -> None:
+        """Delete cached search answers and records, so that they are downloaded again; images are kept."""
+        self._all("delete from pages where name = ?", name)
+        self._all("delete from records where name = ?", name)
 
 
 def _now() -> str:

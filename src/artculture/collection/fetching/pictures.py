@@ -1,4 +1,4 @@
-"""Pictures: checked whole, then kept under their final name."""
+"""Validation and atomic storage of downloaded images."""
 
 import asyncio
 import hashlib
@@ -18,12 +18,12 @@ EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}
 
 
 class BrokenPictureError(Exception):
-    """The bytes are no whole picture."""
+    """The bytes are not a complete image."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that was decoded to its last pixel; `width` and `height` in pixels as stored."""
+    """An image that decodes completely; `width` and `height` in pixels as stored."""
 
     data: bytes
     sha256: str
@@ -33,31 +33,33 @@ class Picture:
 
 
 def checked_picture(data: bytes) -> Picture:
-    """Decode a picture to its last pixel.
+    """Decode an image completely; a truncated file would otherwise pass by its header.
 
     Raises:
         BrokenPictureError: with the reason.
     """
     if not data:
-        raise BrokenPictureError("an empty file instead of a picture")
+        raise BrokenPictureError("an empty file instead of an image")
     try:
+        # Only these formats: the other decoders of Pillow are not needed for museum images.
         with Image.open(io.BytesIO(data), formats=tuple(EXTENSIONS)) as image:
             image.load()
             width, height, extension = image.width, image.height, EXTENSIONS[str(image.format)]
     except Image.DecompressionBombError as error:
-        raise BrokenPictureError(f"too large to be decoded safely ({error})") from error
+        raise BrokenPictureError(f"too large to decode safely ({error})") from error
     except (OSError, SyntaxError, ValueError, struct.error) as error:
+        # Pillow's message contains a memory address, which would differ in every failures.csv.
         what = re.sub(r"<_io\.BytesIO object[^>]*>", f"{len(data)} bytes", str(error))
-        raise BrokenPictureError(f"a picture that does not decode ({what})") from error
+        raise BrokenPictureError(f"an image that does not decode ({what})") from error
     return Picture(data, hashlib.sha256(data).hexdigest(), width, height, extension)
 
 
 class PictureStore:
-    """The folder `images/` of a manifest and what the ledger knows of it.
+    """The folder `images/` of a manifest, with its entries in the ledger.
 
     Args:
         root: folder of the manifest.
-        variant: the museum's small picture or its original; both may lie side by side.
+        variant: the museum's small image or its original; one folder may hold both.
     """
 
     def __init__(self, root: Path, ledger: Ledger, variant: Variant) -> None:
@@ -66,7 +68,10 @@ class PictureStore:
         self.variant: Variant = variant
 
     def has(self, source: str, object_id: str) -> bool:
-        """Whether the picture is there, whole: it was checked before it got its name, so its size tells."""
+        """Return whether the image is there and complete.
+
+        Its size is enough: the image was validated before it got its name.
+        """
         known = self.ledger.picture(source, object_id, self.variant)
         if known is None:
             return False
@@ -77,14 +82,16 @@ class PictureStore:
             return False
 
     async def keep(self, record: Record, picture: Picture, url: str) -> None:
+        """Write an image in a thread."""
         await asyncio.to_thread(self.write, record.source, record.object_id, picture, url)
 
     def write(self, source: str, object_id: str, picture: Picture, url: str) -> None:
+        """Write an image and its ledger entry."""
         folder = source if self.variant == "small" else f"{source}-{self.variant}"
         image = f"images/{folder}/{file_stem(object_id)}.{picture.extension}"
         with replacing(self.root / image) as temporary:
             temporary.write_bytes(picture.data)
-            # The entry comes first: whatever has its final name is known, whenever we are killed.
+            # The ledger entry comes before the rename: after a kill, every file with its final name is in the ledger.
             self.ledger.add_picture(
                 source, object_id, self.variant, image, url,
                 sha256=picture.sha256, width=picture.width, height=picture.height, size=len(picture.data),
@@ -92,13 +99,13 @@ class PictureStore:
 
 
 def file_stem(object_id: str) -> str:
-    """An object's id as a file name that stays in its folder on every system."""
+    """Return an object's id as a file name that is valid on every system and cannot leave its folder."""
     safe = re.sub(r"[^\w.-]", "_", object_id).lstrip(".")
     return safe if safe == object_id else f"{safe[:80]}-{hashlib.sha256(object_id.encode()).hexdigest()[:8]}"
 
 
 def remove_temporaries(folder: Path) -> int:
-    """Remove what a killed run left half-written; only for the one who holds the folder's lock."""
+    """Delete temporary files of a killed run; only safe while holding the folder's lock."""
     left = list(folder.rglob(".*.tmp"))
     for file in left:
         file.unlink(missing_ok=True)

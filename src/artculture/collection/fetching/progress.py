@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of several concurrent tasks: live bars on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -17,7 +17,7 @@ class _Rate(ProgressColumn):
 
 
 def rate_text(done: float, total: float | None, elapsed: float) -> str:
-    """`12.3/s, 4 min left`, as far as it is known; times in seconds."""
+    """Return `12.3/s, 4 min left`, as far as known; `elapsed` in seconds."""
     rate = done / elapsed if elapsed > 0 else 0.0
     if rate == 0 or total is None:
         return f"{rate:.1f}/s"
@@ -31,34 +31,36 @@ def _span(seconds: float) -> str:
 
 
 class ProgressTask:
-    """One task of a `Progress`: its length may grow while it runs."""
+    """One task of a `FetchProgress`; its length may grow while it runs."""
 
     def __init__(self, progress: "FetchProgress", name: str) -> None:
         self._progress = progress
         self._name = name
         self._done = 0
         self._total: int | None = None
-        self._began = time.monotonic()
-        self._said = self._began
+        self._started_at = time.monotonic()
+        self._printed_at = self._started_at
         self._bar: TaskID | None = progress.bars.add_task(name, total=None) if progress.bars else None
 
     def expect(self, more: int) -> None:
+        """Add to the total."""
         self._total = (self._total or 0) + more
         if self._progress.bars and self._bar is not None:
             self._progress.bars.update(self._bar, total=self._total)
 
     def advance(self, by: int = 1) -> None:
+        """Count finished items."""
         self._done += by
         if self._progress.bars and self._bar is not None:
             self._progress.bars.advance(self._bar, by)
-        elif time.monotonic() - self._said > LINE_EVERY:
-            self._said = time.monotonic()
-            pace = rate_text(self._done, self._total, self._said - self._began)
-            self._progress.note(f"{self._name}: {self._done} of {self._total or '?'} ({pace})")
+        elif time.monotonic() - self._printed_at > LINE_EVERY:
+            self._printed_at = time.monotonic()
+            rate = rate_text(self._done, self._total, self._printed_at - self._started_at)
+            self._progress.note(f"{self._name}: {self._done} of {self._total or '?'} ({rate})")
 
 
 class FetchProgress:
-    """Where the stages of several museums are shown together."""
+    """Progress display of several museums."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -84,7 +86,10 @@ class FetchProgress:
             self.bars.stop()
 
     def add_task(self, name: str) -> ProgressTask:
+        """Add a task of unknown length."""
         return ProgressTask(self, name)
 
     def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        # No wrapping, so that one message is one line of a log file.
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

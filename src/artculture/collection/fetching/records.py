@@ -1,4 +1,4 @@
-"""What a museum says about one object, in our words."""
+"""Museum records in one format for all museums."""
 
 import dataclasses
 import html
@@ -30,7 +30,7 @@ FIELDS_FOR_CURATION = (
 
 @dataclass(frozen=True)
 class Record:
-    """One object; text is empty where the museum says nothing, several values are joined by ` | `."""
+    """Metadata of one object; missing text is empty, several values are joined by ` | `."""
 
     source: str
     object_id: str
@@ -54,6 +54,7 @@ class Record:
     rights: str = ""
 
     def image(self, variant: Variant) -> str:
+        """Return the address of the image in the given size."""
         return self.image_small if variant == "small" else self.image_original
 
     def to_json(self) -> str:
@@ -64,16 +65,18 @@ class Record:
         return cls(**json.loads(text))
 
     def for_curation(self) -> dict[str, str]:
+        """Return the row of records.csv."""
         row = {field: str(getattr(self, field)) for field in FIELDS_FOR_CURATION}
         return row | {"is_public_domain": str(self.is_public_domain).lower()}
 
 
 def clean_text(value: Any) -> str:
-    """A museum's value as one line of text: no markup, no line breaks, `|` lists spaced, None as nothing."""
+    """Return a museum's value as one line of text, without markup and line breaks; None gives an empty string."""
     if value is None:
         return ""
     if isinstance(value, (list, tuple)):
         return " | ".join(text for text in map(clean_text, value) if text)
+    # Museums put HTML tags and entities into titles.
     text = html.unescape(re.sub(r"<[^<>]+>", "", str(value)))
     parts = [" ".join(part.split()) for part in text.split("|")]
     return " | ".join(part for part in parts if part)

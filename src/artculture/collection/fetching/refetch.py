@@ -1,4 +1,4 @@
-"""Fetch a frozen manifest's pictures again, elsewhere or a year later, and say what is still there."""
+"""Download the images of an existing manifest again and report which have changed or disappeared."""
 
 import asyncio
 from dataclasses import dataclass
@@ -25,39 +25,39 @@ CHANGED_COLUMNS = ("source", "object_id", "title", "sha256_before", "sha256_now"
 
 @dataclass(frozen=True)
 class RefetchSummary:
-    """What became of a frozen manifest's paintings; `same` and `changed` are there, `gone` is not."""
+    """Number of unchanged images, and rows of the changed and the unavailable ones."""
 
     same: int
     changed: list[dict[str, Any]]
     gone: list[dict[str, Any]]
 
     @property
-    def still_there(self) -> int:
+    def available(self) -> int:
         return self.same + len(self.changed)
 
     @property
     def total(self) -> int:
-        return self.still_there + len(self.gone)
+        return self.available + len(self.gone)
 
 
 def refetch(config: FetchConfig, root: Path, ledger: Ledger, progress: FetchProgress) -> RefetchSummary:
-    """Bring every picture of `config.manifest` to `root` and write the manifest of those that are there.
+    """Download every image of `config.manifest` to `root` and write the manifest of those that are available.
 
     Raises:
         InputError: no such manifest, or one without picture addresses.
-        WorkError: nothing is there any more, or the museum refuses us.
+        WorkError: no image is available, or the museum refuses our requests.
     """
     assert config.manifest is not None
-    frozen = read_manifest(Path(config.manifest))
-    if frozen.root.resolve() == root.resolve():
-        raise InputError(f"{root} is where the frozen manifest lies: give another root=…, so that it stays as it is")
-    without = frozen.table["object_id"][frozen.table["image_url"] == ""]
+    manifest = read_manifest(Path(config.manifest))
+    if manifest.root.resolve() == root.resolve():
+        raise InputError(f"{root} is the folder of the manifest itself: give another root=…")
+    without = manifest.table["object_id"][manifest.table["image_url"] == ""]
     if len(without):
         raise InputError(
             f"{config.manifest} has no image_url for {len(without)} paintings ({', '.join(without[:5])} …): "
-            "it can't be fetched again; take a manifest that `artculture fetch` wrote"
+            "only manifests written by `artculture fetch` can be fetched again"
         )
-    again = _Refetch(config, frozen.table, root, ledger, progress.add_task("frozen manifest"))
+    again = _Refetch(config, manifest.table, root, ledger, progress.add_task("images"))
     try:
         asyncio.run(again.run())
     except Exception as error:
@@ -68,6 +68,8 @@ def refetch(config: FetchConfig, root: Path, ledger: Ledger, progress: FetchProg
 
 
 class _Refetch:
+    """One run over the rows of a manifest."""
+
     def __init__(
         self, config: FetchConfig, table: pd.DataFrame, root: Path, ledger: Ledger, task: ProgressTask
     ) -> None:
@@ -75,7 +77,7 @@ class _Refetch:
         self.root = root
         self.ledger = ledger
         self.task = task
-        # The first chosen source lends its policy; the chosen museums find pictures that have moved.
+        # The first chosen source gives the request limits; the chosen museums look up images whose address has changed.
         self.options = config.options(next(iter(config.museums)))
         self.variant: Variant = self.options.image
         self.store = PictureStore(root, ledger, self.variant)
@@ -84,6 +86,7 @@ class _Refetch:
         self.museums = [museum for museum in museums if not isinstance(museum, LocalMuseum)]
 
     async def run(self) -> None:
+        """Download what is missing; failures are entered into the ledger."""
         self.task.expect(len(self.rows))
         queue = iter(self.rows)
         async with Client(self.options.title, self.options.policy()) as client:
@@ -92,20 +95,21 @@ class _Refetch:
 
             async def worker() -> None:
                 for row in queue:
-                    await self._one(client, row)
+                    await self._download_one(client, row)
                     self.task.advance()
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.options.concurrency):
                     group.create_task(worker())
 
-    async def _one(self, client: Client, row: dict[Any, Any]) -> None:
+    async def _download_one(self, client: Client, row: dict[Any, Any]) -> None:
         source, object_id, url = row["source"], row["object_id"], row["image_url"]
-        if self.store.has(source, object_id) or self._adopt(row):
+        if self.store.has(source, object_id) or self._register_existing(row):
             return
         try:
             try:
                 picture = await client.picture(url)
+            # Image addresses change more often than object ids.
             except PermanentHTTPError:
                 url = await self._current_url(row)
                 picture = await client.picture(url)
@@ -113,10 +117,10 @@ class _Refetch:
             await self.store.keep(record, picture, url)
             self.ledger.clear_failure(source, object_id)
         except (PermanentHTTPError, RetriesExhaustedError) as error:
-            self.ledger.add_failure(source, object_id, row["title"], url, f"picture: {error}")
+            self.ledger.add_failure(source, object_id, row["title"], url, f"image: {error}")
 
-    def _adopt(self, row: dict[Any, Any]) -> bool:
-        """Take the very picture if it lies where the manifest says, as after copying the folder."""
+    def _register_existing(self, row: dict[Any, Any]) -> bool:
+        """Register an image that is already in place with the manifest's hash, for example in a copied folder."""
         file = self.root / row["image"]
         if not row["sha256"] or not file.is_file():
             return False
@@ -133,7 +137,7 @@ class _Refetch:
         return True
 
     async def _current_url(self, row: dict[Any, Any]) -> str:
-        """Where the museum keeps the picture now: links change, object ids stay."""
+        """Return the image's present address by its object id, which is more stable than the address."""
         for museum in self.museums:
             if museum.source == row["source"]:
                 url = (await museum.fetch_record(row["object_id"])).image(self.variant)
@@ -142,6 +146,7 @@ class _Refetch:
         raise PermanentHTTPError("HTTP 404: not found")
 
     def write(self) -> RefetchSummary:
+        """Write manifest.csv, failures.csv and changed.csv."""
         kept, changed, gone = [], [], []
         failures = {(failure["source"], failure["object_id"]): failure for failure in self.ledger.failures()}
         for row in self.rows:
@@ -157,13 +162,13 @@ class _Refetch:
         write_table(self.root / "failures.csv", FAILURE_COLUMNS, gone)
         write_table(self.root / "changed.csv", CHANGED_COLUMNS, changed)
         if not kept:
-            raise WorkError(f"none of the {len(gone)} paintings is still there; failures.csv in {self.root} says why")
+            raise WorkError(f"none of the {len(gone)} images is available; see failures.csv in {self.root}")
         write_manifest(Manifest(self.root, pd.DataFrame(kept)))
         return RefetchSummary(len(kept) - len(changed), changed, gone)
 
 
 def _gone_row(row: dict[Any, Any], failure: Any) -> dict[str, Any]:
-    reason, tries, at = (failure[key] for key in ("reason", "tries", "at")) if failure else ("not tried", 0, "")
+    reason, tries, at = (failure[key] for key in ("reason", "tries", "at")) if failure else ("not attempted", 0, "")
     named = {key: row[key] for key in ("source", "object_id", "title")}
     return {**named, "url": row["image_url"], "reason": reason, "tries": tries, "last_try": at}
 

@@ -1,4 +1,4 @@
-"""What a fetch leaves behind: manifest.csv, records.csv, conflicts.csv, failures.csv and fetch.json."""
+"""Files written by a fetch: manifest.csv, records.csv, conflicts.csv, failures.csv and fetch.json."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ FAILURE_COLUMNS = ("source", "object_id", "title", "url", "reason", "tries", "la
 
 @dataclass
 class FetchSummary:
-    """The counts of a fetch, by source where they are a Counter."""
+    """Counts of a fetch; Counters are keyed by source."""
 
     kept: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     claimed: Counter[str] = field(default_factory=Counter)
@@ -35,27 +35,28 @@ class FetchSummary:
     failed: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
     conflicts: int = 0
-    silent_locations: list[str] = field(default_factory=list)
+    empty_locations: list[str] = field(default_factory=list)
 
     @property
     def paintings(self) -> int:
+        """Number of kept paintings."""
         return sum(sum(counter.values()) for counter in self.kept.values())
 
 
 def write_results(
     root: Path, ledger: Ledger, results: Sequence[MuseumResult], limit: int | None, parameters: Mapping[str, Any]
 ) -> FetchSummary:
-    """Write every file of a fetch, from the ledger alone: two runs of one command leave the same manifest.
+    """Write all files of a fetch from the ledger alone, so that repeated runs give the same bytes.
 
     Raises:
-        WorkError: nothing was kept.
+        WorkError: no painting was kept.
     """
     summary = FetchSummary()
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     conflicts, records = [], []
     for result in results:
         for object_id, record, decision in _kept(result, limit, summary):
-            if (record.source, object_id) in rows:  # two routes to one museum: the first named one has it
+            if (record.source, object_id) in rows:  # two sources share a museum: the first one named has priority
                 continue
             rows[record.source, object_id] = _manifest_row(result, record, decision)
             records.append(record)
@@ -64,11 +65,12 @@ def write_results(
                 conflicts.append(_conflict_row(result, record, decision))
     summary.conflicts = len(conflicts)
     failures = _failures(ledger, results, summary)
+    # Before the check below: the failures explain why nothing was kept.
     write_table(root / "failures.csv", FAILURE_COLUMNS, failures)
     if not rows:
         raise WorkError(
-            f"no painting was kept of {summary.claimed.total()} that were claimed; failures.csv in {root} "
-            "and the locations in conf/cultures tell why"
+            f"no painting was kept of {summary.claimed.total()} found; see failures.csv in {root} "
+            "and the locations in conf/cultures"
         )
     write_manifest(Manifest(root, pd.DataFrame(sorted(rows.values(), key=_order))))
     write_table(root / "records.csv", FIELDS_FOR_CURATION, sorted((r.for_curation() for r in records), key=_order))
@@ -79,24 +81,25 @@ def write_results(
 
 def _kept(result: MuseumResult, limit: int | None, summary: FetchSummary) -> Iterable[tuple[str, Record, Decision]]:
     museum = result.museum
-    route = museum.name
-    summary.claimed[route] = len(result.claims)
-    summary.requests[route] = museum.client.requests if museum.client else 0
+    name = museum.name
+    summary.claimed[name] = len(result.claims)
+    summary.requests[name] = museum.client.requests if museum.client else 0
     named = {claim.word for claims in result.claims.values() for claim in claims if claim.field == "geoLocation"}
     if named:
         places = (place for names in museum.context.cultures.locations.values() for place in names)
-        summary.silent_locations += [place for place in places if place not in named]
+        summary.empty_locations += [place for place in places if place not in named]
     taken: Counter[str] = Counter()
     for object_id in in_order(result):
         record = museum.known_record(object_id)
         if record is None:
             continue
         if not record.is_public_domain:
-            summary.not_public_domain[route] += 1
+            summary.not_public_domain[name] += 1
         elif not record.image(museum.variant):
-            summary.no_picture[route] += 1
+            summary.no_picture[name] += 1
         elif museum.context.store.has(museum.source, object_id):
             decision = result.decision(object_id, record)
+            # An earlier run with a higher limit may have left more images in the ledger.
             taken[decision.culture] += 1
             if limit is None or taken[decision.culture] <= limit:
                 yield object_id, record, decision
@@ -138,12 +141,13 @@ def _conflict_row(result: MuseumResult, record: Record, decision: Decision) -> d
 
 
 def _failures(ledger: Ledger, results: Sequence[MuseumResult], summary: FetchSummary) -> list[dict[str, Any]]:
-    routes = {(h.museum.source, object_id): h.museum.name for h in reversed(results) for object_id in h.claims}
+    # Reversed, because the first named of two sources with one museum has priority.
+    names = {(h.museum.source, object_id): h.museum.name for h in reversed(results) for object_id in h.claims}
     rows = []
     for row in ledger.failures():
-        route = routes.get((row["source"], row["object_id"]))
-        if route is not None:
-            summary.failed[route] += 1
+        name = names.get((row["source"], row["object_id"]))
+        if name is not None:
+            summary.failed[name] += 1
             rows.append({**{key: row[key] for key in FAILURE_COLUMNS[:-1]}, "last_try": row["at"]})
     return rows
 
@@ -152,37 +156,38 @@ def _fetch_report(
     ledger: Ledger, results: Sequence[MuseumResult], summary: FetchSummary, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     sources = {
-        route: {
-            "surveyed": ledger.surveyed_at(route),
-            "claimed": summary.claimed[route],
-            "not_public_domain": summary.not_public_domain[route],
-            "no_picture": summary.no_picture[route],
-            "failed": summary.failed[route],
-            "kept": dict(sorted(summary.kept[route].items())),
+        name: {
+            "surveyed": ledger.surveyed_at(name),
+            "claimed": summary.claimed[name],
+            "not_public_domain": summary.not_public_domain[name],
+            "no_picture": summary.no_picture[name],
+            "failed": summary.failed[name],
+            "kept": dict(sorted(summary.kept[name].items())),
         }
-        for route in (result.museum.name for result in results)
+        for name in (result.museum.name for result in results)
     }
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "artculture": __version__,
         "paintings": summary.paintings,
         "conflicts_resolved": summary.conflicts,
-        "locations_that_found_nothing": summary.silent_locations,
+        "locations_that_found_nothing": summary.empty_locations,
         "sources": sources,
         "parameters": dict(parameters),
     }
 
 
 def _order(row: Any) -> tuple[str, int, int | str, str]:
-    """By source, then by object id: numbers by their size, before the other ids."""
+    """Return the sort key: source, then object id, numeric ids first and by value."""
     object_id = str(row["object_id"])
     number = int(object_id) if object_id.isdecimal() else 0
     return str(row["source"]), 0 if object_id.isdecimal() else 1, number, object_id
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV file, whole or not at all."""
+    """Write a CSV file atomically."""
     text = io.StringIO()
+    # The same bytes on every platform.
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

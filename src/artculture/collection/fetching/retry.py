@@ -17,6 +17,7 @@ def retrying(retry_on: Callable[[BaseException], bool], attempts: int, backoff: 
         attempts: at most, the first one included.
         backoff: upper bound of the first wait in seconds; it doubles with every attempt.
     """
+    # stamina, a wrapper of tenacity, adds jitter to a fixed back-off and has no full jitter.
     jitter = wait_random_exponential(multiplier=backoff, max=LONGEST_BACKOFF)
 
     def wait(state: RetryCallState) -> float:

@@ -1,15 +1,14 @@
-"""Accession numbers: which of them name one object, and which merely one gift.
+"""Parser of accession numbers: parts of one object, and items of one gift.
 
-A museum numbers by gift: `29.100.5` is the fifth item of the hundredth lot of 1929, and that lot is a whole
-bequest of unrelated paintings. So a shared lot alone joins nothing. What names one object is a letter
-(`29.160.34a`, `…b`), a fourth part (`55.121.10.22`, a folio of album `55.121.10`) or a range (`1982.220.1-.8`,
-a set of eight).
+Museums number by gift: `29.100.5` is the fifth item of lot 100 of 1929, and that lot may be a bequest of unrelated
+paintings. A shared lot alone therefore groups nothing. One object is identified by a letter (`29.160.34a`, `…b`), a
+fourth part (`55.121.10.22`, a folio of album `55.121.10`) or a range (`1982.220.1-.8`, a set of eight).
 """
 
 import re
 import unicodedata
 
-LONGEST_RANGE = 500
+LONGEST_RANGE = 500  # items; a longer range is more likely a typing error
 
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _LETTERS = re.compile(r"\.?[a-z](?:\s*(?:[-,&]|and)\s*\.?[a-z])*$")
@@ -18,14 +17,15 @@ _DOTTED = re.compile(r"^\d+(?:\.\d+)+$")
 
 
 def normalised(number: str) -> str:
+    """Return a number in lower case, with plain hyphens and single spaces."""
     plain = _DASHES.sub("-", unicodedata.normalize("NFKC", number)).casefold()
     return re.sub(r"\s+", " ", plain).strip()
 
 
 def object_stems(number: str) -> set[str]:
-    """The numbers of the whole objects that an accession number belongs to; empty for no number.
+    """Return the numbers of the whole objects that an accession number belongs to; empty for no number.
 
-    Two paintings are parts of one object when their stems meet.
+    Two paintings are parts of one object if their sets intersect.
     """
     text = normalised(number)
     if not text:
@@ -45,6 +45,6 @@ def _whole(number: str) -> str:
 
 
 def lot(number: str) -> str:
-    """The gift or purchase that an item came with, "29.100" of "29.100.5"; empty for an item of its own."""
+    """Return the gift or purchase of an item, "29.100" for "29.100.5"; empty for a single item."""
     match = re.match(r"^(\d+\.\d+)\.\d+", normalised(number))
     return match[1] if match else ""

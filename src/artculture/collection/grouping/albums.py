@@ -1,4 +1,4 @@
-"""Which album, manuscript or series a title names."""
+"""Parser of titles that name an album, manuscript or series."""
 
 import re
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ _GENERIC = frozenset(_GENERIC_WORDS.split())
 
 @dataclass(frozen=True)
 class Album:
-    """The whole that a painting is a part of.
+    """The album, manuscript or series that a painting belongs to.
 
     Attributes:
-        name: fold_text, without asides.
-        named: the name tells this album from others; otherwise (`an album of landscapes`, a much copied text)
-            it needs more evidence: one artist, one gift or one date.
-        single_artist: a part of a series, which is one artist's; the leaves of an album may be by several.
+        name: normalized by `fold_text`, without text in brackets.
+        named: the name distinguishes this album from others; otherwise (`an album of landscapes`, a text with many
+            copies) more evidence is needed: the same artist, gift or date.
+        single_artist: a part of a series, which has one artist; an album may have several.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Album:
 
 
 def album_of(title: str, copied_works: Sequence[str]) -> Album | None:
-    """The album or series in a title, None for a painting of its own."""
+    """Return the album or series that a title names, or None."""
     text = re.sub(r"\s+", " ", fold_text(title).replace("“", '"').replace("”", '"')).strip()
-    # An aside explains a name (`Shahnama (Book of Kings)`); one that says which part it is stays.
+    # Remove explanations in brackets (`Shahnama (Book of Kings)`), but not the number of a part.
     text = re.sub(rf"\((?!\s*{_WHICH}(?:{_LEAF}|{_PART}|no\b|one of))[^)]*\)", " ", text)
     origin = _FROM.search(text)
     if origin:
@@ -51,6 +51,7 @@ def album_of(title: str, copied_works: Sequence[str]) -> Album | None:
         if leaf or part or bundle:
             in_series = not leaf and (part is not None or "series" in work)
             return _album(work, copied_works, single_artist=in_series)
+    # Without `from …`, the title itself is the series: `Twelve Views of the River, leaf C`.
     numbered = _NUMBERED.match(text)
     if numbered:
         return _album(numbered["work"], copied_works, single_artist=True)
@@ -62,5 +63,5 @@ def _album(work: str, copied_works: Sequence[str], *, single_artist: bool) -> Al
     rest = name
     for copied in copied_works:
         rest = re.sub(rf"(?<!\w){re.escape(fold_text(copied))}(?!\w)", " ", rest)
-    telling = [word for word in rest.split() if word not in _GENERIC and not word.isdigit()]
-    return Album(name, bool(telling), single_artist) if name else None
+    distinctive = [word for word in rest.split() if word not in _GENERIC and not word.isdigit()]
+    return Album(name, bool(distinctive), single_artist) if name else None

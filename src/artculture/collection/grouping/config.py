@@ -10,11 +10,11 @@ Words = list[Annotated[str, Field(min_length=1)]]
 
 
 class GroupingConfig(Section):
-    """What counts as one album, series or object.
+    """Options of the grouping.
 
     Attributes:
-        copied_works: works that exist in many manuscripts, so that their name alone joins no two folios.
-        unknown_artists: names that mean "nobody knows".
+        copied_works: texts that exist in many manuscripts: their name alone does not group two folios.
+        unknown_artists: values of `artist` that name nobody.
     """
 
     copied_works: Words

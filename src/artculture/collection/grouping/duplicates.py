@@ -1,4 +1,4 @@
-"""Pictures that show the same painting: near in perceptual hash, and alike in a coarse luminance."""
+"""Near-duplicate images, by perceptual hash and correlation of coarse luminance."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-BITS = 64
-CHUNK = 1024
+BITS = 64  # of a hash
+CHUNK = 1024  # images compared with all others in one matrix product
 
 
 class Fingerprint(Protocol):
@@ -28,7 +28,7 @@ class Fingerprint(Protocol):
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two near-duplicates: positions in the list that was searched, bits apart, correlation of luminance."""
+    """Two near-duplicates: positions in the searched list, Hamming distance in bits, correlation of luminance."""
 
     first: int
     second: int
@@ -39,14 +39,14 @@ class DuplicatePair:
 def near_duplicates(
     fingerprints: Sequence[Fingerprint | None], max_distance: int = 10, min_correlation: float = 0.88
 ) -> list[DuplicatePair]:
-    """Every pair within both thresholds, exact (all pairs are compared).
+    """Return every pair within both thresholds; all pairs are compared.
 
-    The Hamming distance of two hashes is a dot product of ±1 vectors, so all pairs are one matrix product a
-    chunk: 10,000 pictures take well under a second. The correlation rejects what only shares a composition
-    (a dark portrait beside another), and does not mind exposure or a grey photograph of a coloured painting.
+    The Hamming distance of two hashes is a dot product of ±1 vectors, so that a chunk needs one matrix product and
+    10,000 images take well under a second. The correlation rejects images that share only their composition (two
+    portraits on a dark ground); it is invariant to exposure and to the loss of colour in a photograph.
 
     Args:
-        fingerprints: None where a picture has none.
+        fingerprints: None for an unreadable image.
         max_distance: in bits of 64.
         min_correlation: of the two 16x16 luminances, -1..1.
     """
@@ -65,6 +65,7 @@ def _close_pairs(
     bits: npt.NDArray[np.float32], tones: npt.NDArray[np.float32], max_distance: int, min_correlation: float
 ) -> Iterator[tuple[int, int, int, float]]:
     for start in range(0, len(bits), CHUNK):
+        # Only columns from `start` on: earlier chunks have compared the others.
         agreement = bits[start : start + CHUNK] @ bits[start:].T
         rows, columns = np.nonzero(agreement >= BITS - 2 * max_distance)
         ahead = columns > rows
@@ -84,7 +85,7 @@ def _tones(signatures: Sequence[bytes]) -> npt.NDArray[np.float32]:
     levels = np.frombuffer(b"".join(signatures), dtype=np.uint8)
     tones = levels.reshape(len(signatures), -1).astype(np.float32)
     tones -= tones.mean(axis=1, keepdims=True)
-    # A blank picture has no tones to compare: it correlates with nothing.
+    # A blank image has no contrast: it correlates with nothing.
     norms = np.linalg.norm(tones, axis=1, keepdims=True)
     tones /= np.maximum(norms, 1e-6)
     return tones

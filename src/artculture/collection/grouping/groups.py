@@ -1,4 +1,4 @@
-"""Groups against leakage: paintings that belong together and must not be split_groups between splits."""
+"""Groups of related paintings, which must be in the same split to avoid leakage."""
 
 import re
 from collections import defaultdict
@@ -22,7 +22,7 @@ RULES = ("given", "one object", "album or series", "artist and title", "near-dup
 
 @dataclass(frozen=True)
 class Link:
-    """Two paintings (positions in the manifest) that belong together, and why."""
+    """Two related paintings (positions in the manifest) and the rule that relates them."""
 
     first: int
     second: int
@@ -31,7 +31,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Groups:
-    """One name a painting, and the rules that put it beside another (empty for a painting of its own)."""
+    """The group name of each painting, and the rules that link it to others (empty for a group of one)."""
 
     names: list[str]
     reasons: list[tuple[str, ...]]
@@ -40,12 +40,12 @@ class Groups:
 def group_paintings(table: pd.DataFrame, duplicates: Sequence[DuplicatePair], grouping: GroupingConfig) -> Groups:
     """Group a manifest's paintings.
 
-    All rules draw links, and links chain: if A is a folio of B's album and B looks like C, all three are one
-    group. A group is called after its first member in order of source and object_id, so that the same
-    paintings give the same names.
+    Groups are the connected components of all links: if A is a folio of B's album and B a near-duplicate of C,
+    all three are one group. A group is named after its first member in order of source and object_id, so that the
+    same paintings give the same names.
 
     Args:
-        table: a checked manifest's.
+        table: of a validated manifest.
         duplicates: near-duplicates, by position in the table.
     """
     links = [*_links(table, grouping), *(Link(t.first, t.second, "near-duplicate") for t in duplicates)]
@@ -69,7 +69,7 @@ def _components(count: int, links: Sequence[Link]) -> list[int]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    # Numbers by their value: met:9 comes before met:10.
+    # Numbers sort by value: met:9 comes before met:10.
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
@@ -80,17 +80,19 @@ def _links(table: pd.DataFrame, grouping: GroupingConfig) -> Iterator[Link]:
         for rule, key in _keys({str(k): str(v) for k, v in row.items()}, unknown, grouping.copied_works):
             keys[rule, key].append(place)
     for (rule, _), places in keys.items():
+        # A chain of links is enough for one connected component.
         for a, b in pairwise(places):
             yield Link(a, b, rule)
 
 
 def _keys(row: dict[str, str], unknown: set[str], copied_works: Sequence[str]) -> Iterable[tuple[str, Hashable]]:
-    """What a painting is filed under: two paintings with a key in common belong together."""
+    """Yield (rule, key) pairs of a painting; two paintings with a common pair are related."""
     source, title, number = row["source"], _plain(row["title"]), row["accession_number"]
     artist = _plain(re.sub(r"\([^)]*\)", " ", row["artist"]))
     artist = "" if artist in unknown else artist
     gift = lot(number)
 
+    # A painting's own name is the default of an earlier curation, not a given group.
     if row["group"] not in ("", f"{source}:{row['object_id']}"):
         yield "given", row["group"]
     for stem in object_stems(number):
@@ -98,12 +100,12 @@ def _keys(row: dict[str, str], unknown: set[str], copied_works: Sequence[str]) -
 
     album = album_of(row["title"], copied_works)
     if album:
-        hand = artist if album.single_artist else ""
-        if hand or (album.named and not album.single_artist):
-            yield "album or series", (source, album.name, hand)
+        maker = artist if album.single_artist else ""
+        if maker or (album.named and not album.single_artist):
+            yield "album or series", (source, album.name, maker)
         if gift:
-            yield "album or series", (source, album.name, hand, "lot", gift)
-        # "18th century" is no evidence; "ca. 1590-95" is.
+            yield "album or series", (source, album.name, maker, "lot", gift)
+        # "18th century" is too vague to be evidence; "ca. 1590-95" is not.
         if re.search(r"\d{4}", row["date"]) and not album.single_artist:
             yield "album or series", (source, album.name, row["culture"], "date", fold_text(row["date"]))
 

@@ -1,4 +1,4 @@
-"""How much a plain random split would leak: groups with paintings on both sides of it."""
+"""Leakage of a random split that ignores groups."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Leakage:
-    """What a plain random 80/10/10 split does to groups.
+    """Leakage of a random 80/10/10 split that ignores groups.
 
     Attributes:
-        groups: of two and more paintings.
-        paintings: in those groups.
-        seed: of the split that was drawn.
-        split_groups: groups with paintings in more than one part of that split.
-        leaked: paintings of its validation and test parts with a group member in training.
-        held_out: paintings in its validation and test parts.
-        expected: mean number of split_groups groups over all such splits.
+        groups: number of groups of two or more paintings.
+        paintings: number of paintings in those groups.
+        seed: of the sampled split.
+        split_groups: number of groups with paintings in several parts of that split.
+        leaked: number of validation and test paintings with a group member in training.
+        held_out: number of validation and test paintings.
+        expected: mean of `split_groups` over all such splits.
     """
 
     groups: int
@@ -34,30 +34,34 @@ class Leakage:
 
     def __str__(self) -> str:
         if not self.groups:
-            return "no groups of two and more paintings: a random split parts nothing"
+            return "no groups of two or more paintings: a random split divides none"
         return (
-            f"{self.paintings} paintings belong to groups of two and more ({self.groups} in all); a plain random "
-            f"80/10/10 split parts {self.split_groups} of these groups (seed {self.seed}; {self.expected:.1f} on "
+            f"{self.paintings} paintings belong to {self.groups} groups of two or more; a random "
+            f"80/10/10 split divides {self.split_groups} of these groups (seed {self.seed}; {self.expected:.1f} on "
             f"average) and leaves {self.leaked} of its {self.held_out} validation and test paintings with a "
-            "sibling in training"
+            "group member in training"
         )
 
 
 def part_sizes(count: int) -> tuple[int, int, int]:
-    """Paintings in train, val and test of an 80/10/10 split."""
+    """Return the number of paintings in train, val and test of an 80/10/10 split."""
     tenth = round(count / 10)
     return count - 2 * tenth, tenth, tenth
 
 
 def measure_leakage(groups: Sequence[str], seed: int) -> Leakage:
-    """Count exactly for one seeded split, and in expectation over all of them.
+    """Count the leakage of one seeded split, and its expectation over all splits.
+
+    A group of k out of n paintings stays whole with probability Σ C(n_part, k) / C(n, k), summed over the three parts.
 
     Args:
-        groups: each painting's group.
+        groups: the group of each painting.
+        seed: of the sampled split.
     """
     count = len(groups)
     sizes = part_sizes(count)
     parts = np.empty(count, dtype=np.int64)
+    # A random permutation with fixed part sizes is a plain random split.
     parts[np.random.default_rng(seed).permutation(count)] = np.repeat(np.arange(3), sizes)
     members: dict[str, list[int]] = {}
     for group, part in zip(groups, parts.tolist(), strict=True):

@@ -1,1 +1,1 @@
-"""One module a museum, or a route to one: its `Options` and its `Museum`."""
+"""Museums: one module for each source, with a subclass of `fetching.museum.Museum` that `_target_` names."""

@@ -1,4 +1,4 @@
-"""The Art Institute of Chicago: a search that gives whole records, pictures from its IIIF server."""
+"""Art Institute of Chicago: records from its search API, images from its IIIF server."""
 
 import re
 from typing import Any, ClassVar
@@ -8,8 +8,8 @@ from artculture.collection.fetching.museum import Claims, claims_of
 from artculture.collection.fetching.records import Record, clean_text
 from artculture.files import json_text
 
-PAGE = 100  # the most that the search gives at once
-WIDTHS = {"small": 843, "original": 1686}  # pixels: the sizes that the museum asks us to use
+PAGE = 100  # results; the API's maximum
+WIDTHS = {"small": 843, "original": 1686}  # pixels; the sizes that the museum recommends
 FIELDS = (
     "id", "title", "artist_title", "artist_display", "date_display", "medium_display",
     "place_of_origin", "main_reference_number", "department_title", "classification_title",
@@ -18,22 +18,29 @@ FIELDS = (
 
 
 class Options(museum.Options):
-    """`types` are the museum's `artwork_type_title`s that count as paintings."""
+    """Options of the Art Institute.
+
+    Attributes:
+        types: values of `artwork_type_title` that count as paintings.
+    """
 
     types: list[str]
     iiif_url: str
 
 
 class Museum(museum.Museum):
+    """The Art Institute of Chicago."""
+
     source: ClassVar[str] = "artic"
     options_class = Options
     options: Options
 
     def headers(self) -> dict[str, str]:
-        # The museum asks for its own header with a name and a contact.
+        # The museum's API guide asks for this header with a name and a contact.
         return {"AIC-User-Agent": f"artculture ({self.options.contact or 'no contact given'})"}
 
     async def list_claims(self) -> Claims:
+        # Ids increase within the results, so the last one is where the next page begins.
         records, last = [], 0
         while True:
             page = await self._page(last)
@@ -48,22 +55,22 @@ class Museum(museum.Museum):
                 return claims_of(records, self.context.cultures)
 
     async def _page(self, last: int) -> list[dict[str, Any]]:
-        """The next objects after an id: the search refuses to go beyond 1,000, so ids turn pages."""
-        wanted = [
+        """Return the next objects after an id; paging is by id because the search stops after 1,000 results."""
+        filters = [
             {"term": {"is_public_domain": True}},
             {"exists": {"field": "image_id"}},
             {"terms": {"artwork_type_title.keyword": self.options.types}},
             {"range": {"id": {"gt": last}}},
         ]
-        query = {"bool": {"filter": wanted}}
-        asked = {"query": query, "sort": [{"id": "asc"}], "fields": list(FIELDS), "limit": PAGE, "page": 1}
-        params = json_text(asked, compact=True, ensure_ascii=True)
+        query = {"bool": {"filter": filters}}
+        body = {"query": query, "sort": [{"id": "asc"}], "fields": list(FIELDS), "limit": PAGE, "page": 1}
+        params = json_text(body, compact=True, ensure_ascii=True)
         key = f"{self.options.base_url} {params}"
         found: list[dict[str, Any]] | None = self.ledger.page(self.name, key)
         if found is None:
             answer = await self.fetch_page(f"{self.options.base_url.rstrip('/')}/artworks/search", {"params": params})
             found = list(answer.get("data") or [])
-            # A short page is the last one today and may have more tomorrow; within a survey it is asked once.
+            # The last page may have more results later; `refresh=true` requests it again.
             self.ledger.add_page(self.name, key, found)
         return found
 
@@ -74,7 +81,7 @@ class Museum(museum.Museum):
 
 
 def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
-    """A record from the API's answer for one artwork."""
+    """Convert the API's JSON of one artwork."""
     public = found.get("is_public_domain") is True
     image_id = clean_text(found.get("image_id"))
     images = {
@@ -104,6 +111,6 @@ def artic_record(found: dict[str, Any], iiif_url: str) -> Record:
 
 
 def _nationality(display: str) -> str:
-    """What follows the name in `Claude Monet (French, 1840-1926)`, or in the same on two lines."""
+    """Return the part after the name in `Claude Monet (French, 1840-1926)`, or in the same text on two lines."""
     bracketed = re.findall(r"\(([^()]*)\)", display)
     return clean_text(bracketed or display.splitlines()[1:])

@@ -1,4 +1,4 @@
-"""The Cleveland Museum of Art's Open Access API: pages of whole records with links to the pictures."""
+"""Cleveland Museum of Art: records with image addresses from its Open Access API."""
 
 import re
 from typing import Any, ClassVar
@@ -11,17 +11,24 @@ PAGE = 100
 
 
 class Options(museum.Options):
-    """`search` is sent with every page."""
+    """Options of the Cleveland Museum.
+
+    Attributes:
+        search: parameters sent with every page.
+    """
 
     search: dict[str, str]
 
 
 class Museum(museum.Museum):
+    """The Cleveland Museum of Art."""
+
     source: ClassVar[str] = "cleveland"
     options_class = Options
     options: Options
 
     async def list_claims(self) -> Claims:
+        # By id: objects added during the search shift the pages, so that one object may be on two of them.
         records: dict[str, Record] = {}
         skip, total = 0, 1
         while skip < total:
@@ -53,7 +60,7 @@ class Museum(museum.Museum):
 
 
 def cleveland_record(found: dict[str, Any]) -> Record:
-    """A record from the API's answer for one artwork."""
+    """Convert the API's JSON of one artwork."""
     public = clean_text(found.get("share_license_status")).upper() == "CC0"
     images = found.get("images") or {}
     urls = {size: clean_text((images.get(size) or {}).get("url")) for size in ("web", "print")}

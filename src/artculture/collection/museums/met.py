@@ -1,4 +1,4 @@
-"""The Metropolitan Museum's collection API: a search by location, a record and a picture an object."""
+"""Metropolitan Museum by its collection API: one search per location, one record and one image per object."""
 
 from typing import Any, ClassVar
 
@@ -9,17 +9,23 @@ from artculture.collection.fetching.records import Record, clean_text
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.errors import WorkError
 
-PAGE = 500  # the most that the search gives at once
-WINDOW = 10_000  # the search shows no more than its first so many
+PAGE = 500  # results; the API's maximum
+WINDOW = 10_000  # results; the search returns no more
 
 
 class Options(museum.Options):
-    """`search` is sent with every search; the museum reads its parameters in order, so `q` goes last."""
+    """Options of the collection API.
+
+    Attributes:
+        search: parameters sent with every search.
+    """
 
     search: dict[str, str]
 
 
 class Museum(museum.Museum):
+    """The Metropolitan Museum's API."""
+
     source: ClassVar[str] = "met"
     options_class = Options
     options: Options
@@ -31,13 +37,14 @@ class Museum(museum.Museum):
         for culture, place in places:
             object_ids = await self._search(place)
             for object_id in object_ids:
+                # The fewer paintings a location has, the more specific it is.
                 claim = Claim(culture, place, "geoLocation", rank=len(object_ids))
                 claims.setdefault(object_id, []).append(claim)
             self.context.task.advance()
         return claims
 
     async def _search(self, place: str) -> list[str]:
-        """The objects of one location, smallest id first."""
+        """Return the ids of one location's objects, in numerical order."""
         query = f"{self.options.base_url} {self.options.search} {place}"
         found: list[str] | None = self.ledger.page(self.name, query)
         if found is None:
@@ -49,19 +56,20 @@ class Museum(museum.Museum):
         params: dict[str, str | int] = {**self.options.search, "geoLocation": place}
         object_ids: list[str] = []
         while True:
+            # The museum reads its parameters in order, so `q` goes last.
             page = await self._search_page({**params, "offset": len(object_ids), "limit": PAGE, "q": "*"})
             total, more = int(page.get("total") or 0), [str(number) for number in page.get("objectIDs") or []]
             object_ids += more
             if total > WINDOW:
                 raise WorkError(
-                    f"{self.options.title} knows {total} paintings of `{place}` but shows {WINDOW}; name "
+                    f"{self.options.title} has {total} paintings of `{place}` but returns {WINDOW}; give "
                     "smaller locations instead, in conf/cultures or with cultures.NAME.locations=[…]"
                 )
             if not more or len(object_ids) >= total:
                 return object_ids
 
     async def _search_page(self, params: dict[str, str | int]) -> dict[str, Any]:
-        # Since October 2026 the search lives at v1.1, in pages; mirrors may still have the old one, whole.
+        # Since October 2026 the search is at v1.1, in pages; mirrors may still have the old one without pages.
         base = self.options.base_url.rstrip("/")
         paged = f"{base.removesuffix('/v1')}/v1.1/search"
         try:
@@ -77,7 +85,7 @@ class Museum(museum.Museum):
 
 
 def api_record(found: dict[str, Any]) -> Record:
-    """A record from the API's answer for one object."""
+    """Convert the API's JSON of one object."""
     public = found.get("isPublicDomain") is True
     return Record(
         source=Museum.source,

@@ -1,7 +1,7 @@
-"""The Metropolitan Museum's own table, MetObjects.csv, instead of its search; pictures still by its API.
+"""Metropolitan Museum by its table of all objects, MetObjects.csv, instead of its search.
 
-The table says which paintings belong to which culture and which are in the public domain, but holds no
-picture addresses: those are asked for, one request an object that is kept.
+The table has culture and rights of every object but no image addresses: those come from the API, one request for each
+object that is kept.
 """
 
 import asyncio
@@ -20,23 +20,31 @@ from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painti
 from artculture.errors import InputError
 
 ROWS = 20_000  # rows of the table in memory at once
-API_ROUTE = "met"  # records of the API are kept under its own route, and shared with it
+API_NAME = "met"  # records of the API are cached under the name of its own config, and shared with it
 
 
 class Options(museum.Options):
-    """`path` is the table's address or its place on this machine; `words` make an object a painting."""
+    """Options of the table.
+
+    Attributes:
+        path: local file or address of MetObjects.csv.
+        words: an object is a painting if its classification or name contains one of them.
+    """
 
     path: str
     words: list[str]
 
 
 class Museum(museum.Museum):
+    """The Metropolitan Museum's table."""
+
     source: ClassVar[str] = "met"
     options_class = Options
     options: Options
 
     async def list_claims(self) -> Claims:
         table = await self._table()
+        # The key changes with the file, so that a new table is read again.
         stamp = table.stat()
         key = f"{table} {stamp.st_size} {stamp.st_mtime_ns} {self.options.words}"
         object_ids: list[str] | None = self.ledger.page(self.name, key)
@@ -58,7 +66,7 @@ class Museum(museum.Museum):
         return target
 
     def _read(self, table: Path) -> list[str]:
-        """Put the paintings of the table into the ledger; their ids in the table's order."""
+        """Add the table's paintings to the ledger; return their ids in the table's order."""
         object_ids = []
         for records in read_paintings(table, self.options.words):
             self.ledger.add_records(self.name, records)
@@ -66,17 +74,18 @@ class Museum(museum.Museum):
         return object_ids
 
     def known_record(self, object_id: str) -> Record | None:
+        # The table's record has no image address, so it only counts where none is needed.
         row = self.ledger.record(self.name, object_id)
         if row is not None and not row.is_public_domain:
             return row
-        return self.ledger.record(API_ROUTE, object_id)
+        return self.ledger.record(API_NAME, object_id)
 
     async def record(self, object_id: str) -> Record:
         known = self.known_record(object_id)
         if known is not None:
             return known
         record = await self.fetch_record(object_id)
-        self.ledger.add_records(API_ROUTE, [record])
+        self.ledger.add_records(API_NAME, [record])
         return record
 
     async def fetch_record(self, object_id: str) -> Record:
@@ -84,17 +93,18 @@ class Museum(museum.Museum):
 
     def clear_cache(self) -> None:
         super().clear_cache()
-        self.ledger.clear_answers(API_ROUTE)
+        self.ledger.clear_answers(API_NAME)
         self.ledger.path.with_name("MetObjects.csv").unlink(missing_ok=True)
 
 
 def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
-    """The paintings of MetObjects.csv, a piece of the table at a time.
+    """Yield the paintings of MetObjects.csv in chunks of the table.
 
     Raises:
-        InputError: it is not that table.
+        InputError: the file is another table, or cannot be read.
     """
     with table.open("rb") as file:
+        # A clone of the museum's repository without Git LFS has a pointer of three lines instead of the table.
         if file.read(40).startswith(b"version https://git-lfs"):
             raise InputError(f"{table} is only a Git LFS pointer to the table: download the file itself")
     try:
@@ -102,6 +112,7 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
         missing = [column for column in REQUIRED if column not in have]
         if missing:
             raise InputError(f"{table} is not MetObjects.csv: it lacks {', '.join(f'`{name}`' for name in missing)}")
+        # Everything is text: `NA` is a value, and object numbers keep their zeros. The file begins with a byte-order mark.
         pieces = pd.read_csv(
             table, dtype=str, keep_default_na=False, encoding="utf-8-sig", chunksize=ROWS,
             usecols=[column for column in COLUMNS if column in have],
@@ -111,4 +122,4 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
             records = [table_record(row) for row in rows]
             yield [record for record in records if record.object_id and is_painting(record, words)]
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{table} is not a readable table: {error}; download it anew") from error
+        raise InputError(f"{table} is not a readable table: {error}; download it again") from error

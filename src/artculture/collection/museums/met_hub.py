@@ -1,7 +1,7 @@
-"""The Metropolitan Museum's bulk dataset on the Hugging Face Hub: parquet shards with the pictures inside.
+"""Metropolitan Museum by its dataset on the Hugging Face Hub: parquet shards that contain the images.
 
-The metadata columns of a shard are read first; its picture column only in the row groups where a painting is
-kept. On the Hub both are read in ranges, so that most of a shard never travels.
+The metadata columns of a shard are read first, its image column only in the row groups that contain a wanted painting.
+Both are read with range requests, so that most of a shard is never downloaded.
 """
 
 import asyncio
@@ -31,7 +31,13 @@ NEEDS = "source=met_hub needs the extra `hub`: pip install 'artculture[hub]'"
 
 
 class Options(museum.Options):
-    """`path` is a folder of shards on this machine; without it the Hub's `repo` is read at `revision`."""
+    """Options of the dataset.
+
+    Attributes:
+        path: local folder of shards; None reads `repo` at `revision` from the Hub.
+        shards: glob of the shards in the repository.
+        words: an object is a painting if its classification or name contains one of them.
+    """
 
     path: str | None
     repo: str
@@ -42,7 +48,12 @@ class Options(museum.Options):
 
 @dataclass(frozen=True)
 class Shard:
-    """One parquet file; `stamp` changes when its content does, `opener` opens it for reading in ranges."""
+    """One parquet file.
+
+    Attributes:
+        stamp: changes when the content changes.
+        opener: returns a path, or a file opened for range requests.
+    """
 
     name: str
     stamp: str
@@ -50,14 +61,16 @@ class Shard:
 
 
 class Museum(LocalMuseum):
+    """The Metropolitan Museum's dataset."""
+
     source: ClassVar[str] = "met"
     options_class = Options
     options: Options
 
-    def __init__(self, route: str, options: Options, context: museum.FetchContext) -> None:
-        super().__init__(route, options, context)
+    def __init__(self, name: str, options: Options, context: museum.FetchContext) -> None:
+        super().__init__(name, options, context)
         if options.image != "small":
-            raise InputError("source.image=original: the dataset on the Hub holds the small pictures; use source=met")
+            raise InputError("source.image=original: the dataset on the Hub has small images only; use source=met")
         self._places: dict[str, tuple[Shard, int, int]] = {}
 
     async def list_claims(self) -> Claims:
@@ -70,13 +83,14 @@ class Museum(LocalMuseum):
             if known is None:
                 self.ledger.add_page(self.name, key, places)
             for object_id, group, row in places:
+                # An object may be in two shards; the first one is used.
                 self._places.setdefault(object_id, (shard, group, row))
             self.context.task.advance()
         records = (self.ledger.record(self.name, object_id) for object_id in self._places)
         return claims_of((record for record in records if record), self.context.cultures)
 
     async def fetch_record(self, object_id: str) -> Record:
-        raise AssertionError(f"the survey reads every record, also that of {object_id}")
+        raise AssertionError(f"`list_claims` has read every record, also that of {object_id}")
 
     async def collect(self, object_ids: Collection[str]) -> None:
         missing: dict[Shard, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
@@ -113,7 +127,7 @@ class Museum(LocalMuseum):
         return sorted(shards, key=lambda shard: shard.name)
 
     def _read_metadata(self, shard: Shard, stopped: threading.Event) -> list[list[Any]]:
-        """Put the shard's paintings into the ledger; gives (object id, row group, row in it) of each."""
+        """Add the shard's paintings to the ledger; return [object id, row group, row in it] of each."""
         places: list[list[Any]] = []
         with _parquet(shard, whole_columns=True) as file:
             have = set(file.schema_arrow.names)
@@ -143,11 +157,12 @@ class Museum(LocalMuseum):
                         self._keep(wanted[row], batch.column(0)[row - first].as_py())
                         left.discard(row)
                     first += len(batch)
+                    # The rest of the row group has no wanted image.
                     if not left:
                         break
 
     def _keep(self, object_id: str, cell: Any) -> None:
-        # The picture's column is the Hub's image type, a pair of bytes and name, or the bare bytes.
+        # The Hub's image type is a struct of bytes and path; other writers store the bytes alone.
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         record = self.known_record(object_id)
         assert record is not None
@@ -171,7 +186,7 @@ def _raise_if(stopped: threading.Event) -> None:
 
 
 def _parquet(shard: Shard, whole_columns: bool = False) -> Any:
-    """A shard open for reading: its metadata in few requests, its pictures a little at a time."""
+    """Open a shard: `whole_columns` reads metadata in few requests, otherwise images are read in small buffers."""
     parquet = _import("pyarrow.parquet")
     if whole_columns:
         return parquet.ParquetFile(shard.opener(), pre_buffer=True)
@@ -201,15 +216,16 @@ def _hub_shards(options: Options) -> Iterator[Shard]:
     hub = _import("huggingface_hub")
     api = hub.HfApi(endpoint=options.base_url)
     try:
+        # The commit is resolved once, so that a change on the Hub cannot mix two versions.
         commit = api.dataset_info(options.repo, revision=options.revision).sha
         tree = list(api.list_repo_tree(options.repo, revision=commit, recursive=True, repo_type="dataset"))
-    except Exception as error:  # as above: whatever the Hub's client raises
+    except Exception as error:  # as in `_is_transient`: errors of the Hub's HTTP library
         raise WorkError(f"{options.title} can't be reached at {options.base_url}: {error}") from error
     files = hub.HfFileSystem(endpoint=options.base_url)
     for entry in tree:
         if fnmatch.fnmatch(entry.path, options.shards):
             address = f"datasets/{options.repo}@{commit}/{entry.path}"
-            # Without a cache of its own: exactly the ranges that are read travel.
+            # Without fsspec's read-ahead cache only the requested ranges are downloaded.
             yield Shard(entry.path, commit, partial(files.open, address, "rb", cache_type="none"))
 
 

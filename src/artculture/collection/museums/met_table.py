@@ -1,11 +1,11 @@
-"""The columns of the Metropolitan Museum's own table, which its CSV dump and its dataset on the Hub share."""
+"""Columns that the Metropolitan Museum's CSV file and its dataset on the Hub have in common."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from artculture.collection.fetching.records import Record, clean_text
 
-# Column of the table: attribute of a record.
+# Column of the table → attribute of `Record`.
 TEXT_COLUMNS = {
     "Title": "title",
     "Artist Display Name": "artist",
@@ -35,7 +35,7 @@ REQUIRED = (
 
 
 def table_record(row: Mapping[str, object], image_url: str = "") -> Record:
-    """A record from one row of the table."""
+    """Convert one row of the table."""
     object_id = clean_text(row["Object ID"])
     public = clean_text(row["Is Public Domain"]).lower() == "true"
     texts = {attribute: clean_text(row.get(column)) for column, attribute in TEXT_COLUMNS.items()}
@@ -46,6 +46,6 @@ def table_record(row: Mapping[str, object], image_url: str = "") -> Record:
 
 
 def is_painting(record: Record, words: Sequence[str]) -> bool:
-    """Whether classification or object name holds one of the words, as a whole word."""
+    """Return whether classification or object name contains one of the words as a whole word."""
     pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)"
     return re.search(pattern, f"{record.classification} | {record.object_name}", re.IGNORECASE) is not None

@@ -42,12 +42,12 @@ def test_a_changed_file_is_measured_again(paths, tmp_path, measured):
 def test_a_stopped_run_goes_on(paths, tmp_path, measured, monkeypatch):
     monkeypatch.setattr(image_stats_cache, "BATCH", 2)
 
-    def stop(done):
+    def stop(done, _total):
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure_images(paths, tmp_path / "c.sqlite3", 96, on_step=stop)
+        measure_images(paths, tmp_path / "c.sqlite3", 96, on_progress=stop)
     assert len(measured) == 4
     measure_images(paths, tmp_path / "c.sqlite3", 96)
     assert len(measured) == 6

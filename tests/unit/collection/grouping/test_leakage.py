@@ -28,10 +28,10 @@ def test_one_split_is_counted_as_it_falls():
     assert (found.groups, found.paintings, found.held_out) == (100, 200, 40)
 
 
-def test_single_paintings_never_straddle():
+def test_single_paintings_never_are_divided():
     found = measure_leakage([f"{n}" for n in range(50)], 0)
     assert (found.split_groups, found.expected) == (0, 0)
-    assert "parts nothing" in str(found)
+    assert "divides none" in str(found)
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 10, 6663])

@@ -1,1 +1,1 @@
-"""The review page: one HTML file on which a curator keeps and excludes paintings."""
+"""The review page: one HTML file in which a curator keeps and excludes paintings."""

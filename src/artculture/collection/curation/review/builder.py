@@ -1,4 +1,4 @@
-"""Puts data, thumbnails, style and script into one HTML file that needs nothing beside it."""
+"""Builder of the review page: one self-contained HTML file with data, thumbnails, style and script."""
 
 import base64
 import hashlib
@@ -25,14 +25,14 @@ REASONS = ("not a painting", "poor photograph", "not of this culture")
 
 @dataclass(frozen=True)
 class ReviewData:
-    """All that the page shows.
+    """Contents of the review page.
 
     Attributes:
         manifest: as fetched.
-        records: the museum's words for each painting (`flags.described`), in the manifest's order.
+        records: title, medium, object name and classification of each painting, in the manifest's order.
         image_stats: in the manifest's order, as are `flags` and `groups`.
         groups: each painting's group.
-        applied: exclusions of an earlier review, by position: where the page starts.
+        applied: exclusions of an earlier review, by position; the page starts with them.
     """
 
     manifest: Manifest
@@ -45,7 +45,7 @@ class ReviewData:
 
 
 def write_page(collection: ReviewData, path: Path, title: str, small_culture: int) -> Path:
-    """Write the page, whole or not at all."""
+    """Write the page atomically."""
     thumbnails = [
         base64.b64encode(stats.thumbnail).decode() if isinstance(stats, ImageStats) else ""
         for stats in collection.image_stats
@@ -55,15 +55,15 @@ def write_page(collection: ReviewData, path: Path, title: str, small_culture: in
 
 
 def page(data: Mapping[str, Any], thumbnails: Sequence[str], title: str) -> str:
-    """The whole page as text.
+    """Return the page as text.
 
     Args:
-        data: what `page_data` gives.
-        thumbnails: base64 of a WebP file each, "" where there is none.
+        data: the result of `page_data`.
+        thumbnails: WebP files in base64, "" where there is none.
     """
     script = "\n".join(_asset(name) for name in SCRIPTS)
     style = _asset("page.css")
-    # Nothing but this very script and style may run, and nothing is loaded but pictures beside the page.
+    # The policy allows only this script and style, by their hashes, and local images: titles come from museums.
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
         "img-src data: file: 'self'; base-uri 'none'; form-action 'none'"
@@ -80,7 +80,7 @@ def page(data: Mapping[str, Any], thumbnails: Sequence[str], title: str) -> str:
 
 
 def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
-    """The page's data without the thumbnails."""
+    """Return the page's data without the thumbnails."""
     table = collection.manifest.table
     present = table["culture"].value_counts()
     cultures = [*(c for c in PAPER if c in present), *sorted(set(present.index) - set(PAPER))]
@@ -106,6 +106,7 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
         alike[pair.first].append(pair.second)
         alike[pair.second].append(pair.first)
     sizes = Counter(collection.groups)
+    # The page numbers groups of two or more; -1 is a group of one.
     several = sorted(name for name, size in sizes.items() if size > 1)
     number = {name: place for place, name in enumerate(several)}
     rows = collection.manifest.table.to_dict("records")
@@ -135,7 +136,7 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> str:
-    # `</script>` and `<!--` inside a title must not end the element that holds it.
+    # `</script>` or `<!--` inside a title must not end the script element.
     return json_text(value, compact=True).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-// The dialog about one painting: large picture, record, flags, look-alikes, reason and note.
+// The dialog about one painting: large picture, record, flags, near-duplicates, reason and note.
 
 const LONGEST_STRIP = 24;
 
@@ -53,7 +53,7 @@ class Details {
       ...item.flags.map(([rule, reason]) => element("li", {}, element("b", {}, rule), ` ${reason}`)),
     );
     find(".alike").replaceChildren(
-      ...this.#strip("Looks like", item.duplicates),
+      ...this.#strip("Near-duplicates", item.duplicates),
       ...this.#strip("Also in its group", this.#members(item.group, [place, ...item.duplicates])),
     );
     this.refresh();
