@@ -299,7 +299,7 @@ def test_two_fetches_never_work_in_one_folder(fetch, met, tmp_path, capsys):
         (["source.image=huge"], "source.image=huge: choose small | original"),
         (["cultures.French.locations=[Japan]"], "`Japan` stands for two cultures, French and Japanese"),
         (["limit_per_culture=0"], "limit_per_culture=0"),
-        (["source=met_hub", "source.image=original"], "holds the small pictures"),
+        (["source=met_hub", "source.image=original"], "has small images only"),
         (["source=met_csv", "source.path=/no/such.csv"], "no table at /no/such.csv"),
         (["source=met_hub", "source.path=/no/shards"], "no folder /no/shards"),
         (["source=met", "root=/proc/x"], "/proc/x can't be written"),

@@ -112,7 +112,7 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
         missing = [column for column in REQUIRED if column not in have]
         if missing:
             raise InputError(f"{table} is not MetObjects.csv: it lacks {', '.join(f'`{name}`' for name in missing)}")
-        # Everything is text: `NA` is a value, and object numbers keep their zeros. The file begins with a byte-order mark.
+        # All columns are text: `NA` is a value, and numbers keep their zeros. The file begins with a byte-order mark.
         pieces = pd.read_csv(
             table, dtype=str, keep_default_na=False, encoding="utf-8-sig", chunksize=ROWS,
             usecols=[column for column in COLUMNS if column in have],
