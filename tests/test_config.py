@@ -49,6 +49,14 @@ def test_every_root_config_belongs_to_a_command(file):
     assert callable(import_module(f"artculture.commands.{file.stem}").run)
 
 
+@pytest.mark.parametrize("file", sorted(config_folder().glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_command_has_a_help_text_of_its_own(file):
+    text = OmegaConf.load(file).hydra.help
+    assert text.app_name == f"artculture {file.stem}"
+    assert text.header.startswith(f"artculture {file.stem}: ")
+    assert f"\n  artculture {file.stem} " in OmegaConf.to_container(text)["template"]
+
+
 @pytest.mark.parametrize("method", sorted(GROUPS["method"]))
 @pytest.mark.parametrize("architecture", sorted(GROUPS["architecture"]))
 def test_a_method_takes_its_constants_from_the_architecture(architecture, method):
@@ -112,7 +120,7 @@ CONTRADICTIONS = [
     (["augment.crop_ratio=[1.0]"], "augment.crop_ratio is [1.0]; give [smallest, largest]"),
     (["data.split=stored"], "data.split is stored, but the sample stores none"),
     (["data.root=pictures"], "data.root has no meaning for data=sample; for your own pictures use data=folder"),
-    (["~data.per_culture"], "data.per_culture is missing; data=sample needs it"),
+    (["~data.per_culture"], "data.per_culture is missing; it is needed by data=sample"),
     (["data=folder", "data.root=null"], "data.root is missing; give the folder of pictures"),
     (["data.fractions=[0.5,0.4,0.2]"], "data.fractions is [0.5, 0.4, 0.2]; give train, validation and test"),
     (["data.fractions=[0.5,0.5]"], "data.fractions is [0.5, 0.5]"),
@@ -130,6 +138,23 @@ CONTRADICTIONS = [
 def test_contradictions_are_named(overrides, says):
     (mistake,) = contradictions(*overrides)
     assert mistake.startswith(says)
+
+
+def test_keys_of_another_choice_are_listed_with_all_other_mistakes():
+    mistakes = contradictions("+launcher.minutes=5", "+scheduler.floor=0.1", "method.momentum=0.0")
+    assert mistakes == [
+        "scheduler.floor has no meaning for scheduler=plateau: it goes with scheduler=cosine",
+        "launcher.minutes has no meaning for launcher=local: it goes with launcher=slurm",
+        "method.nesterov needs momentum: set method.momentum or method.nesterov=false",
+    ]
+
+
+def test_only_the_chosen_variants_keys_are_stored():
+    values = plain(check())
+    assert values["launcher"] == {"name": "local", "parallel": "auto"}
+    assert values["scheduler"] == {"name": "plateau", "gamma": 0.1, "k": 4}
+    assert not {"features", "views"} & values["method"].keys()
+    assert not {"cache_gb", "shuffle_shards"} & values["data"].keys()
 
 
 FINE = [
@@ -192,12 +217,13 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def usual():
-    return compose()
+    return {"": compose(), "launcher": compose("launcher=slurm")}
 
 
 @pytest.mark.parametrize(("override", "says"), WRONG.items())
 def test_wrong_values_are_named(usual, override, says):
-    values = OmegaConf.to_container(OmegaConf.merge(usual, OmegaConf.from_dotlist([override])))
+    with_keys = usual["launcher" if override.startswith("launcher") else ""]
+    values = OmegaConf.to_container(OmegaConf.merge(with_keys, OmegaConf.from_dotlist([override])))
     (mistake,) = value_mistakes(TrainConfig, values)
     assert mistake.startswith(override.split("=")[0])
     assert says in mistake

@@ -1,5 +1,6 @@
 """Checks of what the user typed against a schema: all mistakes at once, each with the nearest valid choice."""
 
+import copy
 import difflib
 import re
 import types
@@ -92,9 +93,24 @@ def value_mistakes(schema: type[BaseModel], values: dict[str, Any]) -> list[str]
     try:
         model = schema.model_validate(values)
     except ValidationError as error:
-        return told + [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
+        told += [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
+        if any(detail["type"] != "extra_forbidden" for detail in error.errors()):
+            return told
+        # Only keys that don't belong there: the rest can still be checked as a whole.
+        model = schema.model_validate(_without(values, [detail["loc"] for detail in error.errors()]))
     contradictions = getattr(model, "contradictions", None)
     return told + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
+
+
+def _without(values: dict[str, Any], locations: list[tuple[int | str, ...]]) -> dict[str, Any]:
+    """A copy of nested values without those at pydantic's locations, which name unions' tags too."""
+    pruned = copy.deepcopy(values)
+    for *sections, last in locations:
+        inner = pruned
+        for section in sections:
+            inner = inner[str(section)] if str(section) in inner else inner
+        inner.pop(str(last), None)
+    return pruned
 
 
 def mistakes_error(mistakes: list[str]) -> InputError:
@@ -113,27 +129,62 @@ def _missing_keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _explained(error: ValidationError, schema: type[BaseModel]) -> list[str]:
     keys = set(known_keys(schema))
-    by_key: dict[str, list[str]] = {}
+    by_subject: dict[str, list[str]] = {}
     for detail in error.errors():
-        key, what = _explain(dict(detail), keys)
-        if what not in by_key.setdefault(key, []):
-            by_key[key].append(what)
-    return [f"{key}: {', or '.join(whats)}" for key, whats in by_key.items()]
+        subject, what = _explain(dict(detail), schema, keys)
+        whats = by_subject.setdefault(subject, [])
+        if what and what not in whats:
+            whats.append(what)
+    return [": ".join(filter(None, (subject, ", or ".join(whats)))) for subject, whats in by_subject.items()]
 
 
-def _explain(detail: dict[str, Any], keys: set[str]) -> tuple[str, str]:
-    key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
+def _explain(detail: dict[str, Any], schema: type[BaseModel], keys: set[str]) -> tuple[str, str]:
+    """What a mistake is about and what is wrong with it."""
+    extra = detail["type"] == "extra_forbidden"
+    key, tag = _key_and_tag(detail["loc"], keys, extra=extra)
+    if extra and is_known(key, keys):
+        section, _, name = key.rpartition(".")
+        owners = " | ".join(f"{section}={owner}" for owner in _variants_with(schema, section, name))
+        return f"{key} has no meaning for {section}={tag}", f"it goes with {owners}"
+    if extra:
         return f"no key `{key}`", nearest_key(key, keys)
-    # pydantic appends the member of a union to the location ("int", "literal[…]"): keep what is a key.
-    while key and not is_known(key, keys):
-        key = key.rpartition(".")[0]
     value = detail["input"]
     if detail["type"] == "missing":
-        return key, "is missing"
-    if detail["type"] == "literal_error":
+        return (f"{key} is missing; it is needed by {key.rpartition('.')[0]}={tag}", "") if tag else (key, "is missing")
+    if detail["type"] == "union_tag_not_found":
+        return f"{key}.name", "is missing"
+    if detail["type"] in ("literal_error", "union_tag_invalid"):
+        if detail["type"] == "union_tag_invalid":
+            key, value = f"{key}.name", detail["ctx"]["tag"]
         # pydantic says "'error', 'drop' or 32"; 32 and '32' are one to the user
-        options = dict.fromkeys(text.strip("'") for text in re.split(r", | or ", detail["ctx"]["expected"]))
+        expected = detail["ctx"].get("expected") or detail["ctx"]["expected_tags"]
+        options = dict.fromkeys(text.strip("'") for text in re.split(r", | or ", expected))
         near = choices_hint(str(value), options)
         return f"{key}={value}", near if near.startswith("did") else f"choose {' | '.join(options)}"
     return f"{key}={value}", str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+
+
+def _key_and_tag(location: tuple[int | str, ...], keys: set[str], *, extra: bool) -> tuple[str, str]:
+    """The key of pydantic's location, and the tag of the union that the key's section is; empty where it is none.
+
+    pydantic puts the chosen member of a union between the keys: `launcher.slurm.minutes`, `data.num_workers.int`.
+    """
+    key, tag = "", ""
+    for number, part in enumerate(location):
+        longer = f"{key}.{part}" if key else str(part)
+        if is_known(longer, keys) or (extra and number == len(location) - 1):
+            key = longer
+        elif number == len(location) - 2:
+            tag = str(part)
+    return key, tag
+
+
+def _variants_with(schema: type[BaseModel], section: str, name: str) -> Iterator[str]:
+    """The tags of a union's members that have a key of this name."""
+    annotations: list[Any] = [schema]
+    for part in section.split("."):
+        fields = [kind.model_fields for kind in annotations if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        annotations = [kind for f in fields if part in f for kind in alternatives(f[part].annotation)]
+    for member in annotations:
+        if isinstance(member, type) and issubclass(member, BaseModel) and name in member.model_fields:
+            yield from get_args(member.model_fields["name"].annotation)

@@ -25,13 +25,6 @@ MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
 
 
-LOCAL_KEYS = {"name", "parallel"}
-SLURM_KEYS = {"gpus", "cpus", "memory_gb", "cluster", "minutes", "partition", "account", "qos", "constraint"}
-SLURM_KEYS |= {"setup", "options", "requeue", "max_timeouts", "signal_seconds", "on_interrupt"}
-RAY_KEYS = {"gpus", "cpus", "memory_gb", "address", "retries"}
-OPTIONAL_KEYS = {"memory_gb", "partition", "account", "qos", "constraint"}
-
-
 def _folder_name(value: str) -> str:
     # `study/trials` is the folder of a search's trials inside its study.
     if not re.fullmatch(r"\w[\w.=+-]*(/\w[\w.=+-]*)*", value):
@@ -72,32 +65,51 @@ class Architecture(Section):
     recipe: Recipe
 
 
-class Method(Section):
-    name: MethodName
+class Training(Section):
+    """What all methods share."""
+
+    name: str
     head_lr: PositiveFloat
     backbone_lr: NonNegativeFloat
     momentum: Annotated[float, Field(ge=0, lt=1)]
     nesterov: bool
     weight_decay: NonNegativeFloat
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    features: Literal["cached", "recompute"] | None = None
-    views: PositiveInt | None = None
 
 
-class Scheduler(Section):
-    """Only the keys of the chosen schedule are set; `contradictions` checks that they are."""
-
-    name: Literal["step", "plateau", "cosine"]
-    gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
-    k: PositiveInt | None = None
-    warmup_epochs: Annotated[int, Field(ge=0)] | None = None
-    floor: Annotated[float, Field(ge=0, lt=1)] | None = None
+class FullTraining(Training):
+    name: Literal["finetuned", "scratch"]
 
 
-class Data(Section):
-    name: Literal["sample", "folder", "met", "shards"]
+class Transfer(Training):
+    name: Literal["transfer"]
+    features: Literal["cached", "recompute"]
+    views: PositiveInt
+
+
+Method = Annotated[FullTraining | Transfer, Field(discriminator="name")]
+
+
+class StepScheduler(Section):
+    name: Literal["step", "plateau"]
+    gamma: Annotated[float, Field(gt=0, lt=1)]
+    k: PositiveInt
+
+
+class CosineScheduler(Section):
+    name: Literal["cosine"]
+    warmup_epochs: NonNegativeInt
+    floor: Annotated[float, Field(ge=0, lt=1)]
+
+
+Scheduler = Annotated[StepScheduler | CosineScheduler, Field(discriminator="name")]
+
+
+class Paintings(Section):
+    """What all data sources share."""
+
+    name: str
     root: str | None
-    per_culture: Annotated[int, Field(ge=3)] | None = None
     split: Literal["stratified", "random", "stored"]
     split_seed: int
     fractions: list[Annotated[float, Field(gt=0, lt=1)]]
@@ -108,10 +120,26 @@ class Data(Section):
     image_size: Annotated[int, Field(ge=32, le=2048)] | None
     batch_size: PositiveInt
     epochs: PositiveInt
-    num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    num_workers: Literal["auto"] | NonNegativeInt
     cache: str
-    cache_gb: PositiveFloat | None = None
-    shuffle_shards: PositiveInt | None = None
+
+
+class Sample(Paintings):
+    name: Literal["sample"]
+    per_culture: Annotated[int, Field(ge=3)]
+
+
+class Folder(Paintings):
+    name: Literal["folder", "met"]
+
+
+class Shards(Paintings):
+    name: Literal["shards"]
+    cache_gb: PositiveFloat
+    shuffle_shards: PositiveInt
+
+
+Data = Annotated[Sample | Folder | Shards, Field(discriminator="name")]
 
 
 class Augment(Section):
@@ -152,30 +180,44 @@ class Logger(Section):
     thumbnails: Annotated[int, Field(ge=0)]
 
 
-class Launcher(Section):
-    """Only the keys of the chosen launcher are set; `contradictions` checks that they are."""
-
-    name: Literal["local", "slurm", "ray"]
+class LocalProcesses(Section):
+    name: Literal["local"]
     parallel: Literal["auto"] | PositiveInt
-    gpus: Literal["auto"] | NonNegativeInt | None = None
-    cpus: PositiveInt | None = None
-    memory_gb: PositiveFloat | None = None
-    # SLURM
-    cluster: Literal["slurm", "local"] | None = None
-    minutes: PositiveInt | None = None
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
-    setup: list[str] | None = None
-    options: dict[str, str | int | bool] | None = None
-    requeue: bool | None = None
-    max_timeouts: NonNegativeInt | None = None
-    signal_seconds: Annotated[int, Field(ge=30)] | None = None
-    on_interrupt: Literal["leave", "cancel"] | None = None
-    # Ray
-    address: str | None = None
-    retries: NonNegativeInt | None = None
+
+
+class Resources(Section):
+    """What a run asks for, where a batch system hands out resources."""
+
+    name: str
+    parallel: Literal["auto"] | PositiveInt
+    gpus: Literal["auto"] | NonNegativeInt
+    cpus: PositiveInt
+    memory_gb: PositiveFloat | None
+
+
+class Slurm(Resources):
+    name: Literal["slurm"]
+    cluster: Literal["slurm", "local"]
+    minutes: PositiveInt
+    partition: str | None
+    account: str | None
+    qos: str | None
+    constraint: str | None
+    setup: list[str]
+    options: dict[str, str | int | bool]
+    requeue: bool
+    max_timeouts: NonNegativeInt
+    signal_seconds: Annotated[int, Field(ge=30)]
+    on_interrupt: Literal["leave", "cancel"]
+
+
+class Ray(Resources):
+    name: Literal["ray"]
+    address: str
+    retries: NonNegativeInt
+
+
+Launcher = Annotated[LocalProcesses | Slurm | Ray, Field(discriminator="name")]
 
 
 class Study(Section):
@@ -220,9 +262,6 @@ class TrainConfig(Section):
                 "method.backbone_lr",
                 f"is 0, but {self.method.name} trains the backbone; use method=transfer",
             )
-        for key in ("features", "views"):
-            if (getattr(self.method, key) is not None) != (self.method.name == "transfer"):
-                yield f"method.{key}", "goes with method=transfer, and only with it: its backbone is frozen"
         if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
@@ -236,13 +275,7 @@ class TrainConfig(Section):
 
 
 def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[tuple[str, str]]:
-    needed = {"step": ("gamma", "k"), "plateau": ("gamma", "k"), "cosine": ("warmup_epochs", "floor")}
-    for key in ("gamma", "k", "warmup_epochs", "floor"):
-        given = getattr(scheduler, key) is not None
-        if given != (key in needed[scheduler.name]):
-            what = "has no meaning for" if given else "is missing; it is needed by"
-            yield f"scheduler.{key}", f"{what} scheduler={scheduler.name}"
-    if scheduler.warmup_epochs is not None and scheduler.warmup_epochs >= max_epochs:
+    if isinstance(scheduler, CosineScheduler) and scheduler.warmup_epochs >= max_epochs:
         yield (
             "scheduler.warmup_epochs",
             f"is {scheduler.warmup_epochs}, but the whole training has {max_epochs} epochs (trainer.max_epochs)",
@@ -250,16 +283,9 @@ def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[
 
 
 def _launcher_contradictions(launcher: Launcher, accelerator: str) -> Iterator[tuple[str, str]]:
-    own = {"local": LOCAL_KEYS, "slurm": LOCAL_KEYS | SLURM_KEYS, "ray": LOCAL_KEYS | RAY_KEYS}[launcher.name]
-    for key in sorted(launcher.model_fields_set - own):
-        if getattr(launcher, key) is not None:
-            yield f"launcher.{key}", f"has no meaning for launcher={launcher.name}"
-    for key in sorted(own - OPTIONAL_KEYS):
-        if getattr(launcher, key) is None:
-            yield f"launcher.{key}", f"is missing; it is needed by launcher={launcher.name}"
-    if accelerator == "gpu" and launcher.gpus == 0:
+    if accelerator == "gpu" and isinstance(launcher, Resources) and launcher.gpus == 0:
         yield "launcher.gpus", "is 0, but trainer.accelerator=gpu: ask for a GPU or use trainer=cpu"
-    if launcher.minutes and launcher.signal_seconds and launcher.signal_seconds >= 60 * launcher.minutes:
+    if isinstance(launcher, Slurm) and launcher.signal_seconds >= 60 * launcher.minutes:
         yield "launcher.signal_seconds", f"is {launcher.signal_seconds}, longer than the whole job (launcher.minutes)"
 
 
@@ -268,15 +294,10 @@ def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
         yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
     if data.name == "shards" and not data.root:
         yield "data.root", "is missing; give the shards' folder or address, data.root=s3://bucket/paintings"
-    for key in ("cache_gb", "shuffle_shards"):
-        if (getattr(data, key) is not None) != (data.name == "shards"):
-            yield f"data.{key}", "goes with data=shards, and only with it"
     if data.name == "sample" and data.split == "stored":
         yield "data.split", "is stored, but the sample stores none; use stratified or random"
     if data.name == "sample" and data.root is not None:
         yield "data.root", "has no meaning for data=sample; for your own pictures use data=folder"
-    if data.name == "sample" and data.per_culture is None:
-        yield "data.per_culture", "is missing; data=sample needs it"
     if len(data.fractions) != 3 or abs(sum(data.fractions) - 1) > 1e-6:
         yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
     if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):

@@ -2,7 +2,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from artculture import cli
-from artculture.config import Data
+from artculture.config import Folder
 from artculture.data.paintings import DataChoice, select
 from tests.runs.test_training import _die_at_step, assert_same_run
 
@@ -111,6 +111,6 @@ def test_every_value_of_data_reaches_the_choice(pictures):
     values = {"name": "folder", "root": str(pictures), "split": "random", "split_seed": 4, "fractions": [0.5, 0.2, 0.3]}
     values |= {"small_cultures": "drop", "on_bad_image": "skip", "cultures": ["red", "blue"], "cache": "c"}
     loading = {"image_size": None, "batch_size": 1, "epochs": 1, "num_workers": 0}
-    choice = DataChoice.of(Data(**values, **loading))
+    choice = DataChoice.of(Folder(**values, **loading))
     assert {key: getattr(choice, key) for key in values} == values
     assert select(choice).classes == ("red", "blue")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from artculture.analysis.subject import Subject
 from artculture.config import Data
@@ -83,7 +83,7 @@ def own_data(checkpoint: Path, run: RunDirectory | None) -> tuple[DataChoice, st
         )
     values: dict[str, Any] = run.read_config() or {}
     try:
-        return choice_of(Data.model_validate(values.get("data"))), data_label(values)
+        return choice_of(TypeAdapter[Data](Data).validate_python(values.get("data"))), data_label(values)
     except ValidationError as error:
         raise InputError(
             f"{run.config} does not say what the run was trained on ({reason_of(error)}): name the paintings, as in "

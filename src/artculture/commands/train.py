@@ -47,6 +47,7 @@ def train(config: TrainConfig) -> int:
                 from artculture.runs.training import train_run
 
             quiet_libraries()
+            hardware.keep_freed_memory()
             with joined(place, hardware.real_accelerator(config.trainer.accelerator), processes) as world:
                 # A study has other rows to go on with; alone it is worth a wait.
                 train_run(config, RunDirectory(path), variant, 0.0 if of_study else None, world)

@@ -44,7 +44,7 @@ class DataChoice:
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
         """What a config's `data` says."""
-        return cls(**{field.name: getattr(data, field.name) for field in fields(cls)})
+        return cls(**{field.name: getattr(data, field.name) for field in fields(cls) if hasattr(data, field.name)})
 
     @property
     def cache_folder(self) -> Path:

@@ -24,12 +24,6 @@ ROW_OF_STUDY = "ARTCULTURE_ROW_OF_STUDY"
 # Exit code of a row's process that found its run in the hands of another launch.
 HELD_ELSEWHERE = 76
 
-# On a CPU glibc gives every large block back to the kernel and asks for it anew a step later: a third of VGG-16's time.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
-    "MALLOC_TOP_PAD_": str(1 << 26),
-}
 # With it Lightning takes a batch system's job for one process of several, and waits for the others.
 NOT_INHERITED = ("HYDRA_FULL_ERROR", "SLURM_NTASKS")
 
@@ -120,7 +114,7 @@ def environment_of_row(defaults: Mapping[str, str], chosen: Mapping[str, str]) -
         defaults: variables for where the machine sets none.
         chosen: variables that win over those of the machine.
     """
-    environment = {**KEEP_MEMORY, **defaults, **os.environ, **chosen, ROW_OF_STUDY: str(os.getpid())}
+    environment = {**defaults, **os.environ, **chosen, ROW_OF_STUDY: str(os.getpid())}
     for name in NOT_INHERITED:
         environment.pop(name, None)
     return environment
@@ -164,7 +158,8 @@ def gpus_of(config: "TrainConfig") -> int:
     """GPUs that a row asks its engine for: as many as it trains on, unless `launcher.gpus` is a number."""
     if config.trainer.accelerator == "cpu":
         return 0
-    asked, devices = config.launcher.gpus, str(config.trainer.devices)
+    asked = "auto" if config.launcher.name == "local" else config.launcher.gpus
+    devices = str(config.trainer.devices)
     if isinstance(asked, int):
         return asked
     return int(devices) if devices.isdigit() else 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from artculture.config import Launcher as LauncherConfig
+from artculture.config import Ray
 from artculture.errors import InputError, reason_of
 from artculture.launchers.process import gpus_of, row_command
 from artculture.launchers.protocol import Ending, StartedRow
@@ -94,7 +94,7 @@ class RayLauncher:
     queues = True
     outlives = False  # Ray ends the tasks of a driver that ends
 
-    def __init__(self, config: LauncherConfig, flags: Sequence[str] = ()) -> None:
+    def __init__(self, config: Ray, flags: Sequence[str] = ()) -> None:
         self.config, self.flags = config, flags
         self.places = None if config.parallel == "auto" else config.parallel
         self._local = config.address == "local"
@@ -128,7 +128,7 @@ class RayLauncher:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         command = row_command(row, self.flags, threads=asked["num_cpus"], environment=environment)
         task = ray.remote(run_row).options(
-            **asked, name=row.name, max_retries=row.config.launcher.retries, retry_exceptions=False
+            **asked, name=row.name, max_retries=self.config.retries, retry_exceptions=False
         )
         return RayRow(task.remote(command))
 
@@ -148,6 +148,7 @@ class RayLauncher:
 def asked_of_ray(row: Row) -> dict[str, Any]:
     """The resources of a row's task."""
     config = row.config.launcher
+    assert isinstance(config, Ray)
     asked: dict[str, Any] = {
         "num_gpus": gpus_of(row.config),
         "num_cpus": config.cpus,

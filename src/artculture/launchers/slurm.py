@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from artculture.config import Launcher as LauncherConfig
+from artculture.config import Slurm
 from artculture.errors import InputError, reason_of
 from artculture.launchers.jobs import JobNotes, Submitted
 from artculture.launchers.process import RowCommand, gpus_of, row_command
@@ -101,7 +101,7 @@ class SlurmLauncher(AlwaysOpen):
 
     queues = True
 
-    def __init__(self, config: LauncherConfig, flags: Sequence[str] = ()) -> None:
+    def __init__(self, config: Slurm, flags: Sequence[str] = ()) -> None:
         self.config, self.flags = config, flags
         on_slurm = config.cluster == "slurm"
         missing = [program for program in ("sbatch", "srun") if shutil.which(program) is None]
@@ -126,7 +126,7 @@ class SlurmLauncher(AlwaysOpen):
 
     def _submit(self, rows: Sequence[Row]) -> list[SlurmRow]:
         folder = job_folder(rows[0])
-        requeue, seconds = bool(self.config.requeue), int(self.config.signal_seconds or 0)
+        requeue, seconds = self.config.requeue, self.config.signal_seconds
         tasks = [SlurmTask(self._command(row), notes_of(row), requeue, seconds * 0.8) for row in rows]
         try:
             executor = submitit.AutoExecutor(
@@ -145,7 +145,7 @@ class SlurmLauncher(AlwaysOpen):
         return {} if self.config.parallel == "auto" else {"slurm_array_parallelism": self.config.parallel}
 
     def _command(self, row: Row) -> RowCommand:
-        return row_command(row, self.flags, threads=row.config.launcher.cpus)
+        return row_command(row, self.flags, threads=self.config.cpus)
 
     def _attached(self, row: Row) -> SlurmRow | None:
         """The job of an earlier launch that is still in the queue or running."""
@@ -169,7 +169,8 @@ def notes_of(row: Row) -> JobNotes:
 def asked_of_slurm(row: Row) -> dict[str, Any]:
     """submitit's parameters of a row's job."""
     config = row.config.launcher
-    given = {key: value for key, value in (config.options or {}).items() if value is not False}
+    assert isinstance(config, Slurm)
+    given = {key: value for key, value in config.options.items() if value is not False}
     options = {("requeue" if config.requeue else "no-requeue"): True, **given}
     setup = {f"{config.cluster}_setup": list(config.setup)} if config.setup else {}
     asked = {

@@ -61,7 +61,7 @@ def find_place(config: TrainConfig) -> Place:
 
 def one_device_does(config: TrainConfig) -> bool:
     """Whether more devices would idle: on features that are computed once, the head alone trains."""
-    return config.method.features == "cached"
+    return config.method.name == "transfer" and config.method.features == "cached"
 
 
 def _from_outside() -> Place | None:

@@ -37,7 +37,7 @@ def feed(
     def backbone() -> str:
         return f"{digest(module)} {trainer.precision} {module.device.type}{' compiled' if module.compiled else ''}"
 
-    return FrozenFeatures(data, embed, backbone, method.views or 1)
+    return FrozenFeatures(data, embed, backbone, method.views)
 
 
 def digest(module: CultureClassifier) -> str:

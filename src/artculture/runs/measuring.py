@@ -31,7 +31,7 @@ def measured(config: TrainConfig, classes: int) -> dict[str, float]:
         classes: how many there are.
 
     Returns:
-        `train` and `forward` in images/s, `peak_memory` in bytes.
+        `train` and `forward` in images/s, `peak_memory` in bytes where the platform tells it.
 
     Raises:
         WorkError: the steps failed, because of too little memory for instance.
@@ -84,7 +84,8 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
             module(pictures)
 
     rates = {"train": _rate(train, batch, device), "forward": _rate(forward, batch, device)}
-    return {**rates, "peak_memory": float(hardware.peak_memory(accelerator))}
+    memory = hardware.peak_memory(accelerator)
+    return rates if memory is None else {**rates, "peak_memory": float(memory)}
 
 
 def _rate(step: Callable[[], None], batch: int, device: torch.device) -> float:

@@ -122,7 +122,7 @@ def _counts(config: TrainConfig) -> tuple[int, int, int]:
     """Paintings of training and validation, and classes; drawn samples need not be there for it."""
     if config.data.name == "sample":
         classes = len(config.data.cultures or CULTURES)
-        pictures = classes * (config.data.per_culture or 0)
+        pictures = classes * config.data.per_culture
         return round(pictures * config.data.fractions[0]), round(pictures * config.data.fractions[1]), classes
     from artculture.runs.parts import data_choice
 
@@ -149,12 +149,13 @@ def _from_steps(
         f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
     )
     rates = tried[key] = tried.get(key) or measured(config, classes)
-    if config.method.features == "cached":
+    if config.method.name == "transfer" and config.method.features == "cached":
         # Each view passes the frozen backbone once; the head's own steps take next to nothing.
-        seconds = (train * min(config.method.views or 1, epochs) + val) / rates["forward"]
+        seconds = (train * min(config.method.views, epochs) + val) / rates["forward"]
     else:
         seconds = epochs * (train / rates["train"] + val / rates["forward"])
-    return {"seconds": round(seconds, 1), "memory": int(rates["peak_memory"]), "source": "measured in a few steps"}
+    memory = int(rates["peak_memory"]) if "peak_memory" in rates else None
+    return {"seconds": round(seconds, 1), "memory": memory, "source": "measured in a few steps"}
 
 
 def kind_of(config: TrainConfig) -> Kind:
@@ -175,7 +176,7 @@ def kind_of(config: TrainConfig) -> Kind:
     return Kind(
         config.architecture.name,
         config.method.name,
-        config.method.features,
+        config.method.features if config.method.name == "transfer" else None,
         size,
         hardware.real_precision(config.trainer.precision, accelerator),
         hardware.device_label(device, find_place(config).size),

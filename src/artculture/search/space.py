@@ -184,7 +184,7 @@ def _dimension(key: str, leaf: Any, row: TrainConfig) -> Dimension:
 def _value(values: dict[str, Any], key: str) -> Any:
     found: Any = values
     for part in key.split("."):
-        found = found[part]
+        found = found.get(part)
     return found
 
 
@@ -201,6 +201,6 @@ def _number_kinds(key: str) -> set[type]:
     annotation: Any = TrainConfig
     for part in key.split("."):
         sections = [kind for kind in alternatives(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        annotation = sections[0].model_fields[part].annotation
+        annotation = next(kind.model_fields[part].annotation for kind in sections if part in kind.model_fields)
     kinds = {kind for kind in alternatives(annotation) if get_origin(kind) is None and not get_args(kind)}
     return kinds & {int, float}
