@@ -108,7 +108,7 @@ def _without(values: dict[str, Any], locations: list[tuple[int | str, ...]]) -> 
     for *sections, last in locations:
         inner = pruned
         for section in sections:
-            inner = inner[str(section)] if str(section) in inner else inner
+            inner = inner.get(str(section), inner)
         inner.pop(str(last), None)
     return pruned
 

@@ -14,6 +14,7 @@ from types import FrameType
 from artculture import __version__
 from artculture.errors import InputError, Interrupted, WorkError, choices_hint
 from artculture.secrets import hidden
+from artculture.signals import STOP_SIGNALS
 
 COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",
@@ -111,7 +112,7 @@ def end_well_when_told() -> None:
         signal.signal(number, signal.SIG_DFL)  # a forked process, which has inherited this
         os.kill(os.getpid(), number)
 
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop)
 
 

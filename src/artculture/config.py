@@ -152,7 +152,7 @@ class Augment(Section):
 
 
 class Trainer(Section):
-    accelerator: Literal["auto", "cpu", "gpu"]
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: Literal["auto"] | PositiveInt
     num_nodes: Literal["auto"] | PositiveInt
     sync_batchnorm: bool

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +31,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     temporary = temporary_beside(path)
     try:
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows syncs only what is open for writing
             os.fsync(written.fileno())
         if keep is not None and path.exists():
             path.replace(keep)
@@ -66,6 +67,7 @@ def remove_leftovers(folder: Path) -> None:
     for leftover in folder.glob(".*.tmp"):
         host, _, pid = leftover.name.removesuffix(".tmp").rpartition(".")
         ours = host.endswith(f".{socket.gethostname()}") and pid.isdigit()
+        ours = ours and sys.platform != "win32"  # where signal 0 is Ctrl-C, not a question
         with suppress(FileNotFoundError):
             dead = not _lives(int(pid)) if ours else time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
             if dead:

@@ -1,7 +1,6 @@
 """A large file that is read again rarely, if ever: written past the system's page cache."""
 
 import errno
-import fcntl
 import mmap
 import os
 from pathlib import Path
@@ -30,7 +29,7 @@ class UncachedFile:
     def __init__(self, path: Path) -> None:
         self._chunk = memoryview(mmap.mmap(-1, CHUNK))  # begins at a page, as direct writes must
         self._filled = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
         self._direct = getattr(os, "O_DIRECT", 0)
         try:
             self._file = os.open(path, flags | self._direct, 0o666)
@@ -84,5 +83,7 @@ class UncachedFile:
 
     def _buffered(self) -> None:
         if self._direct:
+            import fcntl  # there wherever O_DIRECT is; Windows has neither
+
             fcntl.fcntl(self._file, fcntl.F_SETFL, fcntl.fcntl(self._file, fcntl.F_GETFL) & ~self._direct)
             self._direct = 0

@@ -1,7 +1,6 @@
 """What a SLURM job does: runs a row, has it save when the job is to end, and asks for the next turn."""
 
 import os
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -12,10 +11,11 @@ from submitit.helpers import DelayedSubmission
 
 from artculture.launchers.jobs import JobNotes
 from artculture.launchers.process import RowCommand
+from artculture.signals import STOP_SIGNALS
 
 POLL_SECONDS = 0.3
 # A row that was told to stop, and not by this task: SLURM is about to end the job, to queue it again or for good.
-STOPPED = {75, -signal.SIGTERM, -signal.SIGUSR1, -signal.SIGUSR2}
+STOPPED = {75, *(-number for number in STOP_SIGNALS)}
 PATIENCE_SECONDS = 600.0
 
 

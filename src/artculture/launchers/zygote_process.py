@@ -22,9 +22,10 @@ from artculture.errors import Interrupted
 from artculture.files import json_text
 from artculture.launchers.process import ROW_OF_STUDY, end_with
 from artculture.quick_imports import lean_torchmetrics
+from artculture.signals import STOP_SIGNALS
 
 # What may ask a row to stop.
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+SIGNALS = (*STOP_SIGNALS, signal.SIGINT)
 
 
 @dataclass

@@ -45,7 +45,7 @@ class LossWatch:
         """What was seen so far; waits for the device."""
         if self._step is None or self._loss is None:
             return None
-        return _bad(torch.stack([self._step.double(), self._loss.double()]))
+        return _bad(torch.stack([self._step.cpu().double(), self._loss.cpu().double()]))  # MPS has no float64
 
     def found_before(self) -> BadLoss | None:
         """What was seen up to the last time that this was asked, for which a GPU does not wait; a CPU has it all."""

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,8 @@ def check_machine(accelerator: str, precision: str | int, compiles: bool) -> Non
         raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
     if precision == "16-mixed":
         real_precision(precision, "gpu" if visible_gpus() else "cpu")
+    if accelerator == "mps" and not _has_mps():
+        raise InputError("trainer.accelerator=mps needs macOS on Apple silicon; use trainer=auto or trainer=cpu")
     compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
     if compiles and not any(shutil.which(name) for name in compilers if name):
         raise InputError(
@@ -111,8 +114,16 @@ def check_machine(accelerator: str, precision: str | int, compiles: bool) -> Non
         )
 
 
+def _has_mps() -> bool:
+    if platform.system() != "Darwin":
+        return False
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
 def real_accelerator(choice: str) -> str:
-    """`cpu` or `gpu` for the choice `auto`, `cpu` or `gpu`."""
+    """`cpu`, `gpu` or `mps` for a choice of these or `auto`, which takes an NVIDIA GPU or else the CPU."""
     if choice != "auto":
         return choice
     import torch
@@ -145,10 +156,10 @@ def peak_memory(accelerator: str) -> int | None:
 
 def wait_for(device: "torch.device") -> None:
     """Wait until a GPU has done what it was given."""
-    if device.type == "cuda":
+    if device.type != "cpu":
         import torch
 
-        torch.cuda.synchronize(device)
+        torch.accelerator.synchronize(device)
 
 
 def checked_accelerator(choice: str) -> str:

@@ -9,10 +9,11 @@ from types import FrameType
 from typing import Any
 
 from artculture.errors import Interrupted
+from artculture.signals import STOP_SIGNALS
 
 log = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+SIGNALS = (*STOP_SIGNALS, signal.SIGINT)
 
 
 class Interruption:

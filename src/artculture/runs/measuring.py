@@ -49,7 +49,7 @@ def measured(config: TrainConfig, classes: int) -> dict[str, float]:
 def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     """The same, in this process."""
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    device = torch.device("cuda" if accelerator == "gpu" else accelerator)
     module = make_classifier(config, tuple(map(str, range(classes))))
     # Which numbers the weights hold makes no difference to time and memory.
     module._freeze()

@@ -163,7 +163,7 @@ def kind_of(config: TrainConfig) -> Kind:
     accelerator = config.trainer.accelerator
     if accelerator == "auto":
         accelerator = "gpu" if hardware.visible_gpus() else "cpu"
-    device = "cpu"
+    device: str = accelerator
     if accelerator == "gpu":
         import torch
 

@@ -37,7 +37,7 @@ def cost_part(
 ) -> dict[str, Any]:
     """Epochs, seconds, memory (bytes), parameters, device and versions of a training that has ended."""
     parameters = list(module.network.parameters())
-    device = torch.cuda.get_device_name() if accelerator == "gpu" else "cpu"
+    device = torch.cuda.get_device_name() if accelerator == "gpu" else accelerator
     best = trainer.checkpoint_callbacks[0]
     score = getattr(best, "best_model_score", None)
     return {
