@@ -1,6 +1,9 @@
 """CSV files read back: whole, or one message that names the file and the mend."""
 
 import csv
+import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +29,55 @@ def read_csv(path: Path, mend: str = "", **options: Any) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing{after}") from error
     except (ValueError, csv.Error, OSError, OverflowError) as error:  # pandas' own errors are ValueErrors
-        raise InputError(f"{path} is not a readable CSV file: {reason_of(error)}{after}") from error
+        reason = _with_file_line(reason_of(error), path)
+        raise InputError(f"{path} is not a readable CSV file: {reason}{after}") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path} is not a readable CSV file: its lines have more fields than its header{after}")
     return table
+
+
+@dataclass(frozen=True)
+class FileLines:
+    """Names the place of a record in its CSV file; the file is parsed for it at the first use, so only for a message.
+
+    A record's number is not its line: quoted cells may span lines, and blank lines are no records.
+
+    Attributes:
+        path: the file; None for a table that comes from none.
+    """
+
+    path: Path | None = None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [] if self.path is None else [line for line, blank in _starts(self.path) if not blank][1:]
+
+    def __call__(self, record: int) -> str:
+        """`line 42` for a record (0 is the first below the header); `record 7` where its line can't be told."""
+        return f"line {self._starts[record]}" if record < len(self._starts) else f"record {record + 1}"
+
+
+def _starts(path: Path) -> list[tuple[int, bool]]:
+    """The line on which each record begins, the header's too, and whether it is blank; [] where it can't be parsed."""
+    found, before = [], 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            for record in reader:
+                found.append((before + 1, not record))
+                before = reader.line_num
+    except (OSError, ValueError, csv.Error):
+        return []
+    return found
+
+
+def _with_file_line(reason: str, path: Path) -> str:
+    """A reason of pandas' parser, whose "line" is the number of the record, with the line of the file instead."""
+    found = re.search(r"(?<=in line )\d+", reason)
+    starts = _starts(path) if found else []
+    if found is None or int(found[0]) > len(starts):
+        return reason
+    return f"{reason[: found.start()]}{starts[int(found[0]) - 1][0]}{reason[found.end() :]}"
 
 
 def read_text_csv(path: Path, mend: str = "") -> pd.DataFrame:

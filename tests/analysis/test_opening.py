@@ -1,26 +1,14 @@
+import io
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from artculture.analysis.opening import best_run, open_subject, own_data
-from artculture.data.paintings import DataChoice
+from artculture.analysis.opening import best_run, open_subject, own_data, unseen_as_test
 from artculture.errors import InputError
-
-
-@pytest.fixture
-def choose(pictures, tmp_path):
-    def make(**changes) -> DataChoice:
-        usual = DataChoice(
-            name="folder", root=str(pictures), split="stratified", split_seed=0, fractions=[0.4, 0.3, 0.3],
-            small_cultures="error", on_bad_image="error", cultures=None, cache=str(tmp_path / "cache"),
-        )  # fmt: skip
-        return replace(usual, **changes)
-
-    return make
 
 
 def test_a_run_brings_its_paintings_and_split(run):
@@ -69,6 +57,66 @@ def test_unknown_cultures_are_named_with_the_mend(run, choose, pictures):
 def test_a_run_s_own_paintings_stay_in_its_split(run, choose):
     again = open_subject(run.best, choose(split_seed=77)).paintings.selection
     assert list(again.split) == list(open_subject(run.best).paintings.selection.split)
+
+
+def png(seed):
+    """A picture that no run has seen."""
+    noise = np.random.default_rng([seed, 99]).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    with io.BytesIO() as file:
+        Image.fromarray(noise).save(file, "PNG")
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda red: (red / "new.png").write_bytes(png(1)), "1 added (red/new)"),
+        (lambda red: shutil.copy(red / "3.png", red / "copy.png"), "1 added (red/copy)"),
+        (lambda red: (red / "3.png").unlink(), "1 removed (red/3)"),
+        (lambda red: (red / "3.png").write_bytes(png(1)), "1 replaced (red/3)"),
+        (lambda red: (red / "3.png").rename(red / "other.png"), "1 renamed (red/other)"),
+        (lambda red: shutil.copytree(red, red.with_name("pink")), "14 added (pink/0, pink/1, pink/10, …)"),
+    ],
+)
+def test_of_changed_data_only_the_run_s_own_paintings_are_taken(run, pictures, change, says, caplog):
+    stored = pd.read_csv(run.split)
+    change(pictures / "red")
+    subject = open_subject(run.best)
+    selection = subject.paintings.selection
+    split = dict(zip(selection.manifest.table["sha256"], selection.split, strict=True))
+    before = dict(zip(stored["sha256"], stored["split"], strict=True))
+    assert split == {sha256: before[sha256] for sha256 in split}
+    assert len(split) == len(selection.split) == (41 if "removed" in says or "replaced" in says else 42)
+    assert f"only its own paintings count: {says}" in caplog.text
+
+
+def test_nothing_is_said_of_data_that_did_not_change(run, caplog):
+    open_subject(run.best)
+    assert "changed" not in caplog.text
+
+
+def test_nothing_left_of_a_run_s_paintings(run, pictures):
+    for number, file in enumerate(sorted(pictures.glob("*/*.png"))):
+        file.write_bytes(png(number))
+    with pytest.raises(InputError, match=r"none of the paintings of .* is left \(42 replaced"):
+        open_subject(run.best)
+
+
+def test_a_split_from_before_hashes_were_stored_still_tells_by_id(run, pictures):
+    pd.read_csv(run.split).drop(columns="sha256").to_csv(run.split, index=False)
+    status = json.loads((run.path / "status.json").read_text())
+    (run.path / "status.json").write_text(json.dumps({**status, "sha256": {}}))
+    (pictures / "red" / "new.png").write_bytes(png(1))
+    assert len(open_subject(run.best).paintings.selection.split) == 42
+
+
+def test_paintings_that_the_run_did_not_have_are_test_paintings_in_an_analysis(run, choose, pictures):
+    (pictures / "red" / "new.png").write_bytes(png(1))
+    subject = unseen_as_test(open_subject(run.best, choose()))
+    selection = subject.paintings.selection
+    known = dict(zip(pd.read_csv(run.split)["object_id"], pd.read_csv(run.split)["split"], strict=True))
+    expected = [known.get(name, "test") for name in selection.manifest.table["object_id"]]
+    assert selection.split.tolist() == expected
 
 
 def test_few_paintings_are_no_mistake_where_nothing_is_trained(run, choose, pictures):

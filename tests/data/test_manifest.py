@@ -73,6 +73,10 @@ MISTAKES = {
     HEAD + "1,met,/etc/passwd,Dutch,,\n": ["leaves the manifest's folder"],
     HEAD + "1,met,..\\a.jpg,Dutch,,\n": ["leaves the manifest's folder"],
     HEAD + "1,met,C:\\a.jpg,Dutch,,\n": ["leaves the manifest's folder"],
+    'object_id,image,culture,title\n1,a.jpg,Dutch,"two\nlines"\n\n2,b.jpg,,\n': ["line 5: `culture` is empty"],
+    "object_id,image,culture\n1,a.jpg,Dutch\n2,./a.jpg,French\n": [
+        "line 2 and line 3: image `a.jpg` has two labels, Dutch and French"
+    ],
     "object_id,image,culture,split\n1,a.jpg,Dutch,dev\n": ["line 2: split `dev` is none of train, val, test"],
 }
 
@@ -85,6 +89,10 @@ def test_mistakes_are_named(write, content, says):
     assert str(path) in str(caught.value)
     for part in says:
         assert part in str(caught.value)
+
+
+def test_one_file_under_two_ids_and_one_label_is_a_copy_of_itself(write):
+    assert len(read_manifest(write(HEAD + "1,met,a.jpg,Dutch,,\n2,met,a.jpg,Dutch,,\n")).table) == 2
 
 
 def test_many_mistakes_are_counted(write):

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from artculture.data.images import read_pixels
-from artculture.data.paintings import load_paintings, select, write_split
+from artculture.data.paintings import load_paintings, select
+from artculture.data.stored_split import write_split
 from artculture.errors import InputError
 
 
@@ -116,16 +117,18 @@ def test_all_bad_is_an_error_not_a_crash(choose, gallery):
 def test_a_manifest_that_lists_a_file_that_is_not_there(choose, gallery):
     lines = [f"{path.stem}-{path.parent.name},{path.relative_to(gallery)},{path.parent.name}\n"
              for path in gallery.glob("*/*.png")]  # fmt: skip
-    (gallery / "manifest.csv").write_text("object_id,image,culture\n" + "".join(lines) + "99,calm/99.png,calm\n")
-    with pytest.raises(InputError, match=r"calm/99\.png, but there is no such file: put it back or take its row out"):
+    first, last = '\n"two\nlines",calm/0.png,calm\n', "99,calm/99.png,calm\n"
+    (gallery / "manifest.csv").write_text("object_id,image,culture\n" + first + "".join(lines) + last)
+    says = r"line 25 of .*calm/99\.png, but there is no such file: put it back or take its row out"
+    with pytest.raises(InputError, match=says):
         load_paintings(choose(), 32, "bilinear")
 
 
 def test_a_split_is_stored_and_taken_up_again(choose, gallery, tmp_path):
     selection = select(choose(split="random", split_seed=9))
-    write_split(selection, tmp_path / "split.csv")
+    write_split(selection.manifest, selection.split, tmp_path / "split.csv")
     stored = pd.read_csv(tmp_path / "split.csv")
-    assert list(stored.columns) == ["object_id", "source", "culture", "split"]
+    assert list(stored.columns) == ["object_id", "source", "culture", "sha256", "split"]
     manifest = selection.manifest.table.assign(split=stored["split"])
     manifest.to_csv(gallery / "manifest.csv", index=False)
     again = select(choose(split="stored"))

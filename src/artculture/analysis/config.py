@@ -14,6 +14,7 @@ class EvaluateConfig(Section):
     checkpoint: str
     data: Data | None = Field(default=None)
     split: Literal["test", "val", "train", "all"] | None
+    include_trained: bool
     output: str | None
     device: Device
     seed: int

@@ -17,7 +17,6 @@ from artculture.analysis.subject import Subject
 from artculture.data.manifest import SPLITS
 from artculture.errors import InputError
 from artculture.files import file_sha256, replacing, write_json
-from artculture.models.checkpoint import read_checkpoint
 from artculture.models.finite import check_predictions_finite
 from artculture.runs import hardware
 from artculture.runs.calibration import calibrated, calibration_error
@@ -55,33 +54,79 @@ def manner_of(subject: Subject) -> Manner:
         raise InputError(f"{subject.run.config} or {subject.run.result} lacks {error}: not of this version") from error
 
 
-def rows_of(subject: Subject, split: str | None) -> tuple[NDArray[np.int64], str, int]:
+@dataclass(frozen=True)
+class Evaluated:
     """Which paintings are evaluated.
+
+    Attributes:
+        rows: of the selection.
+        split: their split's name: `train`, `val`, `test`, or `all` for a mixture.
+        trained_on: how many of them the run trained on; None where that is unknown.
+        left_out: paintings of the run's training and validation splits that are not among them, by split.
+    """
+
+    rows: NDArray[np.int64]
+    split: str
+    trained_on: int | None
+    left_out: dict[str, int]
+
+
+def rows_of(subject: Subject, split: str | None, include_trained: bool = False) -> Evaluated:
+    """Choose the paintings to evaluate.
 
     Args:
         subject: what is evaluated.
-        split: `train`, `val`, `test` or `all`; None for the test split of the paintings that it was trained on, and
-            for all of any others.
-
-    Returns:
-        Their rows of the selection, the split's name, and how many of them were trained on.
+        split: `train`, `val`, `test` or `all`; None for those that the run neither trained on nor chose its checkpoint
+            by: its own test split, and paintings that it did not have.
+        include_trained: keep what the run trained on, and its validation paintings where `split` is None. A split of
+            the run's own paintings that is asked for is whole anyway.
 
     Raises:
         InputError: there is none.
     """
     selection = subject.paintings.selection
-    own = is_own(subject)
-    name = split or ("test" if own else "all")
-    rows = selection.members(name) if name in SPLITS else np.arange(len(selection.manifest), dtype=np.int64)
+    every = np.arange(len(selection.manifest), dtype=np.int64)
+    rows = selection.members(split) if split in SPLITS else every
+    known = subject.run_split
+    if known is None:
+        name = split or "all"
+        if subject.own and split is None and not include_trained:
+            rows, name = selection.members("test"), "test"
+        return Evaluated(_some(rows, name, {}), name, None, {})
+    asked = rows
+    if not include_trained and not (subject.own and split):
+        seen = ["train"] if split else ["train", "val"]
+        rows = rows[~np.isin(known[rows], seen)]
+    left_out = {name: int((known[asked] == name).sum() - (known[rows] == name).sum()) for name in ("train", "val")}
+    left_out = {} if subject.own else {name: count for name, count in left_out.items() if count}
+    name = split or ("test" if (known[rows] == "test").all() else "all")
+    return Evaluated(_some(rows, name, left_out), name, int((known[rows] == "train").sum()), left_out)
+
+
+def _some(rows: NDArray[np.int64], split: str, left_out: dict[str, int]) -> NDArray[np.int64]:
+    if len(rows) == 0 and left_out:
+        raise InputError(
+            f"no painting is left to evaluate: {sum(left_out.values())} are of the run's training or validation split; "
+            "include_trained=true evaluates them all the same"
+        )
     if len(rows) == 0:
-        raise InputError(f"no painting is in the split `{name}`: take another, as in split=all")
-    return rows, name, int((selection.split[rows] == "train").sum()) if own else 0
+        raise InputError(f"no painting is in the split `{split}`: take another, as in split=all")
+    return rows
 
 
-def is_own(subject: Subject) -> bool:
-    """Whether these are the very paintings that the checkpoint was trained with."""
-    trained_on = read_checkpoint(subject.checkpoint)["artculture"].get("manifest")
-    return bool(trained_on == subject.paintings.selection.manifest.fingerprint())
+def _warn(evaluated: Evaluated) -> None:
+    if evaluated.trained_on is None:
+        log.warning(
+            "which paintings the checkpoint was trained on is unknown (no split.csv of its run beside it): the numbers "
+            "may flatter"
+        )
+    elif evaluated.trained_on and evaluated.split != "train":
+        log.warning(
+            "%d of these %d paintings were trained on: the numbers flatter", evaluated.trained_on, len(evaluated.rows)
+        )
+    if evaluated.left_out:
+        counts = " and ".join(f"{count} of its {name} split" for name, count in evaluated.left_out.items())
+        log.warning("left out paintings that the run has seen, %s: include_trained=true keeps them", counts)
 
 
 def probabilities(
@@ -111,7 +156,11 @@ def probabilities(
 
 
 def evaluate(
-    subject: Subject, split: str | None = None, manner: Manner | None = None, accelerator: str = "auto"
+    subject: Subject,
+    split: str | None = None,
+    manner: Manner | None = None,
+    accelerator: str = "auto",
+    include_trained: bool = False,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Evaluate a checkpoint.
 
@@ -120,15 +169,15 @@ def evaluate(
         split: as `rows_of`.
         manner: None for the run's own.
         accelerator: `auto`, `cpu` or `gpu`.
+        include_trained: as `rows_of`.
 
     Returns:
         The numbers (those of `scores`, `ece` and `ece_calibrated`, and where they come from), and a prediction a
         painting, as in a run's predictions.csv.
     """
-    rows, name, seen = rows_of(subject, split)
-    manner = manner or manner_of(subject)
-    if seen and name != "train":
-        log.warning("%d of these %d paintings were trained on: the numbers flatter", seen, len(rows))
+    evaluated = rows_of(subject, split, include_trained)
+    _warn(evaluated)
+    rows, manner = evaluated.rows, manner or manner_of(subject)
     selection, classifier = subject.paintings.selection, subject.classifier
     chances = probabilities(subject, rows, manner, accelerator)
     labels = selection.labels[rows]
@@ -140,8 +189,9 @@ def evaluate(
         "data": subject.data,
         "manifest": selection.manifest.fingerprint(),
         "synthetic": selection.synthetic,
-        "split": name,
-        "trained_on": seen,
+        "split": evaluated.split,
+        "trained_on": evaluated.trained_on,
+        "left_out": evaluated.left_out,
         **scores(chances, labels, subject.classes),
         "temperature": classifier.temperature,
         "ece": calibration_error(chances, labels),

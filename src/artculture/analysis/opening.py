@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from artculture.analysis.subject import Subject
 from artculture.config import Data
-from artculture.data.manifest import SPLITS
-from artculture.data.paintings import DataChoice, Selection, load_paintings
+from artculture.data.paintings import DataChoice, fresh_selection, load_paintings, selection_for, selection_of_run
+from artculture.data.stored_split import StoredSplit, read_split
 from artculture.errors import InputError, reason_of
 from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import data_label
 from artculture.runs.parts import choice_of
-from artculture.tables import read_own_csv
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +29,7 @@ def open_subject(
 
     Args:
         checkpoint: the file, or the run directory whose best one is meant.
-        data: which paintings; None for those of the checkpoint's own run, in that run's split.
+        data: which paintings; None for those of the checkpoint's own run that are still there, in that run's split.
         on_progress: called with (done, all) while pictures are decoded.
 
     Raises:
@@ -40,21 +38,33 @@ def open_subject(
     checkpoint = checkpoint_file(checkpoint)
     classifier = load_classifier(checkpoint)
     run = run_of(checkpoint)
-    choice, label = (own_data(checkpoint, run)) if data is None else (data, _label(data))
-    preprocessing = classifier.preprocessing
-    paintings = load_paintings(
-        choice,
-        preprocessing.resize,
-        preprocessing.interpolation,
-        on_progress,
-        classes=None if data is None else classifier.classes,
-    )
-    if data is None:
-        check_classes(read_checkpoint(checkpoint), checkpoint, paintings.selection.classes)
-        _check_split(paintings.selection, checkpoint, run)
+    stored = _stored_split(run)
+    choice, label = own_data(checkpoint, run) if data is None else (data, _label(data))
+    if data is not None:
+        choose = selection_for(classifier.classes)
     else:
-        paintings = replace(paintings, selection=_in_own_split(paintings.selection, checkpoint, run))
-    return Subject(checkpoint, classifier, paintings, run, label, choice.cache_folder)
+        assert run is not None
+        choose = fresh_selection if stored is None else selection_of_run(stored, classifier.classes, run.path)
+    expected = classifier.preprocessing
+    paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose)
+    selection = paintings.selection
+    check_classes(read_checkpoint(checkpoint), checkpoint, selection.classes)
+    if stored is None:
+        return Subject(checkpoint, classifier, paintings, run, label, choice.cache_folder, own=data is None)
+    known = stored.match(selection.manifest.table).split
+    # What a run knows stays in its split, whatever split is asked for now.
+    split = np.where(known == "", selection.split, known).astype(np.str_)
+    paintings = replace(paintings, selection=replace(selection, split=split))
+    return Subject(checkpoint, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
+
+
+def unseen_as_test(subject: Subject) -> Subject:
+    """The subject with paintings that its run did not have in the test split: none of them was trained on."""
+    if subject.run_split is None or (subject.run_split != "").all():
+        return subject
+    selection = subject.paintings.selection
+    split = np.where(subject.run_split == "", "test", selection.split).astype(np.str_)
+    return replace(subject, paintings=replace(subject.paintings, selection=replace(selection, split=split)))
 
 
 def checkpoint_file(path: Path) -> Path:
@@ -116,37 +126,9 @@ def _label(data: DataChoice) -> str:
     return data_label({"data": {"name": data.name, "root": data.root}})
 
 
-def _in_own_split(selection: Selection, checkpoint: Path, run: RunDirectory | None) -> Selection:
-    # Paintings that a run was trained on stay training paintings, whatever split is asked for now.
-    stored = _stored_split(selection, checkpoint, run)
-    if run is None or stored is None:
-        return selection
-    log.info("these are the paintings of the run itself, so they stay in its split (%s)", run.split)
-    return replace(selection, split=stored)
-
-
-def _check_split(selection: Selection, checkpoint: Path, run: RunDirectory | None) -> None:
-    stored = _stored_split(selection, checkpoint, run)
-    if run is not None and stored is not None and not np.array_equal(stored, selection.split):
-        raise InputError(
-            f"{run.config} gives another split than {run.split}, which the run was trained on: one of them was "
-            "changed; restore it, or train the row again (resume=never)"
-        )
-
-
-def _stored_split(selection: Selection, checkpoint: Path, run: RunDirectory | None) -> NDArray[np.str_] | None:
-    """The split that a run was trained on, where it is stored and these are the run's own paintings."""
-    trained_on = read_checkpoint(checkpoint)["artculture"].get("manifest")
-    if run is None or not run.split.is_file() or selection.manifest.fingerprint() != trained_on:
+def _stored_split(run: RunDirectory | None) -> StoredSplit | None:
+    """Which painting was in which split of a run, where it is stored."""
+    if run is None or not run.split.is_file():
         return None
-    mend = "delete it: the split asked for is taken then, with paintings that were trained on"
     run.check_unchanged(run.split)
-    stored = read_own_csv(run.split, mend, dtype=str, keep_default_na=False)
-    if not {"source", "object_id", "split"} <= set(stored) or not set(stored["split"]) <= set(SPLITS):
-        raise InputError(f"{run.split} is no split; {mend}")
-    where = {(source, ident): split for source, ident, split in stored[["source", "object_id", "split"]].to_numpy()}
-    table = selection.manifest.table
-    keys = list(zip(table["source"], table["object_id"], strict=True))
-    if not where.keys() >= set(keys):
-        raise InputError(f"{run.split} lacks some of the run's paintings; {mend}")
-    return np.array([where[key] for key in keys], dtype=np.str_)
+    return read_split(run.split, "delete it: which paintings were trained on is unknown then")

@@ -26,6 +26,8 @@ class Subject:
         run: the run that the checkpoint belongs to; None for a file that lies elsewhere.
         data: a short word for the paintings, as a run's result has it.
         cache: folder for what is worth keeping (features); None keeps nothing.
+        run_split: the run's split of each painting, "" for one that the run did not have; None where that is unknown.
+        own: whether these are the run's own paintings, as no others were asked for.
     """
 
     checkpoint: Path
@@ -34,6 +36,8 @@ class Subject:
     run: RunDirectory | None
     data: str = ""
     cache: Path | None = None
+    run_split: NDArray[np.object_] | None = None
+    own: bool = False
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def run(argv: list[str]) -> int:
 def analyze(config: AnalyzeConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
     from artculture.analysis.analysis import default_folder, log_findings, make_findings
-    from artculture.analysis.opening import best_run, open_subject
+    from artculture.analysis.opening import best_run, open_subject, unseen_as_test
     from artculture.logs import configure_logging
     from artculture.progress import shown_progress
     from artculture.runs.parts import choice_of
@@ -27,7 +27,7 @@ def analyze(config: AnalyzeConfig) -> int:
     checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
-        subject = open_subject(checkpoint, data, progress)
+        subject = unseen_as_test(open_subject(checkpoint, data, progress))
     folder = Path(config.output).expanduser() if config.output else default_folder(subject, data is None, LOOSE)
     with shown_progress("featurising") as progress:
         index = make_findings(subject, folder, config.sheets, config.batch_size, config.device, config.seed, progress)

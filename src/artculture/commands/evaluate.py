@@ -27,7 +27,9 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
         subject = open_subject(Path(config.checkpoint), data, progress)
-    result, predictions = evaluate(subject, config.split, accelerator=config.device)
+    result, predictions = evaluate(
+        subject, config.split, accelerator=config.device, include_trained=config.include_trained
+    )
     folder = Path(config.output).expanduser() if config.output else default_folder(subject, config.split, LOOSE)
     file = write_evaluation(folder, result, predictions)
     _show(result)

@@ -16,11 +16,12 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from artculture.data.images import BadImageError, read_pixels
+from artculture.data.images import BadImageError, check_file, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.data.partial_cache import CACHE_VERSION, Decoded, PartialCache
 from artculture.errors import InputError
-from artculture.files import read_json
+from artculture.files import file_sha256, read_json, write_json
+from artculture.tables import FileLines
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class PixelCache:
         starts: where each begins in `pixels`, int64, n + 1.
         bad: row to reason, for pictures that could not be read.
         key: names the pictures, their size and the format; another key, other pixels.
+        sha256: of each picture's file, n; "" where it could not be read.
     """
 
     pixels: NDArray[np.uint8]
@@ -65,6 +67,7 @@ class PixelCache:
     starts: NDArray[np.int64]
     bad: dict[int, str]
     key: str
+    sha256: tuple[str, ...]
 
     def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Height and width of some pictures, int64 N x 2."""
@@ -111,11 +114,49 @@ def open_cache(
     return found
 
 
+def contents_of(manifest: Manifest, folder: Path) -> list[str]:
+    """SHA-256 of the file of each picture; "" for one that can't be read.
+
+    Files that were decoded or hashed before and have the same size and time since are not read again.
+
+    Args:
+        manifest: whose pictures, in its order.
+        folder: where caches live.
+
+    Raises:
+        InputError: picture files that are not there.
+    """
+    stamp = _stamp(manifest)
+    for index in sorted((folder / "pixels").glob(f"{stamp}-*-v{CACHE_VERSION}/index.json")):
+        if (found := opened(index.parent, len(manifest))) is not None:
+            return list(found.sha256)
+    kept = folder / "contents" / f"{stamp}.json"
+    if kept.is_file() and len(known := read_json(kept).get("sha256", [])) == len(manifest):
+        return [str(sha256) for sha256 in known]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        contents = list(pool.map(_content, manifest.paths()))
+    write_json(kept, {"sha256": contents})
+    return contents
+
+
+def _content(path: Path) -> str:
+    try:
+        check_file(path)
+        return file_sha256(path)
+    except (BadImageError, OSError):
+        return ""
+
+
 def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
+    return f"{_stamp(manifest)}-{shorter_side}-{interpolation}-v{CACHE_VERSION}"
+
+
+def _stamp(manifest: Manifest) -> str:
+    """Names a manifest with its files as they are now; no file is read for it."""
     # Size and time of each file: a picture replaced under the same name is decoded anew.
     facts = [manifest.fingerprint(), str(manifest.root.resolve())]
     missing = []
-    for path in manifest.paths():
+    for row, path in enumerate(manifest.paths()):
         try:
             stat = path.stat()
             # What may not be read is another picture once it may.
@@ -125,15 +166,16 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
             if leads_nowhere and path.is_symlink():  # there, and bad
                 facts.append("link")
             else:
-                missing.append(path)
+                missing.append((row, path))
     if missing:
+        row, path = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        lines = FileLines(manifest.root / "manifest.csv")
         raise InputError(
-            f"the manifest in {manifest.root} lists {missing[0]}{more}, but there is no such file: "
+            f"{lines(row)} of the manifest in {manifest.root} lists {path}{more}, but there is no such file: "
             "put it back or take its row out of the manifest"
         )
-    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    return f"{digest}-{shorter_side}-{interpolation}-v{CACHE_VERSION}"
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
 def build(
@@ -146,24 +188,29 @@ def build(
 ) -> None:
     """Decode pictures, files or what is in them, into a cache's folder, going on where a killed build stopped."""
 
-    def decode(picture: Path | bytes) -> Decoded:
+    def decode(picture: Path | bytes) -> tuple[Decoded, str]:
         try:
-            return read_pixels(picture, shorter_side, interpolation)
+            pixels = read_pixels(picture, shorter_side, interpolation)
         except BadImageError as error:
-            return error
+            return error, ""
+        # Right after decoding, the file is still in the operating system's page cache: hashing it costs arithmetic
+        # (SHA-256 is many times faster than decoding), not a second read. What is in shards was hashed when written.
+        return pixels, file_sha256(picture) if isinstance(picture, Path) else ""
 
     tell = on_progress or (lambda *_: None)
     with PartialCache(target) as partial:
         begun = len(partial)
         if begun:
             tell(begun, count)
-        for row, decoded in enumerate(_in_parallel(decode, islice(pictures, begun, None)), begun):
-            partial.append(decoded)
+        for row, (decoded, sha256) in enumerate(_in_parallel(decode, islice(pictures, begun, None)), begun):
+            partial.append(decoded, sha256)
             tell(row + 1, count)
         partial.finish()
 
 
-def _in_parallel(decode: Callable[[Path | bytes], Decoded], pictures: Iterable[Path | bytes]) -> Iterator[Decoded]:
+def _in_parallel(
+    decode: Callable[[Path | bytes], tuple[Decoded, str]], pictures: Iterable[Path | bytes]
+) -> Iterator[tuple[Decoded, str]]:
     """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
@@ -183,9 +230,10 @@ def opened(target: Path, pictures: int) -> PixelCache | None:
         index = read_json(file)
         shapes = np.array(index["shapes"], dtype=np.int64).reshape(pictures, 2)
         bad = {int(row): str(why) for row, why in index["bad"].items()}
+        contents = tuple(str(sha256) for sha256 in index["sha256"])
         starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1) * 3)]).astype(np.int64)
         agrees = bad.keys() == set(np.flatnonzero((shapes <= 0).any(axis=1)).tolist()) and (shapes >= 0).all()
-        whole = agrees and (target / "pixels.bin").stat().st_size == starts[-1]
+        whole = agrees and len(contents) == pictures and (target / "pixels.bin").stat().st_size == starts[-1]
     except (InputError, LookupError, AttributeError, TypeError, ValueError, OverflowError, OSError):
         whole = False
     if not whole:
@@ -193,4 +241,4 @@ def opened(target: Path, pictures: int) -> PixelCache | None:
         return None
     empty = starts[-1] == 0
     pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(target / "pixels.bin", dtype=np.uint8, mode="r")
-    return PixelCache(pixels, shapes, starts, bad, target.name)
+    return PixelCache(pixels, shapes, starts, bad, target.name, contents)

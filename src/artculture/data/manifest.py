@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ import pandas as pd
 
 from artculture.errors import InputError, choices_hint
 from artculture.files import replacing
-from artculture.tables import read_text_csv
+from artculture.tables import FileLines, read_text_csv
 
 CULTURES = (
     "American",
@@ -102,16 +103,22 @@ def read_manifest(path: Path) -> Manifest:
     path = path / "manifest.csv" if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"no manifest at {path}")
-    manifest = Manifest(path.parent, checked(read_text_csv(path), path))
-    _refuse(list(_links_that_leave(manifest)), path)
+    lines = FileLines(path)
+    manifest = Manifest(path.parent, checked(read_text_csv(path), path, lines))
+    _refuse(list(_links_that_leave(manifest, lines)), path)
     return manifest
 
 
-def checked(table: pd.DataFrame, where: Path | str) -> pd.DataFrame:
+def checked(table: pd.DataFrame, where: Path | str, lines: FileLines | None = None) -> pd.DataFrame:
     """The table with all columns, typed and in order.
 
+    Args:
+        table: at least the columns of `REQUIRED`, as text.
+        where: what messages call it.
+        lines: of the file that it was read from; None for a table of no file.
+
     Raises:
-        InputError: listing every mistake, each with its row (the header is line 1) or column.
+        InputError: listing every mistake, each with its line in the file (or record of the table) or column.
     """
     missing = [column for column in REQUIRED if column not in table.columns]
     if missing:
@@ -130,7 +137,8 @@ def checked(table: pd.DataFrame, where: Path | str) -> pd.DataFrame:
     own = full["source"] + ":" + full["object_id"]
     full["group"] = full["group"].where(full["group"] != "", own)
 
-    mistakes = [*_empty_values(full), *_duplicates(full), *_paths_that_leave(full), *_unknown_splits(full)]
+    checks = (_empty_values, _duplicates, _two_labels, _paths_that_leave, _unknown_splits)
+    mistakes = [mistake for check in checks for mistake in check(full, lines or FileLines())]
     _refuse(mistakes, where)
     extra = ["split"] if "split" in full else []
     return full[[*COLUMNS, *extra]]
@@ -152,28 +160,40 @@ def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
     return path
 
 
-def _empty_values(table: pd.DataFrame) -> Iterable[str]:
+def _empty_values(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
     for column in REQUIRED:
         for row in table.index[table[column] == ""]:
-            yield f"line {row + 2}: `{column}` is empty"
+            yield f"{lines(row)}: `{column}` is empty"
 
 
-def _duplicates(table: pd.DataFrame) -> Iterable[str]:
+def _duplicates(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
     repeated = table.duplicated(["source", "object_id"], keep="first")
     for row, object_id in table.loc[repeated, "object_id"].items():
-        yield f"line {int(str(row)) + 2}: object_id `{object_id!s}` stands twice"
+        yield f"{lines(int(str(row)))}: object_id `{object_id!s}` stands twice"
 
 
-def _paths_that_leave(table: pd.DataFrame) -> Iterable[str]:
-    for row, image in table["image"].items():
+def _two_labels(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
+    """One file under two labels; under one label it is a copy of itself, which no split parts."""
+    files = table["image"].map(lambda image: posixpath.normpath(str(image).replace("\\", "/")))
+    listed: dict[str, tuple[int, str]] = {}
+    again = files.duplicated(keep=False) & (files != ".")
+    for row, file, culture in zip(table.index[again], files[again], table["culture"][again], strict=True):
+        first, label = listed.setdefault(file, (row, culture))
+        if culture != label:
+            yield f"{lines(first)} and {lines(row)}: image `{file}` has two labels, {label} and {culture}"
+
+
+def _paths_that_leave(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
+    for position, image in table["image"].items():
+        row = int(str(position))
         parts = PurePosixPath(str(image).replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
-            yield f"line {int(str(row)) + 2}: image `{image}` leaves the manifest's folder"
+            yield f"{lines(row)}: image `{image}` leaves the manifest's folder"
         elif not str(image).isprintable():
-            yield f"line {int(str(row)) + 2}: image {image!a} is no file's name"
+            yield f"{lines(row)}: image {image!a} is no file's name"
 
 
-def _links_that_leave(manifest: Manifest) -> Iterable[str]:
+def _links_that_leave(manifest: Manifest, lines: FileLines) -> Iterable[str]:
     """Images that a link on their way takes out of the manifest's folder; the folder itself may be a link."""
     root = Path(os.path.realpath(manifest.root))
     inside: dict[Path, bool] = {}
@@ -183,7 +203,7 @@ def _links_that_leave(manifest: Manifest) -> Iterable[str]:
         stays = inside[path.parent] and (not _is_link(path) or _real(path).is_relative_to(root))
         if not stays:
             yield (
-                f"line {row + 2}: image `{image}` is a link out of the manifest's folder (to {_real(path)}): put the "
+                f"{lines(row)}: image `{image}` is a link out of the manifest's folder (to {_real(path)}): put the "
                 "file itself there, or make the whole folder a link"
             )
 
@@ -196,9 +216,9 @@ def _is_link(path: Path) -> bool:
     return os.path.islink(path)  # noqa: PTH114 - Path's own raises at names that are too long
 
 
-def _unknown_splits(table: pd.DataFrame) -> Iterable[str]:
+def _unknown_splits(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
     if "split" not in table:
         return
     unknown = table.loc[~table["split"].isin(["", *SPLITS]), "split"]
     for row, split in unknown.items():
-        yield f"line {int(str(row)) + 2}: split `{split!s}` is none of {', '.join(SPLITS)}"
+        yield f"{lines(int(str(row)))}: split `{split!s}` is none of {', '.join(SPLITS)}"

@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.config import Data
-from artculture.data.cache import Pixels, open_cache
-from artculture.data.manifest import Manifest
+from artculture.data.cache import PixelCache, Pixels, open_cache
+from artculture.data.copies import copies_grouped, hashes_of_same_size, report_copies
+from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.sources import label_order, load_manifest
 from artculture.data.splits import assign_splits, small_cultures
+from artculture.data.stored_split import StoredSplit
 from artculture.errors import InputError
 from artculture.files import replacing
 
@@ -80,65 +81,114 @@ class Selection:
         return np.flatnonzero(self.split == split).astype(np.int64)
 
 
-def select(choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selection:
-    """Read the manifest, decide classes and split.
+# Chooses from a whole manifest: the rows that can take part, and whether this is the last word on them.
+Choose = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
 
-    Args:
-        choice: what the user chose.
-        leave_out: rows of the whole manifest whose pictures can't be read.
+
+def select(choice: DataChoice) -> Selection:
+    """Read the manifest, decide classes and split.
 
     Raises:
         InputError: no such data, mistakes in it, or cultures too small for three splits.
     """
-    whole = load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
-    table = whole.table.drop(index=list(leave_out)) if leave_out else whole.table
+    whole = whole_manifest(choice)
+    # No picture is read but those that may have a copy: their hashes are not known yet.
+    table = whole.table if choice.name == "shards" else whole.table.assign(sha256=hashes_of_same_size(whole))
+    selection = fresh_selection(choice, whole, table, final=True)
+    kept = whole.part(whole.table.loc[selection.rows].assign(group=selection.manifest.table["group"].to_numpy()))
+    return replace(selection, manifest=kept)
+
+
+def whole_manifest(choice: DataChoice) -> Manifest:
+    """The manifest that a choice names, no row left out."""
+    return load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
+
+
+def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
+    """Classes and a split for a training.
+
+    Args:
+        choice: what the user chose.
+        whole: the manifest before any row was left out.
+        table: its rows that can take part.
+        final: the hashes of the files are known, and what is odd about the data is to be logged.
+
+    Raises:
+        InputError: cultures that are not there or too small for three splits.
+    """
     classes = label_order(table, choice.cultures)
-    table = _of_cultures(table, classes)
-    table, classes = _without_small(table, classes, choice)
+    table = copies_grouped(_of_cultures(table, classes))
+    table, classes = _without_small(table, classes, choice, final)
     split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
-    _log_missing_cultures(table, split)
-    return Selection(
-        whole.part(table),
-        classes,
-        _labels(table, classes),
-        split.to_numpy(dtype=np.str_),
-        whole,
-        table.index.to_numpy(dtype=np.int64),
-    )
+    if final:
+        report_copies(table, split)
+        _log_missing_cultures(table, split)
+    return _selection(whole, table, classes, split)
 
 
-def select_for(classes: Sequence[str], choice: DataChoice, leave_out: dict[int, str] | None = None) -> Selection:
-    """The paintings of any manifest for a classifier that is trained already.
+def selection_for(classes: Sequence[str]) -> Choose:
+    """Chooses the paintings of any manifest for a classifier that is trained already.
 
     Labels are found by name, so a classifier's cultures may lack paintings here. A culture too small for three
-    splits is no mistake, for nothing is trained.
+    splits is no mistake, for nothing is trained. Cultures that the classifier does not know are an InputError.
 
     Args:
         classes: the classifier's, in label order.
-        choice: what the user chose.
-        leave_out: rows of the whole manifest whose pictures can't be read.
-
-    Raises:
-        InputError: no such data, mistakes in it, or cultures that the classifier does not know.
     """
-    whole = load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
-    table = whole.table.drop(index=list(leave_out)) if leave_out else whole.table
-    if choice.cultures is not None:
-        label_order(table, choice.cultures)
-        table = _of_cultures(table, choice.cultures)
-    unknown = sorted(set(table["culture"]) - set(classes))
-    if unknown:
-        known = [name for name in classes if name in set(table["culture"])]
-        mend = f"leave them out with data.cultures=[{','.join(known)}]" if known else "give data of its own cultures"
-        raise InputError(f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {mend}")
-    return Selection(
-        whole.part(table),
-        tuple(classes),
-        _labels(table, classes),
-        assign_splits(table, choice.split, choice.fractions, choice.split_seed).to_numpy(dtype=np.str_),
-        whole,
-        table.index.to_numpy(dtype=np.int64),
-    )
+
+    def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, _final: bool) -> Selection:
+        if choice.cultures is not None:
+            label_order(table, choice.cultures)
+            table = _of_cultures(table, choice.cultures)
+        unknown = sorted(set(table["culture"]) - set(classes))
+        if unknown:
+            known = [name for name in classes if name in set(table["culture"])]
+            mend = (
+                f"leave them out with data.cultures=[{','.join(known)}]" if known else "give data of its own cultures"
+            )
+            raise InputError(
+                f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {mend}"
+            )
+        table = copies_grouped(table)
+        split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
+        return _selection(whole, table, classes, split)
+
+    return choose
+
+
+def selection_of_run(stored: StoredSplit, classes: Sequence[str], where: Path) -> Choose:
+    """Chooses the paintings of a run that are still there, in the run's split, and warns of what changed since.
+
+    None left is an InputError.
+
+    Args:
+        stored: the run's.
+        classes: the run's, in label order.
+        where: what messages call the run.
+    """
+
+    def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
+        table = table if choice.cultures is None else _of_cultures(table, choice.cultures)
+        # What a training drops by itself was not added since.
+        table = _of_cultures(table, classes) if choice.small_cultures == "drop" else table
+        match = stored.match(table)
+        if final and (changes := match.changes()):
+            log.warning("the data changed since %s was trained, so only its own paintings count: %s", where, changes)
+        own = match.same & table["culture"].isin(classes).to_numpy()
+        if final and not own.any():
+            raise InputError(
+                f"none of the paintings of {where} is left ({match.changes()}): restore them, or name others with "
+                "data=…"
+            )
+        return _selection(whole, table[own], tuple(classes), pd.Series(match.split[own]))
+
+    return choose
+
+
+def _selection(whole: Manifest, table: pd.DataFrame, classes: Sequence[str], split: pd.Series) -> Selection:
+    rows = table.index.to_numpy(dtype=np.int64)
+    names = split.to_numpy(dtype=np.str_)
+    return Selection(whole.part(table), tuple(classes), _labels(table, classes), names, whole, rows)
 
 
 def _of_cultures(table: pd.DataFrame, cultures: Sequence[str]) -> pd.DataFrame:
@@ -153,7 +203,7 @@ def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _without_small(
-    table: pd.DataFrame, classes: tuple[str, ...], choice: DataChoice
+    table: pd.DataFrame, classes: tuple[str, ...], choice: DataChoice, final: bool
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if choice.split != "stratified":
         return table, classes
@@ -166,7 +216,8 @@ def _without_small(
             f"too few paintings (or groups of them) to be in train, validation and test: {named}; at least 3 are "
             "needed. Add some, or set data.small_cultures=drop (leave these cultures out) or =train (training only)"
         )
-    log.warning("too few groups for three splits, so %s: %s", choice.small_cultures, named)
+    if final:
+        log.warning("too few groups for three splits, so %s: %s", choice.small_cultures, named)
     if choice.small_cultures == "train":
         return table, classes
     kept = tuple(culture for culture in classes if culture not in small)
@@ -176,10 +227,11 @@ def _without_small(
 
 
 def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:
-    for name in ("val", "test"):
+    for name in SPLITS:
         absent = sorted(set(table["culture"]) - set(table["culture"][split == name]))
         if absent:
-            log.warning("no painting of %s is in the %s split", ", ".join(absent), name)
+            learned = ", so the classifier can't learn it" if name == "train" else ""
+            log.warning("no painting of %s is in the %s split%s", ", ".join(absent), name, learned)
 
 
 @dataclass(frozen=True)
@@ -196,36 +248,39 @@ def load_paintings(
     shorter_side: int,
     interpolation: str,
     on_progress: Callable[[int, int], None] | None = None,
-    classes: Sequence[str] | None = None,
+    choose: Choose = fresh_selection,
 ) -> Paintings:
     """Select the paintings and decode what was not decoded before.
+
+    The selection's column `sha256` is of the files' bytes as they are, whatever a manifest says of them.
 
     Args:
         choice: what the user chose.
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
         on_progress: called with (done, all) while decoding.
-        classes: of a classifier that is trained already (see `select_for`); None finds them in the data.
+        choose: for a training, for a classifier (`selection_for`), or a run's own paintings (`selection_of_run`).
 
     Raises:
-        InputError: as `select`, and pictures that can't be read where `on_bad_image` is `error` or where they are
+        InputError: as `choose`, and pictures that can't be read where `on_bad_image` is `error` or where they are
             more than the share allowed.
     """
-    choose = select if classes is None else partial(select_for, classes)
-    selection = choose(choice)
-    cache = _open_pixels(selection.whole, choice, shorter_side, interpolation, on_progress)
-    bad = {row: cache.bad[row] for row in np.intersect1d(list(cache.bad), selection.rows).astype(int).tolist()}
-    images = selection.whole.table["image"]
+    whole = whole_manifest(choice)
+    # Mistakes are said before the pictures are decoded, which may take hours; hashes and bad pictures come with that.
+    first = choose(choice, whole, whole.table.assign(sha256="") if choice.name != "shards" else whole.table, False)
+    cache = _open_pixels(whole, choice, shorter_side, interpolation, on_progress)
+    bad = {row: cache.bad[row] for row in np.intersect1d(list(cache.bad), first.rows).astype(int).tolist()}
+    images = whole.table["image"]
     quarantine = pd.DataFrame(
         [{"image": images[row], "reason": why} for row, why in bad.items()], columns=["image", "reason"]
     )
     if bad:
-        first = "; ".join(f"{selection.whole.root / images[row]} ({why})" for row, why in list(bad.items())[:5])
-        shown = f"{first} and {len(bad) - 5} more" if len(bad) > 5 else first
-        _refuse_bad(choice, quarantine, len(selection.rows), shown, cache.key)
+        named = "; ".join(f"{whole.root / images[row]} ({why})" for row, why in list(bad.items())[:5])
+        shown = f"{named} and {len(bad) - 5} more" if len(bad) > 5 else named
+        _refuse_bad(choice, quarantine, len(first.rows), shown, cache.key)
         log.warning("left out %d picture(s) that can't be read: %s", len(bad), shown)
-        selection = choose(choice, leave_out=bad)
-    return Paintings(selection, cache, quarantine)
+    table = whole.table.assign(sha256=list(cache.sha256)) if isinstance(cache, PixelCache) else whole.table
+    return Paintings(choose(choice, whole, table.drop(index=list(bad)) if bad else table, True), cache, quarantine)
 
 
 def _refuse_bad(choice: DataChoice, quarantine: pd.DataFrame, pictures: int, shown: str, key: str) -> None:
@@ -270,10 +325,3 @@ def _open_pixels(
     assert choice.shuffle_shards is not None
     limit = int(choice.cache_gb * 1e9)
     return open_shards(whole, choice.cache_folder, limit, shorter_side, interpolation, choice.shuffle_shards)
-
-
-def write_split(selection: Selection, path: Path) -> None:
-    """Store which painting is in which split: `object_id, source, culture, split`."""
-    table = selection.manifest.table[["object_id", "source", "culture"]].assign(split=selection.split)
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from artculture.data.images import BadImageError
 from artculture.files import json_text, write_json
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 Decoded = NDArray[np.uint8] | BadImageError
 
 
 class PartialCache:
-    """The growing `pixels.part` and its journal: one line a picture, its shape and checksum or why it is bad.
+    """The growing `pixels.part` and its journal: one line a picture, its shape and checksums or why it is bad.
 
     What a killed build left is checked line by line; what does not agree with the pixels is cut off and made anew.
 
@@ -60,25 +60,26 @@ class PartialCache:
                 try:
                     entry = json.loads(line)
                     bad, (height, width) = entry["bad"], entry["shape"]
-                    size, checksum = 3 * int(height) * int(width), entry["crc32"]
+                    size, checksum, content = 3 * int(height) * int(width), entry["crc32"], entry["sha256"]
                 except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
                     break  # the line that was being written
                 picture = pixels.read(max(0, size))
                 fits = size > 0 and len(picture) == size and zlib.crc32(picture) == checksum
-                if not (fits if bad is None else isinstance(bad, str) and size == 0):
+                if not isinstance(content, str) or not (fits if bad is None else isinstance(bad, str) and size == 0):
                     break
                 entries.append(entry)
                 whole += size
         return entries, whole
 
-    def append(self, decoded: Decoded) -> None:
-        """Add the next picture."""
+    def append(self, decoded: Decoded, sha256: str = "") -> None:
+        """Add the next picture, with the SHA-256 of its file where that is known."""
         if isinstance(decoded, BadImageError):
-            entry: dict[str, object] = {"shape": [0, 0], "crc32": 0, "bad": str(decoded)}
+            entry: dict[str, object] = {"shape": [0, 0], "crc32": 0, "sha256": sha256, "bad": str(decoded)}
         else:
             picture = np.ascontiguousarray(decoded).data
             self._pixels.write(picture)
-            entry = {"shape": list(decoded.shape[:2]), "crc32": zlib.crc32(picture), "bad": None}
+            shape, checksum = list(decoded.shape[:2]), zlib.crc32(picture)
+            entry = {"shape": shape, "crc32": checksum, "sha256": sha256, "bad": None}
         self.entries.append(entry)
         self._journal.write(json_text(entry, ensure_ascii=True) + "\n")
 
@@ -91,5 +92,7 @@ class PartialCache:
         self.pixels.replace(self.target / "pixels.bin")
         bad = {str(row): entry["bad"] for row, entry in enumerate(self.entries) if entry["bad"] is not None}
         shapes = [entry["shape"] for entry in self.entries]
-        write_json(self.target / "index.json", {"version": CACHE_VERSION, "shapes": shapes, "bad": bad})
+        contents = [entry["sha256"] for entry in self.entries]
+        index = {"version": CACHE_VERSION, "shapes": shapes, "sha256": contents, "bad": bad}
+        write_json(self.target / "index.json", index)
         self.journal.unlink()

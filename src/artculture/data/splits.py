@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from artculture.data.copies import copied
 from artculture.data.manifest import SPLITS
 from artculture.errors import InputError
 
@@ -19,7 +20,7 @@ def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: i
     Args:
         table: a manifest's rows, any order: the order does not change the outcome.
         how: `stratified` (each culture by itself, a group stays together), `random` (paintings alone, as the
-            paper did) or `stored` (the table's own column).
+            paper did, but exact copies together) or `stored` (the table's own column).
         fractions: shares of train, val and test, summing to 1.
         seed: of the shuffle.
 
@@ -33,7 +34,7 @@ def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: i
         return _stored(table)
     rng = np.random.default_rng(seed)
     if how == "random":
-        ordered = table[["source", "object_id"]].sort_values(["source", "object_id"], kind="stable")
+        ordered = table[["source", "object_id", "sha256"]].sort_values(["source", "object_id"], kind="stable")
         return _random(ordered, fractions, rng).reindex(table.index)
     return _stratified(table, fractions, rng)
 
@@ -60,10 +61,12 @@ def _stored(table: pd.DataFrame) -> pd.Series:
 
 
 def _random(ordered: pd.DataFrame, fractions: list[float], rng: np.random.Generator) -> pd.Series:
-    n = len(ordered)
+    # Exact copies are one picture: they follow the first of them.
+    unit, units = pd.factorize(ordered["sha256"].where(copied(ordered), ordered.index.to_series().astype(str)))
+    n = len(units)
     val, test = _held_out(n, fractions)
     names = np.array(["train"] * (n - val - test) + ["val"] * val + ["test"] * test)
-    return pd.Series(names[rng.permutation(n)], index=ordered.index)
+    return pd.Series(names[rng.permutation(n)][unit], index=ordered.index)
 
 
 def _held_out(n: int, fractions: list[float]) -> tuple[int, int]:

@@ -3,11 +3,16 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from artculture.errors import InputError
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
+
+if TYPE_CHECKING:  # a launch that only asks what there is to do needs no pandas
+    import pandas as pd
+
+    from artculture.data.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +38,34 @@ class Fingerprints:
     """Of data sources' manifests as they are now, each read once however many runs ask."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], str | None] = {}
+        self._known: dict[tuple[str, str], tuple[Manifest, str] | None] = {}
+        self._tables: dict[tuple[str, str], pd.DataFrame | None] = {}
 
     def of(self, name: str, root: str) -> str | None:
         """None where the paintings are gone, or are no manifest any more."""
+        found = self._read(name, root)
+        return None if found is None else found[1]
+
+    def table(self, name: str, root: str, cache: str) -> "pd.DataFrame | None":
+        """The manifest's table with the hash of each picture's file as it is now; None where paintings are gone."""
+        if (name, root) not in self._tables:
+            from artculture.data.cache import contents_of
+
+            found = self._read(name, root)
+            try:
+                contents = [] if found is None else contents_of(found[0], Path(cache).expanduser())
+                self._tables[name, root] = None if found is None else found[0].table.assign(sha256=contents)
+            except InputError:
+                self._tables[name, root] = None
+        return self._tables[name, root]
+
+    def _read(self, name: str, root: str) -> "tuple[Manifest, str] | None":
         if (name, root) not in self._known:
             from artculture.data.sources import load_manifest
 
             try:
-                self._known[name, root] = load_manifest(name, root).fingerprint()
+                manifest = load_manifest(name, root)
+                self._known[name, root] = manifest, manifest.fingerprint()
             except InputError:
                 self._known[name, root] = None
         return self._known[name, root]
@@ -82,11 +106,11 @@ def plan(
     return Plan("start")
 
 
-def other_data(directory: RunDirectory) -> InputError:
+def other_data(directory: RunDirectory, changes: str = "") -> InputError:
     """What is said where a run's paintings are not those that it was made with."""
     return InputError(
-        f"the data changed since {directory.path} was started (another manifest): restore it, start over with "
-        "resume=never, or take another study.name=…"
+        f"the data changed since {directory.path} was started ({changes or 'another manifest'}): restore it, start "
+        "over with resume=never, or take another study.name=…"
     )
 
 
@@ -97,6 +121,13 @@ def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprin
         return
     if fingerprints.of(data["name"], data["root"]) not in (None, whole):
         raise other_data(directory)
+    table = fingerprints.table(data["name"], data["root"], data["cache"])
+    if table is not None and directory.split.is_file():
+        from artculture.data.stored_split import read_split
+
+        match = read_split(directory.split, "start over with resume=never").match(table)
+        if match.replaced.any() or match.renamed.any():  # added is also what a run leaves out by itself
+            raise other_data(directory, match.changes(("replaced", "renamed")))
 
 
 def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from artculture.config import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import QUARANTINE, write_quarantine, write_split
+from artculture.data.paintings import QUARANTINE, Selection, write_quarantine
+from artculture.data.stored_split import read_split, write_split
 from artculture.errors import Interrupted, reason_of
 from artculture.files import replacing, write_json
 from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
@@ -184,7 +185,7 @@ def _train(
     data = make_datamodule(config, world)
     selection = world.in_turn("data", lambda: data.paintings.selection)
     if world.first:
-        _same_data(directory, selection.manifest.fingerprint(), selection.whole.fingerprint())
+        _same_data(directory, selection)
         _write_choices(directory, data)
 
     module = make_classifier(config, selection.classes)
@@ -230,7 +231,8 @@ def _train(
 
 
 def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
-    write_split(data.paintings.selection, directory.split)
+    selection = data.paintings.selection
+    write_split(selection.manifest, selection.split, directory.split)
     if len(data.paintings.quarantine):
         write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
 
@@ -256,10 +258,14 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
     return path
 
 
-def _same_data(directory: RunDirectory, fingerprint: str, whole: str) -> None:
-    status = directory.status()
-    if status.get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
-        raise resume.other_data(directory)
+def _same_data(directory: RunDirectory, selection: Selection) -> None:
+    """Refuse to continue on other paintings, labels or splits; record those of this launch."""
+    fingerprint = selection.manifest.fingerprint()
+    if directory.status().get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
+        stored = read_split(directory.split, "start over with resume=never")
+        if not stored.is_of(selection.manifest.table, selection.split):
+            raise resume.other_data(directory, stored.match(selection.manifest.table).changes())
+    whole = selection.whole.fingerprint()
     directory.set_status("running", manifest=fingerprint, whole=whole, sha256={})
 
 

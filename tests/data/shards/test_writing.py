@@ -9,6 +9,7 @@ from artculture.data.shards import writing
 from artculture.data.shards.index import read_sharded
 from artculture.data.shards.pixels import pictures_of
 from artculture.errors import InputError
+from artculture.files import file_sha256
 
 from .conftest import files_of
 
@@ -28,6 +29,13 @@ def test_files_stay_as_they_are(write, gallery, tmp_path):
     manifest = read_sharded(str(tmp_path / "shards"), tmp_path)
     for row, image in enumerate(manifest.table["image"]):
         assert manifest.picture(row) == (gallery / image).read_bytes()
+
+
+@pytest.mark.parametrize("shorter_side", [None, 32])
+def test_the_hash_of_each_picture_s_file_is_kept(write, gallery, tmp_path, shorter_side):
+    write(shorter_side=shorter_side)
+    table = read_sharded(str(tmp_path / "shards"), tmp_path).table
+    assert table["sha256"].tolist() == [file_sha256(gallery / image) for image in table["image"]]
 
 
 def test_pictures_are_made_smaller_where_asked(write, tmp_path):

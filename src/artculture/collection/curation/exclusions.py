@@ -8,7 +8,7 @@ import pandas as pd
 
 from artculture.errors import InputError, choices_hint
 from artculture.files import replacing
-from artculture.tables import read_text_csv
+from artculture.tables import FileLines, read_text_csv
 
 COLUMNS = ("object_id", "source", "reason", "note")
 
@@ -35,9 +35,9 @@ def read_exclusions(path: Path) -> list[Exclusion]:
     if "object_id" not in table:
         raise InputError(f"{path} lacks the column `object_id` ({choices_hint('object_id', table.columns)})")
     rows = [{c: str(row.get(c, "")).strip() for c in COLUMNS} for row in table.to_dict("records")]
-    for line, row in enumerate(rows, start=2):
+    for record, row in enumerate(rows):
         if not row["object_id"]:
-            raise InputError(f"{path} line {line}: `object_id` is empty")
+            raise InputError(f"{path} {FileLines(path)(record)}: `object_id` is empty")
     return [Exclusion(**row) for row in rows]
 
 

@@ -1,5 +1,6 @@
 """One shard's file made of its paintings, and the index made of all shards."""
 
+import hashlib
 import io
 import threading
 from collections.abc import Iterator
@@ -82,20 +83,22 @@ def pack(
 
 def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad: dict[str, str]) -> pa.Table:
     manifest = selection.manifest
-    images, sizes, kept = [], [], []
+    images, sizes, contents, kept = [], [], [], []
     for row in rows.tolist():
         path = str(manifest.table["image"].iat[row])
         try:
-            picture, size = _packed(manifest.picture(row), packing)
+            picture, size, content = _packed(manifest.picture(row), packing)
         except BadImageError as error:
             bad[path] = str(error)
             continue
         images.append({"bytes": picture, "path": path})
         sizes.append(size)
+        # What was packed from shards keeps the hash of the file that those were made from.
+        contents.append(content or str(manifest.table["sha256"].iat[row]))
         kept.append(row)
     table = manifest.table.iloc[kept].assign(split=selection.split[kept])
     height, width = np.array(sizes, dtype=np.int64).reshape(-1, 2).T
-    table = table.assign(height=height, width=width)
+    table = table.assign(height=height, width=width, sha256=contents)
     schema = shard_schema()
     columns = {"image": pa.array(images, schema.field("image").type)}
     columns |= {name: pa.array(table[name].astype(str), pa.string()) for name in TEXTS}
@@ -103,18 +106,19 @@ def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad:
     return pa.table(columns, schema=schema)
 
 
-def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int]]:
-    """A picture's bytes as they are stored, and its height and width."""
+def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int], str]:
+    """A picture's bytes as they are stored, its height and width, and the SHA-256 of its file ("" for bytes)."""
     if isinstance(source, Path):
         check_file(source)
     picture = source if isinstance(source, bytes) else source.read_bytes()
+    content = hashlib.sha256(picture).hexdigest() if isinstance(source, Path) else ""
     if packing.shorter_side is None:
         read_pixels(picture, PROBE, "bilinear")
-        return picture, upright_size(picture)
+        return picture, upright_size(picture), content
     pixels = read_pixels(picture, packing.shorter_side, "bicubic")
     with io.BytesIO() as out:
         Image.fromarray(pixels).save(out, "JPEG", quality=packing.quality, subsampling=0)
-        return out.getvalue(), (pixels.shape[0], pixels.shape[1])
+        return out.getvalue(), (pixels.shape[0], pixels.shape[1]), content
 
 
 def index_of(place: Place, shards: list[Shard], file: Path) -> None:

@@ -1,0 +1,89 @@
+"""Exact copies: pictures of identical bytes belong to one group, so that no split parts them."""
+
+import logging
+import os
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from artculture.data.manifest import Manifest
+from artculture.files import file_sha256
+
+log = logging.getLogger(__name__)
+
+SHA256_LENGTH = 64
+NAMED = 5
+
+
+def copied(table: pd.DataFrame) -> pd.Series:
+    """Whether each row's bytes are those of another row too, by the column `sha256`; text that is no hash is none."""
+    known = table["sha256"].str.len() == SHA256_LENGTH
+    found: pd.Series = known & table["sha256"].duplicated(keep=False)
+    return found
+
+
+def copies_grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the groups of exact copies merged, each under the first of their names."""
+    part = table.loc[copied(table), ["group", "sha256"]]
+    if part.empty:
+        return table
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    # Groups and contents are nodes, rows are edges: a group merges with all that share a content with it.
+    group, groups = pd.factorize(part["group"], sort=True)
+    content, contents = pd.factorize(part["sha256"])
+    count = len(groups) + len(contents)
+    graph = coo_matrix((np.ones(len(part)), (group, len(groups) + content)), shape=(count, count))
+    component = connected_components(graph, directed=False)[1][: len(groups)]
+    _, first, number = np.unique(component, return_index=True, return_inverse=True)
+    names = dict(zip(groups.tolist(), groups[first[number]].tolist(), strict=True))
+    own = table["group"]
+    return table.assign(group=own.where(~own.isin(list(names)), own.map(names)))
+
+
+def report_copies(table: pd.DataFrame, split: pd.Series) -> None:
+    """Log how many pictures are exact copies of others, which of them have two labels, and which a split parts."""
+    part = table[copied(table)]
+    if part.empty:
+        return
+    part = part.assign(split=split)
+    extra = len(part) - part["sha256"].nunique()
+    by_content = part.groupby("sha256", sort=False)
+    parted = by_content["split"].nunique() > 1
+    stay = "" if parted.any() else "; copies stay in one split"
+    log.info("%d of %d pictures are exact copies of another one (identical bytes)%s", extra, len(table), stay)
+    conflicting = by_content["culture"].nunique() > 1
+    if conflicting.any():
+        log.warning(
+            "%d picture(s) are there under two labels or more (identical bytes), so one label is wrong: %s",
+            conflicting.sum(),
+            _listed(part, conflicting, "culture"),
+        )
+    if parted.any():
+        log.warning(
+            "%d picture(s) are in two splits or more as exact copies, as the stored split says: %s",
+            parted.sum(),
+            _listed(part, parted, "split"),
+        )
+
+
+def _listed(part: pd.DataFrame, chosen: pd.Series, column: str) -> str:
+    contents = chosen.index[chosen]
+    shown = []
+    for content in contents[:NAMED]:
+        rows = part[part["sha256"] == content]
+        shown.append(" = ".join(f"{image} ({value})" for image, value in zip(rows["image"], rows[column], strict=True)))
+    more = f" and {len(contents) - NAMED} more" if len(contents) > NAMED else ""
+    return "; ".join(shown) + more
+
+
+def hashes_of_same_size(manifest: Manifest) -> list[str]:
+    """SHA-256 of the pictures that may have an exact copy: files of one size. "" for the rest, which are not read."""
+    sizes = [path.stat().st_size if path.is_file() else 0 for path in manifest.paths()]
+    count = Counter(sizes)
+    return [
+        file_sha256(path) if size and count[size] > 1 and os.access(path, os.R_OK) else ""
+        for path, size in zip(manifest.paths(), sizes, strict=True)
+    ]

@@ -1,0 +1,156 @@
+"""A run's `split.csv`: which painting was in which split, and what of it is found in other data."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from artculture.data.manifest import SPLITS, Manifest
+from artculture.errors import InputError
+from artculture.files import replacing
+from artculture.tables import read_own_csv
+
+COLUMNS = ["object_id", "source", "culture", "sha256"]
+KINDS = ("added", "removed", "replaced", "renamed", "relabelled")
+NAMED = 3
+
+
+def write_split(manifest: Manifest, split: NDArray[np.str_], path: Path) -> None:
+    """Store which painting is in which split: `object_id, source, culture, sha256` (of the file's bytes), `split`."""
+    with replacing(path) as temporary:
+        manifest.table[COLUMNS].assign(split=split).to_csv(temporary, index=False, lineterminator="\n")
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a run knows of the paintings of a table.
+
+    Attributes:
+        split: the run's split of each row, of a further copy of a painting too; "" for what the run did not have.
+        same: whether each row is one of the run's paintings, each once, its bytes unchanged as far as they are known.
+        renamed, replaced, relabelled: rows of the run's paintings under another id, of other bytes under the same
+            id, of another culture.
+        names: the id of each row.
+        removed: ids of the run's paintings that are not there any more.
+    """
+
+    split: NDArray[np.object_]
+    same: NDArray[np.bool_]
+    renamed: NDArray[np.bool_]
+    replaced: NDArray[np.bool_]
+    relabelled: NDArray[np.bool_]
+    names: NDArray[np.object_]
+    removed: tuple[str, ...]
+
+    def changes(self, kinds: Collection[str] = KINDS) -> str:
+        """How many paintings were added, removed … since, with the first ids of each; "" where nothing changed."""
+        found: dict[str, Sequence[object]] = {
+            "added": self.names[~self.same & ~self.replaced].tolist(),
+            "removed": self.removed,
+            "replaced": self.names[self.replaced].tolist(),
+            "renamed": self.names[self.renamed].tolist(),
+            "relabelled": self.names[self.relabelled].tolist(),
+        }
+        return "; ".join(f"{len(found[kind])} {kind} ({_first(found[kind])})" for kind in kinds if len(found[kind]))
+
+
+def _first(names: Sequence[object]) -> str:
+    return ", ".join(map(str, names[:NAMED])) + (", …" if len(names) > NAMED else "")
+
+
+@dataclass(frozen=True)
+class StoredSplit:
+    """The paintings of a run.
+
+    Attributes:
+        table: `object_id`, `source`, `culture`, `sha256` ("" where it is not known) and `split`, one row a painting.
+    """
+
+    table: pd.DataFrame
+
+    def is_of(self, table: pd.DataFrame, split: NDArray[np.str_]) -> bool:
+        """Whether these are the paintings of a table in its order, in this split, nothing changed as far as known."""
+        if len(table) != len(self.table) or (_keys(table).to_numpy() != _keys(self.table).to_numpy()).any():
+            return False
+        return not self.match(table).changes() and bool((_texts(self.table, "split") == split).all())
+
+    def match(self, table: pd.DataFrame) -> Match:
+        """Find the run's paintings in a manifest's table, by id and by content.
+
+        Equal bytes are the same painting, whatever its name. An id with other bytes is the same painting only where
+        a museum gave it (`source` is not empty): an id of a folder is a file's name, which may hold another picture.
+        """
+        stored = self.table
+        at = pd.Index(_keys(stored)).get_indexer(pd.Index(_keys(table)))
+        here, there = _texts(table, "sha256"), np.where(at >= 0, _texts(stored, "sha256")[at], "")
+        other_bytes = (at >= 0) & (here != "") & (there != "") & (here != there)
+        by_content = self._with_content(here)
+        moved = (by_content >= 0) & ((at < 0) | other_bytes)
+        entry = np.where(moved, by_content, at)
+        found = (entry >= 0) & (moved | ~other_bytes)
+        same = found & _once(entry, found, moved)
+        replaced = other_bytes & ~same
+        known = found | (replaced & (_texts(table, "source") != ""))
+        gone = np.setdiff1d(np.arange(len(stored)), [*entry[same], *at[replaced]])
+        return Match(
+            split=np.where(known, _texts(stored, "split")[entry], ""),
+            same=same,
+            renamed=same & moved,
+            replaced=replaced,
+            relabelled=same & (_texts(table, "culture") != _texts(stored, "culture")[entry]),
+            names=_texts(table, "object_id"),
+            removed=tuple(stored["object_id"].iloc[gone].astype(str)),
+        )
+
+    def _with_content(self, contents: NDArray[np.object_]) -> NDArray[np.int64]:
+        """The stored row of the same bytes, -1 where there is none; of several a training painting."""
+        known = self.table[self.table["sha256"] != ""]
+        order = known["split"].map({name: number for number, name in enumerate(SPLITS)})
+        first = known.loc[order.sort_values(kind="stable").index].drop_duplicates("sha256")
+        # get_indexer says -1 for none, which is the last.
+        rows = np.append(first.index.to_numpy(dtype=np.int64), -1)
+        found: NDArray[np.int64] = rows[pd.Index(first["sha256"]).get_indexer(pd.Index(contents))]
+        return found
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def _once(entry: NDArray[np.int64], found: NDArray[np.bool_], moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a row is the first that was found for its entry; one under the entry's own id comes first."""
+    order = np.argsort(moved, kind="stable")
+    order = order[found[order]]
+    first = np.zeros(len(entry), dtype=np.bool_)
+    first[order[~pd.Series(entry[order]).duplicated().to_numpy()]] = True
+    return first
+
+
+def _texts(table: pd.DataFrame, column: str) -> NDArray[np.object_]:
+    return table[column].to_numpy(dtype=object)
+
+
+def _keys(table: pd.DataFrame) -> pd.Series:
+    keys: pd.Series = table["source"].astype(str) + "\0" + table["object_id"].astype(str)
+    return keys
+
+
+def read_split(path: Path, mend: str) -> StoredSplit:
+    """Read a run's split.
+
+    Args:
+        path: the file.
+        mend: what to do where it can't be read.
+
+    Raises:
+        InputError: it is no whole split.
+    """
+    table = read_own_csv(path, mend, dtype=str, keep_default_na=False)
+    needed = {"source", "object_id", "culture", "split"}
+    if not needed <= set(table) or not set(table["split"]) <= set(SPLITS) or table.empty:
+        raise InputError(f"{path} is no split; {mend}")
+    if table.duplicated(["source", "object_id"]).any():
+        raise InputError(f"{path} lists a painting twice; {mend}")
+    return StoredSplit(table if "sha256" in table else table.assign(sha256=""))

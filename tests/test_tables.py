@@ -1,0 +1,32 @@
+import pytest
+
+from artculture.errors import InputError
+from artculture.tables import FileLines, read_csv
+
+QUOTED = 'object_id,title\n1,"two\nlines"\n\n2,"a ""b"""\n\n\n3,plain\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (QUOTED, [2, 5, 8]),
+        (QUOTED.replace("\n", "\r\n"), [2, 5, 8]),
+        ("\ufeff" + QUOTED, [2, 5, 8]),
+        ('"object\nid",title\n1,a\n', [3]),
+    ],
+)
+def test_a_record_is_named_by_its_line_in_the_file(tmp_path, content, lines):
+    (tmp_path / "a.csv").write_bytes(content.encode())
+    assert len(read_csv(tmp_path / "a.csv")) == len(lines)
+    name = FileLines(tmp_path / "a.csv")
+    assert [name(record) for record in range(len(lines))] == [f"line {line}" for line in lines]
+
+
+def test_a_record_of_no_file_is_named_by_its_number():
+    assert FileLines()(4) == "record 5"
+
+
+def test_the_parser_s_complaint_names_the_line_of_the_file(tmp_path):
+    (tmp_path / "a.csv").write_text('a,b\n1,"two\nlines"\n\n2,3\n4,5,6\n')
+    with pytest.raises(InputError, match="Expected 2 fields in line 6, saw 3"):
+        read_csv(tmp_path / "a.csv")
