@@ -13,7 +13,7 @@ from artculture.files import file_sha256
 log = logging.getLogger(__name__)
 
 SHA256_LENGTH = 64
-NAMED = 5
+NAMED = 10
 
 
 def copied(table: pd.DataFrame) -> pd.Series:
