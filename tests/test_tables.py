@@ -26,7 +26,11 @@ def test_a_record_of_no_file_is_named_by_its_number():
     assert FileLines()(4) == "record 5"
 
 
-def test_the_parser_s_complaint_names_the_line_of_the_file(tmp_path):
-    (tmp_path / "a.csv").write_text('a,b\n1,"two\nlines"\n\n2,3\n4,5,6\n')
-    with pytest.raises(InputError, match="Expected 2 fields in line 6, saw 3"):
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [("4,5,6\n", "Expected 2 fields in line 6, saw 3"), ('4,"open\n', "EOF inside string starting at line 6")],
+)
+def test_the_parser_s_complaint_names_the_line_of_the_file(tmp_path, last, says):
+    (tmp_path / "a.csv").write_text('a,b\n1,"two\nlines"\n\n2,3\n' + last)
+    with pytest.raises(InputError, match=says):
         read_csv(tmp_path / "a.csv")

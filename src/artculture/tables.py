@@ -29,7 +29,7 @@ def read_csv(path: Path, mend: str = "", **options: Any) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing{after}") from error
     except (ValueError, csv.Error, OSError, OverflowError) as error:  # pandas' own errors are ValueErrors
-        reason = _with_file_line(reason_of(error), path)
+        reason = with_file_line(reason_of(error), path)
         raise InputError(f"{path} is not a readable CSV file: {reason}{after}") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path} is not a readable CSV file: its lines have more fields than its header{after}")
@@ -71,13 +71,14 @@ def _starts(path: Path) -> list[tuple[int, bool]]:
     return found
 
 
-def _with_file_line(reason: str, path: Path) -> str:
-    """A reason of pandas' parser, whose "line" is the number of the record, with the line of the file instead."""
-    found = re.search(r"(?<=in line )\d+", reason)
+def with_file_line(reason: str, path: Path) -> str:
+    """What pandas' parser says of a file, whose "line 2" and "row 1" both count records, with the line of the file."""
+    found = re.search(r"(in line|at row) (\d+)", reason)
     starts = _starts(path) if found else []
-    if found is None or int(found[0]) > len(starts):
+    place = int(found[2]) - (found[1] == "in line") if found else 0
+    if found is None or place >= len(starts):
         return reason
-    return f"{reason[: found.start()]}{starts[int(found[0]) - 1][0]}{reason[found.end() :]}"
+    return f"{reason[: found.start()]}{found[1][:2]} line {starts[place][0]}{reason[found.end() :]}"
 
 
 def read_text_csv(path: Path, mend: str = "") -> pd.DataFrame:

@@ -41,6 +41,14 @@ def test_other_paintings_are_evaluated_whole(run, other, read_json, capsys):
     assert result["support"] == {"blue": 2, "green": 0, "red": 2}
 
 
+def test_training_paintings_are_evaluated_where_that_is_asked_for(run, pictures, read_json, capsys):
+    given = ["evaluate", f"checkpoint={run.best}", "data=folder", f"data.root={pictures}"]
+    for asked, n, trained_on in ((False, 12, 0), (True, 42, 18)):
+        assert cli.main([*given, f"include_trained={str(asked).lower()}"]) == 0
+        result = read_json(run.path / "evaluation" / "pictures" / "result.json")
+        assert (result["n"], result["trained_on"]) == (n, trained_on)
+
+
 def test_a_loose_checkpoint_has_its_own_place(run, other, tmp_path):
     shutil.copy(run.best, tmp_path / "mine.ckpt")
     assert cli.main(["evaluate", "checkpoint=mine.ckpt", "data=folder", f"data.root={other}"]) == 0

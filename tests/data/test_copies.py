@@ -22,7 +22,10 @@ def copied_gallery(gallery):
 
 
 @pytest.mark.parametrize("split", ["stratified", "random"])
-@pytest.mark.parametrize("choose_from", [select, lambda choice: load_paintings(choice, 32, "bilinear").selection])
+@pytest.mark.parametrize(
+    "choose_from",
+    [lambda choice: select(choice, True), lambda choice: load_paintings(choice, 32, "bilinear").selection],
+)
 def test_exact_copies_stay_in_one_split(choose, copied_gallery, split, choose_from, caplog):
     for seed in range(3):
         selection = choose_from(choose(split=split, split_seed=seed))

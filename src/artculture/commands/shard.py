@@ -30,7 +30,7 @@ def shard_paintings(config: ShardConfig) -> int:
 
     configure_logging()
     place = Place(config.shards)
-    selection = select(DataChoice.of(config.data))
+    selection = select(DataChoice.of(config.data), find_copies=True)
     planned = plan_shards(selection, config.pictures, config.seed)
     packing = Packing(config.shorter_side, config.quality, skip_bad=config.data.on_bad_image == "skip")
     workers = (os.cpu_count() or 1) if config.workers == "auto" else config.workers

@@ -85,15 +85,21 @@ class Selection:
 Choose = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
 
 
-def select(choice: DataChoice) -> Selection:
-    """Read the manifest, decide classes and split.
+def select(choice: DataChoice, find_copies: bool = False) -> Selection:
+    """Read the manifest, decide classes and split; no picture is decoded.
+
+    Args:
+        choice: what the user chose.
+        find_copies: keep exact copies in one split, as a training does: files of one size are read for it.
 
     Raises:
         InputError: no such data, mistakes in it, or cultures too small for three splits.
     """
     whole = whole_manifest(choice)
-    # No picture is read but those that may have a copy: their hashes are not known yet.
-    table = whole.table if choice.name == "shards" else whole.table.assign(sha256=hashes_of_same_size(whole))
+    table = whole.table
+    if choice.name != "shards":
+        # Hashes of all files would be a pass over all data; no two files of different sizes are copies.
+        table = table.assign(sha256=hashes_of_same_size(whole) if find_copies else "")
     selection = fresh_selection(choice, whole, table, final=True)
     kept = whole.part(whole.table.loc[selection.rows].assign(group=selection.manifest.table["group"].to_numpy()))
     return replace(selection, manifest=kept)

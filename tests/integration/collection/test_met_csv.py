@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 
 from artculture.collection.museums import met_csv
+from artculture.collection.museums.met_csv import read_paintings
+from artculture.collection.museums.met_table import REQUIRED
 from artculture.data.manifest import read_manifest
+from artculture.errors import InputError
 from tests.museum_servers import Faults, MetServer, many_places, serving, table_row
 
 PLACES = many_places(33)
@@ -86,3 +89,10 @@ def test_a_file_that_is_not_the_table_is_told_so(fetch, tmp_path, capsys, conten
     (tmp_path / "wrong.csv").write_bytes(content)
     assert fetch("source=met_csv", f"source.path={tmp_path / 'wrong.csv'}") == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_named_by_its_line_in_the_file(tmp_path):
+    row = '"two\nlines"' + "," * (len(REQUIRED) - 1)
+    (tmp_path / "wrong.csv").write_text(f'{",".join(REQUIRED)}\n{row}\n"open\n')
+    with pytest.raises(InputError, match=r"starting at line 4; download it again"):
+        list(read_paintings(tmp_path / "wrong.csv", ["painting"]))

@@ -17,7 +17,8 @@ from artculture.collection.fetching.museum import Claims, claims_of
 from artculture.collection.fetching.records import Record
 from artculture.collection.museums.met import api_record
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
-from artculture.errors import InputError
+from artculture.errors import InputError, reason_of
+from artculture.tables import with_file_line
 
 ROWS = 20_000  # rows of the table in memory at once
 API_NAME = "met"  # records of the API are cached under the name of its own config, and shared with it
@@ -122,4 +123,6 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
             records = [table_record(row) for row in rows]
             yield [record for record in records if record.object_id and is_painting(record, words)]
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{table} is not a readable table: {error}; download it again") from error
+        raise InputError(
+            f"{table} is not a readable table: {with_file_line(reason_of(error), table)}; download it again"
+        ) from error

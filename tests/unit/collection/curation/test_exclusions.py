@@ -33,6 +33,7 @@ def test_only_the_object_id_is_needed(tmp_path):
         (b"", "not a readable CSV"),
         (b"id,reason\n1,x\n", "lacks the column `object_id`"),
         (b'object_id\n1\n""\n', "line 3: `object_id` is empty"),
+        (b'object_id,note\n1,"two\nlines"\n\n"",x\n', "line 5: `object_id` is empty"),
         (b"object_id\n\xff\xfe\n", "not a readable CSV"),
         (b'object_id,note\n1,"open\n', "not a readable CSV"),
     ],
