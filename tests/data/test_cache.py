@@ -137,7 +137,12 @@ def add_a_picture(pixels, index):
     index.write_text(json.dumps({**stored, "shapes": [*stored["shapes"], [0, 0]]}))
 
 
-@pytest.mark.parametrize("damage", [cut, lose, cut_index, forget_a_bad_one, add_a_picture])
+def change_a_hash(pixels, index):
+    stored = json.loads(index.read_text())
+    index.write_text(json.dumps({**stored, "sha256": ["0" * 64, *stored["sha256"][1:]]}))
+
+
+@pytest.mark.parametrize("damage", [cut, lose, cut_index, forget_a_bad_one, add_a_picture, change_a_hash])
 def test_a_damaged_cache_is_built_anew(manifest, tmp_path, caplog, damage):
     manifest.paths()[3].write_bytes(b"")
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")

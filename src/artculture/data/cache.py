@@ -4,6 +4,7 @@ import errno
 import hashlib
 import logging
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -233,7 +234,8 @@ def opened(target: Path, pictures: int) -> PixelCache | None:
         contents = tuple(str(sha256) for sha256 in index["sha256"])
         starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1) * 3)]).astype(np.int64)
         agrees = bad.keys() == set(np.flatnonzero((shapes <= 0).any(axis=1)).tolist()) and (shapes >= 0).all()
-        whole = agrees and len(contents) == pictures and (target / "pixels.bin").stat().st_size == starts[-1]
+        hashed = len(contents) == pictures and zlib.crc32("".join(contents).encode()) == index["crc32"]
+        whole = agrees and hashed and (target / "pixels.bin").stat().st_size == starts[-1]
     except (InputError, LookupError, AttributeError, TypeError, ValueError, OverflowError, OSError):
         whole = False
     if not whole:
