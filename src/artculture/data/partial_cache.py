@@ -92,7 +92,7 @@ class PartialCache:
         self.pixels.replace(self.target / "pixels.bin")
         bad = {str(row): entry["bad"] for row, entry in enumerate(self.entries) if entry["bad"] is not None}
         shapes = [entry["shape"] for entry in self.entries]
-        contents = [entry["sha256"] for entry in self.entries]
+        contents = [str(entry["sha256"]) for entry in self.entries]
         # A damaged hash would make a painting another one, and nothing else in the index tells.
         hashes = {"sha256": contents, "crc32": zlib.crc32("".join(contents).encode())}
         index = {"version": CACHE_VERSION, "shapes": shapes, **hashes, "bad": bad}
