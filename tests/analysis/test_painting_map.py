@@ -23,12 +23,13 @@ def test_clusters_stay_together():
 
 
 def test_nearest_paintings_by_hand():
-    found = nearest(np.array([[0.0], [1.0], [3.0], [7.0]], "f4"), 2)
+    angles = np.radians([0.0, 10.0, 30.0, 70.0])
+    found = nearest(np.array([[1], [2], [1], [5]]) * np.stack([np.cos(angles), np.sin(angles)], axis=1), 2)
     assert found.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
 
 
 def test_twins_are_each_others_nearest_and_never_their_own():
-    found = nearest(np.array([[1.0], [1.0], [5.0]], "f4"), 1)
+    found = nearest(np.array([[1.0, 0.0], [1.0, 0.0], [5.0, 1.0]], "f4"), 1)
     assert found[:2].ravel().tolist() == [1, 0]
 
 

@@ -199,10 +199,15 @@ def test_the_schedule_s_state_is_in_the_checkpoint(make, fit, tmp_path):
     assert state["best"] == pytest.approx(min(watch.losses))
 
 
-def test_prediction_gives_probabilities_and_rows(make, held_out):
+def test_prediction_gives_logits_in_float32_and_rows(make, held_out):
     module = make().eval()
-    chances, rows = module.predict_step(next(iter(held_out)), 0)
-    assert torch.allclose(chances.sum(dim=1), torch.ones(9))
+    batch = next(iter(held_out))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits, rows = module.predict_step(batch, 0)
+        half = module(batch[0])
+    with torch.no_grad():
+        assert torch.equal(logits, module(batch[0]))
+    assert not torch.equal(logits, half)
     assert rows.tolist() == list(range(9))
 
 

@@ -3,12 +3,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import scipy
 import torch
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from artculture.models.checkpoint import load_classifier, read_checkpoint
-from artculture.runs.calibration import calibrated, calibration_error, calibration_part, fit_temperature
+from artculture.runs.calibration import calibration_error, calibration_part, fit_temperature, logits_of, softmax
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
     """Logits of 300 paintings and labels drawn from their probabilities at a temperature of 2.5."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (300, 4))
-    labels = np.array([rng.choice(4, p=softmax(row / 2.5)) for row in logits])
+    labels = np.array([rng.choice(4, p=row) for row in softmax(logits, 2.5)])
     return logits, labels
 
 
@@ -41,7 +42,7 @@ def test_the_temperature_is_found_that_labels_were_drawn_at(drawn):
 
 def test_log_probabilities_do_as_logits(drawn):
     logits, labels = drawn
-    assert fit_temperature(log_softmax(logits, axis=1), labels) == pytest.approx(fit_temperature(logits, labels))
+    assert fit_temperature(log_softmax(logits), labels) == pytest.approx(fit_temperature(logits, labels))
 
 
 def test_no_temperature_near_the_found_one_is_better(drawn):
@@ -56,8 +57,9 @@ def test_no_temperature_near_the_found_one_is_better(drawn):
 
 def test_calibrating_is_dividing_the_logits(drawn):
     logits, _ = drawn
-    assert calibrated(softmax(logits, axis=1), 2.5) == pytest.approx(softmax(logits / 2.5, axis=1))
-    assert np.isfinite(calibrated(np.array([[1.0, 0.0, 0.0]]), 2.0)).all()
+    assert softmax(logits, 2.5) == pytest.approx(scipy.special.softmax(logits / 2.5, axis=1))
+    assert softmax(logits_of(softmax(logits, 2.5), 2.5)) == pytest.approx(softmax(logits))
+    assert np.isfinite(logits_of(np.array([[1.0, 0.0, 0.0]]), 2.0)).all()
 
 
 def test_calibration_error_by_hand():
@@ -68,7 +70,7 @@ def test_calibration_error_by_hand():
 
 def test_calibration_error_as_torchmetrics_counts_it(drawn):
     logits, labels = drawn
-    chances = softmax(logits, axis=1)
+    chances = softmax(logits)
     theirs = multiclass_calibration_error(torch.tensor(chances), torch.tensor(labels), 4, n_bins=15)
     assert calibration_error(chances, labels) == pytest.approx(float(theirs), abs=1e-6)
 
@@ -79,31 +81,26 @@ def test_no_paintings_have_no_calibration_error():
 
 def test_a_result_s_part_fits_on_validation_alone(drawn):
     logits, labels = drawn
-    chances = pd.DataFrame(softmax(logits, axis=1), columns=["p_a", "p_b", "p_c", "p_d"])
-    table = chances.assign(culture=[("a", "b", "c", "d")[label] for label in labels], split="val")
-    table.loc[200:, "split"] = "test"
-    part = calibration_part(table, ("a", "b", "c", "d"))
+    part = calibration_part(logits, labels, np.array(["val"] * 200 + ["test"] * 100))
     assert part["temperature"] == pytest.approx(fit_temperature(logits[:200], labels[:200]))
-    assert part["test_ece"] == calibration_error(chances.to_numpy()[200:], labels[200:])
+    assert part["test_ece"] == calibration_error(softmax(logits[200:]), labels[200:])
     assert part["test_ece_calibrated"] < part["test_ece"]
 
 
 @pytest.mark.parametrize(("paintings", "fitted"), [(49, False), (50, True)])
 def test_few_paintings_set_no_temperature(drawn, paintings, fitted):
     logits, labels = (part[:paintings] for part in drawn)
-    chances = pd.DataFrame(softmax(logits, axis=1), columns=["p_a", "p_b", "p_c", "p_d"])
-    table = chances.assign(culture=[("a", "b", "c", "d")[label] for label in labels], split="val")
-    assert (calibration_part(table, ("a", "b", "c", "d"))["temperature"] != 1.0) == fitted
+    assert (calibration_part(logits, labels, np.full(paintings, "val"))["temperature"] != 1.0) == fitted
 
 
-def test_a_run_ends_with_its_temperature(train, only_run, read_json):
-    assert train("data.fractions=[0.4,0.3,0.3]") == 0
-    result = read_json(only_run() / "result.json")
-    best = only_run() / "checkpoints" / "best.ckpt"
-    predictions = pd.read_csv(only_run() / "predictions.csv")
+def test_a_run_ends_with_its_temperature(run, read_json):
+    result, best, predictions = read_json(run.result), run.best, pd.read_csv(run.predictions)
+    assert result["temperature"] != 1.0
     assert read_checkpoint(best)["artculture"]["temperature"] == result["temperature"]
     assert load_classifier(best).temperature == result["temperature"]
-    assert result["temperature"] == pytest.approx(
-        calibration_part(predictions, ("blue", "green", "red"))["temperature"], rel=1e-4
-    )
     assert {"test_ece", "test_ece_calibrated"} <= set(result)
+    # The stored probabilities are calibrated: no other temperature makes them better.
+    val = predictions[predictions["split"] == "val"]
+    labels = np.array([("blue", "green", "red").index(culture) for culture in val["culture"]])
+    logits = logits_of(val[["p_blue", "p_green", "p_red"]].to_numpy())
+    assert fit_temperature(logits, labels) == pytest.approx(1.0, rel=1e-3)

@@ -19,7 +19,7 @@ from artculture.errors import InputError
 from artculture.files import file_sha256, replacing, write_json
 from artculture.models.finite import check_predictions_finite
 from artculture.runs import hardware
-from artculture.runs.calibration import calibrated, calibration_error
+from artculture.runs.calibration import calibration_error, softmax
 from artculture.runs.parts import ignore_known_warnings
 from artculture.runs.result import prediction_table, versions
 from artculture.runs.scores import scores
@@ -29,16 +29,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Manner:
-    """How the network is run. A run's own manner gives its own numbers again, to the last bit on the same machine.
+    """How the network is run, always in float32.
+
+    A run's own manner gives its own numbers again, to the last bit on the same machine.
 
     Attributes:
         batch_size: pictures at a time.
-        precision: as Lightning names them.
         deterministic: as Lightning takes it.
     """
 
     batch_size: int = 64
-    precision: str = "32-true"
     deterministic: Any = False
 
 
@@ -46,12 +46,12 @@ def manner_of(subject: Subject) -> Manner:
     """The manner in which the subject's run evaluated itself; the usual one where there is no run."""
     if subject.run is None or not subject.run.result.is_file():
         return Manner()
-    values, result = subject.run.read_config() or {}, subject.run.read_result()
+    values = subject.run.read_config() or {}
     try:
         size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
-        return Manner(size, str(result["precision"]), values["trainer"]["deterministic"])
+        return Manner(size, values["trainer"]["deterministic"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{subject.run.config} or {subject.run.result} lacks {error}: not of this version") from error
+        raise InputError(f"{subject.run.config} lacks {error}: not of this version") from error
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ def _warn(evaluated: Evaluated) -> None:
         log.warning("left out paintings that the run has seen, %s: include_trained=true keeps them", counts)
 
 
-def probabilities(
+def logits_of_rows(
     subject: Subject, rows: NDArray[np.int64], manner: Manner, accelerator: str = "auto"
 ) -> NDArray[np.float64]:
-    """Softmax probabilities, not calibrated, of some of the subject's paintings, N x classes.
+    """Logits, computed in float32, of some of the subject's paintings, N x classes.
 
     Raises:
         WorkError: some are not finite.
@@ -140,7 +140,6 @@ def probabilities(
     trainer = L.Trainer(
         accelerator=hardware.checked_accelerator(accelerator),
         devices=1,
-        precision=manner.precision,  # type: ignore[arg-type]
         deterministic=manner.deterministic,
         logger=False,
         enable_checkpointing=False,
@@ -150,9 +149,9 @@ def probabilities(
     with warnings.catch_warnings():
         ignore_known_warnings()
         outputs: Any = trainer.predict(subject.classifier, picture_batches(subject, rows, manner.batch_size))
-    chances: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
-    check_predictions_finite(chances, subject.checkpoint)
-    return chances
+    logits: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
+    check_predictions_finite(logits, subject.checkpoint)
+    return logits
 
 
 def evaluate(
@@ -179,9 +178,9 @@ def evaluate(
     _warn(evaluated)
     rows, manner = evaluated.rows, manner or manner_of(subject)
     selection, classifier = subject.paintings.selection, subject.classifier
-    chances = probabilities(subject, rows, manner, accelerator)
+    logits = logits_of_rows(subject, rows, manner, accelerator)
     labels = selection.labels[rows]
-    tempered = calibrated(chances, classifier.temperature)
+    chances, tempered = softmax(logits), softmax(logits, classifier.temperature)
     result = {
         "checkpoint": str(subject.checkpoint),
         "checkpoint_sha256": file_sha256(subject.checkpoint),
@@ -198,11 +197,11 @@ def evaluate(
         "ece_calibrated": calibration_error(tempered, labels),
         "chance": 1 / len(subject.classes),
         "classes": list(subject.classes),
-        "precision": manner.precision,
+        "precision": "32-true",
         "batch_size": manner.batch_size,
         "versions": versions(),
     }
-    return result, prediction_table(selection, rows, chances).drop(columns="row")
+    return result, prediction_table(selection, rows, tempered).drop(columns="row")
 
 
 def default_folder(subject: Subject, split: str | None, root: Path) -> Path:

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from artculture.analysis.run_predictions import stored_logits
 from artculture.analysis.subject import Featurised, Subject
 from artculture.data.batches import BatchMaker
 from artculture.data.split_dataset import Batch, SplitDataset, as_it_is
 from artculture.files import file_sha256, json_text, replacing
 from artculture.models.classifier import CultureClassifier
+from artculture.models.full_precision import full_precision
 from artculture.progress import Progress
 from artculture.runs import hardware
 
@@ -32,6 +34,8 @@ def featurise(
     subject: Subject, batch_size: int = 64, device: str = "auto", on_progress: Progress | None = None
 ) -> Featurised:
     """Features and logits of all paintings in one pass, kept on disk for the next time.
+
+    Paintings that the run itself predicted have its stored logits (see `stored_logits`).
 
     Computed in full float32 everywhere, so that batch size and device change the vectors by rounding alone: batch
     sizes by at most 1e-5 of the largest value (6e-6 was measured), devices by at most 1e-4.
@@ -49,12 +53,14 @@ def featurise(
         if file is not None:
             _write(file, found)
     selection = subject.paintings.selection
+    features, logits = found
     return Featurised(
         subject.classes,
         selection.manifest.table["object_id"].to_numpy(dtype=np.str_),
         selection.labels,
         selection.split,
-        *found,
+        features,
+        stored_logits(subject, logits),
         subject.classifier.temperature,
     )
 
@@ -136,8 +142,7 @@ def forward_on(classifier: CultureClassifier, device: str = "auto") -> Iterator[
     target = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
 
     def forward(pictures: Tensor) -> tuple[Tensor, Tensor]:
-        # TF32 would keep 10 bits of the mantissa.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.inference_mode(), full_precision(target):
             features, logits = classifier.features_and_logits(pictures.to(target, non_blocking=True))
         return features.cpu(), logits.cpu()
 

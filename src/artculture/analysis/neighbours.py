@@ -36,7 +36,7 @@ def neighbours(featurised: Featurised, k: int = 5, picture: Picture | None = Non
     train, test = featurised.members("train"), featurised.members("test")
     if len(train) == 0 or len(test) == 0:
         raise InputError("neighbours need training and test paintings: take the data that the run was trained on")
-    nearest, similarity = _nearest(featurised.features, train, test, min(max(k, *VOTERS), len(train)))
+    nearest, similarity = most_similar(featurised.features, train, test, min(max(k, *VOTERS), len(train)))
     k = min(k, len(train))
     table = _table(featurised, test, nearest[:, :k], similarity[:, :k])
     numbers = _numbers(featurised.labels, train, test, nearest)
@@ -52,13 +52,23 @@ def neighbours(featurised: Featurised, k: int = 5, picture: Picture | None = Non
     return Finding("neighbours", "Nearest neighbours", caption, figure, {"neighbours": table}, numbers, alt=alt)
 
 
-def _nearest(
-    features: NDArray[np.float32], train: NDArray[np.int64], test: NDArray[np.int64], k: int
+def most_similar(
+    features: NDArray[np.float32], among: NDArray[np.int64], of: NDArray[np.int64] | None, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Positions of the nearest training paintings and their similarities, test x k, most alike first."""
-    found = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[train].astype(np.float64))
-    distance, index = found.kneighbors(features[test].astype(np.float64))
-    return train[index], 1 - distance
+    """Positions of the paintings nearest to others by cosine similarity, the one measure of nearness between paintings.
+
+    Args:
+        features: vectors of all paintings, N x features.
+        among: positions of the paintings to choose from.
+        of: positions of the paintings whose nearest are asked for; None for those of `among`, each without itself.
+        k: how many, at most as many as there are to choose from.
+
+    Returns:
+        Positions int64 and similarities (1: the same direction), each paintings x k, most alike first.
+    """
+    found = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
+    distance, index = found.kneighbors(None if of is None else features[of].astype(np.float64))
+    return among[index], 1 - distance
 
 
 def _table(

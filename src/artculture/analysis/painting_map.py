@@ -17,6 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 from artculture.analysis import look
 from artculture.analysis.finding import Finding
 from artculture.analysis.map_page.builder import Atlas, page
+from artculture.analysis.neighbours import most_similar
 from artculture.analysis.places import by_region, region_of
 from artculture.analysis.subject import Featurised
 
@@ -49,29 +50,19 @@ def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | 
     table = about[["object_id", "title", "artist", "date", "culture"]].assign(
         split=featurised.split,
         predicted=[featurised.classes[label] for label in guessed],
-        probability=chances.max(axis=1).round(4),
+        probability=chances.max(axis=1),
         x=places[:, 0].round(3),
         y=places[:, 1].round(3),
     )
-    same = featurised.labels[neighbours] == featurised.labels[:, None]
-    test = featurised.members("test")
-    numbers: dict[str, Any] = {
-        "paintings": len(places),
-        "nearest_of_same_culture": float(same[:, 0].mean()),
-        "nearest_of_same_culture_test": float(same[test, 0].mean()) if len(test) else None,
-        "neighbours_kept": kept,
-    }
+    numbers: dict[str, Any] = {"paintings": len(places), "neighbours_kept": kept}
     caption = (
         f"Every dot is one of {len(places):,} paintings, placed by t-SNE so that those with like feature vectors lie "
         "together. Large: coloured by region; small: each culture by itself, over all others in grey. Only nearness "
         "counts: directions, the size of a cloud and the gap between two clouds mean nothing, and the layout keeps "
-        f"{100 * kept:.0f} % of each painting's {min(10, len(places) - 1)} nearest ones. "
-        f"{100 * numbers['nearest_of_same_culture']:.1f} % of paintings have one of their own culture as nearest in "
-        "the whole feature space"
+        f"{100 * kept:.0f} % of each painting's {min(10, len(places) - 1)} nearest ones "
+        "(by cosine similarity of their feature vectors). The page beside it shows each painting, and its nearest "
+        "ones, when pointed at."
     )
-    if len(test):
-        caption += f" ({100 * numbers['nearest_of_same_culture_test']:.1f} % of the test paintings)"
-    caption += ". The page beside it shows each painting when pointed at."
     atlas = Atlas(table, featurised.classes, tuple(region_of(name) for name in featurised.classes), neighbours)
     return Finding(
         NAME,
@@ -102,15 +93,14 @@ def layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
 
 
 def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
-    """Positions of each painting's nearest others by L2, nearest first, N x at most `count`."""
-    count = min(count, len(features) - 1)
-    found = NearestNeighbors(n_neighbors=count).fit(features).kneighbors(return_distance=False)
-    return np.asarray(found, dtype=np.int64)
+    """Positions of each painting's nearest others by cosine similarity, nearest first, N x at most `count`."""
+    return most_similar(features, np.arange(len(features)), None, min(count, len(features) - 1))[0]
 
 
 def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
     """Mean share of each painting's ten nearest by features that are among its ten nearest on the map."""
-    ours, theirs = nearest(features, 10), nearest(places.astype(np.float32), 10)
+    ours = nearest(features, 10)
+    theirs = NearestNeighbors(n_neighbors=ours.shape[1]).fit(places).kneighbors(return_distance=False)
     return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
 
 

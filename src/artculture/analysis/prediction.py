@@ -19,6 +19,7 @@ from artculture.data.transforms import eval_transform
 from artculture.files import replacing
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
+from artculture.runs.calibration import softmax
 
 # Threads that decode or download: waiting for a server takes no core.
 READERS = 8
@@ -102,10 +103,9 @@ class Predictor:
         shares: Iterator[NDArray[np.float64]] = iter(())
         if good:
             pictures = torch.stack([picture for _, picture in good])
-            logits = forward(pictures)[1].double()
-            chances = (logits / self.classifier.temperature).softmax(dim=1).numpy()
-            check_predictions_finite(chances, "the checkpoint")
-            shares = iter(chances)
+            logits = forward(pictures)[1].numpy()
+            check_predictions_finite(logits, "the checkpoint")
+            shares = iter(softmax(logits, self.classifier.temperature))
             if self.overlays is not None:
                 self._write_overlays(self.overlays, [source for source, _ in good], pictures)
         for source, read in some:

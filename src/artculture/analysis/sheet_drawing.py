@@ -88,7 +88,7 @@ def _row(figure: Figure, left: float, top: float, shown: Shown) -> None:
 
 
 def _verdict(facts: dict[str, Any], culture: str | None = None) -> str:
-    predicted = f"{printable(facts['predicted'])} {facts['probability']:.0%}"
+    predicted = f"{printable(facts['predicted'])} {100 * facts['probability']:.1f} %"
     if facts["right"]:
         return f"✓ {predicted}"
     return f"✗ {printable(culture)}, taken for {predicted}" if culture else f"✗ taken for {predicted}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from artculture.runs.calibration import softmax
+
 if TYPE_CHECKING:  # figures are drawn from arrays alone: without torch
     from artculture.data.paintings import Paintings
     from artculture.models.classifier import CultureClassifier
@@ -68,10 +70,7 @@ class Featurised:
 
     def probabilities(self) -> NDArray[np.float64]:
         """Calibrated probabilities, N x classes, rows summing to 1."""
-        scaled = self.logits.astype(np.float64) / self.temperature
-        raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        shares: NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
-        return shares
+        return softmax(self.logits, self.temperature)
 
     def members(self, split: str) -> NDArray[np.int64]:
         """Positions of a split, ascending."""

@@ -15,6 +15,7 @@ from artculture.data.split_dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.errors import reason_of
 from artculture.models.backbones import make_backbone
+from artculture.models.full_precision import full_precision
 from artculture.models.mean_loss import MeanLoss
 from artculture.models.memory import Parts, is_out_of_memory
 from artculture.models.network import Network, make_head
@@ -202,9 +203,10 @@ class CultureClassifier(TrainingStep):
                 self.eval_parts.halve(len(pictures), reason, allowed=self.halve_when_full)
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
-        """Probabilities float32 N x classes and the rows they belong to, int64 N."""
+        """Logits float32 N x classes, computed in float32 whatever the training's precision, and their rows, int64 N."""
         pictures, _, rows = batch
-        return self._eval_logits(pictures).softmax(dim=1), rows
+        with full_precision(self.device, self.compiled):
+            return self._eval_logits(pictures), rows
 
     @property
     def schedule(self) -> Schedule:

@@ -22,15 +22,15 @@ def check_weights_finite(state: dict[str, Any], source: Path | str) -> None:
             raise InputError(f"{source}: the weights {name} are not finite (NaN or infinity); take another file")
 
 
-def check_predictions_finite(probabilities: NDArray[np.float64], checkpoint: Path | str) -> None:
-    """Check that all probabilities, N x classes, are finite.
+def check_predictions_finite(logits: NDArray[np.floating[Any]], checkpoint: Path | str) -> None:
+    """Check that all logits, N x classes, are finite.
 
     Raises:
         WorkError: naming the checkpoint and how many are not.
     """
-    bad = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    bad = int((~np.isfinite(logits)).any(axis=1).sum())
     if bad:
         raise WorkError(
-            f"{checkpoint}: {bad} of {len(probabilities)} predictions are not finite (NaN or infinity); "
+            f"{checkpoint}: {bad} of {len(logits)} predictions are not finite (NaN or infinity); "
             "train again with trainer.precision=32 or smaller learning rates"
         )

@@ -98,11 +98,11 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
 
 def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mistake]:
     """The test paintings that a run got wrong with the highest probability, worst first."""
-    table = read_table(run.directory.predictions, dtype={"object_id": str, "culture": str}, keep_default_na=False)
+    text = dict.fromkeys(("source", "object_id", "culture"), str)
+    table = read_table(run.directory.predictions, dtype=text, keep_default_na=False)
     columns = [column for column in table if str(column).startswith("p_")]
-    if not columns or not {"object_id", "split", "culture"} <= set(table):
+    if not columns or not {"source", "object_id", "split", "culture"} <= set(table):
         raise InputError(f"{run.directory.predictions} is not a table of predictions; run the row again")
-    table = _with_source(table, run)
     test = table[table["split"] == "test"]
     expected = (run.result or {}).get("counts", {}).get("test", len(test))
     if len(test) != expected:
@@ -116,17 +116,6 @@ def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mista
     worst = chances[wrong].max(axis=1).sort_values(ascending=False, kind="stable").index[:count]
     records = _records(manifest, set(test.loc[worst, "object_id"]))
     return [_mistake(test.loc[row], chances.loc[row], records, manifest) for row in worst]
-
-
-def _with_source(table: pd.DataFrame, run: StudyRun) -> pd.DataFrame:
-    """The predictions with each painting's source: an id is unique within one source alone."""
-    if "source" in table or not run.directory.split.is_file():
-        return table
-    split = read_table(run.directory.split, dtype=str, keep_default_na=False)
-    keys = ["object_id", "split", "culture"]
-    # Both tables keep the manifest's order within a split, so that twins meet their like.
-    numbered = [part.assign(_nth=part.groupby(keys).cumcount()) for part in (table, split[[*keys, "source"]])]
-    return numbered[0].merge(numbered[1], how="left", on=[*keys, "_nth"]).drop(columns="_nth")
 
 
 def _records(manifest: Manifest | None, wanted: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -145,7 +134,7 @@ def _mistake(
     manifest: Manifest | None,
 ) -> Mistake:
     object_id, culture = str(row["object_id"]), str(row["culture"])
-    record = records.get((str(row.get("source", "")), object_id), {})
+    record = records.get((str(row["source"]), object_id), {})
     ranked = chances.sort_values(ascending=False, kind="stable")[:3]
     return Mistake(
         object_id,

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -45,11 +44,17 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
     return float(np.exp(found.x))
 
 
-def calibrated(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """Softmax probabilities N x classes as they would be with the logits divided by the temperature."""
-    scaled = _logs(probabilities) / temperature
+def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities N x classes of logits N x classes, calibrated where the temperature is the checkpoint's."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
     shares: NDArray[np.float64] = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
     return shares
+
+
+def logits_of(probabilities: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Logits, up to a constant a row, whose `softmax` at this temperature gives these probabilities N x classes."""
+    logs: NDArray[np.float64] = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY, dtype=np.float64))
+    return logs * temperature
 
 
 def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64], bins: int = BINS) -> float | None:
@@ -84,34 +89,24 @@ def bins_of(confidences: NDArray[np.float64], bins: int = BINS) -> NDArray[np.in
     return np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
-def calibration_part(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+def calibration_part(
+    logits: NDArray[np.floating], labels: NDArray[np.int64], split: NDArray[np.str_]
+) -> dict[str, Any]:
     """A result's calibration: `temperature` from the validation split, the test split's ECE without and with it.
 
     With fewer than `FEWEST` validation paintings the temperature stays 1: probabilities are the network's own.
 
     Args:
-        predictions: as `result.prediction_table` makes it.
-        classes: names in label order.
+        logits: N x classes.
+        labels: true class index, int64 N.
+        split: of each painting, N; without test paintings there is no ECE.
     """
-    index = {culture: label for label, culture in enumerate(classes)}
-    columns = [f"p_{culture}" for culture in classes]
-
-    def of(split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        part = predictions[predictions["split"] == split]
-        labels = np.array([index[culture] for culture in part["culture"]], dtype=np.int64)
-        return np.asarray(part[columns], dtype=np.float64), labels
-
-    (val, val_labels), (test, test_labels) = of("val"), of("test")
-    temperature = fit_temperature(_logs(val), val_labels) if len(val) >= FEWEST else 1.0
-    if len(test) == 0:  # left alone (trainer.evaluate_test=false)
+    val, test = split == "val", split == "test"
+    temperature = fit_temperature(logits[val], labels[val]) if val.sum() >= FEWEST else 1.0
+    if not test.any():  # left alone (trainer.evaluate_test=false)
         return {"temperature": temperature}
     return {
         "temperature": temperature,
-        "test_ece": calibration_error(test, test_labels),
-        "test_ece_calibrated": calibration_error(calibrated(test, temperature), test_labels),
+        "test_ece": calibration_error(softmax(logits[test]), labels[test]),
+        "test_ece_calibrated": calibration_error(softmax(logits[test], temperature), labels[test]),
     }
-
-
-def _logs(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    logs: NDArray[np.float64] = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY, dtype=np.float64))
-    return logs

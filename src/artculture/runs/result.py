@@ -18,11 +18,12 @@ VERSIONS = ("artculture", "torch", "torchvision", "lightning", "timm", "numpy")
 
 
 def prediction_table(selection: Selection, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> pd.DataFrame:
-    """One row a painting: `row`, `object_id`, `split`, `culture` and `p_<class>` for every class."""
+    """One row a painting: `row`, `source`, `object_id`, `split`, `culture` and `p_<class>` for every class."""
     table = selection.manifest.table
     frame = pd.DataFrame(
         {
             "row": rows,
+            "source": table["source"].to_numpy()[rows],
             "object_id": table["object_id"].to_numpy()[rows],
             "split": selection.split[rows],
             "culture": table["culture"].to_numpy()[rows],

@@ -22,7 +22,7 @@ def log_result(
     Args:
         run: the open W&B run.
         selection: where the pictures are.
-        predictions: of the test split: `row`, `culture` and a probability a class, `p_<class>`.
+        predictions: of the test split: `row`, `culture` and a calibrated probability a class, `p_<class>`.
         result: the run's result.
         thumbnails: shorter side of the table's pictures, pixels; 0 for none.
     """

@@ -24,7 +24,7 @@ from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
 from artculture.ranks.world import ALONE, World
 from artculture.runs import frozen, hardware, resume, tracked_media, tracking
-from artculture.runs.calibration import calibration_part
+from artculture.runs.calibration import calibration_part, softmax
 from artculture.runs.callbacks import Recorder
 from artculture.runs.checkpoints import whole_checkpoint
 from artculture.runs.directory import RunDirectory
@@ -204,18 +204,19 @@ def _train(
             trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
         work.interruption.raise_if_asked()
         splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
-        rows, probabilities = _predict_best(trainer, module, data, directory.best, splits, world)
+        rows, logits = _predict_best(trainer, module, data, directory.best, splits, world)
     if not world.first:
         return None
 
-    predictions = prediction_table(selection, rows, probabilities)
+    calibration = calibration_part(logits, selection.labels[rows], selection.split[rows])
+    predictions = prediction_table(selection, rows, softmax(logits, calibration["temperature"]))
     with replacing(directory.predictions) as temporary:
         predictions.drop(columns="row").to_csv(temporary, index=False, lineterminator="\n")
-    calibration = calibration_part(predictions, selection.classes)
     store_temperature(directory.best, calibration["temperature"])
     result = {
         **identity_part(config, directory, variant, module),
-        **accuracy_part(predictions, selection),
+        # Losses are the network's own, as the history's: before calibration, which changes no accuracy.
+        **accuracy_part(prediction_table(selection, rows, softmax(logits)), selection),
         **calibration,
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
@@ -277,7 +278,10 @@ def _predict_best(
     splits: Sequence[str],
     world: World,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Probabilities of the best checkpoint on the splits, every painting once, in the order of the manifest."""
+    """Rows of the splits' paintings, and the best checkpoint's logits for each, in float32.
+
+    Every painting once, in the order of the splits and of the manifest.
+    """
     module.load_state_dict(read_checkpoint(best)["state_dict"])
     data.predicted = splits
     trainer.logger = None  # nothing of this belongs into the history
@@ -286,13 +290,13 @@ def _predict_best(
     # Lightning leaves out the outer list where there is one loader.
     batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
     own = torch.cat([batch[1] for batch in batches]).cpu().numpy()
-    chances = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
-    gathered = world.gather((own, chances))
-    rows, probabilities = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+    scores = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
+    gathered = world.gather((own, scores))
+    rows, logits = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     selection = data.paintings.selection
     expected = np.concatenate([selection.members(split) for split in splits])
-    check_predictions_finite(probabilities, best)
+    check_predictions_finite(logits, best)
     order = np.argsort(rows)
     if not np.array_equal(rows[order], np.sort(expected)):
         raise RuntimeError(f"{len(rows)} predictions for {len(expected)} paintings of {' and '.join(splits)}")
-    return expected, probabilities[order][np.argsort(np.argsort(expected))]
+    return expected, logits[order][np.argsort(np.argsort(expected))]

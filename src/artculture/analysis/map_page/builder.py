@@ -64,7 +64,7 @@ def _data(atlas: Atlas) -> dict[str, Any]:
         "colours": [look.REGIONS.get(region, look.ELSEWHERE) for region in atlas.regions],
         "regions": list(atlas.regions),
         "paintings": paintings,
-        "percent": (100 * atlas.table["probability"]).round().astype(int).tolist(),
+        "percent": [f"{100 * probability:.1f}" for probability in atlas.table["probability"]],
         "splits": atlas.table["split"].tolist(),
         "neighbours": atlas.neighbours.tolist(),
     }
