@@ -27,9 +27,12 @@ def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
+    return make_pictures(tmp_path / "pictures")
+
+
+def make_pictures(root: Path) -> Path:
     """Three classes of 14 noisy pictures, told apart by a tint that a small network has to learn."""
     rng = np.random.default_rng(0)
-    root = tmp_path / "pictures"
     for name, tint in {"red": (40, -20, -20), "green": (-20, 40, -20), "blue": (-20, -20, 40)}.items():
         (root / name).mkdir(parents=True)
         for index in range(14):

@@ -25,7 +25,7 @@ def test_a_run_s_own_numbers_come_out_again_exactly(train, only_run, read_json, 
     assert result["confusion"] == own["confusion"]
     assert list(result["intervals"]["top1"]) == own["intervals"]["test_top1"]
     assert result["recall"] == {name: part["recall"] for name, part in own["per_culture"].items()}
-    stored = pd.read_csv(only_run() / "predictions.csv", dtype={"object_id": str})
+    stored = pd.read_csv(only_run() / "predictions.csv", dtype={"object_id": str}, keep_default_na=False)
     stored = stored[stored["split"] == "test"].reset_index(drop=True)
     pd.testing.assert_frame_equal(predictions, stored, check_exact=True, check_dtype=False)
 

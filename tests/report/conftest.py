@@ -21,7 +21,8 @@ def result(name, architecture, scheduler, method, seed, val, **changes):
     usual = {
         "run": name, "study": "s", "architecture": architecture, "scheduler": scheduler, "method": method,
         "variant": "pictures", "seed": seed, "data": "pictures", "weights": "ImageNet (V1)", "imagenet": True,
-        "synthetic": False, "val_top1": val, "test_top1": val + 0.0123, "test_top3": 0.9, "test_macro_f1": 0.5,
+        "synthetic": False, "val_top1": val, "val_loss": 1.0, "test_top1": val + 0.0123, "test_top3": 0.9,
+        "test_macro_f1": 0.5,
         "intervals": {
             "val_top1": [val - 0.1, val + 0.1], "test_top1": [val - 0.0877, val + 0.1],
             "test_top3": [0.87, 0.93], "test_macro_f1": [0.44, 0.56],
@@ -104,7 +105,9 @@ def _write_training(directory, manifest):
     # The six test paintings: Dutch, French, Japanese twice; wrong in the places 0 (.6), 2 (.9) and 5 (.5).
     chances = [(0.3, 0.6, 0.1), (0.1, 0.8, 0.1), (0.9, 0.06, 0.04), (0.7, 0.2, 0.1), (0.2, 0.5, 0.3), (0.5, 0.2, 0.3)]
     guessed = pd.DataFrame(chances, columns=[f"p_{culture}" for culture in CULTURES], index=test.index)
-    pd.concat([test[["source", "object_id", "split", "culture"]], guessed], axis=1).to_csv(directory.predictions, index=False)
+    pd.concat([test[["source", "object_id", "split", "culture"]], guessed], axis=1).to_csv(
+        directory.predictions, index=False
+    )
 
 
 PAGE = """<!doctype html><html lang="en"><title>m</title><p id="said">no</p>

@@ -7,6 +7,7 @@ import pytest
 
 from artculture import cli
 from artculture.report.page import FIGURES, write_report
+from artculture.report.study import read_study
 
 
 class Parsed(HTMLParser):
@@ -71,6 +72,23 @@ def test_an_interval_that_holds_the_majority_level_is_no_success(add, study):
     html, markdown = write_report(study, 3)
     assert "can\N{RIGHT SINGLE QUOTATION MARK}t be told from guessing" in html.read_text()
     assert "can't be told from guessing" in markdown.read_text()
+
+
+@pytest.mark.parametrize(("other", "overlaps"), [(0.7, True), (0.4, False)])
+def test_a_lead_within_the_intervals_is_not_called_better(add, study, other, overlaps):
+    add("resnet50", "step", "finetuned", 0.75)
+    add("alexnet", "step", "finetuned", other)
+    for file in write_report(study, 0):
+        text = file.read_text()
+        assert ("do not show that it is better" in text) == overlaps
+        assert ("overlaps that of AlexNet, fine-tuned, StepLR" in text) == overlaps
+        assert "best of" not in text.lower()
+
+
+def test_equal_validation_is_decided_by_the_loss_as_in_analyze(add, study):
+    add("resnet50", "step", "finetuned", 0.75, val_loss=0.9)
+    better = add("alexnet", "step", "finetuned", 0.75, val_loss=0.8)
+    assert read_study(study).best.directory.path == better.path
 
 
 def test_nothing_of_the_data_is_taken_for_markup(written):

@@ -18,6 +18,7 @@ from artculture.models.checkpoint import check_classes, load_classifier, read_ch
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import data_label
 from artculture.runs.parts import choice_of
+from artculture.runs.result import validation_rank
 
 log = logging.getLogger(__name__)
 
@@ -107,19 +108,19 @@ def best_run(study: Path) -> Path:
     Raises:
         InputError: no such study, or no finished run with its checkpoint in it.
     """
-    found: list[tuple[float, float, str]] = []
+    found: list[tuple[tuple[float, float], str]] = []
     for config in sorted(study.glob("*/config.yaml")):
         run = RunDirectory(config.parent)
         if run.status()["state"] == "finished" and run.result.is_file() and run.best.is_file():
             result = run.read_result()
             if result.get("val_loss") is None:
                 raise InputError(f"{run.result} lacks `val_loss`: train the row again")
-            found.append((-float(result["val_top1"]), float(result["val_loss"]), str(run.best)))
+            found.append((validation_rank(result), str(run.best)))
     if not found:
         raise InputError(
             f"no finished run with a checkpoint in {study}; `artculture train study.name={study.name} …` makes one"
         )
-    return Path(min(found)[2])
+    return Path(min(found)[1])
 
 
 def _label(data: DataChoice) -> str:

@@ -203,7 +203,7 @@ class CultureClassifier(TrainingStep):
                 self.eval_parts.halve(len(pictures), reason, allowed=self.halve_when_full)
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
-        """Logits float32 N x classes, computed in float32 whatever the training's precision, and their rows, int64 N."""
+        """Logits float32 N x classes, computed in float32 whatever the training runs in, and their rows, int64 N."""
         pictures, _, rows = batch
         with full_precision(self.device, self.compiled):
             return self._eval_logits(pictures), rows

@@ -145,7 +145,7 @@ def _facts(run: StudyRun) -> list[tuple[str, str]]:
     when = datetime.fromtimestamp(finished, UTC).strftime("%-d %B %Y") if isinstance(finished, (int, float)) else ""
     facts = [
         ("Trained on", str(result.get("device", ""))),
-        ("Precision", str(result.get("precision", ""))),
+        ("Precision of training", str(result.get("precision", ""))),
         ("Picture size", f"{result['image_size']} px" if "image_size" in result else ""),
         ("Weights", str(result.get("weights", ""))),
         ("Seeds", str(run.seed)),

@@ -9,6 +9,7 @@ import pandas as pd
 from artculture.analysis.finding import INDEX
 from artculture.runs.directory import RunDirectory
 from artculture.runs.records import metrics_numbers
+from artculture.runs.result import validation_rank
 from artculture.runs.results import KEY, read_results, summarise
 from artculture.tables import read_own_csv
 
@@ -79,19 +80,19 @@ class StudyRecord:
 
     @property
     def best(self) -> StudyRun | None:
-        """The finished run with the best validation accuracy: the first of them in the table's order."""
-        return max(self.finished, key=_validation, default=None)
+        """The finished run with the best validation accuracy, as `artculture analyze` chooses it."""
+        return min(self.finished, key=_rank, default=None)
 
     @property
     def analysed(self) -> StudyRun | None:
-        """The run whose analysis is told: the best one's, else that of the best that has one."""
+        """The run whose analysis is shown: the best one's, else that of the best that has one."""
         having = [run for run in self.finished if (run.analysis / INDEX).is_file()]
-        return max(having, key=_validation, default=None)
+        return min(having, key=_rank, default=None)
 
 
-def _validation(run: StudyRun) -> float:
+def _rank(run: StudyRun) -> tuple[tuple[float, float], str]:
     assert run.result is not None
-    return float(run.result["val_top1"])
+    return validation_rank(run.result), run.name
 
 
 def read_study(folder: Path) -> StudyRecord:

@@ -44,9 +44,16 @@ class ShownRow:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a study says about one data set: its best row, and the levels that it must beat, in percent."""
+    """What a study says about one data set: its best row, and the levels that it must beat, in percent.
+
+    Attributes:
+        models: how many rows there are on these data.
+        overlapping: labels of the other rows whose test intervals overlap the best one's.
+    """
 
     row: ShownRow
+    models: int
+    overlapping: list[str]
     chance: float
     majority: float
     test_paintings: int
@@ -100,6 +107,8 @@ def answers(summary: pd.DataFrame, rows: list[ShownRow]) -> list[Answer]:
     return [
         Answer(
             row,
+            sum(other.data == row.data for other in rows),
+            [other.label for other in rows if other is not row and other.data == row.data and _overlap(other, row)],
             100 * float(record["chance"]),
             100 * float(record["majority"]),
             int(record["test_paintings"]),
@@ -108,6 +117,11 @@ def answers(summary: pd.DataFrame, rows: list[ShownRow]) -> list[Answer]:
         for row, record in zip(rows, records, strict=True)
         if row.best
     ]
+
+
+def _overlap(one: ShownRow, other: ShownRow) -> bool:
+    a, b = one.accuracies["top1"], other.accuracies["top1"]
+    return a.low <= b.high and b.low <= a.high
 
 
 def table_notes(summary: pd.DataFrame) -> Iterator[list[tuple[str, bool]]]:

@@ -1,5 +1,6 @@
 """A run's result: predictions of its best checkpoint, scores with intervals, and how it came about."""
 
+import math
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -79,6 +80,11 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
         },
         "confusion": test["confusion"],
     }
+
+
+def validation_rank(result: dict[str, Any]) -> tuple[float, float]:
+    """Sort key of finished runs, best first: validation top-1, then the lower validation loss; never the test split."""
+    return -float(result["val_top1"]), float(result.get("val_loss", math.inf))
 
 
 def versions() -> dict[str, str]:
