@@ -24,3 +24,8 @@ def test_mistakes_are_listed_the_most_frequent_first():
 
 def test_an_empty_test_split_leaves_it_out():
     assert confusion_finding(featurised(split=["train"] * 132)).figure is None
+
+
+def test_equally_frequent_mistakes_are_all_named():
+    caption = confusion_finding(_guessed([1, 0, 0, 1, 1, 2])).caption
+    assert "Most frequent, 1 times each: Dutch taken for French (of 2), French taken for Dutch (of 3)." in caption

@@ -35,5 +35,15 @@ def test_the_temperature_changes_probabilities_and_no_answer():
     assert numbers["accuracy"] == (subject.logits[rows].argmax(axis=1) == subject.labels[rows]).mean()
 
 
+@pytest.mark.parametrize(
+    ("right", "says"), [(3, "is too sure on average"), (6, "about as sure as it is right"), (10, "not sure enough")]
+)
+def test_the_lean_is_only_told_where_accuracy_s_interval_carries_it(right, says):
+    subject = featurised(("Dutch", "Indian"), [10, 1], split=["test"] * 10 + ["train"])
+    # sigmoid(0.9) = 71 % sure of the first culture for the first `right` paintings, of the second for the others
+    subject.logits[:10] = np.where(np.arange(10)[:, None] < right, [0.9, 0.0], [0.0, 0.9])
+    assert says in reliability_finding(subject).caption
+
+
 def test_an_empty_test_split_leaves_it_out():
     assert reliability_finding(featurised(split=["train"] * 132)).figure is None

@@ -12,6 +12,8 @@ from artculture.analysis.places import by_region
 from artculture.analysis.subject import Featurised
 
 NAME, TITLE = "confusion_matrix", "Which cultures are taken for which"
+# Of equally frequent mistakes the caption names so many.
+NAMED = 3
 
 
 def confusion_finding(featurised: Featurised) -> Finding:
@@ -29,11 +31,13 @@ def confusion_finding(featurised: Featurised) -> Finding:
         "counts paintings; empty cells hold none. "
     )
     if len(mistakes):
-        first = mistakes.iloc[0]
-        text += (
-            f"The most frequent mistake is {first['culture']} taken for {first['predicted']} "
-            f"({first['paintings']} of {first['of']}). "
-        )
+        most = mistakes[mistakes["paintings"] == mistakes["paintings"].max()]
+        kinds = [
+            f"{m['culture']} taken for {m['predicted']} (of {m['of']})" for m in most.head(NAMED).to_dict("records")
+        ]
+        rest = f" and {len(most) - NAMED} others" if len(most) > NAMED else ""
+        text += f"Most frequent, {most['paintings'].iloc[0]} times{' each' if len(most) > 1 else ''}: "
+        text += f"{', '.join(kinds)}{rest}. "
     counts = pd.DataFrame(matrix, columns=names)
     counts.insert(0, "culture", names)
     numbers = {"paintings": n, "right": right}

@@ -38,6 +38,7 @@ def reliability_finding(featurised: Featurised, seed: int = 0) -> Finding:
             "mean_confidence": float(states[name].mean()),
         }
     numbers["accuracy"] = float(right.mean())
+    numbers["accuracy_interval"] = list(wilson(int(right.sum()), len(rows)))
     table = pd.concat([bin_table(states[name], right).assign(state=name) for name in states], ignore_index=True)
     return Finding(
         NAME,
@@ -82,12 +83,15 @@ def bin_table(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: 
 def _caption(numbers: dict[str, Any]) -> str:
     before, after = numbers["before"], numbers["after"]
     mean, most = after["ece_if_calibrated"]
-    lean = "too sure" if before["mean_confidence"] > numbers["accuracy"] else "not sure enough"
+    low, high = numbers["accuracy_interval"]
+    sure = before["mean_confidence"]
+    lean = "too sure" if sure > high else "not sure enough" if sure < low else "about as sure as it is right"
     return (
         f"Test paintings in {BINS} bins by the probability of their likeliest culture; dots on the diagonal are as "
         "often right as they are sure. Lines are 95 % Wilson intervals, bars count paintings. Untouched, the "
-        f"classifier is {lean} on average ({100 * before['mean_confidence']:.1f} % sure, "
-        f"{100 * numbers['accuracy']:.1f} % right) and its expected calibration error is {100 * before['ece']:.1f} %. "
+        f"classifier is {lean} on average ({100 * sure:.1f} % sure, "
+        f"{100 * numbers['accuracy']:.1f} % right, interval {100 * low:.1f} to {100 * high:.1f}) "
+        f"and its expected calibration error is {100 * before['ece']:.1f} %. "
         f"Dividing the logits by {numbers['temperature']:.2f}, which changes no answer, makes it "
         f"{100 * after['ece']:.1f} %. Perfect probabilities would show {100 * mean:.1f} % on {numbers['paintings']} "
         f"paintings, and up to {100 * most:.1f} % in 19 of 20 cases: an error below that can't be told from none."
