@@ -100,7 +100,7 @@ def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[n
 def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
     """Mean share of each painting's ten nearest by features that are among its ten nearest on the map."""
     ours = nearest(features, 10)
-    theirs = NearestNeighbors(n_neighbors=ours.shape[1]).fit(places).kneighbors(return_distance=False)
+    theirs = np.asarray(NearestNeighbors(n_neighbors=ours.shape[1]).fit(places).kneighbors(return_distance=False))
     return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
 
 
