@@ -52,11 +52,16 @@ def test_another_checkpoint_of_the_run_keeps_its_own(subject, run, computed):
     assert stored_logits(other, computed) is computed
 
 
-def test_other_paintings_keep_their_own(subject, pictures, computed):
-    (pictures / "red" / "0.png").unlink()
+def test_paintings_that_the_run_did_not_predict_keep_their_own(subject, pictures, stored, computed):
+    first, second, *_ = stored["object_id"]
+    (pictures / f"{first}.png").unlink()
+    (pictures / f"{second}.png").write_bytes((pictures / f"{stored['object_id'].iloc[-1]}.png").read_bytes() + b" ")
     choice, _ = own_data(subject.checkpoint, subject.run)
     other = open_subject(subject.checkpoint, choice)
-    assert stored_logits(other, computed) is computed
+    before, now = (list(one.paintings.selection.manifest.table["object_id"]) for one in (subject, other))
+    logits = computed[[before.index(ident) for ident in now]]
+    changed = (stored_logits(other, logits) != logits).any(axis=1)
+    assert {ident for ident, new in zip(now, changed, strict=True) if new} == set(stored["object_id"]) - {first, second}
 
 
 def test_predictions_that_are_not_the_checkpoints_are_refused(subject, run, stored, computed):

@@ -5,8 +5,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.analysis.subject import Subject
+from artculture.data.stored_split import StoredSplit, read_split
 from artculture.errors import InputError
-from artculture.models.checkpoint import read_checkpoint
 from artculture.runs.calibration import logits_of, softmax
 from artculture.tables import read_own_csv
 
@@ -26,7 +26,8 @@ def stored_logits(subject: Subject, computed: NDArray[np.float32]) -> NDArray[np
         computed: logits N x classes of the subject's paintings, as the checkpoint gives them now.
 
     Returns:
-        float32 N x classes; `computed` where these are not the paintings and the best checkpoint of a finished run.
+        float32 N x classes; `computed` where the checkpoint is not the best one of a finished run, and for paintings
+        that the run did not predict, or whose picture is another now.
 
     Raises:
         InputError: the file is damaged, or its probabilities are not those of the checkpoint.
@@ -34,16 +35,13 @@ def stored_logits(subject: Subject, computed: NDArray[np.float32]) -> NDArray[np
     run = subject.run
     if run is None or run.status()["state"] != "finished" or subject.checkpoint.resolve() != run.best.resolve():
         return computed
-    trained_on = read_checkpoint(subject.checkpoint)["artculture"].get("manifest")
-    if trained_on != subject.paintings.selection.manifest.fingerprint():
-        return computed
     run.check_unchanged(run.predictions)
     fix = f"train the run again (artculture train … resume=never), so that {run.predictions.name} is of its checkpoint"
     table = read_own_csv(run.predictions, fix, dtype=dict.fromkeys(KEY, str), keep_default_na=False)
     names = [f"p_{name}" for name in subject.classes]
     if not {*KEY, *names} <= set(table):
         raise InputError(f"{run.predictions} lacks one of {', '.join([*KEY, *names])}: {fix}")
-    positions, rows = _own(subject, table)
+    positions, rows = _own(subject, table, read_split(run.split, fix))
     probabilities = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)[rows]
     temperature = subject.classifier.temperature
     apart = np.abs(probabilities - softmax(computed[positions], temperature)).max(initial=0.0)
@@ -57,10 +55,13 @@ def stored_logits(subject: Subject, computed: NDArray[np.float32]) -> NDArray[np
     return merged
 
 
-def _own(subject: Subject, table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _own(subject: Subject, table: pd.DataFrame, split: StoredSplit) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the paintings that have a stored prediction, and its row in the table."""
     place = {tuple(key): row for row, key in enumerate(table[KEY].to_numpy())}
-    keys = subject.paintings.selection.manifest.table[KEY].astype(str).to_numpy()
-    found = [(position, place[tuple(key)]) for position, key in enumerate(keys) if tuple(key) in place]
+    paintings = subject.paintings.selection.manifest.table
+    match = split.match(paintings)
+    same = np.flatnonzero(match.same & ~match.renamed)
+    keys = paintings[KEY].astype(str).to_numpy()
+    found = [(position, place[tuple(keys[position])]) for position in same if tuple(keys[position]) in place]
     pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
