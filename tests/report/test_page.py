@@ -184,7 +184,7 @@ def test_table_1_stands_on_the_museum_s_manifest(add, study, manifest):
     config = directory.read_config()
     directory.write_config({**config, "data": {"name": "met", "root": str(manifest)}})
     fetched = pd.read_csv(manifest / "manifest.csv")
-    extra = fetched.tail(1).assign(object_id="gone", culture="Dutch")
+    extra = fetched.tail(1).assign(object_id="gone", image="images/gone.png", culture="Dutch")
     pd.concat([fetched, extra]).to_csv(manifest / "manifest.fetched.csv", index=False)
     html, markdown = write_report(study, 12)
     # Dutch: 7 fetched and 6 left; the paper had 429 and 412
