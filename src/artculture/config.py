@@ -5,6 +5,7 @@ A composed config is checked against it before anything is read or trained; the 
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,6 +24,17 @@ from artculture.secrets import secrets_in
 Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
+
+
+class OnResume(Enum):
+    """Whether a run may differ in a value from the run whose checkpoint it starts from (`resume=PATH`).
+
+    Field metadata: of a section, and of a field of it that is another. A field without any is `FIXED`.
+    """
+
+    FIXED = "must be the same"
+    FREE = "may differ, and takes effect"
+    PAINTINGS = "may differ where every painting that was trained on stays a training painting"
 
 
 def _folder_name(value: str) -> str:
@@ -60,9 +72,9 @@ class Architecture(Section):
     name: str
     library: Literal["torchvision", "timm"]
     weights: str
-    channels_last: bool
+    channels_last: Annotated[bool, OnResume.FREE]
     head: Head
-    recipe: Recipe
+    recipe: Annotated[Recipe, OnResume.FREE]  # the source of values that are compared themselves
 
 
 class Training(Section):
@@ -78,12 +90,12 @@ class Training(Section):
 
 
 class FullTraining(Training):
-    name: Literal["finetuned", "scratch"]
+    name: Annotated[Literal["finetuned", "scratch"], OnResume.FIXED]
 
 
 class Transfer(Training):
-    name: Literal["transfer"]
-    features: Literal["cached", "recompute"]
+    name: Annotated[Literal["transfer"], OnResume.FIXED]
+    features: Annotated[Literal["cached", "recompute"], OnResume.FIXED]
     views: PositiveInt
 
 
@@ -91,13 +103,13 @@ Method = Annotated[FullTraining | Transfer, Field(discriminator="name")]
 
 
 class StepScheduler(Section):
-    name: Literal["step", "plateau"]
+    name: Annotated[Literal["step", "plateau"], OnResume.FIXED]
     gamma: Annotated[float, Field(gt=0, lt=1)]
     k: PositiveInt
 
 
 class CosineScheduler(Section):
-    name: Literal["cosine"]
+    name: Annotated[Literal["cosine"], OnResume.FIXED]
     warmup_epochs: NonNegativeInt
     floor: Annotated[float, Field(ge=0, lt=1)]
 
@@ -117,9 +129,9 @@ class Paintings(Section):
     on_bad_image: Literal["error", "skip"]
     bad_image_share: Share = 1.0  # of runs that were stored before there was such a key
     cultures: list[str] | None
-    image_size: Annotated[int, Field(ge=32, le=2048)] | None
-    batch_size: PositiveInt
-    epochs: PositiveInt
+    image_size: Annotated[Annotated[int, Field(ge=32, le=2048)] | None, OnResume.FREE]
+    batch_size: Annotated[PositiveInt, OnResume.FREE]
+    epochs: Annotated[PositiveInt, OnResume.FREE]
     num_workers: Literal["auto"] | NonNegativeInt
     cache: str
 
@@ -136,7 +148,7 @@ class Folder(Paintings):
 class Shards(Paintings):
     name: Literal["shards"]
     cache_gb: PositiveFloat
-    shuffle_shards: PositiveInt
+    shuffle_shards: Annotated[PositiveInt, OnResume.FREE]
 
 
 Data = Annotated[Sample | Folder | Shards, Field(discriminator="name")]
@@ -229,16 +241,16 @@ class Study(Section):
 class TrainConfig(Section):
     """One run, whole."""
 
-    architecture: Architecture
-    method: Method
-    scheduler: Scheduler
-    data: Data
-    augment: Augment
-    trainer: Trainer
+    architecture: Annotated[Architecture, OnResume.FIXED]
+    method: Annotated[Method, OnResume.FREE]
+    scheduler: Annotated[Scheduler, OnResume.FREE]
+    data: Annotated[Data, OnResume.PAINTINGS]
+    augment: Annotated[Augment, OnResume.FREE]
+    trainer: Annotated[Trainer, OnResume.FREE]
     logger: Logger
     launcher: Launcher
     study: Study
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: Annotated[int, Field(ge=0, lt=2**31), OnResume.FIXED]
     resume: str
     on_error: Literal["continue", "stop"]
     plan: bool | PlanChoice | list[PlanChoice]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
-from artculture.models.schedules import Schedule, make_scheduler
+from artculture.models.schedules import Schedule, continue_with, make_scheduler, reductions
 
 
 def optimizer(*rates):
@@ -99,3 +99,36 @@ def test_only_cosine_moves_by_step(name, by_step):
 def test_constants_are_needed(name):
     with pytest.raises(ValueError, match="needs gamma and k"):
         make_scheduler(Schedule(name), optimizer(1.0), 1, 1)
+
+
+STEP, COSINE = Schedule("step", gamma=0.3, k=2), Schedule("cosine", warmup_epochs=1, floor=0.1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(STEP, STEP), (STEP, Schedule("step", gamma=0.7, k=3)), (COSINE, Schedule("cosine", warmup_epochs=2, floor=0.0))],
+)
+def test_other_constants_count_as_if_they_had_been_there_from_the_start(before, after):
+    whole = optimizer(0.07, 0.3)
+    expected = rates(whole, make_scheduler(after, whole, 4, 10), 12)
+    earlier, optim = optimizer(0.5, 0.6), optimizer(0.07, 0.3)
+    stopped, scheduler = make_scheduler(before, earlier, 3, 5), make_scheduler(after, optim, 4, 10)
+    rates(earlier, stopped, 7)
+    optim.load_state_dict(earlier.state_dict())
+    scheduler.load_state_dict(stopped.state_dict())
+    continue_with(after, scheduler, [0.07, 0.3], step=7, reduced=0)
+    assert rates(optim, scheduler, 5) == expected[7:]
+    assert [group["lr"] for group in optim.param_groups] == [group["lr"] for group in whole.param_groups]
+    assert scheduler.get_last_lr() == [group["lr"] for group in whole.param_groups]
+
+
+@pytest.mark.parametrize(("rate", "gamma"), [(1.0, 0.5), (2.0, 0.1)])
+def test_plateau_keeps_its_number_of_reductions(rate, gamma):
+    before, after = Schedule("plateau", gamma=0.5, k=2), Schedule("plateau", gamma=gamma, k=5)
+    optim = optimizer(1.0)
+    scheduler = make_scheduler(before, optim, 1, 1)
+    rates(optim, scheduler, 12, LOSSES)
+    assert reductions(before, 1.0, optim.param_groups[0]["lr"]) == 2
+    continue_with(after, scheduler, [rate], step=0, reduced=2)
+    assert optim.param_groups[0]["lr"] == rate * gamma * gamma
+    assert (scheduler.factor, scheduler.patience) == (gamma, 5)

@@ -39,7 +39,7 @@ def test_nothing_there_is_a_start(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "failed"])
-@pytest.mark.parametrize("resume", ["auto", "must", "/another.ckpt"])
+@pytest.mark.parametrize("resume", ["auto", "must"])
 def test_an_unfinished_run_goes_on_from_its_last_checkpoint(run, state, resume):
     directory = run(state)
     assert plan(directory, VALUES, resume) == Plan("continue", directory.last)
@@ -105,17 +105,11 @@ def test_must_insists(run, tmp_path):
             plan(directory, VALUES, "must")
 
 
-def test_a_path_is_continued_from(tmp_path):
-    (tmp_path / "other.ckpt").touch()
-    assert plan(RunDirectory(tmp_path / "run"), VALUES, str(tmp_path / "other.ckpt")) == Plan(
-        "continue", tmp_path / "other.ckpt"
-    )
-
-
 @pytest.mark.parametrize("resume", ["/nowhere/last.ckpt", "allways"])
-def test_neither_a_word_nor_a_checkpoint(tmp_path, resume):
+@pytest.mark.parametrize("state", ["pending", "running", "finished"])
+def test_neither_a_word_nor_a_checkpoint(run, state, resume):
     with pytest.raises(InputError, match=f"resume={resume}: no such checkpoint; give auto, never, must or"):
-        plan(RunDirectory(tmp_path / "run"), VALUES, resume)
+        plan(run(state, result=True), VALUES, resume)
 
 
 @pytest.mark.parametrize("state", ["running", "finished"])

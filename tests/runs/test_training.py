@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from artculture.files import file_sha256
 from artculture.runs.callbacks import Recorder
 from artculture.runs.parts import make_classifier
 from tests.runs.same_run import assert_same_run
@@ -206,7 +207,7 @@ def test_changed_data_is_refused(train, only_run, pictures, monkeypatch, capsys)
 
 
 def test_a_checkpoint_of_other_classes_is_refused(train, only_run, pictures, capsys):
-    train("study.name=three")
+    train("study.name=three", "trainer.max_epochs=1")
     checkpoint = only_run() / "checkpoints/last.ckpt"
     assert train("study.name=two", "data.cultures=[red,blue]", f"resume='{checkpoint}'") == 2
     message = capsys.readouterr().err
@@ -214,12 +215,74 @@ def test_a_checkpoint_of_other_classes_is_refused(train, only_run, pictures, cap
     assert "3 classes (blue, green, red)" in message
 
 
-def test_a_checkpoint_by_path_is_gone_on_from(train, only_run, tmp_path):
-    train("trainer.max_epochs=2", "study.name=two")
+SLOWER = ["method.head_lr=0.03", "method.backbone_lr=0.02", "method.momentum=0.5", "method.weight_decay=0.01"]
+
+
+def test_a_run_from_another_s_checkpoint_uses_its_own_values_and_resumes_exactly(
+    train, only_run, tmp_path, monkeypatch, read_json
+):
+    step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.5"]
+    assert train("trainer.max_epochs=2", "study.name=two", "method.head_lr=0.1", "trainer.early_stopping=1", *step) == 0
     checkpoint = only_run() / "checkpoints/last.ckpt"
-    assert train("trainer.max_epochs=4", "study.name=four", f"resume='{checkpoint}'") == 0
-    (metrics,) = tmp_path.glob("outputs/four/*/metrics.csv")
-    assert list(pd.read_csv(metrics)["epoch"]) == [2, 3]
+    values = [*step[:2], "scheduler.gamma=0.1", *SLOWER, "trainer.max_epochs=4", "trainer.early_stopping=30"]
+    values.append(f"resume='{checkpoint}'")
+    assert train(*values, "study.name=four") == 0
+    run = next(tmp_path.glob("outputs/four/*/config.yaml")).parent
+    metrics = pd.read_csv(run / "metrics.csv")
+    assert list(metrics["epoch"]) == [2, 3]
+    assert metrics["lr/head"].to_numpy() == pytest.approx([0.03 * 0.1**2, 0.03 * 0.1**3])
+    assert metrics["lr/backbone"].to_numpy() == pytest.approx([0.02 * 0.1**2, 0.02 * 0.1**3])
+    (group, _) = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert (group["momentum"], group["weight_decay"], group["initial_lr"]) == (0.5, 0.01, 0.03)
+    origin = read_json(run / "result.json")["origin"]
+    assert (origin["path"], origin["epoch"]) == (str(checkpoint), 2)
+    assert origin["sha256"] == file_sha256(checkpoint)
+    assert origin["changed"]["method.head_lr"] == [0.1, 0.03]
+
+    stops = {2: values, 3: values[:-1]}  # before its first own checkpoint, and after it
+    for epoch, again in stops.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(epoch))
+            assert train(*again, "study.name=stopped") == 1
+    assert train(*values, "study.name=stopped") == 0
+    resumed = next(tmp_path.glob("outputs/stopped/*/config.yaml")).parent
+    assert_same_run(run, resumed)
+    assert read_json(resumed / "result.json")["origin"] == origin
+
+
+def test_going_on_from_another_run_s_checkpoint_changes_nothing_by_itself(train, only_run, tmp_path):
+    step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.7", "architecture.head.dropout=0.3"]
+    assert train("trainer.max_epochs=2", "study.name=two", *step) == 0
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    assert train("trainer.max_epochs=4", "study.name=whole", *step) == 0
+    assert train("trainer.max_epochs=4", "study.name=parts", f"resume='{checkpoint}'", *step) == 0
+    whole, parts = (
+        torch.load(next(tmp_path.glob(f"outputs/{name}/*/checkpoints/last.ckpt")), weights_only=True)
+        for name in ("whole", "parts")
+    )
+    assert all(torch.equal(value, parts["state_dict"][key]) for key, value in whole["state_dict"].items())
+    assert whole["optimizer_states"][0]["param_groups"] == parts["optimizer_states"][0]["param_groups"]
+
+
+def test_a_checkpoint_that_was_trained_on_test_paintings_is_refused(train, only_run, capsys):
+    train("trainer.max_epochs=1")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    capsys.readouterr()
+    refusals = {"seed=1": "seed: 0 there, 1 now", "data.split_seed=1": "in the validation or test split of this run"}
+    for asked, refusal in refusals.items():
+        for plan in ("false", "true"):
+            assert train(asked, f"plan={plan}", "study.name=other", f"resume='{checkpoint}'") == 2
+            assert refusal in capsys.readouterr().err
+    assert only_run() == checkpoint.parents[1]  # nothing was begun
+
+
+def test_a_study_from_a_checkpoint_of_other_pictures_is_refused_before_any_row(train, only_run, pictures, capsys):
+    train("trainer.max_epochs=1")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    (pictures / "red" / "3.png").unlink()
+    capsys.readouterr()
+    assert train("-m", "method.head_lr=0.1,0.2", "study.name=other", f"resume='{checkpoint}'") == 2
+    assert f"{checkpoint} was trained on 36 paintings, of which " in capsys.readouterr().err
 
 
 def test_an_unwritable_outputs_folder_is_named(train, tmp_path, capsys):

@@ -54,12 +54,23 @@ def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -
     Raises:
         InputError: naming what differs.
     """
-    theirs = content["artculture"]["classes"]
-    if list(classes) != theirs:
+    refuse_other_classes(content["artculture"]["classes"], path, classes)
+
+
+def refuse_other_classes(theirs: Sequence[str], path: Path, classes: Sequence[str]) -> None:
+    """The same, of the classes that a checkpoint was trained for."""
+    if list(classes) != list(theirs):
         raise InputError(
             f"{path} was trained for {len(theirs)} classes ({', '.join(theirs)}), the data has {len(classes)} "
             f"({', '.join(classes)}): take its data, or train anew with resume=never"
         )
+
+
+def epochs_done(content: dict[str, Any]) -> tuple[int, int]:
+    """Finished epochs of a checkpoint's training, and finished batches of the epoch after them."""
+    states = (content[name] for name in ("PaintingsDataModule", "FrozenFeatures") if name in content)
+    where = next(states, {"epoch": content["epoch"] + 1, "batches": 0})
+    return where["epoch"], where["batches"]
 
 
 def load_classifier(path: Path) -> CultureClassifier:

@@ -12,7 +12,10 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from artculture.errors import WorkError
 from artculture.files import replacing
+from artculture.models.checkpoint import epochs_done
 from artculture.models.classifier import CultureClassifier
+from artculture.models.optimizer import make_optimizer
+from artculture.models.schedules import Schedule, continue_with, reductions
 from artculture.models.watch import BadLoss, LossWatch
 from artculture.ranks.world import ALONE, World
 from artculture.runs.checkpoints import mode_of
@@ -40,6 +43,34 @@ class EarlyStop(EarlyStopping):
 
 def early_stopping(monitor: str, patience: int) -> Callback:
     return EarlyStop(monitor, patience=patience, mode=mode_of(monitor), check_on_train_epoch_end=True)
+
+
+class OwnSettings(Callback):
+    """Make a run that starts from another run's checkpoint use the optimizer and schedule values of its own config.
+
+    Lightning restores those of the checkpoint. Momentum buffers and the schedule's position are kept. Early stopping
+    counts from here on, as the best epoch does.
+    """
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._before = checkpoint["hyper_parameters"]
+        self._epochs, self._batches = epochs_done(checkpoint)
+        for callback in trainer.early_stopping_callbacks:
+            checkpoint["callbacks"].pop(callback.state_key, None)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        module = cast(CultureClassifier, pl_module)
+        groups = trainer.optimizers[0].param_groups
+        fresh = make_optimizer(module.network, module.hyper, fused=False).param_groups
+        reduced = 0
+        if module.schedule.name == "plateau":
+            before = Schedule(**self._before["schedule"])
+            reduced = reductions(before, self._before["head_lr"], groups[0]["lr"])
+        for group, own in zip(groups, fresh, strict=True):
+            group.update({key: own[key] for key in ("momentum", "nesterov", "weight_decay")})
+        step = self._epochs * int(trainer.num_training_batches) + self._batches
+        scheduler = trainer.lr_scheduler_configs[0].scheduler
+        continue_with(module.schedule, scheduler, [group["lr"] for group in fresh], step, reduced)
 
 
 class DivergenceGuard(Callback):

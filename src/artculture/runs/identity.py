@@ -62,11 +62,15 @@ def _under(key: str, names: frozenset[str]) -> bool:
     return any(key == name or key.startswith(name + ".") for name in names)
 
 
+def identity(values: Values) -> Values:
+    """What decides a run's numbers: dotted key to value."""
+    return {key: value for key, value in leaves(values) if not _under(key, CIRCUMSTANCES)}
+
+
 def differences(one: Values, other: Values) -> dict[str, tuple[Any, Any]]:
     """What decides a run's numbers and is not the same in two configs: key to both values."""
-    a, b = dict(leaves(one)), dict(leaves(other))
-    keys = [key for key in dict.fromkeys([*a, *b]) if not _under(key, CIRCUMSTANCES)]
-    pairs = {key: (a.get(key, BEFORE.get(key)), b.get(key, BEFORE.get(key))) for key in keys}
+    a, b = identity(one), identity(other)
+    pairs = {key: (a.get(key, BEFORE.get(key)), b.get(key, BEFORE.get(key))) for key in dict.fromkeys([*a, *b])}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
 from artculture.config import Data, TrainConfig
@@ -18,7 +19,7 @@ from artculture.models.image_sizes import check_image_size
 from artculture.models.weights import check_weights
 from artculture.ranks.world import ALONE, World, environment_of
 from artculture.runs import hardware
-from artculture.runs.callbacks import DivergenceGuard, Recorder, early_stopping
+from artculture.runs.callbacks import DivergenceGuard, OwnSettings, Recorder, early_stopping
 from artculture.runs.checkpoints import LastCheckpoint, WholeCheckpointIO, best_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.interruption import Interruption
@@ -109,6 +110,8 @@ def make_trainer(
     interruption: Interruption,
     lease: Lease | None = None,
     world: World = ALONE,
+    *,
+    from_other: bool = False,
 ) -> L.Trainer:
     """The trainer of a run.
 
@@ -120,10 +123,12 @@ def make_trainer(
         interruption: asks to stop.
         lease: the right to write into the directory; None where another process of the run has it.
         world: the run's processes.
+        from_other: whether it starts from another run's checkpoint.
     """
     choice = config.trainer
     by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
-    callbacks = [
+    callbacks: list[Callback] = [OwnSettings()] if from_other else []
+    callbacks += [
         # Before the recorder: numbers that are none are not told as an epoch's.
         DivergenceGuard(world),
         recorder,

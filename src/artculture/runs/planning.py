@@ -18,6 +18,7 @@ from artculture.runs import hardware
 from artculture.runs.grid import Row
 from artculture.runs.lease import is_held
 from artculture.runs.live import clock
+from artculture.runs.origin import origin_of
 from artculture.runs.throughput import Kind, best_match, known_speeds
 
 
@@ -106,9 +107,8 @@ def _what(row: Row) -> tuple[str, str, int]:
     if plan.action == "restart":
         return "restart", "start over (resume=never)", 0
     if plan.action == "continue":
-        own = plan.checkpoint is not None and plan.checkpoint.parent == row.directory.last.parent
-        if not own:
-            return "continue", f"go on from {plan.checkpoint}", 0
+        if (origin := origin_of(row.directory, plan.checkpoint)) is not None:
+            return "continue", f"start from {origin.path}, after epoch {origin.epochs} of {epochs}", origin.epochs
         done = int(status.get("epoch", 0))
         where = "only evaluate" if done >= epochs else f"resume from epoch {done} of {epochs}"
         failed = status["state"] == "failed"

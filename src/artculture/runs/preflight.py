@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from artculture.checking import mistakes_error
-from artculture.data.paintings import load_paintings
+from artculture.config import plain
+from artculture.data.paintings import Selection, load_paintings
 from artculture.errors import InputError
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.runs import hardware
 from artculture.runs.grid import Row
+from artculture.runs.origin import check_paintings, origin_of
 from artculture.runs.parts import check_network, data_choice
 
 log = logging.getLogger(__name__)
@@ -47,19 +49,23 @@ def prepare(rows: Iterable[Row], on_progress: Callable[[int, int], None] | None 
     """Check the rows, then read every data source and fetch every set of weights that they ask for, each once.
 
     Raises:
-        InputError: data or weights that can't be had or have mistakes in them.
+        InputError: data or weights that can't be had or have mistakes in them, or that are not those of the
+            checkpoint that a row starts from.
     """
     rows = list(rows)
     check_rows(rows)
     seen: set[str] = set()
+    selections: dict[str, Selection] = {}
     for row in rows:
         architecture = row.config.architecture
         preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(row.config.data.image_size)
         choice = data_choice(row.config)
         key = f"{choice} {preprocessing.resize} {preprocessing.interpolation}"
-        if key not in seen:
-            seen.add(key)
-            load_paintings(choice, preprocessing.resize, preprocessing.interpolation, on_progress)
+        if key not in selections:
+            paintings = load_paintings(choice, preprocessing.resize, preprocessing.interpolation, on_progress)
+            selections[key] = paintings.selection
+        if (origin := origin_of(row.directory, row.plan.checkpoint)) is not None:
+            check_paintings(origin, plain(row.config), selections[key])
         key = f"{architecture.name} {architecture.weights}"
         if _needs_weights(row) and not _is_file(row) and key not in seen:
             seen.add(key)

@@ -17,7 +17,7 @@ from artculture.runs.result import git_commit, versions
 def identity_part(
     config: TrainConfig, directory: RunDirectory, variant: list[str], module: CultureClassifier
 ) -> dict[str, Any]:
-    """The names and choices of a run, and the weights that it really started from."""
+    """The names and choices of a run, and the weights or the checkpoint that it really started from."""
     return {
         "run": directory.path.name,
         "study": config.study.name,
@@ -29,6 +29,7 @@ def identity_part(
         "data": data_label(plain(config)),
         "weights": module.start.label,
         "imagenet": module.start.imagenet,
+        "origin": module.provenance.get("origin"),
     }
 
 

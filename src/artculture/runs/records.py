@@ -26,6 +26,14 @@ class Record(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
+class OriginRecord(Record):
+    """The checkpoint of another run that a run was started from."""
+
+    path: str
+    sha256: str
+    epoch: NonNegativeInt
+
+
 class Status(Record):
     """Of `status.json`."""
 
@@ -46,6 +54,7 @@ class Status(Record):
     seconds_left: FiniteFloat = 0.0
     tested: bool = True
     sha256: dict[str, str] = {}
+    origin: OriginRecord | None = None
 
 
 class Recall(Record):
@@ -75,6 +84,7 @@ class Result(Record):
     seed: int = 0
     data: str = ""
     weights: str = ""
+    origin: OriginRecord | None = None
     imagenet: bool = False
     synthetic: bool = False
     val_top1: Share = 0.0

@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from artculture.config import Data
 from artculture.errors import InputError
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
+from artculture.runs.origin import (
+    check_config,
+    check_paintings,
+    check_same_origin,
+    checkpoint_at,
+    paintings_changed,
+    read_origin,
+    recorded_origin,
+)
 
 if TYPE_CHECKING:  # a launch that only asks what there is to do needs no pandas
     import pandas as pd
@@ -26,7 +36,8 @@ class Plan:
     """What a launch does with a run.
 
     Attributes:
-        action: `skip` (finished before), `start`, `continue` (from `checkpoint`), `restart` (all before is removed).
+        action: `skip` (finished before), `start`, `continue` (from `checkpoint`, its own or another run's), `restart`
+            (all before is removed).
         checkpoint: where to continue from.
     """
 
@@ -79,31 +90,47 @@ def plan(
     Args:
         directory: the run's.
         values: the config of this launch.
-        resume: `auto`, `never`, `must` or the path of a checkpoint.
+        resume: `auto`, `never`, `must` or the path of a checkpoint or of a run directory.
         fingerprints: shared by the runs of a grid.
 
     Raises:
-        InputError: nothing to resume with `must`, no such checkpoint, or a config that differs.
+        InputError: nothing to resume with `must`, no such checkpoint or one that the run can't start from, or a
+            config that differs.
     """
+    path = None if resume in KEYWORDS else checkpoint_at(resume)
     stored = directory.read_config() if resume != "never" else None
     if resume == "never":
         return Plan("restart" if directory.config.exists() else "start")
     if stored is not None:
         _refuse_difference(directory, stored, values)
-    if stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values):
+    finished = stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values)
+    own = directory.resumable if stored is not None else None
+    if path is not None and not (own and path.resolve() in (directory.last.resolve(), directory.previous.resolve())):
+        if own is None and not finished:
+            _check_origin(path, values)
+            return Plan("continue", path)
+        check_same_origin(directory, path)
+    if finished:
         _refuse_other_data(directory, values.get("data", {}), fingerprints or Fingerprints())
         return Plan("skip")
-    own = directory.resumable
-    if resume not in KEYWORDS and own is None:
-        path = Path(resume).expanduser()
-        if not path.is_file():
-            raise InputError(f"resume={resume}: no such checkpoint; give auto, never, must or a checkpoint's path")
-        return Plan("continue", path)
-    if own is not None and stored is not None:
+    if own is not None:
         return Plan("continue", own)
+    origin = None if stored is None else recorded_origin(directory)
+    if origin is not None:
+        return Plan("continue", origin)
     if resume == "must":
         raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
     return Plan("start")
+
+
+def _check_origin(path: Path, values: dict[str, Any]) -> None:
+    origin = read_origin(path)
+    check_config(origin, values)
+    # With the same choices the training itself compares the paintings, once it knows which can't be read.
+    if paintings_changed(origin, values) and values["data"]["on_bad_image"] == "error":
+        from artculture.data.paintings import DataChoice, select
+
+        check_paintings(origin, values, select(DataChoice.of(Data.model_validate(values["data"]))))
 
 
 def other_data(directory: RunDirectory, changes: str = "") -> InputError:

@@ -19,7 +19,7 @@ from artculture.data.paintings import QUARANTINE, Selection, write_quarantine
 from artculture.data.stored_split import read_split, write_split
 from artculture.errors import Interrupted, reason_of
 from artculture.files import replacing, write_json
-from artculture.models.checkpoint import check_classes, read_checkpoint, store_temperature
+from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
 from artculture.ranks.world import ALONE, World
@@ -29,9 +29,10 @@ from artculture.runs.callbacks import Recorder
 from artculture.runs.checkpoints import whole_checkpoint
 from artculture.runs.directory import RunDirectory
 from artculture.runs.faults import explained
-from artculture.runs.identity import data_label, tracker_id
+from artculture.runs.identity import data_label, identity, tracker_id
 from artculture.runs.interruption import Interruption, listening
 from artculture.runs.lease import Lease
+from artculture.runs.origin import check_config, check_paintings, origin_of, recorded_origin
 from artculture.runs.parts import check_network, ignore_known_warnings, make_classifier, make_datamodule, make_trainer
 from artculture.runs.provenance import cost_part, identity_part
 from artculture.runs.records import State
@@ -100,7 +101,10 @@ def train_run(
             directory.clear()
         directory.write_config(values)
         launches = int(directory.status().get("launches", 0)) + 1
-        directory.set_status("running", started=time.time(), generation=generation, launches=launches)
+        facts: dict[str, Any] = {"started": time.time(), "generation": generation, "launches": launches}
+        if (origin := origin_of(directory, plan.checkpoint)) is not None:
+            facts["origin"] = origin.record()
+        directory.set_status("running", **facts)
         page = None
         try:
             _told(world, plan)
@@ -189,14 +193,32 @@ def _train(
         _write_choices(directory, data)
 
     module = make_classifier(config, selection.classes)
-    module.provenance = {"manifest": selection.manifest.fingerprint(), "data": data_label(plain(config))}
+    values = plain(config)
+    module.provenance = {
+        "manifest": selection.manifest.fingerprint(),
+        "data": data_label(values),
+        "config": identity(values),
+    }
     checkpoint = world.in_turn("start", lambda: _begin(config, module, directory, plan))
+    origin = origin_of(directory, checkpoint)
+    if origin is not None:
+        check_paintings(origin, values, selection)
+        module.provenance["origin"] = {**origin.record(), "changed": check_config(origin, values)}
     if checkpoint is None:
         frozen.settle(module, data)
 
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
     recorder = Recorder(directory, config.trainer.monitor, tracking.History(work.page.run) if work.page else None)
-    trainer = make_trainer(config, directory, recorder, accelerator, work.interruption, work.lease, world)
+    trainer = make_trainer(
+        config,
+        directory,
+        recorder,
+        accelerator,
+        work.interruption,
+        work.lease,
+        world,
+        from_other=origin is not None,
+    )
     with warnings.catch_warnings():
         ignore_known_warnings()
         with work.interruption.deferred():
@@ -250,12 +272,16 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
     """Prepare the module for its newest whole checkpoint, and say which one that is."""
     whole = whole_checkpoint(directory, asked)
     if whole is None:
-        return None
+        origin = recorded_origin(directory)
+        return None if origin is None else _restart(module, directory, origin)
     path, content = whole
+    said = content["artculture"]
     check_classes(content, path, module.classes)
     module.restart_from(content)
-    where = content.get("PaintingsDataModule", {"epoch": content["epoch"] + 1, "batches": 0})
-    log.info("going on from %s (epoch %d, after %d batches of it)", path, where["epoch"] + 1, where["batches"])
+    if "origin" in said:
+        module.provenance["origin"] = said["origin"]
+    epochs, batches = epochs_done(content)
+    log.info("going on from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
     return path
 
 

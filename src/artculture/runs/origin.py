@@ -1,0 +1,258 @@
+"""The checkpoint of another run that a run starts from (`resume=PATH`), and whether the run may start from it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from artculture.checking import alternatives
+from artculture.config import OnResume, TrainConfig
+from artculture.errors import InputError, reason_of
+from artculture.files import file_sha256
+from artculture.quick_imports import lean_torchmetrics
+from artculture.runs.directory import RunDirectory
+from artculture.runs.identity import differences
+from artculture.tables import read_own_csv
+
+if TYPE_CHECKING:
+    from artculture.data.paintings import Selection
+
+Values = dict[str, Any]
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A checkpoint that a training can start from.
+
+    Attributes:
+        path: the file.
+        sha256: of its content.
+        epochs: finished epochs.
+        batches: finished batches of the epoch after them.
+        config: of the run that wrote it; at least what decides the run's numbers.
+        classes: names in label order.
+        manifest: fingerprint of the paintings.
+    """
+
+    path: Path
+    sha256: str
+    epochs: int
+    batches: int
+    config: Values
+    classes: tuple[str, ...]
+    manifest: str | None
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The run directory that the file lies in, where it lies in one."""
+        return RunDirectory(self.path.parent.parent)
+
+    def record(self) -> Values:
+        """Path, hash and epoch, as status.json and result.json hold them."""
+        return {"path": str(self.path.resolve()), "sha256": self.sha256, "epoch": self.epochs}
+
+
+def on_resume(key: str) -> OnResume:
+    """Whether a run may differ in a config value from the run that it starts from, by the schema's metadata."""
+    rule: OnResume = OnResume.FIXED
+    section: type[BaseModel] = TrainConfig
+    for part in key.split("."):
+        field = section.model_fields.get(part)
+        if field is None:
+            return OnResume.FIXED
+        rule = next((entry for entry in field.metadata if isinstance(entry, OnResume)), rule)
+        models = [kind for kind in alternatives(field.annotation) if isinstance(kind, type)]
+        section = next((kind for kind in models if issubclass(kind, BaseModel)), section)
+    return rule
+
+
+def checkpoint_at(resume: str) -> Path:
+    """The checkpoint that `resume=PATH` names; of a run directory its newest one.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(resume).expanduser()
+    if path.is_dir():
+        newest = RunDirectory(path).resumable
+        if newest is None:
+            raise InputError(
+                f"resume={resume}: no checkpoint in this folder; give a run directory or its checkpoints/last.ckpt"
+            )
+        return newest
+    if not path.is_file():
+        raise InputError(f"resume={resume}: no such checkpoint; give auto, never, must or a checkpoint's path")
+    return path
+
+
+def read_origin(path: Path) -> Origin:
+    """What a checkpoint says of the training that wrote it.
+
+    Raises:
+        InputError: it is damaged, not one of ours, or holds no optimizer state.
+    """
+    stat = path.stat()
+    return _read(path, (stat.st_mtime_ns, stat.st_size))
+
+
+def origin_of(directory: RunDirectory, checkpoint: Path | None) -> Origin | None:
+    """The checkpoint that a run starts from, where it is another run's."""
+    if checkpoint is None or checkpoint in (directory.last, directory.previous):
+        return None
+    return read_origin(checkpoint)
+
+
+@lru_cache(maxsize=8)  # the runs of a grid, and the steps of a launch, ask for the same file
+def _read(path: Path, _stamp: tuple[int, int]) -> Origin:
+    with lean_torchmetrics():
+        from artculture.models.checkpoint import epochs_done, read_checkpoint
+
+    content = read_checkpoint(path)
+    if "optimizer_states" not in content:
+        last = path.with_name("last.ckpt")
+        raise InputError(
+            f"{path} holds weights without an optimizer's state (as best.ckpt does), so a training can't go on from "
+            f"it: give {last if last.is_file() else 'last.ckpt'}, or start from its backbone with "
+            f"architecture.weights={path}"
+        )
+    said = content["artculture"]
+    config = said.get("config") or RunDirectory(path.parent.parent).read_config()
+    if not isinstance(config, dict):
+        raise InputError(
+            f"{path} does not say with which config it was trained, and there is no config.yaml of its run: put it "
+            "back into its run directory"
+        )
+    try:
+        epochs, batches = epochs_done(content)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} does not say how far its training got ({reason_of(error)})") from error
+    return Origin(path, file_sha256(path), epochs, batches, config, tuple(said["classes"]), said.get("manifest"))
+
+
+def recorded_origin(directory: RunDirectory) -> Path | None:
+    """The checkpoint that a run without one of its own was started from; None where it was started from nothing.
+
+    Raises:
+        InputError: the file is gone, or another one now.
+    """
+    said = directory.status().get("origin")
+    if said is None:
+        return None
+    path = Path(said["path"])
+    if path.is_file() and file_sha256(path) == said["sha256"]:
+        return path
+    raise InputError(
+        f"{directory.path} was started from {path}, which {'has changed since' if path.is_file() else 'is gone'}, and "
+        "has no checkpoint of its own: restore that file, or start over with resume=never"
+    )
+
+
+def check_same_origin(directory: RunDirectory, path: Path) -> None:
+    """Check that a run which has got further was started from this very file.
+
+    Raises:
+        InputError: it was started from nothing, or from another file.
+    """
+    said = directory.status().get("origin")
+    if said is not None and said["sha256"] == file_sha256(path):
+        return
+    was = "from nothing" if said is None else f"from {said['path']} as it was after epoch {said['epoch']}"
+    raise InputError(
+        f"resume={path}: {directory.path} has been trained already, {was}. Go on with resume=auto, remove it with "
+        "resume=never, or take another study.name=…"
+    )
+
+
+def check_config(origin: Origin, values: Values) -> Values:
+    """Check that a run of this config may start from a checkpoint.
+
+    Returns:
+        What differs and may: key to both values.
+
+    Raises:
+        InputError: what differs and may not, or no epoch is left to train.
+    """
+    changed = differences(origin.config, values)
+    fixed = {key: pair for key, pair in changed.items() if on_resume(key) is OnResume.FIXED}
+    if fixed:
+        shown = "\n  ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in fixed.items())
+        raise InputError(
+            f"{origin.path} was trained with values that a resume can't change:\n  {shown}\nTake the same ones, or "
+            f"train from the beginning (architecture.weights={origin.path} starts from its backbone)"
+        )
+    _check_epochs(origin, values, changed)
+    return changed
+
+
+def _check_epochs(origin: Origin, values: Values, changed: Values) -> None:
+    if values["trainer"]["max_epochs"] <= origin.epochs:
+        raise InputError(
+            f"{origin.path} has {origin.epochs} epochs done, so trainer.max_epochs="
+            f"{values['trainer']['max_epochs']} leaves none to train: give more than {origin.epochs}"
+        )
+    if origin.batches and "data.batch_size" in changed:
+        raise InputError(
+            f"{origin.path} was written within an epoch with data.batch_size={changed['data.batch_size'][0]}: take "
+            "the same, or a checkpoint from the end of an epoch"
+        )
+
+
+def check_paintings(origin: Origin, values: Values, selection: "Selection") -> None:
+    """Check that every painting that a checkpoint was trained on is a training painting of the run, too.
+
+    Else the run's scores would be of paintings that it knows, or its split.csv would not name all it was trained on.
+
+    Args:
+        origin: the checkpoint.
+        values: the config of the run.
+        selection: the run's paintings.
+
+    Raises:
+        InputError: other classes, or a painting that is held out or not there.
+    """
+    from artculture.models.checkpoint import refuse_other_classes
+
+    refuse_other_classes(origin.classes, origin.path, selection.classes)
+    same = origin.manifest == selection.manifest.fingerprint()
+    if same and not paintings_changed(origin, values):
+        return
+    if origin.batches:
+        raise InputError(
+            f"{origin.path} was written within an epoch of other paintings: take a checkpoint from the end of an epoch"
+        )
+    trained = _trained_on(origin)
+    table = selection.manifest.table[["source", "object_id"]].assign(now=selection.split)
+    now = trained.merge(table, how="left", on=["source", "object_id"])
+    for wrong, where in (
+        (now[now["now"].isin(["val", "test"])], "in the validation or test split of this run"),
+        (now[now["now"].isna()], "not among the paintings of this run"),
+    ):
+        if len(wrong):
+            shown = ", ".join(wrong["object_id"][:SHOWN]) + (" …" if len(wrong) > SHOWN else "")
+            raise InputError(
+                f"{origin.path} was trained on {len(trained)} paintings, of which {len(wrong)} are {where} ({shown}): "
+                "take the data and split that it was trained on, or train from the beginning"
+            )
+
+
+def paintings_changed(origin: Origin, values: Values) -> bool:
+    """Whether a value that decides paintings or split is another."""
+    return any(on_resume(key) is OnResume.PAINTINGS for key in differences(origin.config, values))
+
+
+def _trained_on(origin: Origin) -> Any:
+    """`source` and `object_id` of the training paintings."""
+    directory = origin.directory
+    if not directory.split.is_file():
+        raise InputError(
+            f"the data are not those of {origin.path}, and there is no {directory.split} that names the paintings it "
+            "was trained on: give the checkpoint in its run directory, or take the same data"
+        )
+    directory.check_unchanged(directory.split)
+    table = read_own_csv(directory.split, "restore it", dtype=str, keep_default_na=False)
+    if not {"source", "object_id", "split"} <= set(table):
+        raise InputError(f"{directory.split} is no split; restore it")
+    return table.loc[table["split"] == "train", ["source", "object_id"]]
