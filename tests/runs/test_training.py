@@ -268,7 +268,7 @@ def test_a_checkpoint_that_was_trained_on_test_paintings_is_refused(train, only_
     train("trainer.max_epochs=1")
     checkpoint = only_run() / "checkpoints/last.ckpt"
     capsys.readouterr()
-    refusals = {"seed=1": "seed: 0 there, 1 now", "data.split_seed=1": "in the validation or test split of this run"}
+    refusals = {"seed=1": "seed: 0 there, 1 now", "data.split_seed=1": "data.split_seed: 0 there, 1 now"}
     for asked, refusal in refusals.items():
         for plan in ("false", "true"):
             assert train(asked, f"plan={plan}", "study.name=other", f"resume='{checkpoint}'") == 2

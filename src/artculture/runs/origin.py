@@ -115,8 +115,7 @@ def _read(path: Path, _stamp: tuple[int, int]) -> Origin:
         last = path.with_name("last.ckpt")
         raise InputError(
             f"{path} holds weights without an optimizer's state (as best.ckpt does), so a training can't go on from "
-            f"it: give {last if last.is_file() else 'last.ckpt'}, or start from its backbone with "
-            f"architecture.weights={path}"
+            f"it: give {last if last.is_file() else 'last.ckpt'}"
         )
     said = content["artculture"]
     config = said.get("config") or RunDirectory(path.parent.parent).read_config()
@@ -166,6 +165,11 @@ def check_same_origin(directory: RunDirectory, path: Path) -> None:
     )
 
 
+def shown_pairs(changed: Values) -> str:
+    """What differs, a line for each key."""
+    return "\n  ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())
+
+
 def check_config(origin: Origin, values: Values) -> Values:
     """Check that a run of this config may start from a checkpoint.
 
@@ -178,10 +182,9 @@ def check_config(origin: Origin, values: Values) -> Values:
     changed = differences(origin.config, values)
     fixed = {key: pair for key, pair in changed.items() if on_resume(key) is OnResume.FIXED}
     if fixed:
-        shown = "\n  ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in fixed.items())
         raise InputError(
-            f"{origin.path} was trained with values that a resume can't change:\n  {shown}\nTake the same ones, or "
-            f"train from the beginning (architecture.weights={origin.path} starts from its backbone)"
+            f"{origin.path} was trained with values that a resume can't change:\n  {shown_pairs(fixed)}\n"
+            "Take the same ones, or train from the beginning"
         )
     _check_epochs(origin, values, changed)
     return changed
@@ -216,8 +219,8 @@ def check_paintings(origin: Origin, values: Values, selection: "Selection") -> N
     from artculture.models.checkpoint import refuse_other_classes
 
     refuse_other_classes(origin.classes, origin.path, selection.classes)
-    same = origin.manifest == selection.manifest.fingerprint()
-    if same and not paintings_changed(origin, values):
+    changed = paintings_changed(origin, values)
+    if not changed and origin.manifest == selection.manifest.fingerprint():
         return
     if origin.batches:
         raise InputError(
@@ -235,12 +238,14 @@ def check_paintings(origin: Origin, values: Values, selection: "Selection") -> N
             raise InputError(
                 f"{origin.path} was trained on {len(trained)} paintings, of which {len(wrong)} are {where} ({shown}): "
                 "take the data and split that it was trained on, or train from the beginning"
+                + (f"\n  {shown_pairs(changed)}" if changed else "")
             )
 
 
-def paintings_changed(origin: Origin, values: Values) -> bool:
-    """Whether a value that decides paintings or split is another."""
-    return any(on_resume(key) is OnResume.PAINTINGS for key in differences(origin.config, values))
+def paintings_changed(origin: Origin, values: Values) -> Values:
+    """What decides paintings or split and differs: key to both values."""
+    changed = differences(origin.config, values)
+    return {key: pair for key, pair in changed.items() if on_resume(key) is OnResume.PAINTINGS}
 
 
 def _trained_on(origin: Origin) -> Any:

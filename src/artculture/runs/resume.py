@@ -17,6 +17,7 @@ from artculture.runs.origin import (
     paintings_changed,
     read_origin,
     recorded_origin,
+    shown_pairs,
 )
 
 if TYPE_CHECKING:  # a launch that only asks what there is to do needs no pandas
@@ -176,8 +177,7 @@ def _has_result(directory: RunDirectory) -> bool:
 def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:
     changed = differences(stored, values)
     if changed:
-        shown = "\n  ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())
         raise InputError(
-            f"{directory.path} was made with another config:\n  {shown}\n"
+            f"{directory.path} was made with another config:\n  {shown_pairs(changed)}\n"
             "Go on with the old values, start over with resume=never, or take another study.name=…"
         )
