@@ -71,7 +71,7 @@ def test_without_a_whole_checkpoint_it_starts_from_nothing(train, at_step, run_o
     for checkpoint in (run_of("s") / "checkpoints").glob("*.ckpt"):
         checkpoint.write_bytes(b"PK\x03\x04 garbage")
     assert train("study.name=s") == 0
-    assert "starting from nothing" in caplog.text
+    assert "starting from where the run began" in caplog.text
     assert list(pd.read_csv(run_of("s") / "metrics.csv")["epoch"]) == [0, 1, 2]
 
 

@@ -205,7 +205,7 @@ def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[s
                 raise
             log.warning("%s; going back to the checkpoint before it", error)
             path.replace(path.with_suffix(".damaged"))
-    log.warning("no whole checkpoint is left in %s: starting from nothing", directory.path)
+    log.warning("no whole checkpoint is left in %s: starting from where the run began", directory.path)
     return None
 
 
