@@ -106,6 +106,8 @@ def test_the_documented_table_is_the_schema(values):
         ("architecture.head.dropout", OnResume.FIXED),
         ("data.split_seed", OnResume.PAINTINGS),
         ("data.image_size", OnResume.FREE),
+        ("data.shuffle_shards", OnResume.FREE),
+        ("scheduler.floor", OnResume.FREE),
         ("data.no_such_key", OnResume.FIXED),
     ],
 )

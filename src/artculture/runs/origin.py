@@ -58,14 +58,14 @@ class Origin:
 def on_resume(key: str) -> OnResume:
     """Whether a run may differ in a config value from the run that it starts from, by the schema's metadata."""
     rule: OnResume = OnResume.FIXED
-    section: type[BaseModel] = TrainConfig
+    sections: list[type[BaseModel]] = [TrainConfig]  # several for a variant
     for part in key.split("."):
-        field = section.model_fields.get(part)
-        if field is None:
+        fields = [section.model_fields[part] for section in sections if part in section.model_fields]
+        if not fields:
             return OnResume.FIXED
-        rule = next((entry for entry in field.metadata if isinstance(entry, OnResume)), rule)
-        models = [kind for kind in alternatives(field.annotation) if isinstance(kind, type)]
-        section = next((kind for kind in models if issubclass(kind, BaseModel)), section)
+        rule = next((entry for entry in fields[0].metadata if isinstance(entry, OnResume)), rule)
+        kinds = [kind for field in fields for kind in alternatives(field.annotation) if isinstance(kind, type)]
+        sections = [kind for kind in kinds if issubclass(kind, BaseModel)]
     return rule
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from artculture.config import Data
+from artculture.config import TrainConfig
 from artculture.errors import InputError
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
@@ -131,7 +131,7 @@ def _check_origin(path: Path, values: dict[str, Any]) -> None:
     if paintings_changed(origin, values) and values["data"]["on_bad_image"] == "error":
         from artculture.data.paintings import DataChoice, select
 
-        check_paintings(origin, values, select(DataChoice.of(Data.model_validate(values["data"]))))
+        check_paintings(origin, values, select(DataChoice.of(TrainConfig.model_validate(values).data)))
 
 
 def other_data(directory: RunDirectory, changes: str = "") -> InputError:
