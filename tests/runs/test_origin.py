@@ -220,7 +220,8 @@ def test_a_run_without_a_checkpoint_of_its_own_still_starts_from_the_other(run, 
 
 
 def selection(splits, fingerprint="abc", classes=CLASSES):
-    table = pd.DataFrame({"source": "folder", "object_id": list(splits)})
+    table = pd.DataFrame({"source": "", "object_id": list(splits), "culture": "red", "sha256": ""})
+    table["sha256"] = table["object_id"].str.removesuffix("2")
     manifest = SimpleNamespace(table=table, fingerprint=lambda: fingerprint)
     return SimpleNamespace(manifest=manifest, split=np.array(list(splits.values())), classes=classes)
 
@@ -233,8 +234,9 @@ HERE = {"a": "train", "b": "train", "c": "val", "d": "test"}
     [
         ({**HERE, "e": "test"}, None),
         ({**HERE, "c": "train"}, None),
+        ({**HERE, "a2": "test"}, "trained on 2 paintings, of which 1 are in the validation or test split"),
         ({**HERE, "a": "test"}, "trained on 2 paintings, of which 1 are in the validation or test split"),
-        ({"b": "train", "c": "val"}, r"of which 1 are not among the paintings of this run \(a\)"),
+        ({"b": "train", "c": "val"}, r"of which 1 are not among the paintings of this run \(2 removed \(a, d\)\)"),
     ],
 )
 def test_training_paintings_have_to_stay_training_paintings(save, values, splits, wrong):
@@ -242,8 +244,8 @@ def test_training_paintings_have_to_stay_training_paintings(save, values, splits
     check_paintings(origin, values, selection(HERE))  # the same paintings: nothing to look up
     with pytest.raises(InputError, match="names the paintings"):
         check_paintings(origin, values, selection(splits, "xyz"))
-    table = pd.DataFrame({"object_id": list(HERE), "source": "folder", "culture": "red", "split": list(HERE.values())})
-    table.to_csv(origin.directory.split, index=False)
+    here = selection(HERE)
+    here.manifest.table.assign(split=here.split).to_csv(origin.directory.split, index=False)
     if wrong is None:
         return check_paintings(origin, values, selection(splits, "xyz"))
     with pytest.raises(InputError, match=wrong):

@@ -14,10 +14,10 @@ from artculture.files import file_sha256
 from artculture.quick_imports import lean_torchmetrics
 from artculture.runs.directory import RunDirectory
 from artculture.runs.identity import differences
-from artculture.tables import read_own_csv
 
 if TYPE_CHECKING:
     from artculture.data.paintings import Selection
+    from artculture.data.stored_split import StoredSplit
 
 Values = dict[str, Any]
 SHOWN = 5
@@ -226,20 +226,23 @@ def check_paintings(origin: Origin, values: Values, selection: "Selection") -> N
         raise InputError(
             f"{origin.path} was written within an epoch of other paintings: take a checkpoint from the end of an epoch"
         )
-    trained = _trained_on(origin)
-    table = selection.manifest.table[["source", "object_id"]].assign(now=selection.split)
-    now = trained.merge(table, how="left", on=["source", "object_id"])
-    for wrong, where in (
-        (now[now["now"].isin(["val", "test"])], "in the validation or test split of this run"),
-        (now[now["now"].isna()], "not among the paintings of this run"),
-    ):
-        if len(wrong):
-            shown = ", ".join(wrong["object_id"][:SHOWN]) + (" …" if len(wrong) > SHOWN else "")
-            raise InputError(
-                f"{origin.path} was trained on {len(trained)} paintings, of which {len(wrong)} are {where} ({shown}): "
-                "take the data and split that it was trained on, or train from the beginning"
-                + (f"\n  {shown_pairs(changed)}" if changed else "")
-            )
+    stored = _stored_split(origin)
+    match = stored.match(selection.manifest.table)
+    trained = match.split == "train"
+    held_out = match.names[trained & (selection.split != "train")]
+    paintings = int((stored.table["split"] == "train").sum())
+    missing = paintings - int((trained & match.same).sum())
+    if len(held_out):
+        names = ", ".join(map(str, held_out[:SHOWN])) + (" …" if len(held_out) > SHOWN else "")
+        what = f"{len(held_out)} are in the validation or test split of this run ({names})"
+    elif missing:
+        what = f"{missing} are not among the paintings of this run ({match.changes(('removed', 'replaced'))})"
+    else:
+        return
+    raise InputError(
+        f"{origin.path} was trained on {paintings} paintings, of which {what}: take the data and split that it was "
+        "trained on, or train from the beginning" + (f"\n  {shown_pairs(changed)}" if changed else "")
+    )
 
 
 def paintings_changed(origin: Origin, values: Values) -> Values:
@@ -248,8 +251,9 @@ def paintings_changed(origin: Origin, values: Values) -> Values:
     return {key: pair for key, pair in changed.items() if on_resume(key) is OnResume.PAINTINGS}
 
 
-def _trained_on(origin: Origin) -> Any:
-    """`source` and `object_id` of the training paintings."""
+def _stored_split(origin: Origin) -> "StoredSplit":
+    from artculture.data.stored_split import read_split
+
     directory = origin.directory
     if not directory.split.is_file():
         raise InputError(
@@ -257,7 +261,4 @@ def _trained_on(origin: Origin) -> Any:
             "was trained on: give the checkpoint in its run directory, or take the same data"
         )
     directory.check_unchanged(directory.split)
-    table = read_own_csv(directory.split, "restore it", dtype=str, keep_default_na=False)
-    if not {"source", "object_id", "split"} <= set(table):
-        raise InputError(f"{directory.split} is no split; restore it")
-    return table.loc[table["split"] == "train", ["source", "object_id"]]
+    return read_split(directory.split, "restore it")
