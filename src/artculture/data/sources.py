@@ -19,8 +19,8 @@ def load_manifest(
         name: `met`, `folder`, `shards` or `sample`.
         root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
             `s3://bucket/paintings`); unused by `sample`.
-        per_culture: pictures a culture, for `sample`.
-        seed: what the sample's pictures are drawn from.
+        per_culture: mean number of pictures of a culture, for `sample`.
+        seed: of the sample's pictures.
         cache: folder under which the sample is drawn, or an index of shards elsewhere kept.
 
     Raises:

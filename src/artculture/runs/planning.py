@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from artculture.config import TrainConfig
-from artculture.data.manifest import CULTURES
 from artculture.data.paintings import select
 from artculture.files import json_text
 from artculture.ranks.place import find_place
@@ -121,9 +120,12 @@ def _what(row: Row) -> tuple[str, str, int]:
 def _counts(config: TrainConfig) -> tuple[int, int, int]:
     """Paintings of training and validation, and classes; drawn samples need not be there for it."""
     if config.data.name == "sample":
-        classes = len(config.data.cultures or CULTURES)
-        pictures = classes * config.data.per_culture
-        return round(pictures * config.data.fractions[0]), round(pictures * config.data.fractions[1]), classes
+        from artculture.data.sample import sample_counts
+
+        counts = sample_counts(config.data.per_culture)
+        cultures = config.data.cultures or list(counts)
+        pictures = sum(counts.get(culture, 0) for culture in cultures)
+        return round(pictures * config.data.fractions[0]), round(pictures * config.data.fractions[1]), len(cultures)
     from artculture.runs.parts import data_choice
 
     selection = select(data_choice(config))

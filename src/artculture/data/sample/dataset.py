@@ -1,4 +1,4 @@
-"""The embedded sample: synthetic pictures drawn once into a folder, with a manifest like any other."""
+"""Folder of the synthetic sample: pictures drawn once, with a manifest like any other."""
 
 import hashlib
 import io
@@ -6,24 +6,45 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
 from artculture.data.manifest import CULTURES, Manifest, read_manifest, write_manifest
-from artculture.data.painter import hand, paint
+from artculture.data.sample.picture import draw_picture, series
 from artculture.errors import InputError
 from artculture.files import read_json, write_json
 
-# Raised when the same arguments draw other pictures, so that old folders are not taken for new ones.
-SAMPLE_VERSION = 2
-# Names what the folder was drawn from; written last.
+# Increased when the same arguments draw other pictures, so that old folders are not taken for new ones.
+SAMPLE_VERSION = 3
+# Names the parameters that the folder was drawn with; written last.
 RECIPE = "sample.json"
+# The sample is as unbalanced as the Met: Chen & Chen, Table 1, final images.
+PROPORTIONS = {
+    "American": 1585, "British": 280, "Chinese": 1034, "Dutch": 412, "Flemish": 106, "French": 815,
+    "German": 172, "Indian": 372, "Italian": 688, "Japanese": 1084, "Spanish": 115,
+}  # fmt: skip
+# Every culture has at least this many pictures, so that each split has some of it.
+FEWEST = 6
 
 
 def sample_root(base: Path, *, per_culture: int, seed: int, size: int) -> Path:
-    """The folder of a sample with these parameters."""
+    """Return the folder of a sample with these parameters."""
     return base / f"sample-v{SAMPLE_VERSION}-{per_culture}x{size}px-seed{seed}"
+
+
+def sample_counts(per_culture: int) -> dict[str, int]:
+    """Return the number of pictures of each culture: `per_culture` on average, in the proportions of the Met.
+
+    Each culture gets `FEWEST` (all of them where `per_culture` is less), the rest is shared out by `PROPORTIONS`.
+    """
+    fewest = min(per_culture, FEWEST)
+    rest = (per_culture - fewest) * len(CULTURES)
+    shares = np.array([PROPORTIONS[culture] for culture in CULTURES])
+    # Rounding the running sum keeps the total exact.
+    ends = np.round(rest * np.cumsum(shares) / shares.sum()).astype(int)
+    return dict(zip(CULTURES, (fewest + np.diff(ends, prepend=0)).tolist(), strict=True))
 
 
 def make_sample(
@@ -34,14 +55,14 @@ def make_sample(
     size: int = 160,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
-    """The sample in a folder, drawn first where it is not there yet.
+    """Return the sample in a folder, drawn first if it is not there yet.
 
-    It is drawn beside its place and renamed into it when whole; of two processes that ask at once, one draws.
+    It is drawn in a temporary folder and renamed when complete; of two processes that ask at once, one draws.
 
     Args:
         root: the folder, as `sample_root` names it.
-        per_culture: pictures of each of the 11 cultures.
-        seed: what they are drawn from.
+        per_culture: mean number of pictures of the 11 cultures; see `sample_counts`.
+        seed: of the pictures.
         size: shorter side, pixels.
         on_progress: called with (done, all) while drawing.
 
@@ -58,7 +79,7 @@ def make_sample(
 
 
 def _is_whole(root: Path, recipe: dict[str, int]) -> bool:
-    """Whether the folder holds this very sample; never true of another's folder, which is refused."""
+    """Return whether the folder holds this very sample; raise where it holds anything else."""
     if not root.exists() or not any(root.iterdir()):
         return False
     if not (root / RECIPE).is_file():
@@ -92,12 +113,13 @@ def _draw_beside(root: Path, recipe: dict[str, int], on_progress: Callable[[int,
 
 
 def _draw(folder: Path, per_culture: int, seed: int, size: int) -> Iterator[dict[str, object]]:
-    for culture in CULTURES:
-        for index in range(per_culture):
+    for culture, count in sample_counts(per_culture).items():
+        for index in range(count):
             name = f"{culture.lower()}_{index:03d}.png"
-            picture = Image.fromarray(paint(culture, seed, index, size))
+            number = series(culture, seed, index)
+            picture = Image.fromarray(draw_picture(culture, seed, index, size))
             content = io.BytesIO()
-            # PNG is exact; its fastest level, for these are drawn while somebody waits.
+            # PNG is lossless; its fastest level, since somebody waits for the pictures.
             picture.save(content, "PNG", compress_level=1)
             (folder / "images" / name).write_bytes(content.getvalue())
             yield {
@@ -106,11 +128,12 @@ def _draw(folder: Path, per_culture: int, seed: int, size: int) -> Iterator[dict
                 "image": f"images/{name}",
                 "culture": culture,
                 "title": f"Synthetic picture no. {index}",
-                "artist": f"hand {hand(culture, seed, index)} of the program",
-                "medium": "pixels drawn by the program",
+                "artist": f"Synthetic artist {culture} {number}",
+                "date": str(1600 + 7 * (number % 40)),
+                "medium": "synthetic (drawn by a program)",
                 "licence": "CC0-1.0",
                 "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
                 "width": picture.width,
                 "height": picture.height,
-                "group": f"synthetic-{culture.lower()}-hand-{hand(culture, seed, index)}",
+                "group": f"synthetic-{culture.lower()}-series-{number}",
             }

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artculture.data import sample
+from artculture.collection.table1 import PAPER
 from artculture.data.manifest import COLUMNS, CULTURES, read_manifest
-from artculture.data.painter import hand, paint
-from artculture.data.sample import make_sample, sample_root
+from artculture.data.sample import dataset, make_sample, sample_counts, sample_root
+from artculture.data.sample.picture import draw_picture, series
+from artculture.data.splits import small_cultures
 from artculture.errors import InputError
 
 SMALL = {"per_culture": 3, "seed": 5, "size": 24}
@@ -30,11 +31,11 @@ def root(drawn, tmp_path):
 
 
 @pytest.fixture
-def no_painting(monkeypatch):
+def no_drawing(monkeypatch):
     def refuse(*_):
         raise AssertionError("a picture was drawn")
 
-    monkeypatch.setattr(sample, "paint", refuse)
+    monkeypatch.setattr(dataset, "draw_picture", refuse)
 
 
 def contents(root):
@@ -48,27 +49,51 @@ def test_the_manifest_is_whole_and_says_synthetic(drawn):
     assert set(table["source"]) == {"synthetic"}
     assert set(table["licence"]) == {"CC0-1.0"}
     assert table["title"].str.fullmatch(r"Synthetic picture no\. \d+").all()
+    assert table["artist"].str.startswith("Synthetic artist").all()
+    assert (table["date"] != "").all()
     assert table["object_id"].str.fullmatch(r"synthetic-[a-z]+-\d+").all()
 
 
-def test_the_files_are_the_painted_pictures(drawn):
+def test_the_files_are_the_drawn_pictures(drawn):
     manifest = read_manifest(drawn)
     for row, path in zip(manifest.table.itertuples(), manifest.paths(), strict=True):
         index = int(row.object_id.rsplit("-", 1)[1])
         pixels = np.asarray(Image.open(path))
-        np.testing.assert_array_equal(pixels, paint(row.culture, 5, index, 24))
+        np.testing.assert_array_equal(pixels, draw_picture(row.culture, 5, index, 24))
         assert (row.height, row.width) == pixels.shape[:2]
         assert row.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_group_is_one_hand_of_one_culture(tmp_path):
+def test_a_group_is_one_series_by_one_artist(tmp_path):
     table = make_sample(tmp_path / "s", per_culture=12, seed=0, size=16).table
-    assert (table.groupby("group")["culture"].nunique() == 1).all()
-    hands = {(culture, hand(culture, 0, index)) for culture in CULTURES for index in range(12)}
-    assert table["group"].nunique() == len(hands) < len(table)
+    assert (table.groupby("group")[["culture", "artist", "date"]].nunique() == 1).all(axis=None)
+    counts = sample_counts(12)
+    expected = {(culture, series(culture, 0, index)) for culture in CULTURES for index in range(counts[culture])}
+    assert table["group"].nunique() == len(expected) < len(table)
 
 
-def test_a_second_call_only_reads(root, no_painting):
+def test_counts_follow_table_1_of_the_paper():
+    assert dataset.PROPORTIONS == {culture: final for culture, (_, final) in PAPER.items()}
+    counts = sample_counts(200)
+    assert tuple(counts) == CULTURES
+    by_size = sorted(CULTURES, key=counts.__getitem__)
+    assert by_size == sorted(CULTURES, key=dataset.PROPORTIONS.__getitem__)
+    assert counts["American"] / counts["Italian"] == pytest.approx(1585 / 688, rel=0.05)
+
+
+@pytest.mark.parametrize("per_culture", [3, 5, 6, 7, 12, 40, 61, 200])
+def test_per_culture_is_the_mean_and_every_culture_has_some(per_culture):
+    counts = sample_counts(per_culture)
+    assert sum(counts.values()) == 11 * per_culture
+    assert min(counts.values()) >= min(per_culture, dataset.FEWEST)
+
+
+@pytest.mark.parametrize("per_culture", [3, 12])
+def test_every_culture_can_be_split(tmp_path, per_culture):
+    assert small_cultures(make_sample(tmp_path / "s", per_culture=per_culture, seed=0, size=16).table) == {}
+
+
+def test_a_second_call_only_reads(root, no_drawing):
     before = contents(root)
     assert make_sample(root, **SMALL).fingerprint() == read_manifest(root).fingerprint()
     assert contents(root) == before
@@ -92,7 +117,7 @@ def test_an_interrupted_build_leaves_nothing_that_is_taken_for_whole(tmp_path, d
     assert contents(tmp_path / "s") == contents(drawn)
 
 
-def test_what_a_killed_build_left_beside_is_not_taken_for_the_sample(tmp_path, drawn):
+def test_what_a_killed_build_left_is_not_taken_for_the_sample(tmp_path, drawn):
     shutil.copytree(drawn, tmp_path / ".s.killed" / "sample")
     seen = []
     make_sample(tmp_path / "s", **SMALL, on_progress=lambda done, total: seen.append((done, total)))
@@ -100,7 +125,7 @@ def test_what_a_killed_build_left_beside_is_not_taken_for_the_sample(tmp_path, d
 
 
 @pytest.mark.parametrize("damage", ["image gone", "image empty", "manifest gone"])
-def test_a_damaged_sample_is_drawn_anew(root, drawn, damage):
+def test_a_damaged_sample_is_drawn_again(root, drawn, damage):
     victim = root / "manifest.csv" if "manifest" in damage else next((root / "images").iterdir())
     victim.write_bytes(b"") if "empty" in damage else victim.unlink()
     make_sample(root, **SMALL)
@@ -147,15 +172,5 @@ def test_parameters_and_version_are_in_the_folders_name(tmp_path, monkeypatch):
     names = {
         sample_root(tmp_path, **SMALL | change).name for change in ({}, {"per_culture": 4}, {"seed": 1}, {"size": 9})
     }
-    monkeypatch.setattr(sample, "SAMPLE_VERSION", 99)
+    monkeypatch.setattr(dataset, "SAMPLE_VERSION", 99)
     assert len(names | {sample_root(tmp_path, **SMALL).name}) == 5
-
-
-def test_mean_colour_does_not_tell_the_cultures_apart():
-    pictures = [(label, paint(culture, 0, index, 24)) for label, culture in enumerate(CULTURES) for index in range(30)]
-    label = np.array([label for label, _ in pictures])
-    colour = np.array([picture.reshape(-1, 3).mean(axis=0) for _, picture in pictures])
-    learned = np.arange(len(label)) % 30 < 20
-    centres = np.stack([colour[learned & (label == culture)].mean(axis=0) for culture in range(len(CULTURES))])
-    guess = np.linalg.norm(colour[~learned][:, None] - centres, axis=2).argmin(axis=1)
-    assert (guess == label[~learned]).mean() < 0.35
