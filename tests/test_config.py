@@ -84,6 +84,14 @@ def test_table_2_is_the_paper_s_six_rows_in_its_order():
     assert [(r.architecture.name, r.scheduler.name, r.method.name) for r in rows] == [row[:3] for row in TABLE_2]
 
 
+def test_the_step_schedule_decays_within_the_sample_s_epochs():
+    """Else rows that differ in the schedule alone are equal, where all weights are random."""
+    step = check("data=sample", "scheduler=step")
+    assert step.scheduler.k < step.trainer.max_epochs
+    assert check("data=folder", "data.root=x", "scheduler=step").scheduler.k == 10
+    assert check("data=sample", "scheduler=step", "scheduler.k=7").scheduler.k == 7
+
+
 def test_the_split_s_seed_follows_the_run_s():
     assert check("seed=5").data.split_seed == 5
     assert check("seed=5", "data.split_seed=1").data.split_seed == 1

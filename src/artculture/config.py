@@ -139,6 +139,7 @@ class Paintings(Section):
 class Sample(Paintings):
     name: Literal["sample"]
     per_culture: Annotated[int, Field(ge=3)]
+    decay_every: PositiveInt
 
 
 class Folder(Paintings):

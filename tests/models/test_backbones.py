@@ -108,3 +108,9 @@ def test_random_alexnet_lets_pictures_through():
     with torch.no_grad():
         features = module(torch.randn(16, 3, 224, 224))
     assert 0.05 < features.std(dim=0).mean() < 20
+
+
+def test_a_random_resnet_starts_with_blocks_that_are_the_identity():
+    blocks = [m for m in make_backbone("resnet50", "torchvision").module.modules() if hasattr(m, "bn3")]
+    assert len(blocks) == 16
+    assert all((block.bn3.weight == 0).all() for block in blocks)

@@ -41,6 +41,7 @@ NAMED_OTHERWISE = frozenset(
         "architecture.name",
         "architecture.recipe",
         "data.epochs",
+        "data.decay_every",
         "method.name",
         "scheduler.name",
         "data.name",

@@ -20,8 +20,8 @@ SIGNIFICANT_DIGITS = 3
 NOT_SEARCHED = (
     "study", "logger", "launcher", "resume", "on_error", "plan", "seed", "data.name", "data.root", "data.split",
     "data.split_seed", "data.fractions", "data.small_cultures", "data.on_bad_image", "data.cultures",
-    "data.per_culture", "data.cache", "data.cache_gb", "data.num_workers", "data.epochs", "trainer.accelerator",
-    "trainer.devices", "trainer.monitor", "trainer.evaluate_test", "architecture.recipe",
+    "data.per_culture", "data.cache", "data.cache_gb", "data.num_workers", "data.epochs", "data.decay_every",
+    "trainer.accelerator", "trainer.devices", "trainer.monitor", "trainer.evaluate_test", "architecture.recipe",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artculture.collection.table1 import PAPER
+from artculture.collection.curation.table1 import PAPER
 from artculture.data.manifest import COLUMNS, CULTURES, read_manifest
 from artculture.data.sample import dataset, make_sample, sample_counts, sample_root
 from artculture.data.sample.picture import draw_picture, series
