@@ -110,8 +110,8 @@ def start_by_he(module: nn.Module) -> None:
 def _torchvision(name: str) -> Backbone:
     preprocessing = _enum_preprocessing(torchvision_member(name, IMAGENET_MEMBER))
     build, _, last_layer = TORCHVISION[name]
-    # Blocks that start as the identity (Goyal et al. 2017, section 5.1): without pretrained weights a ResNet then learns
-    # within tens of steps what otherwise takes it hundreds.
+    # Blocks that start as the identity (Goyal et al. 2017, section 5.1): without pretrained weights a ResNet then
+    # learns within tens of steps what otherwise takes it hundreds.
     module = build(weights=None, **({"zero_init_residual": True} if name == "resnet50" else {}))
     if name == "alexnet":
         start_by_he(module)

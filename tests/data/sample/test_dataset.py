@@ -73,7 +73,7 @@ def test_a_group_is_one_series_by_one_artist(tmp_path):
 
 
 def test_counts_follow_table_1_of_the_paper():
-    assert dataset.PROPORTIONS == {culture: final for culture, (_, final) in PAPER.items()}
+    assert {culture: final for culture, (_, final) in PAPER.items()} == dataset.PROPORTIONS
     counts = sample_counts(200)
     assert tuple(counts) == CULTURES
     by_size = sorted(CULTURES, key=counts.__getitem__)

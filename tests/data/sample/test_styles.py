@@ -65,7 +65,7 @@ def test_mistakes_stay_in_the_region_more_often_than_by_chance(measured):
     taken = nearest_mean(measured)
     truth = np.broadcast_to(np.arange(len(CULTURES))[:, None], taken.shape)
     wrong = taken != truth
-    chance = np.mean([(REGIONS == region).sum() - 1 for region in REGIONS]) / (len(CULTURES) - 1)
+    chance = np.mean([(region == REGIONS).sum() - 1 for region in REGIONS]) / (len(CULTURES) - 1)
     assert (REGIONS[taken[wrong]] == REGIONS[truth[wrong]]).mean() > 1.3 * chance
 
 
