@@ -94,7 +94,7 @@ def test_what_was_measured_becomes_an_estimate(composed, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(measuring, "measured", lambda *given: asked.append(given) or rates)
     rates = {"train": 10.0, "forward": 50.0, "peak_memory": 1e9}
-    common = ["data=sample", "data.image_size=64", "trainer.max_epochs=5"]
+    common = ["data=sample", "data.per_culture=40", "data.image_size=64", "trainer.max_epochs=5"]
     configs = [composed(*common), composed(*common, "seed=1"), composed(*common, "method=transfer", "method.views=2")]
     rows = [planned_row(config, tmp_path / str(i)) for i, config in enumerate(configs)]
     first, second, frozen = plan_rows(rows, measure=True)

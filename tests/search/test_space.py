@@ -7,7 +7,7 @@ from artculture.search.trials import override_value
 
 @pytest.fixture
 def row(composed):
-    return composed("scheduler=step", "data=sample")
+    return composed("scheduler=step", "data=sample", "trainer.max_epochs=6")
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def _finished(
     shade = 1 - style.light * np.clip(1.6 * (down**2 + across**2), 0, 1)
     grain = 1 + 0.06 * (rng.random((height, width)) - 0.5)
     factor = np.float32(rng.uniform(0.92, 1.08)) * (shade * grain).astype(np.float32)
-    return np.minimum(pixels * factor[..., None] + np.float32(0.5), 255).astype(np.uint8)
+    shaded: NDArray[np.float32] = pixels * factor[..., None] + np.float32(0.5)
+    return np.minimum(shaded, 255).astype(np.uint8)
 
 
 def _number(culture: str) -> int:
