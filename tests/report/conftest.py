@@ -105,9 +105,9 @@ def _write_training(directory, manifest):
     # The six test paintings: Dutch, French, Japanese twice; wrong in the places 0 (.6), 2 (.9) and 5 (.5).
     chances = [(0.3, 0.6, 0.1), (0.1, 0.8, 0.1), (0.9, 0.06, 0.04), (0.7, 0.2, 0.1), (0.2, 0.5, 0.3), (0.5, 0.2, 0.3)]
     guessed = pd.DataFrame(chances, columns=[f"p_{culture}" for culture in CULTURES], index=test.index)
-    pd.concat([test[["source", "object_id", "split", "culture"]], guessed], axis=1).to_csv(
-        directory.predictions, index=False
-    )
+    predicted = pd.concat([test[["source", "object_id", "split", "culture"]], guessed], axis=1)
+    val = predicted[:3].assign(object_id=["id-9", "id-10", "id-11"], split="val")
+    pd.concat([val, predicted]).to_csv(directory.predictions, index=False)
 
 
 PAGE = """<!doctype html><html lang="en"><title>m</title><p id="said">no</p>

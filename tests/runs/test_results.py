@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -5,6 +6,7 @@ from artculture import cli
 from artculture.errors import InputError
 from artculture.files import write_json
 from artculture.runs.directory import RunDirectory
+from artculture.runs.intervals import over_seeds, score_interval
 from artculture.runs.results import read_results, summarise, write_results
 
 
@@ -13,14 +15,12 @@ def result(**changes):
         "run": "r", "study": "s", "architecture": "resnet50", "scheduler": "plateau", "method": "finetuned",
         "variant": "", "seed": 0, "data": "met", "weights": "ImageNet (IMAGENET1K_V1)", "imagenet": True,
         "synthetic": False, "val_top1": 0.7, "test_top1": 0.72, "test_top3": 0.9, "test_macro_f1": 0.5,
-        "intervals": {
-            "val_top1": [0.66, 0.74], "test_top1": [0.68, 0.76], "test_top3": [0.87, 0.93],
-            "test_macro_f1": [0.44, 0.56],
-        },
-        "chance": 1 / 11, "majority": 0.2, "counts": {"train": 80, "val": 10, "test": 10}, "epochs": 30,
+        "chance": 1 / 11, "majority": 0.2, "counts": {"train": 800, "val": 100, "test": 100}, "epochs": 30,
         "seconds": 100.0, "images_per_second": 40.0, "per_culture": {}, "confusion": [[1]],
     }  # fmt: skip
-    return {**usual, **changes}
+    found = {**usual, **changes}
+    paintings = {"val_top1": 100, "test_top1": 100, "test_top3": 100, "test_macro_f1": 30}
+    return {"intervals": {name: score_interval(found[name], n) for name, n in paintings.items()}, **found}
 
 
 @pytest.fixture
@@ -39,9 +39,18 @@ def add(study):
         directory.set_status(state)
         if state == "finished":
             write_json(directory.result, result(run=name, **changes))
+            predict(directory, changes.get("test_top1", 0.72))
         return directory
 
     return run
+
+
+def predict(directory, top1, first=0):
+    """Write predictions of 100 paintings a split, the first ones right, numbered from `first`."""
+    right = np.arange(100) < round(100 * top1)
+    part = pd.DataFrame({"object_id": np.arange(first, first + 100), "culture": "a", "p_a": 0.7 * right, "p_b": 0.5})
+    parts = [part.assign(split=split, p_c=0.1, p_d=0.2) for split in ("val", "test")]
+    pd.concat(parts).to_csv(directory.predictions, index=False)
 
 
 def test_rows_stand_in_the_paper_s_order_and_then_by_name(study, add):
@@ -66,22 +75,46 @@ def test_runs_without_a_result_are_told_with_their_state(study, add):
     assert others == {"b": "failed", "c": "running", "d": "finished"}
 
 
-def test_one_seed_has_the_interval_of_its_test_paintings(study, add):
+def ends(summary, name):
+    return summary[f"{name}_low"][0], summary[f"{name}_high"][0]
+
+
+def test_one_seed_is_a_sample_of_the_recipe(study, add):
     add("a")
-    (row,) = summarise(read_results(study)[0]).to_dict("records")
-    assert (row["validation"], row["top1"], row["top3"], row["macro_f1"]) == (0.7, 0.72, 0.9, 0.5)
-    assert (row["top1_low"], row["top1_high"]) == (0.68, 0.76)
-    assert row["seeds"] == 1
+    summary = summarise(read_results(study)[0])
+    assert summary.loc[0, ["validation", "top1", "top3", "macro_f1"]].tolist() == [0.7, 0.72, 0.9, 0.5]
+    assert summary["seeds"][0] == 1
+    assert ends(summary, "top1") == pytest.approx(over_seeds(np.array([0.72]), 100))
+    # macro-F1 is as uncertain as its own interval says, not as a share of all test paintings
+    assert ends(summary, "macro_f1") == pytest.approx(over_seeds(np.array([0.5]), 30))
 
 
-def test_several_seeds_have_mean_and_student_s_t(study, add):
-    for seed, top1 in enumerate((0.7, 0.8, 0.9)):
-        add(f"a{seed}", seed=seed, test_top1=top1, epochs=10 + seed, seconds=100.0 * seed)
-    (row,) = summarise(read_results(study)[0]).to_dict("records")
-    half = 4.302653 * 0.1 / 3**0.5
-    assert row["top1"] == pytest.approx(0.8)
-    assert (row["top1_low"], row["top1_high"]) == pytest.approx((0.8 - half, min(1, 0.8 + half)), abs=1e-6)
-    assert (row["seeds"], row["epochs"], row["seconds"]) == (3, 12, 100)
+def test_several_seeds_have_their_mean_and_one_interval_of_seeds_and_paintings(study, add):
+    for seed, top1 in enumerate((0.6, 0.7, 0.8)):
+        directory = add(f"a{seed}", seed=seed, test_top1=top1, epochs=10 + seed, seconds=100.0 * seed)
+        predict(directory, top1, first=100 * seed)
+    summary = summarise(read_results(study)[0])
+    assert summary["top1"][0] == pytest.approx(0.7)
+    assert ends(summary, "top1") == pytest.approx(over_seeds(np.array([0.6, 0.7, 0.8]), 100))
+    assert summary.loc[0, ["seeds", "epochs", "seconds"]].tolist() == [3, 12, 100]
+
+
+def test_seeds_that_agree_on_the_same_paintings_are_no_surer_than_one(study, add):
+    for seed in range(3):
+        add(f"a{seed}", seed=seed)
+    shared = ends(summarise(read_results(study)[0]), "top1")
+    for seed in range(3):
+        predict(RunDirectory(study / f"a{seed}"), 0.72, first=100 * seed)
+    apart = ends(summarise(read_results(study)[0]), "top1")
+    assert shared == pytest.approx(score_interval(0.72, 100), abs=0.02)
+    assert apart == pytest.approx(score_interval(0.72, 300), abs=0.02)
+
+
+def test_seeds_need_their_predictions(study, add):
+    add("a")
+    add("b", seed=1).predictions.unlink()
+    with pytest.raises(InputError, match=r"b/predictions\.csv is missing; train the row again"):
+        summarise(read_results(study)[0])
 
 
 def test_variants_are_rows_of_their_own(study, add):
@@ -111,7 +144,8 @@ def test_results_csv_is_in_percent(study, add):
     add("a", test_top1=0.71794)
     write_results(study)
     (row,) = pd.read_csv(study / "results.csv").to_dict("records")
-    assert (row["top1"], row["top1_low"], row["paper_top1"], row["chance"]) == (71.79, 68, 71.79, 9.09)
+    assert (row["top1"], row["paper_top1"], row["chance"]) == (71.79, 71.79, 9.09)
+    assert 60 < row["top1_low"] < 64
 
 
 def test_results_are_derived_again_from_the_runs_alone(study, add, capsys):

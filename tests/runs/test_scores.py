@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from torchmetrics.functional.classification import multiclass_f1_score
 
+from artculture.runs.intervals import score_interval, wilson
 from artculture.runs.scores import _counts, _macro_f1, scores
 
 CLASSES = ("a", "b", "c", "d")
@@ -71,6 +72,14 @@ def test_all_right():
     assert (found["top1"], found["top3"], found["macro_f1"]) == (1, 1, 1)
     assert found["loss"] == pytest.approx(0)
     assert found["intervals"]["top1"][1] == 1
+    # Four classes of one painting each, all right: macro-F1 is no surer than a share of four.
+    assert found["intervals"]["macro_f1"] == pytest.approx(wilson(4, 4))
+
+
+def test_macro_f1_of_rare_classes_is_less_sure_than_top_1():
+    labels = np.repeat([0, 1, 2], [90, 5, 5])
+    found = scores(np.where(np.eye(3)[labels] > 0, 0.6, 0.2), labels, ("a", "b", "c"))
+    assert found["intervals"]["macro_f1"] == pytest.approx(score_interval(1, 9 / (1 / 90 + 2 / 5)))
 
 
 def test_a_probability_of_zero_costs_much_but_not_infinitely():

@@ -3,18 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from artculture.errors import InputError
 from artculture.files import replacing, write_text
 from artculture.runs.directory import RunDirectory
-from artculture.runs.intervals import Interval, over_seeds
+from artculture.runs.intervals import Interval, equivalent_paintings, over_seeds, shared_sample
 from artculture.runs.paper import TABLE_2
 from artculture.runs.records import UNKNOWN
+from artculture.tables import read_own_csv
 
 KEY = ["architecture", "scheduler", "method", "variant"]
 # a result's number -> its name in the table
 METRICS = {"val_top1": "validation", "test_top1": "top1", "test_top3": "top3", "test_macro_f1": "macro_f1"}
+# the split whose paintings a metric counts, and how many guesses a painting has
+COUNTED = {"val_top1": ("val", 1), "test_top1": ("test", 1), "test_top3": ("test", 3), "test_macro_f1": ("test", 1)}
 
 
 def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -24,8 +28,9 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         study: the study's folder.
 
     Returns:
-        One row a finished run (the scalars of result.json, its intervals as `low_<metric>`/`high_<metric>`), in the
-        paper's order and then by name and seed; and run name to state for runs without a result.
+        One row a finished run (the scalars of result.json, as many paintings as its intervals are worth as
+        `paintings_<metric>`, and its `folder`), in the paper's order and then by name and seed; and run name to state
+        for runs without a result.
 
     Raises:
         InputError: no such study, or a result that is not whole.
@@ -51,9 +56,12 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
     try:
         row = {key: value for key, value in result.items() if not isinstance(value, (dict, list))}
-        for metric in METRICS:
-            row[f"low_{metric}"], row[f"high_{metric}"] = result["intervals"][metric]
+        for metric, (split, _) in COUNTED.items():
+            low, high = result["intervals"][metric]
+            known = equivalent_paintings(result[metric], (low, high))
+            row[f"paintings_{metric}"] = min(known, result["counts"][split])
         row["test_paintings"] = result["counts"]["test"]
+        row["folder"] = file.parent
         if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
             raise KeyError("one of the table's columns")
     except (KeyError, TypeError, ValueError) as error:
@@ -78,11 +86,14 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """One row a cell of the grid: its seeds' mean, with an interval.
 
-    The interval of a single seed is that of its test paintings (Wilson; bootstrap for macro-F1), of several seeds
-    Student's t of their mean.
+    An interval is of the recipe, over its seeds and its paintings (`over_seeds`), for one seed as for many. Where
+    seeds share paintings is seen in their predictions.
 
     Args:
         runs: as `read_results` gives them.
+
+    Raises:
+        InputError: predictions of a row with several seeds that are not whole.
 
     Returns:
         The columns of `KEY`, `weights`, `seeds`, for each of validation, top1, top3 and macro_f1 the mean and its
@@ -94,9 +105,10 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = dict(zip(KEY, key, strict=True))
         row["weights"] = " / ".join(dict.fromkeys(group["weights"]))
         row["seeds"] = len(group)
+        predictions = [_predictions(Path(folder)) for folder in group["folder"]] if len(group) > 1 else []
         for metric, name in METRICS.items():
             row[name] = float(group[metric].mean())
-            row[f"{name}_low"], row[f"{name}_high"] = _interval(group, metric)
+            row[f"{name}_low"], row[f"{name}_high"] = _interval(group, metric, predictions)
         paper = next((p for p in TABLE_2 if p[:3] == key[:3]), None)
         for name in ("validation", "top1", "top3"):
             row[f"paper_{name}"] = getattr(paper, name) if paper else None
@@ -112,9 +124,27 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _interval(group: pd.DataFrame, metric: str) -> Interval:
-    across = over_seeds([float(value) for value in group[metric]])
-    return across or (float(group[f"low_{metric}"].iloc[0]), float(group[f"high_{metric}"].iloc[0]))
+def _interval(group: pd.DataFrame, metric: str, predictions: list[pd.DataFrame]) -> Interval:
+    split, guesses = COUNTED[metric]
+    shared = shared_sample([_right(table[table["split"] == split], guesses) for table in predictions])
+    paintings = 1 / float((1 / group[f"paintings_{metric}"]).mean())
+    low, high = over_seeds(group[metric].to_numpy(dtype=np.float64), paintings, shared)
+    return float(low), float(high)
+
+
+def _predictions(folder: Path) -> pd.DataFrame:
+    directory = RunDirectory(folder)
+    directory.check_unchanged(directory.predictions)
+    return read_own_csv(directory.predictions, "train the row again with resume=never")
+
+
+def _right(predictions: pd.DataFrame, guesses: int) -> pd.Series:
+    """Whether the true culture is among the likeliest ones (1 or 0), by painting."""
+    chances = predictions.filter(regex="^p_")
+    own = [chances.columns.get_loc(f"p_{culture}") for culture in predictions["culture"]]
+    values = chances.to_numpy(dtype=np.float64)
+    likelier = (values > values[np.arange(len(own)), own][:, None]).sum(axis=1)
+    return pd.Series((likelier < guesses).astype(np.float64), index=pd.Index(predictions["object_id"].astype(str)))
 
 
 def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-from artculture.runs.intervals import bootstrap, wilson
+from artculture.runs.intervals import Interval, bootstrap_variance, score_interval, wilson
 
 # A probability of exactly 0 would make the loss infinite: float32 rounds to it below this.
 SMALLEST_PROBABILITY = 1e-38
@@ -29,8 +29,8 @@ def scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64], classe
 
     Returns:
         `n`, `loss` (mean negative log-likelihood, nats), `top1`, `top3`, `macro_f1`, `intervals` (95 %, of the
-        last three), `recall` and `support` a culture (recall None where there is no painting), `confusion` (rows
-        true, columns predicted). Shares in 0..1.
+        last three, for this network on paintings like these), `recall` and `support` a culture (recall None where
+        there is no painting), `confusion` (rows true, columns predicted). Shares in 0..1.
     """
     n, c = len(labels), len(classes)
     chances, truth = torch.tensor(probabilities), torch.tensor(labels)
@@ -42,21 +42,40 @@ def scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64], classe
     recall = multiclass_recall(chances, truth, c, average="none")
     support = [int(count) for count in matrix.sum(dim=1)]
     guessed = chances.argmax(dim=1)
-    f1_interval = bootstrap(lambda drawn: _macro_f1(_counts(guessed.numpy()[drawn], labels[drawn], c)), n)
+    macro_f1 = float(multiclass_f1_score(chances, truth, c, average="macro"))
     own = chances[torch.arange(n), truth].clamp_min(SMALLEST_PROBABILITY)
     return {
         "n": n,
         "loss": float(-own.log().mean()),
         **shares,
-        "macro_f1": float(multiclass_f1_score(chances, truth, c, average="macro")),
+        "macro_f1": macro_f1,
         "intervals": {
             **{name: wilson(round(share * n), n) for name, share in shares.items()},
-            "macro_f1": f1_interval,
+            "macro_f1": _macro_f1_interval(macro_f1, guessed.numpy(), labels, c),
         },
         "recall": {name: float(recall[i]) if support[i] else None for i, name in enumerate(classes)},
         "support": dict(zip(classes, support, strict=True)),
         "confusion": matrix.tolist(),
     }
+
+
+def _macro_f1_interval(
+    macro_f1: float, guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+) -> Interval:
+    """The score interval of a share with the bootstrap variance of macro-F1.
+
+    That variance is too small, even 0, where rare classes are all right or all wrong, so macro-F1 never counts as more
+    certain than the mean of the classes' recalls would be if all were equal.
+    """
+    support = np.bincount(labels, minlength=classes)
+    support = support[support > 0]
+    if not len(support):
+        return (0.0, 1.0)
+    paintings = float(len(support) ** 2 / (1 / support).sum())
+    variance = bootstrap_variance(lambda drawn: _macro_f1(_counts(guessed[drawn], labels[drawn], classes)), len(labels))
+    if variance > 0:
+        paintings = min(paintings, macro_f1 * (1 - macro_f1) / variance)
+    return score_interval(macro_f1, paintings)
 
 
 def _counts(guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

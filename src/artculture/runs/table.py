@@ -40,10 +40,10 @@ def cells(row: dict[Hashable, Any]) -> list[str]:
 def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
     """What a reader must know to read the numbers right."""
     if len(summary):
-        several = bool((summary["seeds"] > 1).any())
         yield (
-            "Accuracies in percent with 95 % confidence intervals "
-            + ("(one seed: over its test paintings; several: over seeds)." if several else "over the test paintings.")
+            "Accuracies in percent, means over the seeds, with 95 % confidence intervals of what to expect from "
+            "another seed on other paintings like these"
+            + ("." if (summary["seeds"] > 2).all() else "; how much one or two seeds may be off is assumed, not seen.")
         )
         for data, part in summary.groupby("data", sort=False):
             first = part.iloc[0]
