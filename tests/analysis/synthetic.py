@@ -67,4 +67,4 @@ def distances(matrix, cultures=None, counts=None):
     counts = np.full(n, 10) if counts is None else np.asarray(counts)
     similarity = similarity_of(matrix)
     nothing = (matrix, matrix), (similarity, similarity)
-    return CultureDistances(cultures, (), counts, np.zeros((n, 1)), matrix, matrix, similarity, *nothing, ("train",))
+    return CultureDistances(cultures, (), counts, matrix, similarity, *nothing, ("train",))

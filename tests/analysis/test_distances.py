@@ -1,7 +1,21 @@
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from scipy import stats
 
-from artculture.analysis.distances import culture_distances, l2, resampled_squares, similarity_of
+from artculture.analysis.chord import chord_finding
+from artculture.analysis.culture_graph import graph_finding
+from artculture.analysis.distance_matrix import distance_finding
+from artculture.analysis.distances import (
+    culture_distances,
+    cut_at_zero,
+    similarity_of,
+    squares_without_one,
+    unbiased_squares,
+)
+from artculture.analysis.geography import geography_finding
 
 from .synthetic import featurised
 
@@ -9,7 +23,7 @@ from .synthetic import featurised
 def test_distances_of_hand_made_means():
     # 3-4-5 triangle: means (0,0), (3,0), (0,4)
     subject = featurised(("A", "B", "C"), counts=4, centres=[(0, 0), (3, 0), (0, 4)], noise=0)
-    found = culture_distances(subject, resamples=10)
+    found = culture_distances(subject)
     np.testing.assert_allclose(found.distance, [[0, 3, 4], [3, 0, 5], [4, 5, 0]], rtol=1e-6)
 
 
@@ -38,77 +52,129 @@ def test_one_culture_alone_resembles_none():
     assert similarity_of(np.zeros((1, 1))).tolist() == [[0.0]]
 
 
-def test_a_culture_without_paintings_is_left_out_and_named():
-    found = culture_distances(featurised(("A", "B", "C"), counts=[5, 0, 5]), resamples=10)
-    assert (found.cultures, found.absent, found.counts.tolist()) == (("A", "C"), ("B",), [5, 5])
+def test_cultures_with_fewer_than_three_paintings_are_left_out_and_small_ones_marked():
+    found = culture_distances(featurised(("A", "B", "C", "D"), counts=[9, 0, 10, 2]))
+    assert (found.cultures, found.absent, found.counts.tolist()) == (("A", "C"), ("B", "D"), [9, 10])
+    assert (found.small, found.label("A"), found.label("C")) == (("A",), "A*", "C")
+    assert "fewer than 10" in found.note()
 
 
 def test_splits_choose_the_paintings():
-    subject = featurised(("A", "B"), counts=8)
-    found = culture_distances(subject, splits=("test",), resamples=10)
+    subject = featurised(("A", "B"), counts=16)
+    found = culture_distances(subject, splits=("test",))
     rows = subject.members("test")
-    first = subject.features[rows][subject.labels[rows] == 0].mean(axis=0)
-    assert found.counts.tolist() == [2, 2]
-    np.testing.assert_allclose(found.means[0], first, rtol=1e-5)
+    groups = [subject.features[rows][subject.labels[rows] == label].astype(float) for label in (0, 1)]
+    assert found.counts.tolist() == [4, 4]
+    assert found.distance[0, 1] ** 2 == pytest.approx(unbiased_squares(groups)[0, 1], rel=0.05)
 
 
-def test_resampled_squares_equal_resampling_one_by_one():
+@pytest.fixture
+def groups():
     rng = np.random.default_rng(3)
-    groups = [rng.normal(size=(n, 5)).astype("f4") for n in (4, 6)]
-    squares = resampled_squares(groups, resamples=7, seed=11)
-    draws = np.random.default_rng(11)
-    weights = [draws.multinomial(len(group), np.full(len(group), 1 / len(group)), size=7) for group in groups]
-    for resample in range(7):
-        means = [np.repeat(group, w[resample], axis=0).mean(axis=0) for group, w in zip(groups, weights, strict=True)]
-        assert squares[resample, 0, 1] == pytest.approx(float(((means[0] - means[1]) ** 2).sum()), rel=1e-4)
+    return [rng.normal(size=(n, 5)) + shift for n, shift in ((3, 0), (4, 1), (6, 3))]
 
 
-def test_features_beyond_a_block_count_too():
-    groups = [np.zeros((3, 1300), "f4"), np.ones((3, 1300), "f4")]
-    assert resampled_squares(groups, 2, 0)[:, 0, 1] == pytest.approx([1300, 1300])
+def test_the_unbiased_square_is_the_mean_over_pairs_of_pairs(groups):
+    # (x1 - y1) . (x2 - y2) with two different paintings of each culture has the true square as its expectation.
+    one, other = groups[:2]
+    products = [
+        (one[i] - other[k]) @ (one[j] - other[m])
+        for i, j in itertools.permutations(range(3), 2)
+        for k, m in itertools.permutations(range(4), 2)
+    ]
+    assert unbiased_squares(groups)[0, 1] == pytest.approx(np.mean(products))
+
+
+@pytest.mark.parametrize("culture", range(3))
+def test_squares_without_one_equal_leaving_out_one_by_one(groups, culture):
+    found = squares_without_one(groups, culture, unbiased_squares(groups))
+    for place, row in enumerate(found):
+        less = [np.delete(group, place, axis=0) if i == culture else group for i, group in enumerate(groups)]
+        np.testing.assert_allclose(row, unbiased_squares(less)[culture], atol=1e-12)
+
+
+def test_a_normal_distribution_cut_at_zero_is_scipy_s():
+    mean, error = np.array([[3.0, -4.0], [0.5, -60.0]]), np.ones((2, 2))
+    found = cut_at_zero(mean, error)
+    for part, points in zip((0.5, 0.025, 0.975), found, strict=True):
+        expected = stats.truncnorm.ppf(part, -mean, np.inf, loc=mean)
+        np.testing.assert_allclose(points, expected, rtol=1e-6)
+    certain = cut_at_zero(mean, 0 * error)
+    np.testing.assert_array_equal(certain[1], np.clip(mean, 0, None))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_estimate_lies_in_its_interval(seed):
+    # From 3 paintings to 40, cultures a little apart and cultures that are the same.
+    centres = np.random.default_rng(seed).normal(0, 0.3, (8, 40))
+    centres[3] = centres[4]
+    found = culture_distances(featurised(tuple("ABCDEFGH"), [3, 3, 4, 5, 6, 9, 20, 40], centres, seed=seed))
+    apart = ~np.eye(8, dtype=bool)
+    for estimate, (low, high) in (
+        (found.distance, found.distance_interval),
+        (found.similarity, found.similarity_interval),
+    ):
+        assert (low[apart] > 0).all()
+        assert (low <= estimate).all()
+        assert (estimate <= high).all()
+    assert (found.similarity_interval[1] <= 1).all()
+
+
+@pytest.mark.parametrize(("n", "others", "apart"), [(4, 30, 4.0), (8, 8, 4.0), (20, 20, 2.5), (60, 20, 1.5)])
+def test_intervals_cover_the_true_distance(n, others, apart):
+    # In 60 dimensions the plain distance between the means of 20 and 20 paintings is sqrt(6.25 + 6) = 3.5 for 2.5.
+    centres, inside, distances = [np.zeros(60), np.full(60, apart / np.sqrt(60))], 0, []
+    for seed in range(200):
+        found = culture_distances(featurised(("A", "B"), [n, others], centres, seed=seed))
+        low, high = (end[0, 1] for end in found.distance_interval)
+        inside += low <= apart <= high
+        distances.append(found.distance[0, 1])
+    assert inside / 200 > 0.91
+    assert np.median(distances) == pytest.approx(apart, rel=0.08)
 
 
 def test_intervals_narrow_with_more_paintings():
     centres = [np.zeros(16), np.full(16, 1.0)]
     widths = []
     for n in (20, 320):
-        low, high = culture_distances(featurised(("A", "B"), n, centres), resamples=400).distance_interval
+        low, high = culture_distances(featurised(("A", "B"), n, centres)).distance_interval
         widths.append(high[0, 1] - low[0, 1])
     assert widths[1] < widths[0] / 2.5
 
 
-def test_intervals_cover_the_true_distance_although_the_plain_one_is_inflated():
-    # In 30 dimensions with 20 paintings a culture, the plain distance is off by more than the interval's width.
-    centres, covered, inflated = [np.zeros(30), np.full(30, 0.5)], 0, 0
-    for seed in range(120):
-        found = culture_distances(featurised(("A", "B"), 20, centres, seed=seed), resamples=200, seed=seed)
-        low, high = (end[0, 1] for end in found.distance_interval)
-        covered += low <= np.sqrt(30 * 0.25) <= high
-        inflated += found.distance[0, 1] > np.sqrt(30 * 0.25)
-    assert covered / 120 > 0.88
-    assert inflated > 90
+def test_equal_paintings_lie_at_distance_zero():
+    found = culture_distances(featurised(("A", "B"), 4, [[1, 1], [1, 1]], noise=0))
+    assert found.distance.tolist() == [[0, 0], [0, 0]]
+    assert found.similarity.tolist() == [[0, 1], [1, 0]]
 
 
-def test_the_corrected_distance_is_right_on_average():
-    centres = [np.zeros(30), np.full(30, 0.5)]
-    squares = [
-        culture_distances(featurised(("A", "B"), 20, centres, seed=seed), resamples=2).corrected[0, 1] ** 2
-        for seed in range(100)
-    ]
-    assert np.mean(squares) == pytest.approx(7.5, rel=0.08)
+def test_no_culture_with_enough_paintings():
+    assert culture_distances(featurised(("A", "B"), 2)).distance.shape == (0, 0)
 
 
-def test_similarity_intervals_stay_shares():
-    low, high = culture_distances(featurised(counts=5), resamples=100).similarity_interval
-    assert (low >= 0).all()
-    assert (high <= 1).all()
-    assert (low <= high).all()
+def test_small_cultures_are_marked_in_text_figures_and_tables():
+    found = culture_distances(featurised(("Dutch", "Indian", "French", "Chinese"), [5, 12, 12, 12]))
+    for finding in (distance_finding(found), graph_finding(found), chord_finding(found), geography_finding(found)):
+        assert "An asterisk marks cultures with fewer than 10 paintings" in finding.caption
+    texts = [text.get_text() for text in distance_finding(found).figure.findobj(Text)]
+    assert "Dutch*" in texts
+    assert "Dutch" not in texts
+    pairs = distance_finding(found).tables["culture_distances"]
+    assert pairs["few_paintings"].sum() == 6
+    inside = pairs["distance"].between(pairs["distance_low"], pairs["distance_high"])
+    assert inside.all()
 
 
-def test_the_same_seed_gives_the_same_intervals():
-    runs = [culture_distances(featurised(), resamples=50, seed=4).distance_interval for _ in range(2)]
-    np.testing.assert_array_equal(runs[0], runs[1])
+def test_one_estimate_is_in_matrix_geography_and_text():
+    found = culture_distances(featurised(("Dutch", "Indian", "French", "Chinese"), [5, 12, 12, 12]))
+    finding, geography = distance_finding(found), geography_finding(found)
+    pairs = finding.tables["culture_distances"].set_index(["culture", "other"])["distance"]
+    for _, line in geography.tables["geography"].iterrows():
+        assert line["distance"] == pairs[line["culture"], line["other"]]
+    assert f"({pairs.min():.2f}, interval" in finding.caption
+    assert finding.numbers["nearest"]["distance"] == pairs.min()
 
 
-def test_l2_of_equal_means_is_zero():
-    assert l2(np.ones((2, 3))).tolist() == [[0, 0], [0, 0]]
+@pytest.mark.parametrize("make", [distance_finding, graph_finding, chord_finding, geography_finding])
+def test_without_a_culture_of_three_paintings_nothing_is_drawn(make):
+    assert make(culture_distances(featurised(("Dutch", "Indian"), 2))).figure is None

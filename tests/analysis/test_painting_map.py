@@ -1,9 +1,10 @@
+import html
 import re
 
 import numpy as np
 import pytest
 
-from artculture.analysis.painting_map import layout, map_finding, nearest
+from artculture.analysis.painting_map import _fidelity, kept_neighbours, layout, map_finding, nearest, representation
 
 from .synthetic import about, featurised, picture
 
@@ -44,3 +45,35 @@ def test_writes_every_painting_and_a_page_that_loads_nothing():
 def test_one_painting_has_no_map():
     subject = featurised(("Dutch",), 1)
     assert map_finding(subject, about(subject)).page is None
+
+
+def test_lengths_of_vectors_do_not_decide_who_is_nearest():
+    # Directions in three groups, lengths from 1 to 50 whatever the group.
+    subject = featurised(("Dutch", "Indian", "French"), 30, 10 * np.eye(3, 8), noise=0.5)
+    subject.features[:] *= np.random.default_rng(1).uniform(0.1, 5, (90, 1)).astype("f4")
+    raw, name, vectors = layout(subject.features), *representation(subject)
+    assert name != "raw vectors"
+    directions = subject.unit().features
+    assert kept_neighbours(directions, layout(vectors)) > kept_neighbours(directions, raw) + 0.1
+    same = subject.labels[nearest(directions)] == subject.labels[:, None]
+    assert same.all()
+
+
+def test_the_share_kept_stands_on_figure_page_and_caption():
+    subject = featurised(("Dutch", "Indian", "French"), 8)
+    finding = map_finding(subject, about(subject))
+    kept = f"keeps {100 * finding.numbers['neighbours_kept']:.0f} % of each painting's 10 nearest"
+    assert kept in finding.caption
+    assert kept in html.unescape(finding.page)
+    assert kept in finding.figure.get_supxlabel()
+    assert finding.numbers["neighbours_kept_by_chance"] == pytest.approx(10 / 23)
+    assert "next to nothing" not in finding.caption
+
+
+@pytest.mark.parametrize(("kept", "warned"), [(0.02, True), (0.1, True), (0.34, False), (1.0, False)])
+def test_a_map_near_chance_warns(kept, warned):
+    assert ("next to nothing" in _fidelity(kept, 10 / 912, 913)) == warned
+
+
+def test_few_paintings_keep_all_by_necessity():
+    assert "next to nothing" not in _fidelity(1.0, 1.0, 5)

@@ -46,3 +46,15 @@ def test_untested_cultures_are_named_and_left_out():
 
 def test_no_test_split_leaves_it_out():
     assert recalls_finding(featurised(split=["train"] * 132)).figure is None
+
+
+def test_points_stand_at_their_true_counts():
+    # Thirty classes of eight training pictures, and one of twenty.
+    subject = featurised(
+        tuple(f"Style {i}" for i in range(31)), [12] * 30 + [24], split=(["train"] * 8 + ["test"] * 4) * 30
+        + ["train"] * 20 + ["test"] * 4,
+    )  # fmt: skip
+    (axes,) = recalls_finding(subject).figure.axes
+    points = axes.collections[-1].get_offsets()[:, 0]
+    assert points.tolist() == [8] * 30 + [20]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "20"]

@@ -15,6 +15,7 @@ from artculture.analysis.distances import CultureDistances
 from artculture.analysis.finding import Finding
 from artculture.analysis.places import by_region, region_of
 
+NAME, TITLE = "culture_chords", "Who resembles whom most"
 GAP = 0.045  # of the circle between two cultures, radians
 RIM = 0.06  # breadth of a culture's arc, of the radius 1
 # A chord's end in the culture that is similar is broad, in the one that it is similar to it is a point.
@@ -23,6 +24,8 @@ TIP = 0.94
 
 def chord_finding(found: CultureDistances) -> Finding:
     """The ordered pairs in the top quartile of similarity, drawn as chords."""
+    if not found.cultures:
+        return Finding(NAME, TITLE, "Left out: no culture has as many as three paintings.")
     chosen, threshold = top_quartile(found)
     pairs = len(found.cultures) * (len(found.cultures) - 1)
     numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": pairs}
@@ -31,6 +34,7 @@ def chord_finding(found: CultureDistances) -> Finding:
         f"ordered pairs at or above their upper quartile, {100 * threshold:.1f} % (linear interpolation, ties kept). "
         "A chord starts broad, in its own colour's culture A, and runs to a point in B: to A, B is near when compared "
         "with all others. Breadth is the similarity of A to B. A pair that is strong both ways has two chords. "
+        f"{found.note()}"
     )
     if len(chosen):
         first = chosen.iloc[0]
@@ -39,8 +43,8 @@ def chord_finding(found: CultureDistances) -> Finding:
             f"{len(found.cultures)} cultures an even share would be {100 / max(1, len(found.cultures) - 1):.1f} %."
         )
     return Finding(
-        "culture_chords",
-        "Who resembles whom most",
+        NAME,
+        TITLE,
         caption.strip(),
         _figure(found, chosen),
         {"culture_chords": chosen},
@@ -83,7 +87,7 @@ def _figure(found: CultureDistances, chosen: pd.DataFrame) -> Figure:
             axes.add_patch(
                 Wedge((0, 0), 1, math.degrees(start), math.degrees(end), width=RIM, facecolor=colour, linewidth=0)
             )
-            _write_name(axes, name, (start + end) / 2)
+            _write_name(axes, found.label(name), (start + end) / 2)
         _chords(axes, order, arcs, chosen)
         look.region_legend(axes, [region_of(name) for name in order], loc="lower left", bbox_to_anchor=(0, 0))
     return figure

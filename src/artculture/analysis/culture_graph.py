@@ -16,6 +16,7 @@ from artculture.analysis.distances import CultureDistances
 from artculture.analysis.finding import Finding
 from artculture.analysis.places import region_of
 
+NAME, TITLE = "culture_graph", "The cultures as a graph"
 # Starts whose layouts are compared, to say how far the picture hangs on chance.
 STARTS = 10
 ITERATIONS = 300
@@ -26,6 +27,8 @@ INFLUENCE = 3
 
 def graph_finding(found: CultureDistances, seed: int = 0) -> Finding:
     """The layout from one seeded start, and how faithful layouts from other starts are."""
+    if not found.cultures:
+        return Finding(NAME, TITLE, "Left out: no culture has as many as three paintings.")
     layout = force_atlas(found, seed)
     agreement = [_agreement(found, force_atlas(found, seed + start)) for start in range(STARTS)]
     numbers: dict[str, Any] = {"seed": seed, "iterations": ITERATIONS, "edge_weight_influence": INFLUENCE}
@@ -34,7 +37,7 @@ def graph_finding(found: CultureDistances, seed: int = 0) -> Finding:
         "strongly as they are similar (the mean of the two normalised similarities, of A to B and of B to A, makes one "
         "edge; darker is stronger) and push one another off; ForceAtlas2 lets them settle from a random start (edge "
         f"weight influence {INFLUENCE}). "
-        "Directions mean nothing, nearness does. "
+        f"Directions mean nothing, nearness does. {found.note()}"
     )
     known = [value for value in agreement if value is not None]
     if known:
@@ -49,8 +52,8 @@ def graph_finding(found: CultureDistances, seed: int = 0) -> Finding:
             f"{np.median(known):.2f} at the median over {STARTS} starts and {min(known):.2f} at the worst."
         )
     return Finding(
-        "culture_graph",
-        "The cultures as a graph",
+        NAME,
+        TITLE,
         caption.strip(),
         _figure(found, layout),
         {"culture_graph_nodes": _nodes(found, layout), "culture_graph_edges": _edges(found)},
@@ -105,6 +108,7 @@ def _nodes(found: CultureDistances, layout: NDArray[np.float64]) -> pd.DataFrame
             "culture": found.cultures,
             "region": regions,
             "paintings": found.counts,
+            "few_paintings": [name in found.small for name in found.cultures],
             "x": layout[:, 0].round(6),
             "y": layout[:, 1].round(6),
         }
@@ -147,7 +151,7 @@ def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> Figure:
             zorder=3,
         )
         look.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.02))
-    names = [f"{name} ({count:,})" for name, count in zip(found.cultures, found.counts, strict=True)]
+    names = [f"{found.label(name)} ({count:,})" for name, count in zip(found.cultures, found.counts, strict=True)]
     points = [(float(x), float(y)) for x, y in layout]
     look.place_labels(axes, points, names, list(np.sqrt(areas) / 2), fontsize=9, zorder=4, path_effects=[look.halo()])
     return figure

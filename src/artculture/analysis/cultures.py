@@ -29,13 +29,15 @@ def culture_findings(
         picture: pixels (H x W x 3, uint8) of a position, for the map's page.
         seed: of everything random.
     """
-    found = culture_distances(featurised, seed=seed)
+    # Lengths of a fine-tuned network's vectors differ tenfold and say little about style: only directions are compared.
+    directions = featurised.unit()
+    found = culture_distances(directions)
     return [
         distance_finding(found),
         graph_finding(found, seed),
         chord_finding(found),
         geography_finding(found, seed),
-        regions_finding(featurised, seed),
+        regions_finding(directions, seed),
         recalls_finding(featurised, seed),
         confusion_finding(featurised),
         reliability_finding(featurised, seed),

@@ -8,17 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from artculture.analysis import look
-from artculture.analysis.distances import CultureDistances, Matrix
+from artculture.analysis.distances import FEWEST, CultureDistances, Matrix
 from artculture.analysis.finding import Finding
 from artculture.analysis.places import by_region, region_of
+
+NAME, TITLE = "culture_distances", "How far apart the cultures lie"
 
 
 def distance_finding(found: CultureDistances) -> Finding:
     """Annotated heat maps of both matrices, and every pair with its interval."""
+    if not found.cultures:
+        return Finding(NAME, TITLE, "Left out: no culture has as many as three paintings.")
     pairs = pair_table(found)
     return Finding(
-        "culture_distances",
-        "How far apart the cultures lie",
+        NAME,
+        TITLE,
         _caption(found, pairs),
         _figure(found),
         {
@@ -42,16 +46,16 @@ def pair_table(found: CultureDistances) -> pd.DataFrame:
                 "culture": names[a],
                 "other": names[b],
                 "paintings": int(found.counts[a]),
+                "few_paintings": bool({names[a], names[b]} & set(found.small)),
                 "distance": found.distance[a, b],
                 "distance_low": found.distance_interval[0][a, b],
                 "distance_high": found.distance_interval[1][a, b],
-                "distance_corrected": found.corrected[a, b],
                 "similarity": found.similarity[a, b],
                 "similarity_low": found.similarity_interval[0][a, b],
                 "similarity_high": found.similarity_interval[1][a, b],
             }
         )
-    columns = ["culture", "other", "paintings", "distance", "distance_low", "distance_high", "distance_corrected"]
+    columns = ["culture", "other", "paintings", "few_paintings", "distance", "distance_low", "distance_high"]
     return pd.DataFrame(rows, columns=[*columns, "similarity", "similarity_low", "similarity_high"])
 
 
@@ -65,7 +69,8 @@ def _numbers(found: CultureDistances, pairs: pd.DataFrame) -> dict[str, object]:
     numbers: dict[str, object] = {
         "paintings": int(found.counts.sum()),
         "splits": list(found.splits),
-        "cultures_without_paintings": list(found.absent),
+        "cultures_left_out": list(found.absent),
+        "cultures_with_few_paintings": list(found.small),
     }
     if len(pairs):
         for name, line in zip(("nearest", "farthest"), _ends(pairs), strict=True):
@@ -74,15 +79,15 @@ def _numbers(found: CultureDistances, pairs: pd.DataFrame) -> dict[str, object]:
                 "distance": float(line["distance"]),
                 "interval": [float(line["distance_low"]), float(line["distance_high"])],
             }
-        numbers["pairs_above_their_interval"] = int((pairs["distance"] > pairs["distance_high"]).sum()) // 2
         numbers["pairs"] = len(pairs) // 2
     return numbers
 
 
 def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
     text = (
-        f"Left: the L2 distance between the mean feature vectors of each two cultures ({int(found.counts.sum()):,} "
-        f"paintings of the splits {', '.join(found.splits)}). Right: how similar the row's culture is to the column's, "
+        "Left: the L2 distance between the mean feature vectors of each two cultures, every vector brought to length "
+        f"1 ({int(found.counts.sum()):,} paintings of the splits {', '.join(found.splits)}), less what the scatter of "
+        "few paintings adds to it. Right: how similar the row's culture is to the column's, "
         "as the share of all the pull that the row feels (inverse distance over the sum of inverse distances, in %); "
         "rows add up to 100, and the matrix is not symmetric. In both, yellow is near and blue far. "
     )
@@ -92,17 +97,12 @@ def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
             f"Nearest are {near['culture']} and {near['other']} ({_with_interval(near)}), farthest {far['culture']} "
             f"and {far['other']} ({_with_interval(far)}). "
         )
-        inflated = int((pairs["distance"] > pairs["distance_high"]).sum()) // 2
-        text += (
-            "Intervals are 95 % by basic bootstrap over paintings, each counting as independent of the next. "
-            "They allow for this: the mean of few paintings lies off by chance, which makes small cultures look "
-            f"farther from everyone than they are; {inflated} of {len(pairs) // 2} distances lie above their interval "
-            "for that reason. "
-        )
+        text += "Intervals are 95 % by the jackknife over paintings, each counting as independent of the next. "
+    text += found.note()
     if "train" in found.splits:
         text += "Paintings that the classifier was trained on are among these; it has learnt to hold them apart. "
     if found.absent:
-        text += f"Left out, for want of paintings: {', '.join(found.absent)}. "
+        text += f"Left out, with fewer than {FEWEST} paintings: {', '.join(found.absent)}. "
     return text.strip()
 
 
@@ -121,17 +121,29 @@ def _figure(found: CultureDistances) -> Figure:
     side = max(3.2, 0.42 * len(order) + 1.1)
     figure, (left, right) = look.panels(2 * side + 0.4, side + 0.3, 1, 2)
     names = [found.cultures[i] for i in order]
+    labels = [found.label(name) for name in names]
     block = np.ix_(order, order)
     with look.styled():
-        heat_map(left, found.distance[block], names, "{:.1f}", reverse=True)
+        heat_map(left, found.distance[block], names, "{:.2f}", reverse=True, labels=labels)
         left.set_title("Distance between means (L2)")
-        heat_map(right, 100 * found.similarity[block], names, "{:.1f}")
+        heat_map(right, 100 * found.similarity[block], names, "{:.1f}", labels=labels)
         right.set_title("Similarity of row to column, %")
     return figure
 
 
-def heat_map(axes: Axes, values: Matrix, names: list[str], form: str, reverse: bool = False) -> None:
-    """A square matrix with its numbers, its diagonal left empty, regions parted by white lines."""
+def heat_map(
+    axes: Axes, values: Matrix, names: list[str], form: str, reverse: bool = False, labels: list[str] | None = None
+) -> None:
+    """A square matrix with its numbers, its diagonal left empty, regions parted by white lines.
+
+    Args:
+        axes: to draw on.
+        values: C x C.
+        names: of the cultures.
+        form: of the numbers, as "{:.1f}".
+        reverse: whether small numbers are light.
+        labels: what to write for the names, where it is not they.
+    """
     n = len(names)
     shown = np.ma.masked_array(values, mask=np.eye(n, dtype=bool))
     colours = look.SEQUENTIAL + ("_r" if reverse else "")
@@ -142,17 +154,18 @@ def heat_map(axes: Axes, values: Matrix, names: list[str], form: str, reverse: b
         ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else look.INK
         text = form.format(values[row, column])
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
-    dress(axes, names)
+    dress(axes, names, labels)
 
 
-def dress(axes: Axes, names: list[str]) -> None:
+def dress(axes: Axes, names: list[str], labels: list[str] | None = None) -> None:
     """Name rows and columns in their regions' colours and part the regions."""
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), labels or names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), labels or names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_color(look.REGIONS.get(region_of(label.get_text()), look.INK))
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        for label, name in zip(ticks, names, strict=True):
+            label.set_color(look.REGIONS.get(region_of(name), look.INK))
     for place, (one, other) in enumerate(itertools.pairwise(names)):
         if region_of(one) != region_of(other):
             axes.axhline(place + 0.5, color="white", linewidth=3)

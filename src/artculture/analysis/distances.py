@@ -1,8 +1,10 @@
 """How far cultures' mean feature vectors lie apart, the paper's normalised similarity, and how sure both are.
 
-A mean of few vectors lies off its culture's true mean, in many dimensions always outwards: the fewer paintings, the
-farther a culture seems from all others. Resampled means show how much, so intervals are the basic bootstrap's, which
-reflects them about the estimate and so takes that excess off; the `corrected` distance does the same directly.
+A mean of few vectors lies off its culture's true mean, in many dimensions always outwards, so the plain distance
+between two means makes small cultures seem far from all others. The square of the distance has an unbiased estimate,
+the plain square less the scatter of both means; its standard error is the jackknife's. What the true square may be is
+then a normal distribution about that estimate, cut at 0: its median and its 95 % are the distance and its interval, so
+that an estimate always lies in its interval and two cultures never lie at distance 0 because of noise alone.
 """
 
 from collections.abc import Sequence
@@ -10,75 +12,80 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
 
 from artculture.analysis.subject import Featurised
+from artculture.runs.intervals import Z
 
 SPLITS = ("train", "val", "test")
-# Features are resampled a block at a time: memory stays small for any backbone.
-BLOCK = 512
+# Without one of them there must still be a scatter.
+FEWEST = 3
+# Of fewer paintings a culture's distances are mostly noise: marked.
+FEW = 10
 
 Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class CultureDistances:
-    """Distances between the C cultures that have paintings.
+    """Distances between the C cultures that have at least three paintings.
 
     Attributes:
-        cultures: in label order; those without a painting are in `absent`.
+        cultures: in label order; those with fewer paintings are in `absent`.
         counts: paintings of each, int64 C.
-        means: C x features.
-        distance: L2 between means, C x C, symmetric.
-        corrected: the same less what the scatter of few paintings adds, 0 where nothing is left.
+        distance: L2 between means, corrected for what few paintings add, C x C, symmetric.
         similarity: the paper's, row A to column B; rows sum to 1, the diagonal is 0.
-        distance_interval, similarity_interval: 95 %, (low, high), C x C each.
+        distance_interval, similarity_interval: 95 %, (low, high), C x C each; each holds its estimate.
         splits: whose paintings were taken.
     """
 
     cultures: tuple[str, ...]
     absent: tuple[str, ...]
     counts: NDArray[np.int64]
-    means: Matrix
     distance: Matrix
-    corrected: Matrix
     similarity: Matrix
     distance_interval: tuple[Matrix, Matrix]
     similarity_interval: tuple[Matrix, Matrix]
     splits: tuple[str, ...]
 
+    @property
+    def small(self) -> tuple[str, ...]:
+        """Cultures with fewer than `FEW` paintings."""
+        return tuple(name for name, count in zip(self.cultures, self.counts, strict=True) if count < FEW)
 
-def culture_distances(
-    featurised: Featurised, splits: Sequence[str] = SPLITS, resamples: int = 1000, seed: int = 0
-) -> CultureDistances:
-    """Means, distances and similarities of all cultures, with bootstrap intervals over paintings."""
+    def label(self, culture: str) -> str:
+        """A culture's name as figures show it, small ones with an asterisk."""
+        return culture + ("*" if culture in self.small else "")
+
+    def note(self) -> str:
+        """What a caption says of small cultures; "" where there is none."""
+        if not self.small:
+            return ""
+        return f"An asterisk marks cultures with fewer than {FEW} paintings, whose place is mostly chance. "
+
+
+def culture_distances(featurised: Featurised, splits: Sequence[str] = SPLITS) -> CultureDistances:
+    """Distances and similarities of all cultures, with jackknife intervals over paintings."""
     taken = np.isin(featurised.split, list(splits))
-    features, labels = featurised.features[taken], featurised.labels[taken]
+    features, labels = featurised.features[taken].astype(np.float64), featurised.labels[taken]
     counts = np.bincount(labels, minlength=len(featurised.classes))
-    present = np.flatnonzero(counts)
-    # Distances don't change with the origin, and small numbers keep float32 exact enough.
-    centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    groups = [centred[labels == label] for label in present]
-    means = np.array([group.mean(axis=0, dtype=np.float64) for group in groups])
-    distance = l2(means)
-    scatter = np.array([_scatter_of_mean(group) for group in groups])
-    squares = resampled_squares(groups, resamples, seed)
+    present = np.flatnonzero(counts >= FEWEST)
+    groups = [features[labels == label] for label in present]
+    squares = unbiased_squares(groups)
+    without = [squares_without_one(groups, culture, squares) for culture in range(len(groups))]
+    error = _jackknife_errors(without)
+    distance, low, high = (np.sqrt(part) for part in cut_at_zero(squares, error))
+    similarity = similarity_of(distance)
     return CultureDistances(
         tuple(featurised.classes[label] for label in present),
-        tuple(name for name, count in zip(featurised.classes, counts, strict=True) if not count),
+        tuple(name for name, count in zip(featurised.classes, counts, strict=True) if count < FEWEST),
         counts[present],
-        means + features.mean(axis=0, dtype=np.float64),
         distance,
-        _corrected(distance, scatter),
-        similarity_of(distance),
-        _distance_interval(distance, squares),
-        _similarity_interval(distance, squares),
+        similarity,
+        (low, high),
+        _similarity_interval(similarity, squares, without, error),
         tuple(splits),
     )
-
-
-def l2(means: Matrix) -> Matrix:
-    """Euclidean distance between each two rows."""
-    return np.array([np.linalg.norm(means - mean, axis=1) for mean in means]).reshape(len(means), len(means))
 
 
 def similarity_of(distance: Matrix) -> Matrix:
@@ -91,7 +98,7 @@ def similarity_of(distance: Matrix) -> Matrix:
     twin = apart == 0
     twins = twin.any(axis=-1, keepdims=True)
     # Measured in the row's least distance, so that the inverse of a tiny one does not overflow.
-    least = np.min(apart, axis=-1, keepdims=True)
+    least = np.min(apart, axis=-1, keepdims=True, initial=np.inf)
     scale = np.where(twins | np.isinf(least), 1.0, least)
     inverse = np.where(twins, twin, scale / np.where(twin, 1.0, apart))
     total = inverse.sum(axis=-1, keepdims=True)
@@ -99,59 +106,78 @@ def similarity_of(distance: Matrix) -> Matrix:
     return shares
 
 
-def resampled_squares(groups: Sequence[NDArray[np.float32]], resamples: int, seed: int) -> Matrix:
-    """Squared distances between means of resampled paintings, each culture resampled by itself.
+def unbiased_squares(groups: Sequence[Matrix]) -> Matrix:
+    """Unbiased estimates of the squared distances between true means, C x C; below 0 where noise has it so.
 
-    A resample is a vector of multinomial counts, so that all of them are one matrix product a culture.
+    |mean A - mean B|^2 less, for A and B each, the trace of the covariance over the number of paintings.
 
     Args:
-        groups: n_c x features of each culture.
-        resamples: R.
-        seed: of the draws.
-
-    Returns:
-        R x C x C.
+        groups: n x features of each culture, n at least 2.
     """
-    rng = np.random.default_rng(seed)
-    weights = [
-        (rng.multinomial(len(group), np.full(len(group), 1 / len(group)), size=resamples) / len(group)).astype("f4")
-        for group in groups
-    ]
-    squares = np.zeros((resamples, len(groups), len(groups)))
-    for start in range(0, groups[0].shape[1], BLOCK):
-        means = [weight @ group[:, start : start + BLOCK] for weight, group in zip(weights, groups, strict=True)]
-        for a in range(len(groups)):
-            for b in range(a):
-                apart = means[a] - means[b]
-                squares[:, a, b] += np.einsum("rf,rf->r", apart, apart)
-    return squares + squares.transpose(0, 2, 1)
-
-
-def _scatter_of_mean(group: NDArray[np.float32]) -> float:
-    # The expected squared distance of a sample's mean from the true one: trace of the covariance over n. Of one
-    # painting nobody can say.
-    return float(group.var(axis=0, ddof=1, dtype=np.float64).sum() / len(group)) if len(group) > 1 else 0.0
-
-
-def _corrected(distance: Matrix, scatter: Matrix) -> Matrix:
-    squares = distance**2 - scatter[:, None] - scatter[None, :]
+    if not groups:
+        return np.zeros((0, 0))
+    means = np.array([group.mean(axis=0) for group in groups])
+    scatter = np.array([group.var(axis=0, ddof=1).sum() / len(group) for group in groups])
+    plain = np.array([((means - mean) ** 2).sum(axis=1) for mean in means])
+    squares: Matrix = plain - scatter[:, None] - scatter[None, :]
     np.fill_diagonal(squares, 0.0)
-    return np.sqrt(np.clip(squares, 0, None))
+    return squares
 
 
-def _distance_interval(distance: Matrix, squares: Matrix) -> tuple[Matrix, Matrix]:
-    low, high = np.percentile(squares, [2.5, 97.5], axis=0)
-    reflected = (2 * distance**2 - high, 2 * distance**2 - low)
-    first, last = (np.sqrt(np.clip(square, 0, None)) for square in reflected)
-    return first, last
+def squares_without_one(groups: Sequence[Matrix], culture: int, squares: Matrix) -> Matrix:
+    """The row of `unbiased_squares` of one culture without each of its paintings in turn, n x C.
+
+    Args:
+        groups: n x features of each culture, n at least 3.
+        culture: the row.
+        squares: of all paintings.
+    """
+    group, n = groups[culture], len(groups[culture])
+    mean = group.mean(axis=0)
+    off = group - mean
+    towards = off @ (mean - np.array([other.mean(axis=0) for other in groups])).T  # n x C
+    lengths = (off**2).sum(axis=1)
+    scatter = lengths.sum() / (n * (n - 1))
+    scatter_without = (lengths.sum() - lengths * n / (n - 1)) / ((n - 1) * (n - 2))
+    change = lengths / (n - 1) ** 2 + scatter - scatter_without
+    without: Matrix = squares[culture] - 2 * towards / (n - 1) + change[:, None]
+    without[:, culture] = 0.0
+    return without
 
 
-def _similarity_interval(distance: Matrix, squares: Matrix) -> tuple[Matrix, Matrix]:
-    """Reflected on the scale of the logarithm, where a share stays positive."""
-    estimate = similarity_of(distance)
-    low, high = np.percentile(similarity_of(np.sqrt(squares)), [2.5, 97.5], axis=0)
-    ends = []
-    for end in (high, low):
-        known = (end > 0) & (estimate > 0)
-        ends.append(np.clip(np.divide(estimate**2, end, out=estimate.copy(), where=known), 0, 1))
-    return ends[0], ends[1]
+def cut_at_zero(squares: Matrix, error: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Median, 2.5 % and 97.5 % point of normal distributions that are cut off below 0; 0 on the diagonal.
+
+    Args:
+        squares: the uncut distributions' means.
+        error: their standard deviations; where 0, all three are the mean or 0.
+    """
+    certain = error <= 0
+    scale = np.where(certain, 1.0, error)
+    # Logarithms of the parts above the points: precise however far below 0 the mean is.
+    above = log_ndtr(squares / scale)
+    points = []
+    for part in (0.5, 0.025, 0.975):
+        point = squares - scale * ndtri_exp(above + np.log1p(-part))
+        points.append(np.where(certain, np.clip(squares, 0, None), np.clip(point, 0, None)))
+    return points[0], points[1], points[2]
+
+
+def _jackknife_errors(without: Sequence[Matrix]) -> Matrix:
+    """Standard errors of the squares, C x C: both cultures' jackknife variances added (Arvesen 1969)."""
+    variance = np.array([(len(row) - 1) * row.var(axis=0) for row in without]).reshape(len(without), len(without))
+    return np.sqrt(variance + variance.T)
+
+
+def _similarity_interval(
+    similarity: Matrix, squares: Matrix, without: Sequence[Matrix], error: Matrix
+) -> tuple[Matrix, Matrix]:
+    """The jackknife's on the scale of the logarithm, where a share stays positive."""
+    variance = np.zeros_like(similarity)
+    for culture, rows in enumerate(without):
+        replicates = np.repeat(squares[None], len(rows), axis=0)
+        replicates[:, culture, :] = replicates[:, :, culture] = rows
+        shares = similarity_of(np.sqrt(cut_at_zero(replicates, error)[0]))
+        variance += (len(rows) - 1) * np.log(np.where(shares > 0, shares, 1.0)).var(axis=0)
+    factor = np.exp(Z * np.sqrt(variance))
+    return similarity / factor, np.clip(similarity * factor, 0, 1)

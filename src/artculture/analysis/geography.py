@@ -27,17 +27,15 @@ def geography_finding(found: CultureDistances, seed: int = 0) -> Finding:
     whole = mantel(found.distance, kilometres, PERMUTATIONS, seed)
     if whole is None:
         return Finding(NAME, TITLE, "Left out: all cultures lie equally far apart.")
-    corrected = mantel(found.corrected, kilometres, PERMUTATIONS, seed)
     inside = _inside_regions(found, kilometres, seed)
     numbers = {
         "all": _plain(whole),
-        "distance_corrected_for_few_paintings": _plain(corrected) if corrected else None,
         "inside": {region: _plain(test) for region, test in inside.items()},
     }
     return Finding(
         NAME,
         TITLE,
-        _caption(whole, corrected, inside),
+        _caption(whole, inside) + (f" {found.note()}".rstrip()),
         _figure(found, kilometres, whole),
         {"geography": _table(found, kilometres)},
         numbers,
@@ -78,27 +76,21 @@ def _table(found: CultureDistances, kilometres: Matrix) -> pd.DataFrame:
                 "other": other,
                 "kilometres": round(float(kilometres[a, b]), 1),
                 "distance": found.distance[a, b],
-                "distance_corrected": found.corrected[a, b],
                 "regions": " / ".join(sorted({region_of(one), region_of(other)})),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _caption(whole: MantelTest, corrected: MantelTest | None, inside: dict[str, MantelTest]) -> str:
+def _caption(whole: MantelTest, inside: dict[str, MantelTest]) -> str:
     how = "all orders" if whole.exact else f"{whole.permutations:,} random orders"
     verdict = "go together" if whole.greater < 0.05 else "can't be said to go together"
     text = (
-        "Each dot is a pair of cultures: across, the great-circle distance between today's capitals; upwards, the L2 "
-        f"distance of their mean feature vectors. The two {verdict}: Spearman's correlation is "
-        f"{whole.correlation:+.2f}, one-sided p = {whole.greater:.4f} (two-sided {whole.two_sided:.4f}) by a Mantel "
-        f"test over {how} of the cultures. "
+        "Each dot is a pair of cultures: across, the great-circle distance between today's capitals; upwards, the "
+        f"distance of their mean feature vectors, as in the matrix of distances. The two {verdict}: Spearman's "
+        f"correlation is {whole.correlation:+.2f}, one-sided p = {whole.greater:.4f} (two-sided {whole.two_sided:.4f}) "
+        f"by a Mantel test over {how} of the cultures. "
     )
-    if corrected is not None:
-        text += (
-            "With distances corrected for what few paintings add, it is "
-            f"{corrected.correlation:+.2f} (p = {corrected.greater:.4f}). "
-        )
     for region, test in inside.items():
         text += (
             f"Among {region} cultures alone it is {test.correlation:+.2f} (p = {test.greater:.3f}), which asks whether "
@@ -135,7 +127,8 @@ def _figure(found: CultureDistances, kilometres: Matrix, whole: MantelTest) -> F
     told = _worth_naming(table)
     points = list(zip(table["kilometres"], table["distance"], strict=True))
     names = [
-        f"{a} and {b}" if i in told else "" for i, (a, b) in enumerate(zip(table.culture, table.other, strict=True))
+        f"{found.label(a)} and {found.label(b)}" if i in told else ""
+        for i, (a, b) in enumerate(zip(table.culture, table.other, strict=True))
     ]
     look.place_labels(axes, points, names, 3.0, fontsize=7.5, path_effects=[look.halo()])
     return figure

@@ -29,6 +29,11 @@ PANELS = 20
 # The share of all paintings from which on a culture is named on the large map.
 NAMED_FROM = 0.02
 
+# Beyond this many paintings a seeded sample chooses what is laid out.
+TRIED = 500
+# A layout that keeps no more than this share of the nearest, chance taken off, is not worth looking at.
+MEANINGLESS = 0.1
+
 Picture = Callable[[int], NDArray[np.uint8]]
 
 
@@ -43,8 +48,10 @@ def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | 
     """
     if len(featurised.labels) < 2:
         return Finding(NAME, TITLE, "Left out: there is only one painting.")
-    places, neighbours = layout(featurised.features, seed), nearest(featurised.features)
-    kept = kept_neighbours(featurised.features, places)
+    name, vectors = representation(featurised, seed)
+    places, neighbours = layout(vectors, seed), nearest(featurised.features)
+    kept, chance = kept_neighbours(featurised.features, places), _count(len(places)) / (len(places) - 1)
+    fidelity = _fidelity(kept, chance, len(places))
     chances = featurised.probabilities()
     guessed = chances.argmax(axis=1)
     table = about[["object_id", "title", "artist", "date", "culture"]].assign(
@@ -54,26 +61,48 @@ def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | 
         x=places[:, 0].round(3),
         y=places[:, 1].round(3),
     )
-    numbers: dict[str, Any] = {"paintings": len(places), "neighbours_kept": kept}
+    numbers: dict[str, Any] = {
+        "paintings": len(places),
+        "neighbours_kept": kept,
+        "neighbours_kept_by_chance": chance,
+        "representation": name,
+    }
     caption = (
-        f"Every dot is one of {len(places):,} paintings, placed by t-SNE so that those with like feature vectors lie "
-        "together. Large: coloured by region; small: each culture by itself, over all others in grey. Only nearness "
-        "counts: directions, the size of a cloud and the gap between two clouds mean nothing, and the layout keeps "
-        f"{100 * kept:.0f} % of each painting's {min(10, len(places) - 1)} nearest ones "
-        "(by cosine similarity of their feature vectors). The page beside it shows each painting, and its nearest "
-        "ones, when pointed at."
+        f"Every dot is one of {len(places):,} paintings, placed by t-SNE ({name}) so that those with like feature "
+        "vectors lie together. Large: coloured by region; small: each culture by itself, over all others in grey. Only "
+        "nearness counts: directions, the size of a cloud and the gap between two clouds mean nothing. "
+        f"{fidelity} Nearest is by cosine similarity of the feature vectors. The page beside it shows each painting, "
+        "and its nearest ones, when pointed at."
     )
-    atlas = Atlas(table, featurised.classes, tuple(region_of(name) for name in featurised.classes), neighbours)
+    regions = tuple(region_of(name) for name in featurised.classes)
+    atlas = Atlas(table, featurised.classes, regions, neighbours, fidelity)
     return Finding(
         NAME,
         TITLE,
         caption,
-        _figure(featurised, places),
+        _figure(featurised, places, fidelity),
         {NAME: table},
         numbers,
         page=page(atlas, picture),
         alt="Map of dots, one a painting, coloured by region, beside small copies that each mark one culture.",
     )
+
+
+def representation(featurised: Featurised, seed: int = 0) -> tuple[str, NDArray[np.float32]]:
+    """The form of the feature vectors whose layout keeps the most nearest paintings: its name, and N x features."""
+    unit, raw = featurised.unit().features, featurised.features
+    spread = raw.std(axis=0)
+    forms = {
+        "vectors of length 1": unit,
+        "raw vectors": raw,
+        "standardised features": (raw - raw.mean(axis=0)) / np.where(spread > 0, spread, 1),
+    }
+    tried = np.arange(len(raw))
+    if len(raw) > TRIED:
+        tried = np.sort(np.random.default_rng(seed).choice(len(raw), TRIED, replace=False))
+    kept = {name: kept_neighbours(unit[tried], layout(form[tried], seed)) for name, form in forms.items()}
+    best = max(kept, key=lambda name: kept[name])
+    return best, forms[best]
 
 
 def layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
@@ -104,7 +133,22 @@ def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) 
     return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
 
 
-def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:
+def _count(paintings: int) -> int:
+    return min(10, paintings - 1)
+
+
+def _fidelity(kept: float, chance: float, paintings: int) -> str:
+    """How far the map can be believed, for caption, figure and page."""
+    text = (
+        f"The map keeps {100 * kept:.0f} % of each painting's {_count(paintings)} nearest ones; chance would keep "
+        f"{100 * chance:.0f} %."
+    )
+    if chance < 1 and (kept - chance) / (1 - chance) < MEANINGLESS:
+        text += " That is next to nothing: what lies together here need not be alike."
+    return text
+
+
+def _figure(featurised: Featurised, places: NDArray[np.float64], fidelity: str) -> Figure:
     counts = np.bincount(featurised.labels, minlength=len(featurised.classes))
     present = [i for i in by_region(featurised.classes) if counts[i]]
     if len(present) > PANELS:
@@ -117,6 +161,7 @@ def _figure(featurised: Featurised, places: NDArray[np.float64]) -> Figure:
         grid = figure.add_gridspec(1, 2, width_ratios=[5.0, 1.28 * columns])
         large = figure.add_subplot(grid[0])
         _dots(large, featurised, places)
+        figure.supxlabel(fidelity, fontsize=8.5)
         small = grid[1].subgridspec(rows, columns)
         for place, label in enumerate(present):
             axes = figure.add_subplot(small[place // columns, place % columns])

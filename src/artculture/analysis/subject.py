@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,11 @@ class Featurised:
     def probabilities(self) -> NDArray[np.float64]:
         """Calibrated probabilities, N x classes, rows summing to 1."""
         return softmax(self.logits, self.temperature)
+
+    def unit(self) -> Featurised:
+        """The same with every feature vector divided by its L2 length (a vector of zeros stays)."""
+        lengths = np.linalg.norm(self.features, axis=1, keepdims=True)
+        return replace(self, features=self.features / np.where(lengths > 0, lengths, 1))
 
     def members(self, split: str) -> NDArray[np.int64]:
         """Positions of a split, ascending."""

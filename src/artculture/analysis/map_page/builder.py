@@ -26,12 +26,14 @@ class Atlas:
         classes: names in label order.
         regions: of each class.
         neighbours: positions of each painting's nearest others, N x k.
+        fidelity: how far the map can be believed, in a sentence.
     """
 
     table: pd.DataFrame
     classes: tuple[str, ...]
     regions: tuple[str, ...]
     neighbours: NDArray[np.int64]
+    fidelity: str
 
 
 def page(atlas: Atlas, picture: Picture | None) -> str:
@@ -43,7 +45,13 @@ def page(atlas: Atlas, picture: Picture | None) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     data = {**_data(atlas), "thumbnails": thumbnails(picture, len(atlas.table)) if picture else []}
-    parts = {"policy": html.escape(policy), "style": style, "script": script, "data": _json(data)}
+    parts = {
+        "policy": html.escape(policy),
+        "fidelity": html.escape(atlas.fidelity),
+        "style": style,
+        "script": script,
+        "data": _json(data),
+    }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
 
 
