@@ -24,8 +24,8 @@ TIP = 0.94
 
 def chord_finding(found: CultureDistances) -> Finding:
     """The ordered pairs in the top quartile of similarity, drawn as chords."""
-    if not found.cultures:
-        return Finding(NAME, TITLE, "Left out: no culture has as many as three paintings.")
+    if len(found.cultures) < 2:
+        return Finding(NAME, TITLE, "Left out: it needs two cultures with as many as three paintings.")
     chosen, threshold = top_quartile(found)
     pairs = len(found.cultures) * (len(found.cultures) - 1)
     numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": pairs}

@@ -166,7 +166,8 @@ def cut_at_zero(squares: Matrix, error: Matrix) -> tuple[Matrix, Matrix, Matrix]
 def _jackknife_errors(without: Sequence[Matrix]) -> Matrix:
     """Standard errors of the squares, C x C: both cultures' jackknife variances added (Arvesen 1969)."""
     variance = np.array([(len(row) - 1) * row.var(axis=0) for row in without]).reshape(len(without), len(without))
-    return np.sqrt(variance + variance.T)
+    errors: Matrix = np.sqrt(variance + variance.T)
+    return errors
 
 
 def _similarity_interval(

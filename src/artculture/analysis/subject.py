@@ -75,7 +75,7 @@ class Featurised:
     def unit(self) -> Featurised:
         """The same with every feature vector divided by its L2 length (a vector of zeros stays)."""
         lengths = np.linalg.norm(self.features, axis=1, keepdims=True)
-        return replace(self, features=self.features / np.where(lengths > 0, lengths, 1))
+        return replace(self, features=(self.features / np.where(lengths > 0, lengths, 1)).astype(np.float32))
 
     def members(self, split: str) -> NDArray[np.int64]:
         """Positions of a split, ascending."""

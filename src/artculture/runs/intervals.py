@@ -124,7 +124,8 @@ def _quantile(weight: Values, error: Values) -> Values:
         middle = (low + high) / 2
         outside = (weight * ndtr(-middle[..., None] / error)).sum(axis=-1) > 0.025
         low, high = np.where(outside, middle, low), np.where(outside, high, middle)
-    return (low + high) / 2
+    point: Values = (low + high) / 2
+    return point
 
 
 def _score_interval(share: Values, square: Values) -> tuple[Values, Values]:

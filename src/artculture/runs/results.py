@@ -141,7 +141,7 @@ def _predictions(folder: Path) -> pd.DataFrame:
 def _right(predictions: pd.DataFrame, guesses: int) -> pd.Series:
     """Whether the true culture is among the likeliest ones (1 or 0), by painting."""
     chances = predictions.filter(regex="^p_")
-    own = [chances.columns.get_loc(f"p_{culture}") for culture in predictions["culture"]]
+    own = chances.columns.get_indexer(pd.Index("p_" + predictions["culture"]))
     values = chances.to_numpy(dtype=np.float64)
     likelier = (values > values[np.arange(len(own)), own][:, None]).sum(axis=1)
     return pd.Series((likelier < guesses).astype(np.float64), index=pd.Index(predictions["object_id"].astype(str)))
