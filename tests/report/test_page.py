@@ -76,8 +76,9 @@ def test_an_interval_that_holds_the_majority_level_is_no_success(add, study):
 
 @pytest.mark.parametrize(("other", "overlaps"), [(0.7, True), (0.4, False)])
 def test_a_lead_within_the_intervals_is_not_called_better(add, study, other, overlaps):
-    add("resnet50", "step", "finetuned", 0.75)
-    add("alexnet", "step", "finetuned", other)
+    counts = {"train": 900, "val": 300, "test": 300}
+    add("resnet50", "step", "finetuned", 0.75, counts=counts)
+    add("alexnet", "step", "finetuned", other, counts=counts)
     for file in write_report(study, 0):
         text = file.read_text()
         assert ("do not show that it is better" in text) == overlaps

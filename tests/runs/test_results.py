@@ -48,8 +48,8 @@ def add(study):
 def predict(directory, top1, first=0):
     """Write predictions of 100 paintings a split, the first ones right, numbered from `first`."""
     right = np.arange(100) < round(100 * top1)
-    part = pd.DataFrame({"object_id": np.arange(first, first + 100), "culture": "a", "p_a": 0.7 * right, "p_b": 0.5})
-    parts = [part.assign(split=split, p_c=0.1, p_d=0.2) for split in ("val", "test")]
+    part = pd.DataFrame({"object_id": np.arange(first, first + 100), "p_a": 0.7 * right, "p_b": 0.5})
+    parts = [part.assign(source="met", culture="a", split=split, p_c=0.1, p_d=0.2) for split in ("val", "test")]
     pd.concat(parts).to_csv(directory.predictions, index=False)
 
 

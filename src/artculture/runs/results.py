@@ -135,7 +135,12 @@ def _interval(group: pd.DataFrame, metric: str, predictions: list[pd.DataFrame])
 def _predictions(folder: Path) -> pd.DataFrame:
     directory = RunDirectory(folder)
     directory.check_unchanged(directory.predictions)
-    return read_own_csv(directory.predictions, "train the row again with resume=never")
+    mend = "train the row again with resume=never"
+    table = read_own_csv(directory.predictions, mend)
+    missing = {"source", "object_id", "split", "culture"} - set(table)
+    if missing:
+        raise InputError(f"{directory.predictions} lacks the columns {', '.join(sorted(missing))}; {mend}")
+    return table
 
 
 def _right(predictions: pd.DataFrame, guesses: int) -> pd.Series:
@@ -143,8 +148,9 @@ def _right(predictions: pd.DataFrame, guesses: int) -> pd.Series:
     chances = predictions.filter(regex="^p_")
     own = chances.columns.get_indexer(pd.Index("p_" + predictions["culture"]))
     values = chances.to_numpy(dtype=np.float64)
+    ids = predictions[["source", "object_id"]].astype(str)
     likelier = (values > values[np.arange(len(own)), own][:, None]).sum(axis=1)
-    return pd.Series((likelier < guesses).astype(np.float64), index=pd.Index(predictions["object_id"].astype(str)))
+    return pd.Series((likelier < guesses).astype(np.float64), index=pd.MultiIndex.from_frame(ids))
 
 
 def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
