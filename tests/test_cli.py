@@ -173,7 +173,7 @@ MISTAKES = {
 @pytest.fixture
 def no_work(monkeypatch):
     """What must not be reached when something typed is wrong."""
-    for place in ("training.train_run", "study.prepare_rows", "study.run_rows"):
+    for place in ("training.train_run", "job.write_job", "study.prepare_rows", "study.run_rows"):
         monkeypatch.setattr(f"artculture.runs.{place}", lambda *_, **__: pytest.fail("work began"))
 
 

@@ -2,4 +2,5 @@
 
 from artculture.cli import entry
 
-entry()
+if __name__ == "__main__":  # a process forked for a run imports this module, too
+    entry()

@@ -37,9 +37,7 @@ def row_does(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Replaces what rows' processes do by a script, which gets the row's directory as argument."""
 
     def replace(script: str) -> None:
-        monkeypatch.setattr(
-            "artculture.launchers.process.arguments_of", lambda row, _: ["-c", script, str(row.directory.path)]
-        )
+        monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda run: ["-c", script, str(run)])
 
     return replace
 

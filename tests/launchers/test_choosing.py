@@ -9,7 +9,7 @@ from artculture.launchers.local import LocalLauncher
 
 
 def test_local_is_the_default(composed):
-    launcher = make_launcher(composed("trainer=cpu"), [])
+    launcher = make_launcher(composed("trainer=cpu"))
     assert isinstance(launcher, LocalLauncher)
     assert (launcher.places, launcher.queues, launcher.outlives) == (1, False, False)
 
@@ -25,7 +25,7 @@ def test_a_missing_extra_is_named(composed, monkeypatch, name, library):
     monkeypatch.delitem(sys.modules, f"artculture.launchers.{name}", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=rf"pip install 'artculture\[{name}\]'"):
-        make_launcher(composed(f"launcher={name}"), [])
+        make_launcher(composed(f"launcher={name}"))
 
 
 def test_a_single_run_is_handed_to_its_launcher_too(train, monkeypatch):
@@ -33,5 +33,5 @@ def test_a_single_run_is_handed_to_its_launcher_too(train, monkeypatch):
     monkeypatch.setattr("artculture.runs.study.launch", lambda rows: given.extend(rows) or 7)
     assert train("launcher=slurm", "launcher.partition=gpu") == 7
     (row,) = given
-    assert {"launcher=slurm", "launcher.partition=gpu"} <= set(row.overrides)
+    assert {"launcher=slurm", "launcher.partition=gpu"} <= set(row.arguments)
     assert (row.plan.action, row.config.launcher.partition) == ("start", "gpu")

@@ -25,7 +25,7 @@ def test_a_gpu_is_handed_on_when_its_row_has_ended(row_of, row_does, run_all):
 
 def test_rows_side_by_side_share_the_cores(row_of, row_does, run_all, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    row_does(SHOW.format(names=["OMP_NUM_THREADS", "ARTCULTURE_ROW_OF_STUDY"]))
+    row_does(SHOW.format(names=["OMP_NUM_THREADS", "ARTCULTURE_RUN_OF_STUDY"]))
     processes = run_all(LocalLauncher([None, None]), [row_of("0"), row_of("1")])
     share = max(1, (os.cpu_count() or 1) // 2)
     assert processes[0].row.directory.log.read_text().splitlines()[-1] == f"{share} {os.getpid()}"

@@ -2,16 +2,18 @@ import sys
 
 import pytest
 
-from artculture.launchers.process import RowCommand, arguments_of, row_command
+from artculture.launchers.process import RowCommand, row_command
 
 
-def test_a_row_s_command_runs_it_alone(row_of):
-    arguments = arguments_of(row_of("r", "seed=1"), ["--config-dir", "mine"])
-    assert arguments == ["-m", "artculture", "train", "--config-dir", "mine", "seed=1", "hydra.mode=RUN"]
+def test_a_row_s_command_names_its_directory_alone(row_of):
+    row = row_of("r", "seed=1")
+    row.directory.make()
+    command = row_command(row, threads=None)
+    assert command.arguments == ("-m", "artculture", "run", str(row.directory.path))
 
 
 def test_a_host_without_the_folder_says_so(tmp_path):
-    command = RowCommand(("-c", ""), str(tmp_path / "gone"), "log", "run", 0)
+    command = RowCommand(("-c", ""), str(tmp_path / "gone"), "log")
     with pytest.raises(FileNotFoundError, match=r"no folder .*gone on .*share"):
         command.start()
 
@@ -27,24 +29,12 @@ def test_variables_of_the_command_win_and_its_defaults_lose(tmp_path, monkeypatc
     monkeypatch.delenv("THREE", raising=False)
     show = "import os; print(*(os.environ.get(name) for name in ('ONE', 'TWO', 'THREE', 'SLURM_NTASKS')))"
     given, defaults = {"ONE": "command"}, {"TWO": "default", "THREE": "default"}
-    command = RowCommand(("-c", show), str(tmp_path), "log", "run", 0, given, defaults)
+    command = RowCommand(("-c", show), str(tmp_path), "log", given, defaults)
     assert said(command, tmp_path) == ["command", "machine", "default", "None"]
-
-
-@pytest.mark.parametrize(("launches", "typed"), [(0, "resume=never"), (1, "resume=never resume=auto")])
-def test_a_second_try_by_the_engine_does_not_start_over(row_of, launches, typed, monkeypatch):
-    row = row_of("r", "resume=never")
-    monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda row, _: ["-c", "", *row.overrides])
-    row.directory.make()
-    command = row_command(row, [], threads=None)
-    if launches:
-        row.directory.set_status("running", launches=launches)
-    assert command.start().wait() == 0
-    assert row.directory.log.read_text().strip().endswith(typed)
 
 
 def test_no_threads_are_prescribed_unless_asked(row_of):
     row = row_of("r")
-    assert row_command(row, [], threads=None).defaults == {}
-    assert row_command(row, [], threads=3).defaults == {"OMP_NUM_THREADS": "3"}
-    assert sys.executable not in row_command(row, [], threads=3).arguments
+    assert row_command(row, threads=None).defaults == {}
+    assert row_command(row, threads=3).defaults == {"OMP_NUM_THREADS": "3"}
+    assert sys.executable not in row_command(row, threads=3).arguments

@@ -69,7 +69,7 @@ def test_srun_says_who_is_who(config, monkeypatch):
 
 
 def test_a_row_of_a_study_stays_on_its_machine(config, monkeypatch):
-    started_by(monkeypatch, {**SRUN, "ARTCULTURE_ROW_OF_STUDY": "1"})
+    started_by(monkeypatch, {**SRUN, "ARTCULTURE_RUN_OF_STUDY": "1"})
     assert find_place(config("trainer=ddp", "trainer.devices=2")) == Place(size=2, local_size=2)
 
 

@@ -38,14 +38,13 @@ def test_the_rebuilt_command_composes_the_same_config(compose, typed):
     assert compose(*overrides_of(config)) == config
 
 
-def test_the_log_s_last_command_goes_first(add, study):
-    directory = add("resnet50", "step", "scratch")
-    directory.log.write_text("$ artculture train seed=1\nx\n$ artculture train seed=1 resume=auto\n$ other\n")
-    run = StudyRun(directory, {"state": "finished"}, {}, None, None)
-    assert command_of(run) == "artculture train seed=1 resume=auto"
+def test_what_was_typed_is_shown(add):
+    status = {"state": "finished", "arguments": ["--config-dir", "my conf", "seed=1"]}
+    run = StudyRun(add("resnet50", "step", "scratch"), status, {}, None, None)
+    assert command_of(run) == "artculture train --config-dir 'my conf' seed=1"
 
 
-def test_without_a_log_the_command_is_rebuilt(compose, tmp_path):
+def test_without_a_record_the_command_is_rebuilt(compose, tmp_path):
     config = compose("data=folder", "data.root=a b")
     command = command_of(StudyRun(RunDirectory(tmp_path), {"state": "finished"}, config, None, None))
     assert "'data.root='\"'\"'a b'\"'\"''" in command

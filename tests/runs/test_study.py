@@ -179,9 +179,7 @@ time.sleep(600)
 
 def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypatch):
     rows = [composed_row(0), composed_row(1)]
-    monkeypatch.setattr(
-        "artculture.launchers.process.arguments_of", lambda row, *_: ["-c", SAVES, str(row.directory.path)]
-    )
+    monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda run: ["-c", SAVES, str(run)])
     with listening() as interruption, interruption.deferred():
 
         def ask():
@@ -223,9 +221,7 @@ except HeldElsewhereError:
 
 @pytest.mark.parametrize("starts", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
-    monkeypatch.setattr(
-        "artculture.launchers.process.arguments_of", lambda row, _: ["-c", TRAINS, str(row.directory.path)]
-    )
+    monkeypatch.setattr("artculture.launchers.process.arguments_of", lambda run: ["-c", TRAINS, str(run)])
     monkeypatch.setattr("artculture.runs.rows.LOOK_ELSEWHERE_SECONDS", 0.2)
     rows = [composed_row(seed) for seed in range(5)]
     with ThreadPoolExecutor(starts) as pool:

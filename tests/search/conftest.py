@@ -8,8 +8,8 @@ from unittest.mock import patch
 import pytest
 
 from artculture import cli
-from artculture.config import plain
-from artculture.runs.grid import Row
+from artculture.runs.directory import RunDirectory
+from artculture.runs.job import read_job
 from tests.runs.conftest import composed, composed_row
 
 __all__ = ["composed", "composed_row"]
@@ -41,11 +41,10 @@ def arguments(study: Path, *overrides: str) -> list[str]:
 def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
     """A context in which trials are stand-ins, so that nothing needs torch."""
 
-    def command(row: Row, flags: list[str]) -> list[str]:
+    def command(run: Path) -> list[str]:
         then()
-        row.directory.write_config(plain(row.config))
-        rate, epochs = row.config.method.head_lr, row.config.trainer.max_epochs
-        return [str(ROW), str(row.directory.path), str(rate), str(epochs)]
+        config = read_job(RunDirectory(run)).config
+        return [str(ROW), str(run), str(config.method.head_lr), str(config.trainer.max_epochs)]
 
     rows = patch("artculture.launchers.process.arguments_of", command)
     quick = patch("artculture.runs.rows.POLL_SECONDS", 0.02)

@@ -1,18 +1,15 @@
 """The launcher that a config asks for."""
 
-from collections.abc import Sequence
-
 from artculture.config import TrainConfig
 from artculture.launchers.local import LocalLauncher, slots
 from artculture.launchers.protocol import Launcher
 
 
-def make_launcher(config: TrainConfig, flags: Sequence[str]) -> Launcher:
+def make_launcher(config: TrainConfig) -> Launcher:
     """The launcher of `launcher.name`, checked and not yet open.
 
     Args:
         config: of any row of the study.
-        flags: Hydra flags for every row (`--config-dir …`).
 
     Raises:
         InputError: its extra is not installed, or this machine lacks what it needs.
@@ -21,9 +18,9 @@ def make_launcher(config: TrainConfig, flags: Sequence[str]) -> Launcher:
     if config.launcher.name == "slurm":
         from artculture.launchers.slurm import SlurmLauncher
 
-        return SlurmLauncher(config.launcher, flags)
+        return SlurmLauncher(config.launcher)
     if config.launcher.name == "ray":
         from artculture.launchers.ray import RayLauncher
 
-        return RayLauncher(config.launcher, flags)
-    return LocalLauncher(slots(config), flags)
+        return RayLauncher(config.launcher)
+    return LocalLauncher(slots(config))

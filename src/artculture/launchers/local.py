@@ -1,18 +1,20 @@
 """Rows as processes of this machine: one a GPU, one at a time on a CPU."""
 
+import logging
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from artculture.config import TrainConfig
-from artculture.launchers.process import Prepared, environment_of_row, row_command, threads_default
-from artculture.launchers.protocol import Ending, StartedRow
-from artculture.launchers.zygote import ForkedRow, Zygote, can_fork
+from artculture.launchers.fork_server import ForkedRun, can_fork, start_server
+from artculture.launchers.process import environment_of_row, row_command, threads_default
+from artculture.launchers.protocol import AlwaysOpen, Ending, StartedRow
 from artculture.ranks.place import find_place
 from artculture.runs import hardware
 from artculture.runs.grid import Row
+
+log = logging.getLogger(__name__)
 
 
 def slots(config: TrainConfig) -> list[str | None]:
@@ -38,13 +40,11 @@ class LocalRow:
     """A process of this machine.
 
     Attributes:
-        prepared: what it runs.
-        process: a child of this one, or of the zygote's.
+        process: a child of this process, or of the fork server.
         gpu: the GPU handed to it, as CUDA_VISIBLE_DEVICES writes it.
     """
 
-    prepared: Prepared
-    process: subprocess.Popen[bytes] | ForkedRow
+    process: subprocess.Popen[bytes] | ForkedRun
     gpu: str | None
 
     @property
@@ -52,11 +52,8 @@ class LocalRow:
         return "" if self.gpu is None else f"GPU {self.gpu}"
 
     def ending(self) -> Ending | None:
-        if isinstance(self.process, ForkedRow):
-            if self.process.never_began:
-                self.process = self.prepared.start()
-            elif self.process.lost:
-                return Ending(None, "the process that had started it was killed")
+        if isinstance(self.process, ForkedRun) and self.process.lost:
+            return Ending(None, "the process that had started it was killed")
         code = self.process.poll()
         return None if code is None else Ending(code)
 
@@ -67,32 +64,24 @@ class LocalRow:
         self.process.kill()
 
 
-class LocalLauncher:
+class LocalLauncher(AlwaysOpen):
     """Starts each row as soon as there is a place for it; on Linux rows are forked from a process that has imported.
 
     Args:
         gpus: a GPU's id for each place, or None for one on the CPU.
-        flags: Hydra flags for every row (`--config-dir …`).
     """
 
     queues = outlives = False
 
-    def __init__(self, gpus: Sequence[str | None], flags: Sequence[str] = ()) -> None:
-        self.gpus, self.flags = gpus, flags
+    def __init__(self, gpus: Sequence[str | None]) -> None:
+        self.gpus = gpus
         self.places: int | None = len(gpus)
         self._started: list[LocalRow] = []
-        self._zygote: Zygote | None = None
 
     def __enter__(self) -> Self:
         if can_fork():
-            self._zygote = Zygote(environment_of_row(threads_default(self._threads(self.gpus[0])), {}))
+            start_server(environment_of_row(threads_default(self._threads(self.gpus[0])), {}))
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._zygote is not None:
-            self._zygote.close()
 
     def start(self, rows: Sequence[Row]) -> list[StartedRow]:
         started = [self._start(row, gpu) for row, gpu in zip(rows, self._free(), strict=False)]
@@ -108,9 +97,13 @@ class LocalLauncher:
 
     def _start(self, row: Row, gpu: str | None) -> LocalRow:
         chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
-        prepared = row_command(row, self.flags, threads=self._threads(gpu), environment=chosen).prepare()
-        zygote = self._zygote if prepared.is_artculture else None
-        return LocalRow(prepared, (zygote and zygote.start(prepared)) or prepared.start(), gpu)
+        prepared = row_command(row, threads=self._threads(gpu), environment=chosen).prepare()
+        if prepared.is_artculture and can_fork():
+            try:
+                return LocalRow(ForkedRun(prepared), gpu)
+            except (OSError, EOFError) as error:
+                log.warning("%s is started in a new process: none could be forked (%r)", row.name, error)
+        return LocalRow(prepared.start(), gpu)
 
     def _threads(self, gpu: str | None) -> int | None:
         # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.

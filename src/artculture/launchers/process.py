@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
     from artculture.runs.grid import Row
 
 # Says to a row's process whose it is: it leaves the table to the study and ends when the process that started it ends.
-ROW_OF_STUDY = "ARTCULTURE_ROW_OF_STUDY"
+RUN_OF_STUDY = "ARTCULTURE_RUN_OF_STUDY"
 # Exit code of a row's process that found its run in the hands of another launch.
 HELD_ELSEWHERE = 76
 
@@ -36,8 +36,6 @@ class RowCommand:
         arguments: of the Python interpreter.
         folder: to run in; relative paths of the config begin there.
         log: file that takes all output.
-        run: the row's directory.
-        launches: how often the run was begun before this command was made.
         environment: variables that win over those of the machine.
         defaults: variables for where the machine sets none.
     """
@@ -45,8 +43,6 @@ class RowCommand:
     arguments: tuple[str, ...]
     folder: str
     log: str
-    run: str
-    launches: int
     environment: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,13 +58,10 @@ class RowCommand:
         """
         if not Path(self.folder).is_dir():
             raise FileNotFoundError(f"no folder {self.folder} on {socket.gethostname()}: all hosts must share it")
-        arguments = self.arguments
-        if "resume=never" in arguments and launches(Path(self.folder, self.run)) > self.launches:
-            arguments = (*arguments, "resume=auto")  # an engine's second try goes on with the first
         log = Path(self.folder, self.log)
         with log.open("ab") as opened:
-            opened.write(f"$ artculture {hidden(shlex.join(arguments[2:]))}\n".encode())
-        return Prepared(arguments, self.folder, str(log), environment_of_row(self.defaults, self.environment))
+            opened.write(f"$ artculture {hidden(shlex.join(self.arguments[2:]))}\n".encode())
+        return Prepared(self.arguments, self.folder, str(log), environment_of_row(self.defaults, self.environment))
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,7 @@ def environment_of_row(defaults: Mapping[str, str], chosen: Mapping[str, str]) -
         defaults: variables for where the machine sets none.
         chosen: variables that win over those of the machine.
     """
-    environment = {**defaults, **os.environ, **chosen, ROW_OF_STUDY: str(os.getpid())}
+    environment = {**defaults, **os.environ, **chosen, RUN_OF_STUDY: str(os.getpid())}
     for name in NOT_INHERITED:
         environment.pop(name, None)
     return environment
@@ -126,24 +119,19 @@ def launches(run: Path) -> int:
     return int(read_json(status).get("launches", 0)) if status.is_file() else 0
 
 
-def row_command(
-    row: "Row", flags: Sequence[str], *, threads: int | None, environment: Mapping[str, str] | None = None
-) -> RowCommand:
+def row_command(row: "Row", *, threads: int | None, environment: Mapping[str, str] | None = None) -> RowCommand:
     """A row's command for this working directory.
 
     Args:
-        row: to run.
-        flags: Hydra flags (`--config-dir …`).
+        row: to run, its job written.
         threads: for PyTorch, unless the environment says; None: as it sees fit.
         environment: variables that win over those of the machine.
     """
     path = row.directory.path
     return RowCommand(
-        tuple(arguments_of(row, flags)),
+        tuple(arguments_of(path)),
         str(Path.cwd()),
         str(row.directory.log),
-        str(path),
-        launches(path),
         environment or {},
         threads_default(threads),
     )
@@ -165,14 +153,14 @@ def gpus_of(config: "TrainConfig") -> int:
     return int(devices) if devices.isdigit() else 1
 
 
-def arguments_of(row: "Row", flags: Sequence[str] = ()) -> list[str]:
-    """The interpreter's arguments that run a row alone."""
-    return ["-m", "artculture", "train", *flags, *row.overrides, "hydra.mode=RUN"]
+def arguments_of(run: Path) -> list[str]:
+    """Return the interpreter's arguments that train the run of a directory."""
+    return ["-m", "artculture", "run", str(run)]
 
 
 def end_with_study() -> None:
     """In a row's process: be told to end when the process that started it ends, however it ends (Linux only)."""
-    study = os.environ.get(ROW_OF_STUDY)
+    study = os.environ.get(RUN_OF_STUDY)
     if study:
         end_with(int(study), signal.SIGTERM)
 

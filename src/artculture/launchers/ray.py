@@ -88,14 +88,13 @@ class RayLauncher:
 
     Args:
         config: of `launcher`.
-        flags: Hydra flags for every row (`--config-dir …`).
     """
 
     queues = True
     outlives = False  # Ray ends the tasks of a driver that ends
 
-    def __init__(self, config: Ray, flags: Sequence[str] = ()) -> None:
-        self.config, self.flags = config, flags
+    def __init__(self, config: Ray) -> None:
+        self.config = config
         self.places = None if config.parallel == "auto" else config.parallel
         self._local = config.address == "local"
 
@@ -126,7 +125,7 @@ class RayLauncher:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         if not asked["num_gpus"]:
             environment["CUDA_VISIBLE_DEVICES"] = ""
-        command = row_command(row, self.flags, threads=asked["num_cpus"], environment=environment)
+        command = row_command(row, threads=asked["num_cpus"], environment=environment)
         task = ray.remote(run_row).options(
             **asked, name=row.name, max_retries=self.config.retries, retry_exceptions=False
         )

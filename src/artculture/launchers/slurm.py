@@ -93,7 +93,6 @@ class SlurmLauncher(AlwaysOpen):
 
     Args:
         config: of `launcher`.
-        flags: Hydra flags for every row (`--config-dir …`).
 
     Raises:
         InputError: no SLURM on this machine.
@@ -101,8 +100,8 @@ class SlurmLauncher(AlwaysOpen):
 
     queues = True
 
-    def __init__(self, config: Slurm, flags: Sequence[str] = ()) -> None:
-        self.config, self.flags = config, flags
+    def __init__(self, config: Slurm) -> None:
+        self.config = config
         on_slurm = config.cluster == "slurm"
         missing = [program for program in ("sbatch", "srun") if shutil.which(program) is None]
         if on_slurm and missing:
@@ -145,7 +144,7 @@ class SlurmLauncher(AlwaysOpen):
         return {} if self.config.parallel == "auto" else {"slurm_array_parallelism": self.config.parallel}
 
     def _command(self, row: Row) -> RowCommand:
-        return row_command(row, self.flags, threads=self.config.cpus)
+        return row_command(row, threads=self.config.cpus)
 
     def _attached(self, row: Row) -> SlurmRow | None:
         """The job of an earlier launch that is still in the queue or running."""

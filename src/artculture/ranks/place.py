@@ -6,7 +6,7 @@ from typing import Literal
 
 from artculture.config import TrainConfig
 from artculture.errors import InputError
-from artculture.launchers.process import ROW_OF_STUDY
+from artculture.launchers.process import RUN_OF_STUDY
 from artculture.runs import hardware
 
 # Set by a run's first process for those that it starts: its process id.
@@ -68,7 +68,7 @@ def _from_outside() -> Place | None:
     environment = os.environ
     if RANK_OF in environment:
         return _read("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "itself")
-    if ROW_OF_STUDY in environment:  # whatever started the study started no ranks
+    if RUN_OF_STUDY in environment:  # whatever started the study started no ranks
         return None
     if "TORCHELASTIC_RUN_ID" in environment:
         return _read("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "torchrun")

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from artculture.launchers.process import end_with
 from artculture.ranks.place import RANK_OF, Place
@@ -24,10 +25,10 @@ class Processes:
         own: what the environment of this process, the first, is to say.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, run: Path) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         port = self.listener.getsockname()[1]
-        self.running = {rank: _start(rank, place, port) for rank in range(1, place.size)}
+        self.running = {rank: _start(rank, place, port, run) for rank in range(1, place.size)}
         self.own = _environment(0, place, port)
 
     def death(self) -> str | None:
@@ -52,12 +53,20 @@ class Processes:
 
 
 @contextmanager
-def started(place: Place) -> Iterator[Processes | None]:
-    """The other processes of a run while the block lasts; None where there are none or this one starts none."""
+def started(place: Place, run: Path) -> Iterator[Processes | None]:
+    """Start the other processes of a run for the length of a `with` block.
+
+    Args:
+        place: of this process.
+        run: the run's directory, from which the others read the job.
+
+    Yields:
+        The processes; None where there are none or another program starts them.
+    """
     if place.size == 1 or place.starter != "itself" or place.rank > 0:
         yield None
         return
-    processes = Processes(place)
+    processes = Processes(place, run)
     before = {name: os.environ.get(name) for name in processes.own}
     os.environ.update(processes.own)
     try:
@@ -74,9 +83,8 @@ def started(place: Place) -> Iterator[Processes | None]:
             os.environ.update({} if value is None else {name: value})
 
 
-def _start(rank: int, place: Place, port: int) -> subprocess.Popen[bytes]:
-    # As it was typed; Lightning's own launcher would lose the command's name.
-    command = [sys.executable, "-m", "artculture", "train", *sys.argv[1:]]
+def _start(rank: int, place: Place, port: int, run: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "artculture", "run", str(run)]
     environment = {**os.environ, **_environment(rank, place, port), RANK_OF: str(os.getpid())}
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
 

@@ -19,12 +19,10 @@ GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 
 
 def command_of(run: StudyRun) -> str:
-    """The command that trained a run: the last one in its log, else one that composes its config again."""
-    if run.directory.log.is_file():
-        text = hidden(run.directory.log.read_text(encoding="utf-8", errors="replace"))
-        lines = [line[2:].strip() for line in text.splitlines() if line.startswith("$ artculture ")]
-        if lines:
-            return lines[-1].removesuffix(" hydra.mode=RUN")  # said by a study to its rows alone
+    """Return the command that trains a run: the one that was typed, else one that composes its config again."""
+    typed = run.status.get("arguments")
+    if isinstance(typed, list) and typed:
+        return hidden(shlex.join(["artculture", "train", *map(str, typed)]))
     return shlex.join(["artculture", "train", *overrides_of(run.config)])
 
 

@@ -162,9 +162,9 @@ class RunDirectory:
         write_text(self.config, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
     def clear(self) -> None:
-        """Remove everything but the lock and the log, for a start from nothing."""
+        """Remove everything but the lock, the log and the config, for a start from nothing."""
         for entry in self.path.iterdir():
-            if entry.name in (".lock", ".owner.json", self.log.name):
+            if entry.name in (".lock", ".owner.json", self.log.name, self.config.name):
                 continue
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         self.make()

@@ -12,9 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from artculture.checking import mistakes_error, value_mistakes
 from artculture.config import TrainConfig, plain
 from artculture.errors import InputError
-from artculture.hydra_app import explained_errors, resolved
+from artculture.hydra_app import config_flags, explained_errors, resolved
 from artculture.runs import naming, resume
 from artculture.runs.directory import RunDirectory
+from artculture.runs.job import Job
 
 
 @dataclass(frozen=True)
@@ -22,20 +23,26 @@ class Row:
     """One run of a grid.
 
     Attributes:
-        overrides: what composes it, as typed on a command line.
+        arguments: of `artculture train`, which compose it.
         config: checked.
         directory: where it lives.
         plan: what is to be done with it.
+        variant: what differs from the defaults of its architecture, method and scheduler.
     """
 
-    overrides: tuple[str, ...]
+    arguments: tuple[str, ...]
     config: TrainConfig
     directory: RunDirectory
     plan: resume.Plan
+    variant: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return self.directory.path.name
+
+    @property
+    def job(self) -> Job:
+        return Job(self.config, self.variant, self.arguments)
 
 
 def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[Row]:
@@ -69,14 +76,19 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
 
 
 def planned_row(
-    config: TrainConfig, path: Path, overrides: Sequence[str] = (), fingerprints: resume.Fingerprints | None = None
+    config: TrainConfig,
+    path: Path,
+    arguments: Sequence[str] = (),
+    variant: Sequence[str] = (),
+    fingerprints: resume.Fingerprints | None = None,
 ) -> Row:
     """A single run as a row, with what is to be done with it.
 
     Args:
         config: the run's.
         path: its directory.
-        overrides: what composes it.
+        arguments: of `artculture train`, which compose it.
+        variant: what differs from the defaults of its architecture, method and scheduler.
         fingerprints: shared by the runs of a grid.
 
     Raises:
@@ -84,14 +96,14 @@ def planned_row(
     """
     directory = RunDirectory(path)
     plan = resume.plan(directory, plain(config), config.resume, fingerprints)
-    return Row(tuple(overrides), config, directory, plan)
+    return Row(tuple(arguments), config, directory, plan, tuple(variant))
 
 
 def _place(
     config: TrainConfig, composed: DictConfig, overrides: Sequence[str], fingerprints: resume.Fingerprints
 ) -> Row:
-    path, _ = naming.place(config, dict(composed.hydra.runtime.choices))
-    return planned_row(config, path, overrides, fingerprints)
+    path, variant = naming.place(config, dict(composed.hydra.runtime.choices))
+    return planned_row(config, path, [*config_flags(), *overrides], variant, fingerprints)
 
 
 def _refuse_twins(rows: list[Row]) -> None:
@@ -100,7 +112,7 @@ def _refuse_twins(rows: list[Row]) -> None:
         by_path[row.directory.path].append(row)
     for path, twins in by_path.items():
         if len(twins) > 1:
-            shown = "\n  ".join(" ".join(twin.overrides) for twin in twins)
+            shown = "\n  ".join(" ".join(twin.arguments) for twin in twins)
             raise InputError(f"{len(twins)} rows of the grid are the same run, {path}:\n  {shown}")
 
 

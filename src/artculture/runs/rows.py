@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from artculture.errors import Interrupted
@@ -11,6 +11,7 @@ from artculture.launchers.process import HELD_ELSEWHERE, launches
 from artculture.launchers.protocol import Ending, Launcher, StartedRow
 from artculture.runs.grid import Row
 from artculture.runs.interruption import Interruption
+from artculture.runs.job import write_job
 from artculture.runs.lease import is_held
 
 POLL_SECONDS = 0.3
@@ -124,9 +125,10 @@ def _start(rows: Sequence[RowProcess], launcher: Launcher) -> None:
     if not waiting:
         return
     for row in waiting:
-        if row.started is not None and "resume=never" in row.row.overrides:  # to start over once is enough
-            row.row = replace(row.row, overrides=(*row.row.overrides, "resume=auto"))
-        row.row.directory.make()
+        first, status = row.started is None, row.row.directory.status()
+        # A second start within one launch continues what the first one began, if it came as far as that.
+        restart = row.row.plan.action == "restart" and (first or status.get("restart") is True)
+        write_job(row.row.directory, row.row.job, restart=restart)
         row.look_at = 0.0
         row.launches = launches(row.row.directory.path)
     for row, started in zip(waiting, launcher.start([row.row for row in waiting]), strict=True):

@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from artculture.errors import Interrupted
-from artculture.hydra_app import config_flags
 from artculture.launchers.choosing import make_launcher
 from artculture.launchers.protocol import Launcher
 from artculture.logs import configure_logging
@@ -48,7 +47,7 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
 def launch(rows: Sequence[Row]) -> int:
     """Run composed rows by the launcher that their config names; returns and raises as `run_study`."""
     first = rows[0].config
-    launcher = make_launcher(first, config_flags())
+    launcher = make_launcher(first)
     if first.plan:
         return show_plan(rows, launcher.places or len(rows))
     to_train = [row for row in rows if row.plan.action != "skip"]

@@ -31,6 +31,7 @@ from artculture.runs.directory import RunDirectory
 from artculture.runs.faults import explained
 from artculture.runs.identity import data_label, identity, tracker_id
 from artculture.runs.interruption import Interruption, listening
+from artculture.runs.job import Job, stored_values
 from artculture.runs.lease import Lease
 from artculture.runs.origin import check_config, check_paintings, origin_of, recorded_origin
 from artculture.runs.parts import check_network, ignore_known_warnings, make_classifier, make_datamodule, make_trainer
@@ -59,9 +60,8 @@ class Work:
 
 
 def train_run(
-    config: TrainConfig,
+    job: Job,
     directory: RunDirectory,
-    variant: list[str],
     patience: float | None = None,
     world: World = ALONE,
 ) -> resume.Plan:
@@ -70,9 +70,8 @@ def train_run(
     Of several processes the first does so; the others train with it and write nothing.
 
     Args:
-        config: the checked config.
+        job: the run.
         directory: where the run lives.
-        variant: what tells it from its architecture, method and scheduler alone.
         patience: seconds to wait for another process that trains this run; None for the usual.
         world: the run's processes.
 
@@ -85,13 +84,15 @@ def train_run(
         WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
         Interrupted: a signal asked to stop.
     """
+    config, variant = job.config, list(job.variant)
     if not world.first:
         return _train_along(config, directory, variant, world)
     directory.make()
     with listening() as interruption, directory.held(patience) as lease:
         directory.remove_leftovers()
         values = plain(config)
-        plan = resume.plan(directory, values, config.resume)
+        restart = directory.status().get("restart") is True
+        plan = resume.Plan("restart") if restart else resume.plan(directory, values, config.resume)
         if plan.action == "skip":
             log.info("%s was finished before: skipped", directory.path)
             _told(world, plan)
@@ -99,12 +100,12 @@ def train_run(
         generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
         if plan.action == "restart":
             directory.clear()
-        directory.write_config(values)
+        directory.write_config(stored_values(config))
         launches = int(directory.status().get("launches", 0)) + 1
-        facts: dict[str, Any] = {"started": time.time(), "generation": generation, "launches": launches}
+        facts = {"started": time.time(), "generation": generation, "launches": launches, "restart": False}
         if (origin := origin_of(directory, plan.checkpoint)) is not None:
             facts["origin"] = origin.record()
-        directory.set_status("running", **facts)
+        directory.set_status("running", **facts, **job.facts())
         page = None
         try:
             _told(world, plan)

@@ -117,7 +117,7 @@ def _run(
 ) -> tuple[Trials, str | None]:
     """The trials of this launch, and the signal that ended it, if one did."""
     console = Console(stderr=True)
-    launcher = make_launcher(config, config_flags())
+    launcher = make_launcher(config)
     view = SearchView(console, store, config.search.trials)
 
     def on_end(one: RunningTrial) -> None:

@@ -13,7 +13,7 @@ from optuna.trial import Trial, TrialState
 
 from artculture.checking import validated
 from artculture.config import TrainConfig
-from artculture.hydra_app import explained_errors, resolved
+from artculture.hydra_app import config_flags, explained_errors, resolved
 from artculture.runs import naming
 from artculture.runs.directory import RunDirectory
 from artculture.runs.grid import Row, planned_row
@@ -70,8 +70,8 @@ def trial_row(typed: Sequence[str], values: dict[str, Any], study: str, again: b
     with explained_errors():
         composed = loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
     config = validated(TrainConfig, resolved(composed))
-    path, _ = naming.place(config, dict(composed.hydra.runtime.choices))
-    return planned_row(config, path, overrides)
+    path, variant = naming.place(config, dict(composed.hydra.runtime.choices))
+    return planned_row(config, path, [*config_flags(), *overrides], variant)
 
 
 def override_value(value: Any) -> str:
