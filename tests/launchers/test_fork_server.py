@@ -17,7 +17,7 @@ from artculture.runs.job import write_job
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="runs are forked on Linux alone")
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 
 
 def wait_for(found: Callable[[], object]) -> None:
@@ -49,7 +49,8 @@ def endless(row_of) -> Callable[[str], Row]:
 
     def make(name: str) -> Row:
         small = ["data=sample", "data.per_culture=12", "architecture=timm", "architecture.name=test_resnet"]
-        row: Row = row_of(name, *small, "architecture.weights=none", "logger=csv", "trainer=cpu", "trainer.max_epochs=1000")
+        small += ["architecture.weights=none", "logger=csv", "trainer=cpu", "trainer.max_epochs=1000"]
+        row: Row = row_of(name, *small)
         write_job(row.directory, row.job, restart=False)
         return row
 

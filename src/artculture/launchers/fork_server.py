@@ -6,7 +6,9 @@ can't rely on what was imported before.
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
@@ -87,6 +89,7 @@ def _run(prepared: Prepared) -> None:
     if not preload.FORKABLE:
         os.execv(sys.executable, [sys.executable, *prepared.arguments])
     os.environ[RUN_OF_STUDY] = str(os.getppid())
+    threading.Thread(target=_end_with_study, daemon=True).start()
     from artculture.cli import end_well_when_told, main
     from artculture.errors import Interrupted
 
@@ -98,3 +101,11 @@ def _run(prepared: Prepared) -> None:
     except Interrupted as stop:  # before the command had begun
         code = stop.code
     sys.exit(code)
+
+
+def _end_with_study() -> None:
+    """Ask this process to stop when the study ends, which the server would outlive as long as this process runs."""
+    study = multiprocessing.parent_process()
+    assert study is not None
+    study.join()
+    os.kill(os.getpid(), signal.SIGTERM)
