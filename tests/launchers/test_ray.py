@@ -15,7 +15,7 @@ TURNS = """
 import json, os, pathlib, signal, sys, time
 from artculture.launchers.process import end_with_study
 here = pathlib.Path(sys.argv[1]); file = here / "status.json"
-launches = json.loads(file.read_text())["launches"] + 1 if file.exists() else 1
+launches = json.loads(file.read_text()).get("launches", 0) + 1 if file.exists() else 1
 def say(state):
     beside = here / "new"
     beside.write_text(json.dumps({"state": state, "launches": launches, "worker": os.getppid(), "error": "saved"}))

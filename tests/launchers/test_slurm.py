@@ -18,7 +18,7 @@ ENDS = "import sys; sys.exit(3 if sys.argv[1].endswith('bad') else 0)"
 SAVES = """
 import json, pathlib, signal, sys, time
 here = pathlib.Path(sys.argv[1]); file = here / "status.json"
-launches = json.loads(file.read_text())["launches"] + 1 if file.exists() else 1
+launches = json.loads(file.read_text()).get("launches", 0) + 1 if file.exists() else 1
 def say(state): file.write_text(json.dumps({"state": state, "launches": launches, "error": "by a signal"}))
 def save(*_):
     say("interrupted")
