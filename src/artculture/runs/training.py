@@ -102,7 +102,12 @@ def train_run(
             directory.clear()
         directory.write_config(stored_values(config))
         launches = int(directory.status().get("launches", 0)) + 1
-        facts = {"started": time.time(), "generation": generation, "launches": launches, "restart": False}
+        facts: dict[str, Any] = {
+            "started": time.time(),
+            "generation": generation,
+            "launches": launches,
+            "restart": False,
+        }
         if (origin := origin_of(directory, plan.checkpoint)) is not None:
             facts["origin"] = origin.record()
         directory.set_status("running", **facts, **job.facts())
@@ -123,8 +128,8 @@ def train_run(
             if told is error:
                 raise
             raise told from error
-        facts = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
-        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **facts)
+        closing = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **closing)
     return plan
 
 
