@@ -54,10 +54,11 @@ torture: setup ## kill, starve, crowd and feed garbage to small studies, and com
 audit: setup ## ask the OSV service for known holes in the pinned versions (part of test-slow too)
 	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt
 
-lint: setup ## check style, formatting and types
+lint: setup ## check style, formatting, types and import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: setup ## put code into the house's form
 	$(BIN)/ruff check --fix .

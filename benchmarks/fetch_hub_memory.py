@@ -17,7 +17,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.museum_servers import PLACES, table_row  # noqa: E402
+from tests.unit.museum_servers import PLACES, table_row  # noqa: E402
 
 BATCH = 200  # rows written at once
 # Of the process itself: `getrusage` would count what the parent held when it forked.

@@ -25,7 +25,7 @@ from PIL import Image
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.museum_servers import Faults, MetServer, many_places, serving  # noqa: E402
+from tests.unit.museum_servers import Faults, MetServer, many_places, serving  # noqa: E402
 
 COMPARED = ("manifest.csv", "records.csv", "conflicts.csv")
 

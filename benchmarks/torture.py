@@ -24,13 +24,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / "benchmarks"), str(REPOSITORY)]
 
 import torture_lightning  # noqa: E402
-from tests.runs.same_run import assert_same_run  # noqa: E402
+from tests.unit.training.same_run import assert_same_run  # noqa: E402
 from torture_crowds import crowd, killed_studies  # noqa: E402
 from torture_garbage import bad_files, bad_images  # noqa: E402
 from torture_launches import random_kill, run_killed  # noqa: E402
 
 from artculture import cli  # noqa: E402
-from artculture.files import read_json, write_text  # noqa: E402
+from artculture.utils.io import read_json, write_text  # noqa: E402
 
 SMALL = (
     "data=sample",
@@ -55,7 +55,10 @@ ROWS = {
 PARTS = ["kills", "lightning", "studies", "crowds", "garbage", "faults"]
 KILLS_A_CHAIN = 5
 STEPS = 28
-FAULTS = ("tests/runs/test_faults.py", "tests/runs/test_lease.py", "tests/runs/test_tracking.py")
+FAULTS = tuple(
+    f"tests/unit/training/{name}"
+    for name in ("test_error_mapping.py", "test_run_lock.py", "tracking/test_wandb_run.py")
+)
 
 
 @dataclass

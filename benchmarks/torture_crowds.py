@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from artculture.files import read_json
+from artculture.utils.io import read_json
 
 GRID = ("method=finetuned,transfer", "scheduler=step,plateau", "logger=csv", "architecture.name=test_resnet")
 ROWS = 4

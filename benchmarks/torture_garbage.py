@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tests.data.picture_kinds import KINDS, Kind, looks_like, quarters
-from tests.runs.mutations import COMPARE, EVALUATE, READERS, TRAIN, drawn, outcome, run_command
+from tests.unit.data.picture_kinds import KINDS, Kind, looks_like, quarters
+from tests.unit.training.mutations import COMPARE, EVALUATE, READERS, TRAIN, drawn, outcome, run_command
 from torture_launches import run_killed
 
 from artculture import cli
-from artculture.data.cache import open_cache
+from artculture.data.cache.pixel_cache import open_cache
 from artculture.data.sources import scan_class_folders
-from artculture.errors import InputError
-from artculture.files import read_json
+from artculture.utils.errors import InputError
+from artculture.utils.io import read_json
 
 STUB = (
     "data=folder",

@@ -130,9 +130,10 @@ def _classifier() -> Any:
 
 
 def _callback(name: str) -> Any:
-    from artculture.runs import callbacks, checkpoints
+    from artculture.training import checkpointing
+    from artculture.training.callbacks import recorder
 
-    return getattr(callbacks, name, None) or getattr(checkpoints, name)
+    return getattr(recorder, name, None) or getattr(checkpointing, name)
 
 
 SPOTS: dict[str, Callable[[int], None]] = {

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from artculture.errors import InputError, WorkError
+from artculture.utils.errors import InputError, WorkError
 from benchmarks.speed import grid, input_pipeline, limit, machine, memory, ours, startup, training, transfer, with_timm
 from benchmarks.speed.plan import Plan, add_options, planned
 from benchmarks.speed.report import Line, keep, table

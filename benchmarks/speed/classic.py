@@ -10,7 +10,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from artculture.models.network import Network
-from artculture.runs.hardware import wait_for
+from artculture.utils.hardware import wait_for
 from benchmarks.speed.job import DECAY, MEAN, MOMENTUM, RATE, STD, Job
 
 NAME = "torchvision recipe"

@@ -12,8 +12,8 @@ from typing import Any
 
 from artculture import cli
 from artculture.commands import train as command
-from artculture.config import TrainConfig
-from artculture.quick_imports import lean_torchmetrics
+from artculture.config.schema.train import TrainConfig
+from artculture.utils.quick_imports import lean_torchmetrics
 
 ended: dict[str, float] = {}
 
@@ -34,7 +34,6 @@ def main() -> None:
         # What the command imports next in any case; here it is watched.
         with lean_torchmetrics():
             from artculture.models.classifier import CultureClassifier
-            from artculture.runs import study, training  # noqa: F401
 
         ended["imports"] = time.monotonic()
         classifier: Any = CultureClassifier

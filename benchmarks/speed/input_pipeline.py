@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from artculture.runs.parts import make_datamodule
+from artculture.training.factory import make_datamodule
 from benchmarks.speed import classic, ours, with_timm
 from benchmarks.speed.job import Job, one_thread
 from benchmarks.speed.pictures import kilobytes, make_gallery

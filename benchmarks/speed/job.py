@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from artculture.config import TrainConfig
+from artculture.config.schema.train import TrainConfig
 from artculture.models.backbones import make_backbone
 from artculture.models.network import Network, make_head
 from benchmarks.speed.plan import Plan

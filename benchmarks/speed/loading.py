@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from artculture.runs.parts import make_datamodule
+from artculture.training.factory import make_datamodule
 from benchmarks.speed import ours
 
 STATUS = Path("/proc/self/status")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from artculture.runs.hardware import cores
+from artculture.utils.hardware import cores
 from benchmarks.speed.plan import Plan
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")

@@ -12,16 +12,16 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from artculture.checking import config_folder, validated
-from artculture.config import TrainConfig
+from artculture.config.composition import resolved
+from artculture.config.schema.train import TrainConfig
+from artculture.config.validation import config_folder, validated
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import normalise
-from artculture.hydra_app import resolved
-from artculture.models.captured import CapturedStep
-from artculture.runs import frozen
-from artculture.runs.directory import RunDirectory
-from artculture.runs.hardware import wait_for
-from artculture.runs.parts import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.models.cuda_graph import CapturedStep
+from artculture.training import feature_cache
+from artculture.training.factory import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.training.run_directory import RunDirectory
+from artculture.utils.hardware import wait_for
 from benchmarks.speed.job import MEAN, STD, Job
 from benchmarks.speed.plan import Plan
 from benchmarks.speed.templated import EpochTimer
@@ -78,7 +78,7 @@ def fit(config: TrainConfig, folder: Path) -> list[float]:
     trainer.limit_val_batches = 0
     with warnings.catch_warnings():
         ignore_known_warnings()
-        trainer.fit(module, frozen.feed(config.method, data, module, trainer))
+        trainer.fit(module, feature_cache.feed(config.method, data, module, trainer))
     seconds: list[float] = timer.seconds
     return seconds
 

@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from artculture.data.manifest import CULTURES
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 
 WEB_SIDE = 600
 # Distinct pictures that are drawn; more files than that are links to these, each with a path of its own.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from artculture.runs.hardware import best_precision, cores
+from artculture.utils.hardware import best_precision, cores
 
 
 @dataclass(frozen=True)

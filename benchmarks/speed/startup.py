@@ -6,7 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from artculture.errors import WorkError
+from artculture.utils.errors import WorkError
 from benchmarks.speed import ours, watch
 from benchmarks.speed.pictures import make_gallery
 from benchmarks.speed.plan import Plan

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from artculture.runs.hardware import wait_for
-from artculture.runs.parts import ignore_known_warnings
+from artculture.training.factory import ignore_known_warnings
+from artculture.utils.hardware import wait_for
 from benchmarks.speed import classic
 from benchmarks.speed.job import Job
 

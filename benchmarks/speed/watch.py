@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from artculture.errors import WorkError
+from artculture.utils.errors import WorkError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Reading a process's proportional memory takes the kernel milliseconds: rarely enough not to slow it down.

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from artculture.runs.hardware import wait_for
+from artculture.utils.hardware import wait_for
 from benchmarks.speed.job import DECAY, MOMENTUM, RATE, Job
 
 NAME = "timm"

@@ -12,9 +12,9 @@ from importlib import import_module
 from types import FrameType
 
 from artculture import __version__
-from artculture.errors import InputError, Interrupted, WorkError, choices_hint
-from artculture.secrets import hidden
-from artculture.signals import STOP_SIGNALS
+from artculture.utils.errors import InputError, Interrupted, WorkError, choices_hint
+from artculture.utils.secrets import hidden
+from artculture.utils.signals import STOP_SIGNALS
 
 COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",

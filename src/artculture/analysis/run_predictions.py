@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.analysis.subject import Subject
+from artculture.analysis.model_under_study import Subject
 from artculture.data.stored_split import StoredSplit, read_split
-from artculture.errors import InputError
-from artculture.runs.calibration import logits_of, softmax
-from artculture.tables import read_own_csv
+from artculture.evaluation.calibration import logits_of, softmax
+from artculture.utils.errors import InputError
+from artculture.utils.tables import read_own_csv
 
 # How far stored and computed probabilities may lie apart: in float32 another batch size moves them by about 1e-6,
 # another device by about 1e-4.

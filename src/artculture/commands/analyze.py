@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from artculture.analysis.config import AnalyzeConfig
-from artculture.hydra_app import quoted, run_app
+from artculture.config.composition import quoted, run_app
+from artculture.config.schema.checkpoint_commands import AnalyzeConfig
 
 PATHS = ("checkpoint", "output", "data.root")
 LOOSE = Path("outputs")
@@ -16,11 +16,11 @@ def run(argv: list[str]) -> int:
 
 def analyze(config: AnalyzeConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
-    from artculture.analysis.analysis import default_folder, log_findings, make_findings
-    from artculture.analysis.opening import best_run, open_subject, unseen_as_test
-    from artculture.logs import configure_logging
-    from artculture.progress import shown_progress
-    from artculture.runs.parts import choice_of
+    from artculture.analysis.loading import best_run, open_subject, unseen_as_test
+    from artculture.analysis.pipeline import default_folder, log_findings, make_findings
+    from artculture.training.factory import choice_of
+    from artculture.utils.logging import configure_logging
+    from artculture.utils.progress import shown_progress
 
     configure_logging()
     study = Path(config.study.root) / (config.study.name or "")

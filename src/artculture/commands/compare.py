@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from artculture.config import Section, Study
-from artculture.hydra_app import run_app
+from artculture.config.composition import run_app
+from artculture.config.schema.train import Section, Study
 
 
 class CompareConfig(Section):
@@ -17,7 +17,7 @@ def run(argv: list[str]) -> int:
 
 
 def compare(config: CompareConfig) -> int:
-    from artculture.runs.study import show_table
+    from artculture.studies.study import show_table
 
     show_table(Path(config.study.root) / config.study.name)
     return 0

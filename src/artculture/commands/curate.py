@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artculture.collection.curation.config import CurateConfig
-from artculture.hydra_app import run_app
+from artculture.config.composition import run_app
 
 if TYPE_CHECKING:
     from artculture.collection.curation.curation import CurationResult
@@ -20,7 +20,7 @@ def curate_collection(config: CurateConfig) -> int:
     """Curate the collection in `config.root`; return the exit code."""
     # SciPy and pandas are imported after the config is validated, so that help and errors appear at once.
     from artculture.collection.curation.curation import curate, measure_collection
-    from artculture.progress import shown_progress
+    from artculture.utils.progress import shown_progress
 
     with shown_progress("Measuring images") as on_progress:
         found = measure_collection(config, on_progress)

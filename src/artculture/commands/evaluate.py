@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from artculture.analysis.config import EvaluateConfig
-from artculture.hydra_app import quoted, run_app
+from artculture.config.composition import quoted, run_app
+from artculture.config.schema.checkpoint_commands import EvaluateConfig
 
 PATHS = ("checkpoint", "output", "data.root")
 LOOSE = Path("outputs")
@@ -17,11 +17,11 @@ def run(argv: list[str]) -> int:
 
 def evaluate_checkpoint(config: EvaluateConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
-    from artculture.analysis.evaluation import default_folder, evaluate, write_evaluation
-    from artculture.analysis.opening import open_subject
-    from artculture.logs import configure_logging
-    from artculture.progress import shown_progress
-    from artculture.runs.parts import choice_of
+    from artculture.analysis.loading import open_subject
+    from artculture.analysis.performance.evaluation import default_folder, evaluate, write_evaluation
+    from artculture.training.factory import choice_of
+    from artculture.utils.logging import configure_logging
+    from artculture.utils.progress import shown_progress
 
     configure_logging()
     data = None if config.data is None else choice_of(config.data)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artculture.collection.fetching.config import FetchConfig
-from artculture.config import plain
-from artculture.hydra_app import run_app
-from artculture.secrets import without_secrets
+from artculture.config.composition import run_app
+from artculture.config.schema.train import plain
+from artculture.utils.secrets import without_secrets
 
 if TYPE_CHECKING:
     from artculture.collection.fetching.refetch import RefetchSummary

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artculture.analysis.config import PredictConfig
-from artculture.hydra_app import quoted, run_app
+from artculture.config.composition import quoted, run_app
+from artculture.config.schema.checkpoint_commands import PredictConfig
 
 if TYPE_CHECKING:
-    from artculture.analysis.prediction import Prediction
+    from artculture.evaluation.predict import Prediction
 
 PATHS = ("checkpoint", "images", "output", "overlay")
 
@@ -22,11 +22,11 @@ def predict(config: PredictConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
     import time
 
-    from artculture.analysis import feature_maps
-    from artculture.analysis.opening import checkpoint_file
-    from artculture.analysis.picture_sources import MEGABYTE, Reader, find_sources
-    from artculture.analysis.prediction import Predictor
-    from artculture.analysis.prediction_output import write_predictions
+    from artculture.analysis.loading import checkpoint_file
+    from artculture.analysis.saliency import feature_maps
+    from artculture.evaluation.image_sources import MEGABYTE, Reader, find_sources
+    from artculture.evaluation.predict import Predictor
+    from artculture.evaluation.prediction_output import write_predictions
     from artculture.models.checkpoint import load_classifier
 
     sources = find_sources(_names(config.images))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt
 
-from artculture.config import Section, Study
-from artculture.hydra_app import run_app
+from artculture.config.composition import run_app
+from artculture.config.schema.train import Section, Study
 
 
 class ReportConfig(Section):

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artculture.errors import InputError
-from artculture.quick_imports import lean_torchmetrics
+from artculture.utils.errors import InputError
+from artculture.utils.quick_imports import lean_torchmetrics
 
 if TYPE_CHECKING:
-    from artculture.runs.directory import RunDirectory
-    from artculture.runs.job import Job
+    from artculture.training.job import Job
+    from artculture.training.run_directory import RunDirectory
 
 USAGE = """\
 artculture run: train or resume one run by its folder.
@@ -33,9 +33,9 @@ def run(argv: list[str]) -> int:
         return 0
     if len(argv) != 1 or argv[0].startswith("-"):
         raise InputError("give one run directory: artculture run outputs/<study>/<run>")
-    from artculture.logs import configure_logging
-    from artculture.runs.directory import RunDirectory
-    from artculture.runs.job import read_job
+    from artculture.training.job import read_job
+    from artculture.training.run_directory import RunDirectory
+    from artculture.utils.logging import configure_logging
 
     configure_logging()
     path = Path(argv[0]).expanduser().resolve()
@@ -55,13 +55,13 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
         InputError, WorkError, Interrupted: as `train_run`.
         HeldElsewhereError: another process trains this run, and this is no run of a study.
     """
-    from artculture.launchers.process import HELD_ELSEWHERE, RUN_OF_STUDY, end_with_study
-    from artculture.logs import only_failures, quiet_libraries
-    from artculture.ranks.place import RANK_OF, find_place
-    from artculture.ranks.processes import end_with_first, started
-    from artculture.runs import hardware
-    from artculture.runs.job import write_job
-    from artculture.runs.lease import HeldElsewhereError, is_held
+    from artculture.studies.launchers.process import HELD_ELSEWHERE, RUN_OF_STUDY, end_with_study
+    from artculture.training.distributed.context import RANK_OF, find_place
+    from artculture.training.distributed.processes import end_with_first, started
+    from artculture.training.job import write_job
+    from artculture.training.run_lock import HeldElsewhereError, is_held
+    from artculture.utils import hardware
+    from artculture.utils.logging import only_failures, quiet_libraries
 
     end_with_first() if RANK_OF in os.environ else end_with_study()
     trainer, of_study = job.config.trainer, RUN_OF_STUDY in os.environ
@@ -77,8 +77,8 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
     try:
         with started(place, directory.path) as processes:
             with lean_torchmetrics():  # torch waits until there is something to train
-                from artculture.ranks.world import joined
-                from artculture.runs.training import train_run
+                from artculture.training.distributed.process_group import joined
+                from artculture.training.run import train_run
 
             quiet_libraries()
             hardware.keep_freed_memory()
@@ -90,7 +90,7 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
             return HELD_ELSEWHERE
         raise
     if not of_study and place.rank == 0:
-        from artculture.runs.study import show_table
+        from artculture.studies.study import show_table
 
         show_table(directory.path.parent)
     return 0

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from artculture.errors import InputError
-from artculture.hydra_app import run_app
-from artculture.search.config import SearchConfig
+from artculture.config.composition import run_app
+from artculture.studies.search.config import SearchConfig
+from artculture.utils.errors import InputError
 
 ONE_ROW = (
     "a search is of one row. Start it once for each row (`artculture search row=alexnet_step_finetuned`), or train "
@@ -27,8 +27,8 @@ def run(argv: list[str]) -> int:
 def search_values(config: SearchConfig) -> int:
     if find_spec("optuna") is None:
         raise InputError("artculture search needs optuna: pip install 'artculture[search]'")
-    from artculture.logs import configure_logging
-    from artculture.search.searching import search
+    from artculture.studies.search.search import search
+    from artculture.utils.logging import configure_logging
 
     configure_logging()
     return search(config)

@@ -3,11 +3,11 @@
 import sys
 from typing import TYPE_CHECKING
 
-from artculture.data.shards.config import ShardConfig
-from artculture.hydra_app import quoted, run_app
+from artculture.config.composition import quoted, run_app
+from artculture.config.schema.shard import ShardConfig
 
 if TYPE_CHECKING:
-    from artculture.data.shards.place import Place
+    from artculture.data.shards.storage import Place
     from artculture.data.shards.writing import Written
 
 PATHS = ("shards", "data.root")
@@ -23,10 +23,10 @@ def shard_paintings(config: ShardConfig) -> int:
 
     from artculture.data.paintings import QUARANTINE, DataChoice, select
     from artculture.data.shards.packing import Packing
-    from artculture.data.shards.place import Place
+    from artculture.data.shards.storage import Place
     from artculture.data.shards.writing import ShardWriter, plan_shards
-    from artculture.logs import configure_logging
-    from artculture.progress import shown_progress
+    from artculture.utils.logging import configure_logging
+    from artculture.utils.progress import shown_progress
 
     configure_logging()
     place = Place(config.shards)

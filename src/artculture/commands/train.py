@@ -1,7 +1,7 @@
 """`artculture train`: one run in this process, or a study of runs, each in a process of its own."""
 
-from artculture.config import TrainConfig
-from artculture.hydra_app import config_flags, run_app
+from artculture.config.composition import config_flags, run_app
+from artculture.config.schema.train import TrainConfig
 
 
 def run(argv: list[str]) -> int:
@@ -12,11 +12,11 @@ def train(config: TrainConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from artculture.commands.run import run_job
-    from artculture.logs import configure_logging
-    from artculture.runs.grid import planned_row
-    from artculture.runs.naming import named_run
-    from artculture.runs.planning import show_plan
-    from artculture.runs.study import launch
+    from artculture.studies.grid import planned_row
+    from artculture.studies.planning import show_plan
+    from artculture.studies.run_name import named_run
+    from artculture.studies.study import launch
+    from artculture.utils.logging import configure_logging
 
     configure_logging()
     path, variant = named_run(config)

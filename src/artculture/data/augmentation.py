@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artculture.data.draws import uniforms
+from artculture.data.counter_rng import uniforms
 
 # As torchvision's RandomResizedCrop and RandomErasing: so many shapes are tried before giving up.
 TRIES = 10

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched, uploaded
-from artculture.data.cache import PixelCache, Pixels
+from artculture.data.cache.pixel_cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
 
 # Batches that a GPU's host makes before their steps have begun, at most.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from artculture.data.manifest import Manifest
-from artculture.files import file_sha256
+from artculture.utils.io import file_sha256
 
 log = logging.getLogger(__name__)
 

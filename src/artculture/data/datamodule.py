@@ -12,12 +12,12 @@ from torch.utils.data import DataLoader
 
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
-from artculture.data.cache import PixelCache
+from artculture.data.cache.pixel_cache import PixelCache
+from artculture.data.dataset import UNCHANGED, Batch, EpochOrder, MakeBatch, SplitDataset, as_it_is
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
-from artculture.data.shares import Share
-from artculture.data.split_dataset import UNCHANGED, Batch, EpochOrder, MakeBatch, SplitDataset, as_it_is
+from artculture.data.sharding import Share
 from artculture.data.transforms import Preprocessing
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 
 if TYPE_CHECKING:
     from artculture.data.shards.order import ShardOrder

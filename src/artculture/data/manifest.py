@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from artculture.errors import InputError, choices_hint
-from artculture.files import replacing
-from artculture.tables import FileLines, read_text_csv
+from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.io import replacing
+from artculture.utils.tables import FileLines, read_text_csv
 
 CULTURES = (
     "American",

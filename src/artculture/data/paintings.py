@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.config import Data
-from artculture.data.cache import PixelCache, Pixels, open_cache
+from artculture.config.schema.train import Data
+from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
 from artculture.data.copies import copies_grouped, hashes_of_same_size, report_copies
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.sources import label_order, load_manifest
 from artculture.data.splits import assign_splits, small_cultures
 from artculture.data.stored_split import StoredSplit
-from artculture.errors import InputError
-from artculture.files import replacing
+from artculture.utils.errors import InputError
+from artculture.utils.io import replacing
 
 log = logging.getLogger(__name__)
 

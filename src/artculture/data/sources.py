@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from artculture.data.manifest import CULTURES, Manifest, checked, read_manifest
-from artculture.errors import InputError, choices_hint
+from artculture.utils.errors import InputError, choices_hint
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 

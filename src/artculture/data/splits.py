@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from artculture.data.copies import copied
 from artculture.data.manifest import SPLITS
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 
 # A culture needs a group in each of the three splits.
 SMALLEST = 3

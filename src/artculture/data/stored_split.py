@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.data.manifest import SPLITS, Manifest
-from artculture.errors import InputError
-from artculture.files import replacing
-from artculture.tables import read_own_csv
+from artculture.utils.errors import InputError
+from artculture.utils.io import replacing
+from artculture.utils.tables import read_own_csv
 
 COLUMNS = ["object_id", "source", "culture", "sha256"]
 KINDS = ("added", "removed", "replaced", "renamed", "relabelled")

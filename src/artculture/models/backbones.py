@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from artculture.data.transforms import Preprocessing
-from artculture.errors import InputError, choices_hint
+from artculture.utils.errors import InputError, choices_hint
 
 TORCHVISION: dict[str, tuple[Callable[..., nn.Module], type[WeightsEnum], str]] = {
     "resnet50": (torchvision.models.resnet50, torchvision.models.ResNet50_Weights, "fc"),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from artculture.errors import InputError, choices_hint, reason_of
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
 from artculture.models.safe_loading import check_sums, load_safely
-from artculture.models.saving import save_whole
+from artculture.models.tensor_files import save_whole
+from artculture.utils.errors import InputError, choices_hint, reason_of
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -11,20 +11,20 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from artculture.data.datamodule import position
-from artculture.data.split_dataset import Batch
+from artculture.data.dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
-from artculture.errors import reason_of
 from artculture.models.backbones import make_backbone
+from artculture.models.divergence import LossWatch
 from artculture.models.full_precision import full_precision
-from artculture.models.mean_loss import MeanLoss
-from artculture.models.memory import Parts, is_out_of_memory
+from artculture.models.losses import MeanLoss
+from artculture.models.metric_state import set_sums, sums_of
 from artculture.models.network import Network, make_head
-from artculture.models.optimizer import make_optimizer
-from artculture.models.running_sums import set_sums, sums_of
-from artculture.models.schedules import Schedule, make_scheduler
+from artculture.models.optimizers import make_optimizer
+from artculture.models.schedulers import Schedule, make_scheduler
+from artculture.models.split_batch import Parts, is_out_of_memory
 from artculture.models.training_step import TrainingStep
-from artculture.models.watch import LossWatch
 from artculture.models.weights import RANDOM, Start, load_start
+from artculture.utils.errors import reason_of
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1

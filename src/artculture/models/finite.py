@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artculture.errors import InputError, WorkError
+from artculture.utils.errors import InputError, WorkError
 
 
 def check_weights_finite(state: dict[str, Any], source: Path | str) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from artculture.errors import InputError, reason_of
 from artculture.models.backbones import make_backbone, preprocessing_of
+from artculture.utils.errors import InputError, reason_of
 
 # The limits of `data.image_size`, pixels.
 SMALLEST, LARGEST = 32, 2048

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artculture.files import file_sha256
 from artculture.models import backbones
+from artculture.utils.io import file_sha256
 
 IMAGENET = "ImageNet-1k"
 # Data sets as timm's tags spell them; https://huggingface.co/timm describes each tag on its model card.

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import torch
 
-from artculture.errors import InputError, reason_of
+from artculture.utils.errors import InputError, reason_of
 
 # What a zip archive begins with, and so every file of `torch.save` since torch 1.6.
 ARCHIVE_START = b"PK\x03\x04"

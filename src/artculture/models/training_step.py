@@ -7,15 +7,15 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from artculture.data.draws import derived_seed
-from artculture.data.split_dataset import Batch
-from artculture.errors import WorkError, reason_of
-from artculture.models import memory
-from artculture.models.captured import CapturedStep
-from artculture.models.mean_loss import MeanLoss
-from artculture.models.memory import Parts, is_out_of_memory
+from artculture.data.counter_rng import derived_seed
+from artculture.data.dataset import Batch
+from artculture.models import split_batch
+from artculture.models.cuda_graph import CapturedStep
+from artculture.models.divergence import LossWatch
+from artculture.models.losses import MeanLoss
 from artculture.models.network import Network
-from artculture.models.watch import LossWatch
+from artculture.models.split_batch import Parts, is_out_of_memory
+from artculture.utils.errors import WorkError, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class TrainingStep(L.LightningModule):
                 "the step can't be replayed as one graph (%s): its kernels are launched one by one, which takes longer",
                 reason,
             )
-            memory.give_back()
+            split_batch.give_back()
         self._seed_step()  # what the rehearsals drew, the step draws again
         return self._captured
 
@@ -136,7 +136,7 @@ class TrainingStep(L.LightningModule):
         self._captured, self._done, self.captures = None, None, False
         for parameter in self.network.parameters():
             parameter.grad = None
-        memory.give_back()
+        split_batch.give_back()
         log.warning("out of memory beside the graph of the step: it is given up, its kernels are launched one by one")
         return True
 

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
-from artculture.errors import InputError, reason_of
-from artculture.files import file_sha256
 from artculture.models import backbones, origins
 from artculture.models.backbones import Backbone, torchvision_member
 from artculture.models.finite import check_weights_finite
 from artculture.models.safe_loading import load_safely
+from artculture.utils.errors import InputError, reason_of
+from artculture.utils.io import file_sha256
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from artculture.report.study import StudyRun
-from artculture.runs.paper import word
+from artculture.report.study_data import StudyRun
+from artculture.studies.paper import word
 
 # Of one chart, in SVG units; the margins hold the ticks' labels.
 WIDTH, HEIGHT = 300, 170

@@ -15,13 +15,13 @@ from markupsafe import Markup
 from artculture import __version__
 from artculture.collection.curation.table1 import HEADINGS, Row, table1
 from artculture.data.manifest import Manifest, read_manifest
-from artculture.files import replacing, write_text
-from artculture.report import curves, making, table2
-from artculture.report.findings import Analysis, read_analysis
+from artculture.report import curves, provenance, results_table
+from artculture.report.content_security import policy
+from artculture.report.figures import Analysis, read_analysis
 from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, wrongest
-from artculture.report.policy import policy
-from artculture.report.study import StudyRecord, StudyRun, read_study
-from artculture.runs.results import write_results
+from artculture.report.study_data import StudyRecord, StudyRun, read_study
+from artculture.studies.results import write_results
+from artculture.utils.io import replacing, write_text
 
 FIGURES = "figures"
 
@@ -32,19 +32,19 @@ class Report:
 
     study: StudyRecord
     title: str
-    rows: list[table2.ShownRow]
-    answers: list[table2.Answer]
+    rows: list[results_table.ShownRow]
+    answers: list[results_table.Answer]
     notes: list[list[tuple[str, bool]]]
     panels: list[curves.Panel]
-    costs: list[making.Cost]
+    costs: list[provenance.Cost]
     counts: list[CultureCount]
     table1: list[Row]
     mistakes: list[Mistake]
     analysis: Analysis | None
     analysed: StudyRun | None
     environments: list[tuple[str, list[str]]]
-    configs: list[making.RunConfig]
-    unfinished: list[making.Unfinished]
+    configs: list[provenance.RunConfig]
+    unfinished: list[provenance.Unfinished]
     quarantine: pd.DataFrame
     made: str = field(default_factory=lambda: datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC"))
 
@@ -81,26 +81,26 @@ def write_report(folder: Path, mistakes: int, title: str | None = None) -> tuple
 
 def gather(study: StudyRecord, mistakes: int, title: str | None = None) -> Report:
     """Everything that the templates tell."""
-    rows = table2.shown_rows(study.summary)
+    rows = results_table.shown_rows(study.summary)
     best, analysed = study.best, study.analysed
     manifest = find_manifest(best.config) if best else None
     return Report(
         study,
         title or _title(study),
         rows,
-        table2.answers(study.summary, rows),
-        list(table2.table_notes(study.summary)),
+        results_table.answers(study.summary, rows),
+        list(results_table.table_notes(study.summary)),
         curves.panels(study.runs),
-        making.costs(study),
+        provenance.costs(study),
         culture_counts(best) if best else [],
         _table1(best, manifest),
         wrongest(best, manifest, mistakes) if best else [],
         read_analysis(analysed.analysis) if analysed else None,
         analysed,
-        making.environments(study),
-        making.run_configs(study),
-        making.unfinished(study),
-        making.quarantine(study.runs),
+        provenance.environments(study),
+        provenance.run_configs(study),
+        provenance.unfinished(study),
+        provenance.quarantine(study.runs),
     )
 
 
@@ -127,11 +127,11 @@ def html_page(report: Report) -> str:
         style=Markup(_asset("report.css")),
         policy=policy(pages),
         frame=curves.sizes(),
-        accuracies=table2.ACCURACIES,
+        accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         version=__version__,
         slug=slug,
-        without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
+        without=lambda variant: results_table.without(variant, results_table.common_variant(report.study.summary)),
         relative=lambda path: path.relative_to(report.study.folder).as_posix(),
     )
 
@@ -142,10 +142,10 @@ def markdown_page(report: Report, pictures: dict[str, list[str]]) -> str:
     environment.finalize = _escaped_markdown
     return environment.get_template("report.md.j2").render(
         report=report,
-        accuracies=table2.ACCURACIES,
+        accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         pictures=pictures,
-        without=lambda variant: table2.without(variant, table2.common_variant(report.study.summary)),
+        without=lambda variant: results_table.without(variant, results_table.common_variant(report.study.summary)),
         version=__version__,
         address=lambda path: _address(path.relative_to(report.study.folder).as_posix()),
         address_of=_address,

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import pandas as pd
 from PIL import Image
 
-from artculture.data.images import BadImageError, read_pixels
+from artculture.data.decoding import BadImageError, read_pixels
 from artculture.data.manifest import SPLITS, Manifest, read_manifest
 from artculture.data.sample import sample_root
 from artculture.data.sources import SAMPLE_SIZE, load_manifest
-from artculture.errors import InputError, WorkError
-from artculture.report.study import StudyRun, read_table
+from artculture.report.study_data import StudyRun, read_table
+from artculture.utils.errors import InputError, WorkError
 
 THUMBNAIL = 240  # pixels of the shorter side: sharp on a phone's dense screen, about 15 KB
 

@@ -8,7 +8,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
 
-from artculture.errors import InputError, choices_hint, reason_of
+from artculture.utils.errors import InputError, choices_hint, reason_of
 
 TARGET = "_target_"
 # Keys of a node that direct Hydra's instantiation and are no arguments of the target.

@@ -1,4 +1,4 @@
-"""Sweeper and launcher of a study: all rows are handed to `artculture.runs.study` at once."""
+"""Sweeper and launcher of a study: all rows are handed to `artculture.studies.study` at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ class LocalLauncher(Launcher):
         self.config_loader, self.master = hydra_context.config_loader, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from artculture.runs.study import run_study
+        from artculture.studies.study import run_study
 
         # SystemExit is the one thing that passes through Hydra untouched.
         raise SystemExit(run_study(self.config_loader, self.master, job_overrides))

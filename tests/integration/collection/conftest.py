@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from artculture.cli import main
-from tests.museum_servers import MetServer, many_places, serving
+from tests.unit.museum_servers import MetServer, many_places, serving
 
 QUICK = ["source.rate=2000", "source.start_rate=2000", "source.backoff=0.01", "source.timeout=5"]
 

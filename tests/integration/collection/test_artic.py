@@ -1,6 +1,6 @@
 from artculture.collection.museums.artic import artic_record
 from artculture.data.manifest import read_manifest
-from tests.museum_servers import ArticServer, artic_artwork, serving
+from tests.unit.museum_servers import ArticServer, artic_artwork, serving
 
 
 def fetch_artic(fetch, server, *overrides: str) -> int:

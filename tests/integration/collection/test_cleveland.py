@@ -1,5 +1,5 @@
 from artculture.data.manifest import read_manifest
-from tests.museum_servers import ClevelandServer, cleveland_artwork, serving
+from tests.unit.museum_servers import ClevelandServer, cleveland_artwork, serving
 
 
 def test_all_pages_are_read_and_cultures_come_from_the_record(fetch, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from artculture.collection.fetching import rate_limiter
 from artculture.collection.fetching.pictures import PictureStore
 from artculture.data.manifest import CULTURES, read_manifest
-from tests.museum_servers import (
+from tests.unit.museum_servers import (
     ArticServer,
     ClevelandServer,
     Faults,

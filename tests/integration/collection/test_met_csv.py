@@ -7,8 +7,8 @@ from artculture.collection.museums import met_csv
 from artculture.collection.museums.met_csv import read_paintings
 from artculture.collection.museums.met_table import REQUIRED
 from artculture.data.manifest import read_manifest
-from artculture.errors import InputError
-from tests.museum_servers import Faults, MetServer, many_places, serving, table_row
+from artculture.utils.errors import InputError
+from tests.unit.museum_servers import Faults, MetServer, many_places, serving, table_row
 
 PLACES = many_places(33)
 

@@ -9,7 +9,7 @@ import pytest
 
 from artculture.collection.museums import met_hub
 from artculture.data.manifest import read_manifest
-from tests.museum_servers import Faults, HubServer, MetServer, jpeg, many_places, serving, table_row
+from tests.unit.museum_servers import Faults, HubServer, MetServer, jpeg, many_places, serving, table_row
 
 PLACES = many_places(33)
 REPO = "metmuseum/openaccess"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from artculture.data.manifest import read_manifest
-from tests.museum_servers import MetServer, many_places, serving
+from tests.unit.museum_servers import MetServer, many_places, serving
 
 PICTURE = "/CRDImages/ep/web-large/DP{}.jpg"
 

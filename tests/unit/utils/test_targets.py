@@ -1,6 +1,6 @@
 import pytest
 
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 from artculture.utils.targets import check_target, foreign_targets, instantiate, locate, targets_in
 
 MODULE = """

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from artculture.collection.grouping.config import GroupingConfig, Words
-from artculture.config import Section, Share
+from artculture.config.schema.train import Section, Share
 
 
 def _as_list(value: Any) -> Any:

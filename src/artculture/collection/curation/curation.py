@@ -33,9 +33,9 @@ from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
 from artculture.data.manifest import Manifest, checked
-from artculture.errors import InputError
-from artculture.files import replacing
-from artculture.progress import Progress
+from artculture.utils.errors import InputError
+from artculture.utils.io import replacing
+from artculture.utils.progress import Progress
 
 CACHE = Path(".curate") / "image_stats.sqlite3"
 APPLIED = "exclusions.applied.csv"

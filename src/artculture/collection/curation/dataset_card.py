@@ -16,7 +16,7 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.table1 import Row, markdown
 from artculture.collection.grouping.leakage import Leakage
 from artculture.data.manifest import Manifest
-from artculture.files import file_sha256, json_text, read_json, write_text
+from artculture.utils.io import file_sha256, json_text, read_json, write_text
 
 
 @dataclass(frozen=True)

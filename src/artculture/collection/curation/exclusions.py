@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from artculture.errors import InputError, choices_hint
-from artculture.files import replacing
-from artculture.tables import FileLines, read_text_csv
+from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.io import replacing
+from artculture.utils.tables import FileLines, read_text_csv
 
 COLUMNS = ("object_id", "source", "reason", "note")
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artculture.data.manifest import Manifest, read_manifest
-from artculture.errors import InputError
-from artculture.files import file_sha256, read_json, replacing, write_json
+from artculture.utils.errors import InputError
+from artculture.utils.io import file_sha256, read_json, replacing, write_json
 
 MANIFEST = "manifest.csv"
 FETCHED = "manifest.fetched.csv"

@@ -10,9 +10,9 @@ from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag, keyword_flags
 from artculture.collection.grouping.duplicates import DuplicatePair, near_duplicates
 from artculture.data.manifest import Manifest
-from artculture.errors import InputError
-from artculture.files import replacing
-from artculture.tables import read_text_csv
+from artculture.utils.errors import InputError
+from artculture.utils.io import replacing
+from artculture.utils.tables import read_text_csv
 
 RECORD_KEYS = ("source", "object_id")
 RECORD_FIELDS = ("object_name", "classification", "medium")

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from artculture.collection.curation.image_stats import VERSION, ImageStats, UnreadableError, measure_image
-from artculture.progress import Progress
-from artculture.runs.hardware import cores
+from artculture.utils.hardware import cores
+from artculture.utils.progress import Progress
 
 COLUMNS = ("sha256", "width", "height", "phash", "signature", "chroma", "text", "thumbnail")
 BATCH = 128  # images between two commits, which is what a kill can lose

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from artculture.files import replacing, write_text
+from artculture.utils.io import replacing, write_text
 
 # Chen & Chen, Table 1, in its order: culture → (initial images, final images).
 PAPER = {

@@ -22,7 +22,7 @@ from artculture.collection.fetching.responses import (
     translated_errors,
 )
 from artculture.collection.fetching.retry import retrying
-from artculture.errors import WorkError
+from artculture.utils.errors import WorkError
 
 T = TypeVar("T")
 LONGEST_RETRY_AFTER = 900.0  # seconds; a server that asks for more ends the fetch

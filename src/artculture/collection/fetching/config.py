@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt
 
-from artculture.checking import value_mistakes
 from artculture.collection.fetching.cultures import CultureMatcher
 from artculture.collection.fetching.museum import Museum, Options, museum_class
-from artculture.config import Section
-from artculture.errors import InputError
+from artculture.config.schema.train import Section
+from artculture.config.validation import value_mistakes
+from artculture.utils.errors import InputError
 from artculture.utils.targets import TARGET
 
 

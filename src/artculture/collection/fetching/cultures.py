@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from artculture.collection.fetching.records import Record
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 
 DECIDING_FIELDS = ("culture", "artist_nationality", "country")
 

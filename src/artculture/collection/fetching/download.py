@@ -7,7 +7,7 @@ import httpx
 from artculture.collection.fetching.client import Client
 from artculture.collection.fetching.progress import ProgressTask
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError, check_status
-from artculture.errors import WorkError
+from artculture.utils.errors import WorkError
 
 MEGABYTE = 1 << 20
 

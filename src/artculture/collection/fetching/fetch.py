@@ -17,7 +17,7 @@ from artculture.collection.fetching.museum import Claims, FetchContext, Museum
 from artculture.collection.fetching.pictures import PictureStore, remove_temporaries
 from artculture.collection.fetching.progress import FetchProgress
 from artculture.collection.fetching.records import Record, Variant
-from artculture.errors import InputError, WorkError
+from artculture.utils.errors import InputError, WorkError
 
 
 @dataclass(frozen=True)

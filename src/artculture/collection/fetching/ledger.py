@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from artculture.collection.fetching.records import Record
-from artculture.errors import InputError
-from artculture.files import json_text
+from artculture.utils.errors import InputError
+from artculture.utils.io import json_text
 
 SCHEMA = """
 create table if not exists pages (

@@ -20,8 +20,8 @@ from artculture.collection.fetching.pictures import PictureStore
 from artculture.collection.fetching.progress import ProgressTask
 from artculture.collection.fetching.records import Record, Variant
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
-from artculture.config import Section
-from artculture.errors import InputError, WorkError
+from artculture.config.schema.train import Section
+from artculture.utils.errors import InputError, WorkError
 from artculture.utils.targets import locate
 
 Claims = dict[str, list[Claim]]

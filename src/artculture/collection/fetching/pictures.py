@@ -12,7 +12,7 @@ from PIL import Image
 
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.records import Record, Variant
-from artculture.files import replacing
+from artculture.utils.io import replacing
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}
 

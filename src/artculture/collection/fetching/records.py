@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from artculture.files import json_text
+from artculture.utils.io import json_text
 
 Variant = Literal["small", "original"]
 

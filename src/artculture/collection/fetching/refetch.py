@@ -18,7 +18,7 @@ from artculture.collection.fetching.records import Record, Variant
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.collection.fetching.results import FAILURE_COLUMNS, write_table
 from artculture.data.manifest import Manifest, read_manifest, write_manifest
-from artculture.errors import InputError, WorkError
+from artculture.utils.errors import InputError, WorkError
 
 CHANGED_COLUMNS = ("source", "object_id", "title", "sha256_before", "sha256_now", "image_url")
 

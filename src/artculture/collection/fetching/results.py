@@ -17,8 +17,8 @@ from artculture.collection.fetching.fetch import MuseumResult, in_order
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.records import FIELDS_FOR_CURATION, Record
 from artculture.data.manifest import Manifest, write_manifest
-from artculture.errors import WorkError
-from artculture.files import write_json, write_text
+from artculture.utils.errors import WorkError
+from artculture.utils.io import write_json, write_text
 
 CONFLICT_COLUMNS = ("source", "object_id", "title", "claims", "culture", "rule")
 FAILURE_COLUMNS = ("source", "object_id", "title", "url", "reason", "tries", "last_try")

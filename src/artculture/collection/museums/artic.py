@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from artculture.collection.fetching import museum
 from artculture.collection.fetching.museum import Claims, claims_of
 from artculture.collection.fetching.records import Record, clean_text
-from artculture.files import json_text
+from artculture.utils.io import json_text
 
 PAGE = 100  # results; the API's maximum
 WIDTHS = {"small": 843, "original": 1686}  # pixels; the sizes that the museum recommends

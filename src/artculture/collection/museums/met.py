@@ -7,7 +7,7 @@ from artculture.collection.fetching.cultures import Claim
 from artculture.collection.fetching.museum import Claims
 from artculture.collection.fetching.records import Record, clean_text
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
-from artculture.errors import WorkError
+from artculture.utils.errors import WorkError
 
 PAGE = 500  # results; the API's maximum
 WINDOW = 10_000  # results; the search returns no more

@@ -17,8 +17,8 @@ from artculture.collection.fetching.museum import Claims, claims_of
 from artculture.collection.fetching.records import Record
 from artculture.collection.museums.met import api_record
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
-from artculture.errors import InputError, reason_of
-from artculture.tables import with_file_line
+from artculture.utils.errors import InputError, reason_of
+from artculture.utils.tables import with_file_line
 
 ROWS = 20_000  # rows of the table in memory at once
 API_NAME = "met"  # records of the API are cached under the name of its own config, and shared with it

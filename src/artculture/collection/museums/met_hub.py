@@ -21,7 +21,7 @@ from artculture.collection.fetching.pictures import BrokenPictureError, checked_
 from artculture.collection.fetching.records import Record, clean_text
 from artculture.collection.fetching.retry import retrying
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
-from artculture.errors import InputError, WorkError
+from artculture.utils.errors import InputError, WorkError
 
 T = TypeVar("T")
 METADATA_ROWS = 4096  # rows of metadata in memory at once

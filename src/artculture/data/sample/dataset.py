@@ -13,8 +13,8 @@ from PIL import Image
 
 from artculture.data.manifest import CULTURES, Manifest, read_manifest, write_manifest
 from artculture.data.sample.picture import draw_picture, series
-from artculture.errors import InputError
-from artculture.files import read_json, write_json
+from artculture.utils.errors import InputError
+from artculture.utils.io import read_json, write_json
 
 # Increased when the same arguments draw other pictures, so that old folders are not taken for new ones.
 SAMPLE_VERSION = 3

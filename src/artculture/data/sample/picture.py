@@ -7,7 +7,7 @@ from artculture.data.manifest import CULTURES
 from artculture.data.sample.canvas import Canvas, blend
 from artculture.data.sample.scenes import SCENES
 from artculture.data.sample.styles import Style, series_style, weighted
-from artculture.errors import InputError, choices_hint
+from artculture.utils.errors import InputError, choices_hint
 
 # Lengths of the series in each block of indices, shuffled in all blocks but the first: there single pictures come
 # first, so that the smallest culture has three groups and can be split.

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from artculture.data.manifest import COLUMNS, Manifest
 from artculture.data.shards.listing import INDEX, INDEX_SCHEMA, LISTING, Listing, Shard, parse_listing
-from artculture.data.shards.place import Place
-from artculture.errors import InputError
-from artculture.files import replacing
+from artculture.data.shards.storage import Place
+from artculture.utils.errors import InputError
+from artculture.utils.io import replacing
 
 # Few different values a column: kept once, with a number a row.
 REPEATING = ("source", "culture", "medium", "licence", "split")

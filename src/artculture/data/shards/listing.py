@@ -8,8 +8,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artculture.data.manifest import SIZE_COLUMNS, TEXT_COLUMNS
-from artculture.errors import InputError, reason_of
-from artculture.files import json_text
+from artculture.utils.errors import InputError, reason_of
+from artculture.utils.io import json_text
 
 FORMAT = 1
 LISTING, INDEX = "shards.json", "index.arrow"

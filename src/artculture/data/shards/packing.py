@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from artculture.data.images import BadImageError, check_file, read_pixels, upright_size
+from artculture.data.decoding import BadImageError, check_file, read_pixels, upright_size
 from artculture.data.manifest import SIZE_COLUMNS
 from artculture.data.paintings import Selection
 from artculture.data.shards.listing import INDEX_SCHEMA, TEXTS, Shard, shard_schema
-from artculture.data.shards.place import Place
-from artculture.errors import InputError, WorkError
+from artculture.data.shards.storage import Place
+from artculture.utils.errors import InputError, WorkError
 
 # So many pictures are in memory at once, and read at once where one of them is asked for.
 ROW_GROUP = 64

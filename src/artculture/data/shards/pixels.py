@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from artculture.data.cache import PixelCache, build, opened
-from artculture.data.images import resized_shapes
+from artculture.data.cache.builder import CACHE_VERSION
+from artculture.data.cache.pixel_cache import PixelCache, build, opened
+from artculture.data.decoding import resized_shapes
 from artculture.data.manifest import SIZE_COLUMNS, Manifest
-from artculture.data.partial_cache import CACHE_VERSION
 from artculture.data.shards.index import ShardedManifest
-from artculture.data.shards.place import ShardError
-from artculture.errors import InputError, WorkError, reason_of
-from artculture.files import remove_leftovers
+from artculture.data.shards.storage import ShardError
+from artculture.utils.errors import InputError, WorkError, reason_of
+from artculture.utils.io import remove_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ RESERVED = "reserved"
 
 
 class ShardPixels:
-    """The pixels of all paintings of a folder of shards (see `artculture.data.cache.Pixels`).
+    """The pixels of all paintings of a folder of shards (see `artculture.data.cache.pixel_cache.Pixels`).
 
     Processes of one machine share the folder: a shard is fetched and decoded by one of them. A shard that another
     process clears away stays readable for whoever has it open.

@@ -20,9 +20,9 @@ from artculture.data.manifest import SPLITS
 from artculture.data.paintings import QUARANTINE, Selection, too_many_bad
 from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shard, parse_listing
 from artculture.data.shards.packing import Packing, index_of, pack
-from artculture.data.shards.place import Place
-from artculture.errors import InputError
-from artculture.files import file_sha256, json_text
+from artculture.data.shards.storage import Place
+from artculture.utils.errors import InputError
+from artculture.utils.io import file_sha256, json_text
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import pandas as pd
 import yaml
 from PIL import Image, ImageDraw, ImageFont
 
-from artculture.checking import config_folder
 from artculture.collection.curation.config import CurateConfig
 from artculture.collection.curation.image_stats import ImageStats
+from artculture.config.validation import config_folder
 from artculture.data.manifest import Manifest, write_manifest
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artculture.collection.curation.exclusions import Exclusion, match_exclusions, read_exclusions, write_exclusions
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 from tests.unit.collection.curation.samples import table
 
 

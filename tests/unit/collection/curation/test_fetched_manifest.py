@@ -6,7 +6,7 @@ from artculture.collection.curation.fetched_manifest import (
     read_fetched_manifest,
     record_curation,
 )
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 from tests.unit.collection.curation.samples import collection
 
 

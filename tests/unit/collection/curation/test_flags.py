@@ -4,7 +4,7 @@ import pytest
 from artculture.collection.curation.flags import describe_paintings, flag_paintings, read_records, write_flags
 from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.data.manifest import Manifest
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 from tests.unit.collection.curation.samples import config, stats, table
 
 CONFIG = config()

@@ -8,8 +8,8 @@ import pytest
 
 from artculture.collection.fetching import client as client_module
 from artculture.collection.fetching.client import Client, PermanentHTTPError, RequestPolicy, RetriesExhaustedError
-from artculture.errors import WorkError
-from tests.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
+from artculture.utils.errors import WorkError
+from tests.unit.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
 
 POLICY = RequestPolicy(
     rate=400,

@@ -1,12 +1,12 @@
 import hydra
 import pytest
 
-from artculture.checking import config_folder, validated
 from artculture.collection.fetching.config import FetchConfig
 from artculture.collection.fetching.museum import Museum
+from artculture.config.composition import resolved
+from artculture.config.validation import config_folder, validated
 from artculture.data.manifest import CULTURES
-from artculture.errors import InputError
-from artculture.hydra_app import resolved
+from artculture.utils.errors import InputError
 
 SOURCES = sorted(file.stem for file in (config_folder() / "source").glob("*.yaml"))
 GROUPS = sorted(file.stem for file in (config_folder() / "cultures").glob("*.yaml"))

@@ -2,7 +2,7 @@ import pytest
 
 from artculture.collection.fetching.cultures import Claim, CultureMatcher
 from artculture.collection.fetching.records import Record
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 
 GROUPS = {
     "American": (["United States"], ["American", "America"]),

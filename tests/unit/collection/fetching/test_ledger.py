@@ -2,7 +2,7 @@ import pytest
 
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.records import Record
-from artculture.errors import InputError
+from artculture.utils.errors import InputError
 
 
 @pytest.fixture

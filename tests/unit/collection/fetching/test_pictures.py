@@ -11,7 +11,7 @@ from artculture.collection.fetching.pictures import (
     file_stem,
     remove_temporaries,
 )
-from tests.museum_servers import jpeg
+from tests.unit.museum_servers import jpeg
 
 
 def test_a_whole_picture_has_size_hash_and_extension():

@@ -17,7 +17,7 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.table1 import PAPER
 from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.data.manifest import Manifest
-from artculture.files import json_text, write_text
+from artculture.utils.io import json_text, write_text
 
 SCRIPTS = ("csv.js", "decisions.js", "grid.js", "filters.js", "details.js", "page.js", "wiring.js")
 REASONS = ("not a painting", "poor photograph", "not of this culture")

@@ -1,0 +1,1 @@
+"""Feature vectors of paintings: neighbours and the map of all paintings."""

@@ -1,0 +1,91 @@
+"""Puts the map's data, thumbnails, style and script into one HTML file that loads nothing."""
+
+import base64
+import hashlib
+import html
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from artculture.analysis import plotting_style
+from artculture.utils.io import json_text
+from artculture.utils.thumbnails import Picture, thumbnails
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """All that the page tells.
+
+    Attributes:
+        table: as written to painting_map.csv, a row a painting.
+        classes: names in label order.
+        regions: of each class.
+        neighbours: positions of each painting's nearest others, N x k.
+        fidelity: how far the map can be believed, in a sentence.
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    regions: tuple[str, ...]
+    neighbours: NDArray[np.int64]
+    fidelity: str
+
+
+def page(atlas: Atlas, picture: Picture | None) -> str:
+    """The whole page as text."""
+    style, script = _asset("page.css"), _asset("page.js")
+    # Nothing but this very script and style may run, and nothing at all is loaded.
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    data = {**_data(atlas), "thumbnails": thumbnails(picture, len(atlas.table)) if picture else []}
+    parts = {
+        "policy": html.escape(policy),
+        "fidelity": html.escape(atlas.fidelity),
+        "style": style,
+        "script": script,
+        "data": _json(data),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
+
+
+def _data(atlas: Atlas) -> dict[str, Any]:
+    places = atlas.table[["x", "y"]].to_numpy(dtype=np.float64)
+    low, high = places.min(axis=0), places.max(axis=0)
+    # One scale for both axes, in thousandths of the longer side: short numbers, true shape.
+    middle, length = (low + high) / 2, float((high - low).max()) or 1.0
+    thousandths = ((places - middle) / length * 1000).round().astype(int)
+    index = {name: label for label, name in enumerate(atlas.classes)}
+    rows = zip(*(atlas.table[name] for name in ("title", "artist", "date", "culture", "predicted")), strict=True)
+    paintings = [
+        [int(x), -int(y), str(title), str(artist), str(date), index[culture], index[predicted]]
+        for (x, y), (title, artist, date, culture, predicted) in zip(thousandths, rows, strict=True)
+    ]
+    return {
+        "classes": list(atlas.classes),
+        "colours": [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in atlas.regions],
+        "regions": list(atlas.regions),
+        "paintings": paintings,
+        "percent": [f"{100 * probability:.1f}" for probability in atlas.table["probability"]],
+        "splits": atlas.table["split"].tolist(),
+        "neighbours": atlas.neighbours.tolist(),
+    }
+
+
+def _json(value: Any) -> str:
+    # `</script>` and `<!--` inside a title must not end the element that holds it.
+    return json_text(value, compact=True).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,145 @@
+"""What a trained classifier finds alike: each test painting's nearest training paintings."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from artculture.analysis.figure import Finding
+from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.plotting_style import RIGHT, WRONG, blank
+from artculture.evaluation.intervals import wilson
+from artculture.utils.errors import InputError
+
+VOTERS = (1, 5, 20)
+SHOWN = 8
+
+Picture = Callable[[int], NDArray[np.uint8]]
+
+
+def neighbours(featurised: Featurised, k: int = 5, picture: Picture | None = None) -> Finding:
+    """The `k` training paintings whose features are most like each test painting's, by cosine similarity.
+
+    Args:
+        featurised: vectors of training and test paintings.
+        k: neighbours a painting; fewer where there are fewer training paintings.
+        picture: a painting's position to its pixels, uint8 H x W x 3; None draws no figure.
+
+    Raises:
+        InputError: no training or no test paintings.
+    """
+    train, test = featurised.members("train"), featurised.members("test")
+    if len(train) == 0 or len(test) == 0:
+        raise InputError("neighbours need training and test paintings: take the data that the run was trained on")
+    nearest, similarity = most_similar(featurised.features, train, test, min(max(k, *VOTERS), len(train)))
+    k = min(k, len(train))
+    table = _table(featurised, test, nearest[:, :k], similarity[:, :k])
+    numbers = _numbers(featurised.labels, train, test, nearest)
+    figure = None if picture is None else _sheet(featurised, test, nearest[:, :k], similarity[:, :k], picture)
+    share, chance = numbers["nearest_same_culture"], numbers["random_same_culture"]
+    caption = (
+        f"Each test painting beside the {k} training paintings whose features point most nearly the same way (cosine "
+        f"similarity, 1 is the same direction). A teal frame is the same culture, a red one another. The nearest "
+        f"neighbour has the painting's own culture in {100 * share:.1f} % of {len(test)} test paintings; a training "
+        f"painting drawn at random would in {100 * chance:.1f} %."
+    )
+    alt = f"Rows of paintings: {SHOWN} test paintings, each followed by its {k} nearest training paintings."
+    return Finding("neighbours", "Nearest neighbours", caption, figure, {"neighbours": table}, numbers, alt=alt)
+
+
+def most_similar(
+    features: NDArray[np.float32], among: NDArray[np.int64], of: NDArray[np.int64] | None, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Positions of the paintings nearest to others by cosine similarity, the one measure of nearness between paintings.
+
+    Args:
+        features: vectors of all paintings, N x features.
+        among: positions of the paintings to choose from.
+        of: positions of the paintings whose nearest are asked for; None for those of `among`, each without itself.
+        k: how many, at most as many as there are to choose from.
+
+    Returns:
+        Positions int64 and similarities (1: the same direction), each paintings x k, most alike first.
+    """
+    found = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
+    distance, index = found.kneighbors(None if of is None else features[of].astype(np.float64))
+    return among[index], 1 - distance
+
+
+def _table(
+    featurised: Featurised, test: NDArray[np.int64], nearest: NDArray[np.int64], similarity: NDArray[np.float64]
+) -> pd.DataFrame:
+    k = nearest.shape[1]
+    cultures, flat = np.array(featurised.classes)[featurised.labels], nearest.ravel()
+    return pd.DataFrame(
+        {
+            "object_id": featurised.object_id[test].repeat(k),
+            "culture": cultures[test].repeat(k),
+            "rank": np.tile(np.arange(1, k + 1), len(test)),
+            "neighbour_object_id": featurised.object_id[flat],
+            "neighbour_culture": cultures[flat],
+            "similarity": similarity.ravel().round(6),
+        }
+    )
+
+
+def _numbers(
+    labels: NDArray[np.int64], train: NDArray[np.int64], test: NDArray[np.int64], nearest: NDArray[np.int64]
+) -> dict[str, Any]:
+    votes, truth = labels[nearest], labels[test]
+    right = {k: int((_winners(votes[:, :k]) == truth).sum()) for k in VOTERS}
+    # What one training painting drawn at random would reach.
+    shares = np.bincount(labels[train], minlength=labels.max() + 1) / len(train)
+    return {
+        "test_paintings": len(test),
+        "nearest_same_culture": right[1] / len(test),
+        "nearest_same_culture_interval": list(wilson(right[1], len(test))),
+        "random_same_culture": float(shares[truth].mean()),
+        **{f"knn_top1_k{k}": right[k] / len(test) for k in VOTERS},
+    }
+
+
+def _winners(votes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The most frequent label of each row; of equally frequent ones that of the nearest neighbour."""
+    counts = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
+    winners: NDArray[np.int64] = votes[np.arange(len(votes)), counts.argmax(axis=1)]
+    return winners
+
+
+def _sheet(
+    featurised: Featurised,
+    test: NDArray[np.int64],
+    nearest: NDArray[np.int64],
+    similarity: NDArray[np.float64],
+    picture: Picture,
+) -> Figure:
+    # Spread over the cultures, in their order.
+    by_culture = np.argsort(featurised.labels[test], kind="stable")
+    rows = by_culture[np.linspace(0, len(test) - 1, min(SHOWN, len(test))).round().astype(int)]
+    columns = nearest.shape[1] + 1
+    figure = blank(1.35 * columns, 1.6 * len(rows))
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        own = int(test[row])
+        _frame(line[0], picture(own), featurised.classes[featurised.labels[own]], "black")
+        for axis, position, alike in zip(line[1:], nearest[row], similarity[row], strict=True):
+            same = featurised.labels[position] == featurised.labels[own]
+            title = f"{featurised.classes[featurised.labels[position]]} {alike:.2f}"
+            _frame(axis, picture(int(position)), title, RIGHT if same else WRONG)
+    return figure
+
+
+def _frame(axis: Axes, pixels: NDArray[np.uint8], title: str, colour: str) -> None:
+    side = min(pixels.shape[:2])
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    axis.imshow(pixels[top : top + side, left : left + side])
+    axis.set_title(title, fontsize=7, color=colour)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour, linewidth=1.8)

@@ -1,0 +1,1 @@
+"""Confusion, recall and reliability of a classifier."""

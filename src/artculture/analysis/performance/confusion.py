@@ -1,0 +1,90 @@
+"""Which cultures are taken for which: the confusion matrix of the test split."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from artculture.analysis import plotting_style
+from artculture.analysis.figure import Finding
+from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.similarity.culture_locations import by_region
+from artculture.analysis.similarity.distance_matrix import dress
+
+NAME, TITLE = "confusion_matrix", "Which cultures are taken for which"
+# Of equally frequent mistakes the caption names so many.
+NAMED = 3
+
+
+def confusion_finding(featurised: Featurised) -> Finding:
+    """Counts, and shares of each true culture's test paintings."""
+    matrix = confusion_matrix(featurised)
+    n = int(matrix.sum())
+    if not n:
+        return Finding(NAME, TITLE, "Left out: the test split is empty.")
+    names = list(featurised.classes)
+    mistakes = _mistakes(matrix, names)
+    right = int(np.trace(matrix))
+    text = (
+        f"Rows are what a painting is, columns what it was taken for: {n:,} test paintings, {right:,} of them right "
+        f"({100 * right / n:.1f} %). A cell's colour and first number are its share of the row in %, the number below "
+        "counts paintings; empty cells hold none. "
+    )
+    if len(mistakes):
+        most = mistakes[mistakes["paintings"] == mistakes["paintings"].max()]
+        kinds = [
+            f"{m['culture']} taken for {m['predicted']} (of {m['of']})" for m in most.head(NAMED).to_dict("records")
+        ]
+        rest = f" and {len(most) - NAMED} others" if len(most) > NAMED else ""
+        text += f"Most frequent, {most['paintings'].iloc[0]} times{' each' if len(most) > 1 else ''}: "
+        text += f"{', '.join(kinds)}{rest}. "
+    counts = pd.DataFrame(matrix, columns=names)
+    counts.insert(0, "culture", names)
+    numbers = {"paintings": n, "right": right}
+    alt = "Square heat map: true cultures in rows, predicted ones in columns; the diagonal is right."
+    tables = {NAME: counts, "mistakes": mistakes}
+    return Finding(NAME, TITLE, text.strip(), _figure(matrix, names), tables, numbers, alt=alt)
+
+
+def confusion_matrix(featurised: Featurised) -> NDArray[np.int64]:
+    """Test paintings by true (rows) and likeliest culture (columns), C x C."""
+    rows, n = featurised.members("test"), len(featurised.classes)
+    pairs = featurised.labels[rows] * n + featurised.logits[rows].argmax(axis=1)
+    return np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+
+def _mistakes(matrix: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
+    rows = [(names[a], names[b], int(matrix[a, b]), int(matrix[a].sum())) for a, b in np.argwhere(matrix) if a != b]
+    table = pd.DataFrame(rows, columns=["culture", "predicted", "paintings", "of"])
+    return table.sort_values("paintings", ascending=False, kind="stable", ignore_index=True)
+
+
+def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
+    order = by_region(names)
+    counts, shown = matrix[np.ix_(order, order)], [names[i] for i in order]
+    total = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(100 * counts, total, out=np.zeros(counts.shape), where=total > 0)
+    side = max(3.4, 0.47 * len(names) + 1.6)
+    figure, (axes,) = plotting_style.panels(side + 0.5, side)
+    size = 7.5 if len(names) <= 12 else max(3.5, 90 / len(names))
+    with plotting_style.styled():
+        image = axes.imshow(np.ma.masked_equal(shares, 0), cmap="Blues", vmin=0, vmax=115)
+        for row, column in np.argwhere(counts):
+            ink = "white" if shares[row, column] > 60 else plotting_style.INK
+            text = f"{shares[row, column]:.0f}\n({counts[row, column]})"
+            axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink, linespacing=1.05)
+        dress(axes, shown)
+        labels = [f"{name} ({count})" for name, count in zip(shown, total.ravel(), strict=True)]
+        for label, text in zip(axes.get_yticklabels(), labels, strict=True):
+            label.set_text(text)
+        colours = [label.get_color() for label in axes.get_yticklabels()]
+        axes.set_yticks(range(len(labels)), labels)
+        for label, colour in zip(axes.get_yticklabels(), colours, strict=True):
+            label.set_color(colour)
+        axes.set_xlabel("taken for")
+        axes.set_ylabel("true culture (test paintings)")
+        for place in range(len(names) + 1):
+            axes.axhline(place - 0.5, color=plotting_style.FAINT, linewidth=0.4)
+            axes.axvline(place - 0.5, color=plotting_style.FAINT, linewidth=0.4)
+        image.set_zorder(0.5)
+    return figure

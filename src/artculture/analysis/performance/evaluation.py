@@ -1,0 +1,220 @@
+"""All metrics of a checkpoint on any paintings, counted as a run counts its own."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from artculture.analysis.embedding.features import picture_batches
+from artculture.analysis.model_under_study import Subject
+from artculture.data.manifest import SPLITS
+from artculture.evaluation.calibration import calibration_error, softmax
+from artculture.evaluation.metrics import scores
+from artculture.models.finite import check_predictions_finite
+from artculture.training.factory import ignore_known_warnings
+from artculture.training.result import prediction_table, versions
+from artculture.utils import hardware
+from artculture.utils.errors import InputError
+from artculture.utils.io import file_sha256, replacing, write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the network is run, always in float32.
+
+    A run's own manner gives its own numbers again, to the last bit on the same machine.
+
+    Attributes:
+        batch_size: pictures at a time.
+        deterministic: as Lightning takes it.
+    """
+
+    batch_size: int = 64
+    deterministic: Any = False
+
+
+def manner_of(subject: Subject) -> Manner:
+    """The manner in which the subject's run evaluated itself; the usual one where there is no run."""
+    if subject.run is None or not subject.run.result.is_file():
+        return Manner()
+    values = subject.run.read_config() or {}
+    try:
+        size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
+        return Manner(size, values["trainer"]["deterministic"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{subject.run.config} lacks {error}: not of this version") from error
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Which paintings are evaluated.
+
+    Attributes:
+        rows: of the selection.
+        split: their split's name: `train`, `val`, `test`, or `all` for a mixture.
+        trained_on: how many of them the run trained on; None where that is unknown.
+        left_out: paintings of the run's training and validation splits that are not among them, by split.
+    """
+
+    rows: NDArray[np.int64]
+    split: str
+    trained_on: int | None
+    left_out: dict[str, int]
+
+
+def rows_of(subject: Subject, split: str | None, include_trained: bool = False) -> Evaluated:
+    """Choose the paintings to evaluate.
+
+    Args:
+        subject: what is evaluated.
+        split: `train`, `val`, `test` or `all`; None for those that the run neither trained on nor chose its checkpoint
+            by: its own test split, and paintings that it did not have.
+        include_trained: keep what the run trained on, and its validation paintings where `split` is None. A split of
+            the run's own paintings that is asked for is whole anyway.
+
+    Raises:
+        InputError: there is none.
+    """
+    selection = subject.paintings.selection
+    every = np.arange(len(selection.manifest), dtype=np.int64)
+    rows = selection.members(split) if split in SPLITS else every
+    known = subject.run_split
+    if known is None:
+        name = split or "all"
+        if subject.own and split is None and not include_trained:
+            rows, name = selection.members("test"), "test"
+        return Evaluated(_some(rows, name, {}), name, None, {})
+    asked = rows
+    if not include_trained and not (subject.own and split):
+        seen = ["train"] if split else ["train", "val"]
+        rows = rows[~np.isin(known[rows], seen)]
+    left_out = {name: int((known[asked] == name).sum() - (known[rows] == name).sum()) for name in ("train", "val")}
+    left_out = {} if subject.own else {name: count for name, count in left_out.items() if count}
+    name = split or ("test" if (known[rows] == "test").all() else "all")
+    return Evaluated(_some(rows, name, left_out), name, int((known[rows] == "train").sum()), left_out)
+
+
+def _some(rows: NDArray[np.int64], split: str, left_out: dict[str, int]) -> NDArray[np.int64]:
+    if len(rows) == 0 and left_out:
+        raise InputError(
+            f"no painting is left to evaluate: {sum(left_out.values())} are of the run's training or validation split; "
+            "include_trained=true evaluates them all the same"
+        )
+    if len(rows) == 0:
+        raise InputError(f"no painting is in the split `{split}`: take another, as in split=all")
+    return rows
+
+
+def _warn(evaluated: Evaluated) -> None:
+    if evaluated.trained_on is None:
+        log.warning(
+            "which paintings the checkpoint was trained on is unknown (no split.csv of its run beside it): the numbers "
+            "may flatter"
+        )
+    elif evaluated.trained_on and evaluated.split != "train":
+        log.warning(
+            "%d of these %d paintings were trained on: the numbers flatter", evaluated.trained_on, len(evaluated.rows)
+        )
+    if evaluated.left_out:
+        counts = " and ".join(f"{count} of its {name} split" for name, count in evaluated.left_out.items())
+        log.warning("left out paintings that the run has seen, %s: include_trained=true keeps them", counts)
+
+
+def logits_of_rows(
+    subject: Subject, rows: NDArray[np.int64], manner: Manner, accelerator: str = "auto"
+) -> NDArray[np.float64]:
+    """Logits, computed in float32, of some of the subject's paintings, N x classes.
+
+    Raises:
+        WorkError: some are not finite.
+    """
+    trainer = L.Trainer(
+        accelerator=hardware.checked_accelerator(accelerator),
+        devices=1,
+        deterministic=manner.deterministic,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        ignore_known_warnings()
+        outputs: Any = trainer.predict(subject.classifier, picture_batches(subject, rows, manner.batch_size))
+    logits: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
+    check_predictions_finite(logits, subject.checkpoint)
+    return logits
+
+
+def evaluate(
+    subject: Subject,
+    split: str | None = None,
+    manner: Manner | None = None,
+    accelerator: str = "auto",
+    include_trained: bool = False,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Evaluate a checkpoint.
+
+    Args:
+        subject: the classifier and the paintings.
+        split: as `rows_of`.
+        manner: None for the run's own.
+        accelerator: `auto`, `cpu` or `gpu`.
+        include_trained: as `rows_of`.
+
+    Returns:
+        The numbers (those of `scores`, `ece` and `ece_calibrated`, and where they come from), and a prediction a
+        painting, as in a run's predictions.csv.
+    """
+    evaluated = rows_of(subject, split, include_trained)
+    _warn(evaluated)
+    rows, manner = evaluated.rows, manner or manner_of(subject)
+    selection, classifier = subject.paintings.selection, subject.classifier
+    logits = logits_of_rows(subject, rows, manner, accelerator)
+    labels = selection.labels[rows]
+    chances, tempered = softmax(logits), softmax(logits, classifier.temperature)
+    result = {
+        "checkpoint": str(subject.checkpoint),
+        "checkpoint_sha256": file_sha256(subject.checkpoint),
+        "run": None if subject.run is None else subject.run.path.name,
+        "data": subject.data,
+        "manifest": selection.manifest.fingerprint(),
+        "synthetic": selection.synthetic,
+        "split": evaluated.split,
+        "trained_on": evaluated.trained_on,
+        "left_out": evaluated.left_out,
+        **scores(chances, labels, subject.classes),
+        "temperature": classifier.temperature,
+        "ece": calibration_error(chances, labels),
+        "ece_calibrated": calibration_error(tempered, labels),
+        "chance": 1 / len(subject.classes),
+        "classes": list(subject.classes),
+        "precision": "32-true",
+        "batch_size": manner.batch_size,
+        "versions": versions(),
+    }
+    return result, prediction_table(selection, rows, tempered).drop(columns="row")
+
+
+def default_folder(subject: Subject, split: str | None, root: Path) -> Path:
+    """Where an evaluation lands: inside the run, or under `root` for a loose checkpoint; a split asked for is named."""
+    label = subject.data if split is None else f"{subject.data}-{split}"
+    if subject.run is not None:
+        return subject.run.path / "evaluation" / label
+    return root / "evaluations" / subject.checkpoint.stem / label
+
+
+def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:
+    """Write `predictions.csv` and, last, `result.json`; returns the latter."""
+    with replacing(folder / "predictions.csv") as temporary:
+        predictions.to_csv(temporary, index=False, lineterminator="\n")
+    write_json(folder / "result.json", result)
+    return folder / "result.json"

@@ -1,0 +1,123 @@
+"""Does a culture's recall follow the number of its training paintings?"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy import stats
+
+from artculture.analysis import plotting_style
+from artculture.analysis.figure import Finding
+from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.similarity.culture_locations import region_of
+from artculture.evaluation.intervals import wilson
+
+NAME, TITLE = "recall_by_paintings", "Do more paintings make a culture easier?"
+# Correlating fewer cultures says nothing.
+FEWEST = 4
+PERMUTATIONS = 9999
+
+
+def recalls_finding(featurised: Featurised, seed: int = 0) -> Finding:
+    """Recall on the test split against training paintings, with Wilson intervals and Spearman's correlation."""
+    table = recall_table(featurised)
+    shown = table[(table["test_paintings"] > 0) & (table["training_paintings"] > 0)]
+    if shown.empty:
+        return Finding(NAME, TITLE, "Left out: no culture has both training and test paintings.")
+    correlation, p = _spearman(shown["training_paintings"].to_numpy(), shown["recall"].to_numpy(), seed)
+    text = (
+        "Each dot is a culture: across, on a scale that multiplies, its training paintings; upwards, the share of its "
+        "test paintings named rightly, with a 95 % Wilson interval, which is wide where few were tested. Cultures with "
+        "equally many training paintings stand above one another, and their intervals overlap. "
+    )
+    if correlation is not None:
+        text += (
+            f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.3f}, {len(shown)} cultures). "
+        )
+    if len(shown) < len(table):
+        absent = table[~table["culture"].isin(shown["culture"])]["culture"]
+        text += f"Not shown, for want of training or test paintings: {', '.join(absent)}. "
+    numbers = {"spearman": correlation, "p_two_sided": p, "cultures": len(shown)}
+    alt = "Scatter plot: training paintings of each culture across, recall upwards, with intervals."
+    return Finding(NAME, TITLE, text.strip(), _figure(shown), {NAME: table}, numbers, alt=alt)
+
+
+def recall_table(featurised: Featurised) -> pd.DataFrame:
+    """One row a culture; recall and its interval are empty where nothing was tested."""
+    test, train = featurised.members("test"), featurised.members("train")
+    n = len(featurised.classes)
+    trained = np.bincount(featurised.labels[train], minlength=n)
+    tested = np.bincount(featurised.labels[test], minlength=n)
+    guessed, truth = featurised.logits[test].argmax(axis=1), featurised.labels[test]
+    right = np.bincount(truth[guessed == truth], minlength=n)
+    rows = []
+    for label, name in enumerate(featurised.classes):
+        known = tested[label] > 0
+        low, high = wilson(int(right[label]), int(tested[label])) if known else (np.nan, np.nan)
+        recall = right[label] / tested[label] if known else np.nan
+        rows.append((name, int(trained[label]), int(tested[label]), int(right[label]), recall, low, high))
+    return pd.DataFrame(
+        rows, columns=["culture", "training_paintings", "test_paintings", "right", "recall", "low", "high"]
+    )
+
+
+def _spearman(
+    paintings: NDArray[np.int64], recall: NDArray[np.float64], seed: int
+) -> tuple[float | None, float | None]:
+    if len(paintings) < FEWEST or np.ptp(paintings) == 0 or np.ptp(recall) == 0:
+        return None, None
+    ranks = stats.rankdata(recall)
+
+    def correlation(order: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        # Pearson's of ranks; permuting ranks is permuting values.
+        own = order - order.mean(axis=axis, keepdims=True)
+        other = ranks - ranks.mean()
+        lengths = np.linalg.norm(own, axis=axis) * np.linalg.norm(other)
+        result: NDArray[np.float64] = (own * other).sum(axis=axis) / lengths
+        return result
+
+    test = stats.permutation_test(
+        (stats.rankdata(paintings),),
+        correlation,
+        permutation_type="pairings",
+        n_resamples=PERMUTATIONS,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return float(test.statistic), float(test.pvalue)
+
+
+def _figure(shown: pd.DataFrame) -> Figure:
+    figure, (axes,) = plotting_style.panels(6.4, 4.2)
+    colours = [plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE) for name in shown["culture"]]
+    with plotting_style.styled():
+        axes.set_xscale("log")
+        across = shown["training_paintings"].to_numpy(dtype=np.float64)
+        axes.vlines(across, shown["low"], shown["high"], color=colours, alpha=0.45, linewidth=1.8)
+        axes.scatter(across, shown["recall"], color=colours, s=36, edgecolor="white", linewidth=0.7, zorder=3)
+        axes.set_xlim(across.min() / 1.5, across.max() * 1.6)
+        axes.set_ylim(-0.16, 1.08)
+        axes.set_yticks(np.linspace(0, 1, 6))
+        usual = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _within(t, axes.get_xlim())]
+        counts = np.unique(across).astype(int).tolist()
+        ticks = counts if len(counts) < 4 else usual
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        axes.set_xlabel("training paintings (logarithmic)")
+        axes.set_ylabel("recall on the test split")
+        axes.grid(axis="y", color=plotting_style.FAINT, linewidth=0.6)
+        axes.set_axisbelow(True)
+        plotting_style.region_legend(axes, [region_of(name) for name in shown["culture"]], loc="lower right")
+    points = list(zip(across.tolist(), shown["recall"], strict=True))
+    bars = [
+        (x - 0.01 * x, low, x + 0.01 * x, high)
+        for x, low, high in zip(across, shown["low"], shown["high"], strict=True)
+    ]
+    style = {"fontsize": 8.5, "path_effects": [plotting_style.halo()]}
+    plotting_style.place_labels(axes, points, shown["culture"].tolist(), 3.5, keep_clear=bars, **style)
+    return figure
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]

@@ -1,0 +1,1 @@
+"""Feature maps, Grad-CAM and contact sheets."""

@@ -1,0 +1,113 @@
+"""How contact sheets are drawn: every panel at its place, in inches from the top left."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from artculture.analysis.plotting_style import RIGHT, WRONG, blank
+from artculture.analysis.printable_text import printable, shortened
+from artculture.analysis.saliency.feature_maps import laid_over
+
+QUIET = "#555555"
+# Small enough that a sheet of the usual length stays under 1.5 MB as SVG.
+PANEL, GAP = 0.98, 0.05
+KINDS = ("painting", "feature map", "Grad-CAM")
+# Heights of what stands around the panels: the heading, three lines of text above, the kinds and air below.
+HEADING, LEGEND, BELOW = 0.34, 0.44, 0.28
+HALF = 3 * PANEL + 2 * GAP + 0.3
+OVERVIEW_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One painting as it is shown.
+
+    Attributes:
+        position: its row in the Featurised.
+        picture: what the network sees, uint8 H x W x 3.
+        feature_map, cam: float32 h x w in 0..1.
+        facts: who painted it, and what was predicted.
+    """
+
+    position: int
+    picture: NDArray[np.uint8]
+    feature_map: NDArray[np.float32]
+    cam: NDArray[np.float32]
+    facts: dict[str, Any]
+
+    def panels(self) -> list[Any]:
+        """One picture for each of KINDS."""
+        return [self.picture, laid_over(self.picture, self.feature_map), laid_over(self.picture, self.cam)]
+
+
+def draw_sheet(name: str, right: list[Shown], wrong: list[Shown]) -> Figure:
+    """Right predictions on the left, wrong ones on the right, a painting a row."""
+    rows = max(len(right), len(wrong))
+    figure = _sheet_of(2 * HALF - 0.3 + 2 * GAP, HEADING + rows * (LEGEND + PANEL + BELOW))
+    halves = (("✓ Surest right predictions", RIGHT, right), ("✗ Surest wrong predictions", WRONG, wrong))
+    for half, (heading, colour, shown) in enumerate(halves):
+        left = GAP + half * HALF
+        _write(figure, left, 0.0, heading, size=9, color=colour, fontweight="bold")
+        if not shown:
+            _write(figure, left, HEADING, f"No {name} test painting was predicted {('right', 'wrong')[half]}.")
+        for row, one in enumerate(shown):
+            _row(figure, left, HEADING + row * (LEGEND + PANEL + BELOW), one)
+    return figure
+
+
+def draw_overview(firsts: dict[str, Shown | None]) -> Figure:
+    """A pair of pictures a culture: the painting, and its feature map over it."""
+    columns = min(OVERVIEW_COLUMNS, len(firsts))
+    wide, high = 2 * PANEL + 4 * GAP, PANEL + 0.36
+    figure = _sheet_of(columns * wide + GAP, -(-len(firsts) // columns) * high)
+    for cell, (culture, shown) in enumerate(firsts.items()):
+        left, top = GAP + cell % columns * wide, cell // columns * high
+        if shown is None:
+            _write(figure, left, top, f"{printable(culture)}: no test painting", color=QUIET)
+            continue
+        _write(figure, left, top, _verdict(shown.facts, culture), color=RIGHT if shown.facts["right"] else WRONG)
+        for index, panel in enumerate(shown.panels()[:2]):
+            _picture(figure, left + index * (PANEL + GAP), top + 0.2, panel)
+    return figure
+
+
+def _row(figure: Figure, left: float, top: float, shown: Shown) -> None:
+    facts = shown.facts
+    title = shortened(facts["title"], 54) or facts["object_id"]
+    made = ", ".join(part for part in (shortened(facts["artist"], 34), shortened(facts["date"], 20)) if part)
+    _write(figure, left, top, title)
+    _write(figure, left, top + 0.13, made or "artist and date not known", color=QUIET)
+    _write(figure, left, top + 0.26, _verdict(facts), color=RIGHT if facts["right"] else WRONG)
+    for index, (panel, kind) in enumerate(zip(shown.panels(), KINDS, strict=True)):
+        x = left + index * (PANEL + GAP)
+        _picture(figure, x, top + LEGEND, panel)
+        _write(figure, x, top + LEGEND + PANEL + 0.02, kind, size=5.5, color=QUIET)
+
+
+def _verdict(facts: dict[str, Any], culture: str | None = None) -> str:
+    predicted = f"{printable(facts['predicted'])} {100 * facts['probability']:.1f} %"
+    if facts["right"]:
+        return f"✓ {predicted}"
+    return f"✗ {printable(culture)}, taken for {predicted}" if culture else f"✗ taken for {predicted}"
+
+
+def _sheet_of(width: float, height: float) -> Figure:
+    figure = blank(width, height)
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _write(figure: Figure, left: float, top: float, text: str, size: float = 6.8, **style: Any) -> None:
+    width, height = figure.get_size_inches()
+    # Titles are free to hold a dollar sign: it is no formula.
+    figure.text(left / width, 1 - top / height, text, fontsize=size, va="top", parse_math=False, **style)
+
+
+def _picture(figure: Figure, left: float, top: float, picture: Any) -> None:
+    width, height = figure.get_size_inches()
+    ax = figure.add_axes((left / width, 1 - (top + PANEL) / height, PANEL / width, PANEL / height))
+    ax.imshow(picture)
+    ax.set_axis_off()

@@ -1,0 +1,150 @@
+"""Contact sheets: paintings beside what the network looked at, right and wrong, a sheet a culture."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from artculture.analysis.figure import Finding
+from artculture.analysis.model_under_study import Featurised, Subject
+from artculture.analysis.printable_text import printable
+from artculture.analysis.saliency.contact_sheet_layout import Shown, draw_overview, draw_sheet
+from artculture.analysis.saliency.feature_maps import heat, peak
+from artculture.analysis.saliency.grad_cam import grad_cam
+from artculture.analysis.saliency.last_feature_map import last_maps
+from artculture.data.transforms import eval_transform
+
+# Pictures run at once: a step of Grad-CAM keeps little, but large networks are large.
+BATCH = 8
+
+HOW_TO_READ = (
+    "Feature map: the last map of the network summed over its channels, stretched to 0..1 a painting and laid over it "
+    "(bicubic); bright is where the network finds much of anything. Grad-CAM: the same map weighted by what speaks "
+    "for the predicted culture; bright is where that culture was recognised. Both show the part of the painting "
+    "that the network sees, its centre."
+)
+
+
+def contact_sheets(subject: Subject, featurised: Featurised, per_culture: int = 3) -> list[Finding]:
+    """An overview of one painting a culture, then a sheet a culture.
+
+    Only test paintings are shown, chosen by one rule: of each culture those whose prediction is surest, at most
+    `per_culture` right ones and as many wrong ones; equally sure ones by object id.
+
+    Args:
+        subject: the classifier and the paintings.
+        featurised: what the classifier makes of them, row for row as `subject.paintings.selection`.
+        per_culture: right and wrong paintings on a sheet.
+
+    Raises:
+        InputError: a backbone without a last spatial map.
+    """
+    chosen = {culture: surest(featurised, index, per_culture) for index, culture in enumerate(featurised.classes)}
+    positions = [int(position) for pair in chosen.values() for part in pair for position in part]
+    shown = {one.position: one for one in _look(subject, featurised, positions)}
+    sheets = {
+        culture: ([shown[int(i)] for i in right], [shown[int(i)] for i in wrong])
+        for culture, (right, wrong) in chosen.items()
+    }
+    slugs = _slugs(featurised.classes)
+    return [
+        _overview({culture: next(iter([*right, *wrong]), None) for culture, (right, wrong) in sheets.items()}),
+        *(_sheet(culture, slugs[culture], right, wrong) for culture, (right, wrong) in sheets.items()),
+    ]
+
+
+def surest(featurised: Featurised, culture: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of a culture's test paintings with the surest right and the surest wrong predictions."""
+    probabilities = featurised.probabilities()
+    members = featurised.members("test")
+    members = members[featurised.labels[members] == culture]
+    order = np.lexsort((featurised.object_id[members], -probabilities[members].max(axis=1)))
+    members = members[order]
+    right = probabilities[members].argmax(axis=1) == culture
+    return members[right][:count], members[~right][:count]
+
+
+def _look(subject: Subject, featurised: Featurised, positions: list[int]) -> list[Shown]:
+    """Run the chosen paintings, and no others, through the network."""
+    selection, cache = subject.paintings.selection, subject.paintings.cache
+    crop = eval_transform(subject.classifier.preprocessing)
+    predicted = featurised.probabilities().argmax(axis=1)
+    shown = []
+    for start in range(0, len(positions), BATCH):
+        batch = positions[start : start + BATCH]
+        images = [torch.tensor(cache.image(int(selection.rows[i]))).permute(2, 0, 1) for i in batch]
+        pictures = torch.stack([crop(image) for image in images])
+        heats = heat(last_maps(subject.classifier, pictures))
+        cams = grad_cam(subject.classifier, pictures, torch.from_numpy(predicted[batch]))
+        for i, picture, feature_map, cam in zip(batch, pictures, heats, cams, strict=True):
+            facts = _facts(subject, featurised, i, feature_map, cam)
+            shown.append(Shown(i, picture.permute(1, 2, 0).numpy(), feature_map, cam, facts))
+    return shown
+
+
+def _facts(
+    subject: Subject, featurised: Featurised, i: int, feature_map: NDArray[np.float32], cam: NDArray[np.float32]
+) -> dict[str, Any]:
+    row = subject.paintings.selection.manifest.table.iloc[i]
+    probabilities = featurised.probabilities()[i]
+    label, predicted = int(featurised.labels[i]), int(probabilities.argmax())
+    (map_x, map_y), (cam_x, cam_y) = peak(feature_map), peak(cam)
+    return {
+        "object_id": str(featurised.object_id[i]),
+        **{column: "" if pd.isna(row[column]) else str(row[column]) for column in ("title", "artist", "date")},
+        "culture": featurised.classes[label],
+        "predicted": featurised.classes[predicted],
+        "right": label == predicted,
+        "probability": float(probabilities[predicted]),
+        "probability_of_culture": float(probabilities[label]),
+        "feature_map_peak_x": map_x,
+        "feature_map_peak_y": map_y,
+        "grad_cam_peak_x": cam_x,
+        "grad_cam_peak_y": cam_y,
+    }
+
+
+def _overview(firsts: dict[str, Shown | None]) -> Finding:
+    seen = [one.facts for one in firsts.values() if one is not None]
+    return Finding(
+        name="feature_maps",
+        title="Feature maps: one painting a culture",
+        caption="Of each culture the test painting that is recognised most surely (✓), or, where none is, the surest "
+        f"mistake (✗). {HOW_TO_READ}",
+        figure=draw_overview(firsts),
+        tables={"feature_maps": pd.DataFrame(seen)},
+        numbers={"shown": len(seen), "right": sum(facts["right"] for facts in seen)},
+        alt="Pairs of paintings, one pair a culture: the painting, and the same with heat laid over it.",
+    )
+
+
+def _sheet(culture: str, slug: str, right: list[Shown], wrong: list[Shown]) -> Finding:
+    name = printable(culture)
+    title = f"Inside the model: {name} paintings"
+    numbers = {"right": len(right), "wrong": len(wrong)}
+    if not right and not wrong:
+        return Finding(slug, title, f"No {name} painting is in the test set.", numbers=numbers)
+    missing = "" if right and wrong else f" No {name} test painting was predicted {'wrong' if right else 'right'}."
+    return Finding(
+        name=slug,
+        title=title,
+        caption="Test paintings of this culture with the surest right (✓) and the surest wrong (✗) predictions."
+        f"{missing} From left to right: painting, feature map, Grad-CAM.",
+        figure=draw_sheet(name, right, wrong),
+        tables={slug: pd.DataFrame([one.facts for one in (*right, *wrong)])},
+        numbers=numbers,
+        alt=f"{len(right)} rightly and {len(wrong)} wrongly predicted {name} paintings, each beside its feature map "
+        "and its Grad-CAM map laid over it.",
+    )
+
+
+def _slugs(classes: tuple[str, ...]) -> dict[str, str]:
+    """A file stem a culture; where names leave no letters of ASCII, or the same ones, its number joins in."""
+    plain = [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in classes]
+    return {
+        name: "feature_maps_" + (slug if slug and plain.count(slug) == 1 else f"{slug}_{index}".strip("_"))
+        for index, (name, slug) in enumerate(zip(classes, plain, strict=True))
+    }

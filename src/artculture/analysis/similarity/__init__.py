@@ -1,0 +1,1 @@
+"""Distances between cultures, and the figures and tests made from them."""

@@ -1,0 +1,183 @@
+"""Figure 7: a chord diagram of the strongest similarities."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch, Wedge
+from matplotlib.path import Path
+from numpy.typing import NDArray
+
+from artculture.analysis import plotting_style
+from artculture.analysis.figure import Finding
+from artculture.analysis.similarity.culture_locations import by_region, region_of
+from artculture.analysis.similarity.distances import CultureDistances
+
+NAME, TITLE = "culture_chords", "Who resembles whom most"
+GAP = 0.045  # of the circle between two cultures, radians
+RIM = 0.06  # breadth of a culture's arc, of the radius 1
+# A chord's end in the culture that is similar is broad, in the one that it is similar to it is a point.
+TIP = 0.94
+
+
+def chord_finding(found: CultureDistances) -> Finding:
+    """The ordered pairs in the top quartile of similarity, drawn as chords."""
+    if len(found.cultures) < 2:
+        return Finding(NAME, TITLE, "Left out: it needs two cultures with as many as three paintings.")
+    chosen, threshold = top_quartile(found)
+    pairs = len(found.cultures) * (len(found.cultures) - 1)
+    numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": pairs}
+    caption = (
+        f"The strongest quarter of the normalised similarities: the {len(chosen)} of {pairs} "
+        f"ordered pairs at or above their upper quartile, {100 * threshold:.1f} % (linear interpolation, ties kept). "
+        "A chord starts broad, in its own colour's culture A, and runs to a point in B: to A, B is near when compared "
+        "with all others. Breadth is the similarity of A to B. A pair that is strong both ways has two chords. "
+        f"{found.note()}"
+    )
+    if len(chosen):
+        first = chosen.iloc[0]
+        caption += (
+            f"The strongest is {first['culture']} to {first['other']} with {100 * first['similarity']:.1f} %; with "
+            f"{len(found.cultures)} cultures an even share would be {100 / max(1, len(found.cultures) - 1):.1f} %."
+        )
+    return Finding(
+        NAME,
+        TITLE,
+        caption.strip(),
+        _figure(found, chosen),
+        {"culture_chords": chosen},
+        numbers,
+        alt="Chord diagram: cultures on a circle, the strongest similarities between them as ribbons.",
+    )
+
+
+def top_quartile(found: CultureDistances) -> tuple[pd.DataFrame, float]:
+    """Ordered pairs whose similarity is at or above the upper quartile of all ordered pairs, strongest first.
+
+    The quartile is numpy's 75th percentile with method `linear`; pairs that equal it are kept, so that ties never
+    part.
+    """
+    n = len(found.cultures)
+    apart = ~np.eye(n, dtype=bool)
+    values = found.similarity[apart]
+    columns = ["culture", "other", "similarity"]
+    if not len(values):
+        return pd.DataFrame(columns=columns), math.nan
+    threshold = float(np.quantile(values, 0.75, method="linear"))
+    # The interpolation may miss a tied value in its last bits.
+    kept = np.argwhere(apart & (found.similarity >= threshold * (1 - 1e-12)))
+    rows = [(found.cultures[a], found.cultures[b], found.similarity[a, b]) for a, b in kept]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True), threshold
+
+
+def _figure(found: CultureDistances, chosen: pd.DataFrame) -> Figure:
+    figure, (axes,) = plotting_style.panels(6.4, 6.4)
+    order = [found.cultures[i] for i in by_region(found.cultures)]
+    arcs = _arcs(order, chosen)
+    with plotting_style.styled():
+        axes.set_axis_off()
+        axes.set_aspect("equal")
+        axes.set_xlim(-1.45, 1.45)
+        axes.set_ylim(-1.35, 1.35)
+        for name, (start, end) in arcs.items():
+            colour = plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE)
+            axes.add_patch(
+                Wedge((0, 0), 1, math.degrees(start), math.degrees(end), width=RIM, facecolor=colour, linewidth=0)
+            )
+            _write_name(axes, found.label(name), (start + end) / 2)
+        _chords(axes, order, arcs, chosen)
+        plotting_style.region_legend(axes, [region_of(name) for name in order], loc="lower left", bbox_to_anchor=(0, 0))
+    return figure
+
+
+def _arcs(order: list[str], chosen: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Start and end angle of each culture: room for the breadth of all its chords, and a little for one without."""
+    room = dict.fromkeys(order, 0.02)
+    for _, chord in chosen.iterrows():
+        room[chord["culture"]] += chord["similarity"]
+        room[chord["other"]] += _arrival(chord["similarity"])
+    free = 2 * math.pi - GAP * len(order)
+    unit = free / sum(room.values())
+    arcs, at = {}, math.pi / 2
+    for name in reversed(order):
+        arcs[name] = (at + GAP / 2, at + GAP / 2 + room[name] * unit)
+        at = arcs[name][1] + GAP / 2
+    return arcs
+
+
+def _arrival(similarity: float) -> float:
+    return 0.35 * similarity
+
+
+def _write_name(axes: Axes, name: str, angle: float) -> None:
+    x, y = 1.05 * math.cos(angle), 1.05 * math.sin(angle)
+    turned = math.degrees(angle) % 360
+    flipped = 90 < turned < 270
+    axes.text(
+        x,
+        y,
+        name,
+        rotation=turned - 180 if flipped else turned,
+        rotation_mode="anchor",
+        ha="right" if flipped else "left",
+        va="center",
+        fontsize=9.5,
+    )
+
+
+def _chords(axes: Axes, order: list[str], arcs: dict[str, tuple[float, float]], chosen: pd.DataFrame) -> None:
+    ends = _ends(order, arcs, chosen)
+    # Weak ones last: thin chords stay seen on broad ones.
+    for index, chord in chosen.iterrows():
+        colour = plotting_style.REGIONS.get(region_of(chord["culture"]), plotting_style.ELSEWHERE)
+        leave, arrive = ends[(index, "culture")], ends[(index, "other")]
+        path = ribbon(leave, arrive)
+        axes.add_patch(PathPatch(path, facecolor=colour, alpha=0.5, edgecolor="white", linewidth=0.5))
+
+
+def _ends(
+    order: list[str], arcs: dict[str, tuple[float, float]], chosen: pd.DataFrame
+) -> dict[tuple[object, str], tuple[float, float]]:
+    """The stretch of the rim that each chord's end takes, so ordered inside a culture that chords cross little."""
+    middle = {name: (start + end) / 2 for name, (start, end) in arcs.items()}
+    ends = {}
+    for name in order:
+        mine = []
+        for index, chord in chosen.iterrows():
+            for side, far in (("culture", "other"), ("other", "culture")):
+                if chord[side] == name:
+                    width = chord["similarity"] if side == "culture" else _arrival(chord["similarity"])
+                    # The farther clockwise the other end, the earlier it leaves.
+                    turn = (middle[chord[far]] - middle[name]) % (2 * math.pi)
+                    mine.append((-turn, side, index, width))
+        start, end = arcs[name]
+        unit = (end - start) / (0.02 + sum(width for *_, width in mine))
+        at = start + 0.01 * unit
+        for _, side, index, width in sorted(mine):
+            ends[(index, side)] = (at, at + width * unit)
+            at += width * unit
+    return ends
+
+
+def ribbon(leave: tuple[float, float], arrive: tuple[float, float]) -> Path:
+    """A closed path from one stretch of the circle, through near its middle, to a point in another's middle."""
+    radius = 1 - RIM - 0.01
+    arc = _on_circle(np.linspace(*leave, 24), radius)
+    tip = _on_circle(np.array([sum(arrive) / 2]), radius)[0]
+    wings = _on_circle(np.array(arrive), TIP * radius)
+    # Neighbours' chords bend less deep, so that they don't all meet in the middle.
+    apart = abs((sum(arrive) - sum(leave)) / 2) % (2 * math.pi)
+    depth = radius * 0.55 * (1 - math.sin(min(apart, 2 * math.pi - apart) / 2))
+    turn_out = _on_circle(np.array(leave), depth)
+    turn_in = _on_circle(np.array(arrive), depth)
+    points = [*arc, turn_out[1], turn_in[0], wings[0], tip, wings[1], turn_in[1], turn_out[0], arc[0]]
+    codes = [Path.MOVETO, *[Path.LINETO] * (len(arc) - 1), *[Path.CURVE4] * 3, Path.LINETO, Path.LINETO]
+    return Path(points, [*codes, *[Path.CURVE4] * 3])
+
+
+def _on_circle(angles: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    points: NDArray[np.float64] = radius * np.column_stack([np.cos(angles), np.sin(angles)])
+    return points

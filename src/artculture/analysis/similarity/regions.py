@@ -1,0 +1,197 @@
+"""Are the three regions apart? Silhouettes, and telling Asian from Western paintings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import pairwise_distances
+
+from artculture.analysis import plotting_style
+from artculture.analysis.figure import Finding
+from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.similarity.culture_locations import OTHER, by_region, region_of
+from artculture.analysis.similarity.separation import Separation, distance_sums, region_codes, separation, silhouettes
+from artculture.evaluation.intervals import Interval, wilson
+
+NAME, TITLE = "regions", "Asian, European and North American art"
+# Distances between all pairs of paintings are needed: beyond this many, a seeded sample stands for them.
+AT_MOST = 8000
+
+
+def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
+    """Silhouettes of paintings and of culture means by region, and Asian-against-Western accuracy on the test split."""
+    unknown = [name for name in featurised.classes if region_of(name) == OTHER]
+    if unknown:
+        return Finding(NAME, TITLE, f"Left out: no region is known for {', '.join(unknown)}.")
+    rows = _sample(featurised, seed)
+    present, labels = np.unique(featurised.labels[rows], return_inverse=True)
+    cultures = [featurised.classes[label] for label in present]
+    regions = [region_of(name) for name in cultures]
+    if len(set(regions)) < 2 or len(cultures) < 3:
+        return Finding(NAME, TITLE, "Left out: it needs at least three cultures of at least two regions.")
+    features = featurised.features[rows]
+    means = np.array([features[labels == label].mean(axis=0) for label in range(len(cultures))])
+    sums, counts = distance_sums(features, labels, len(cultures)), np.bincount(labels)
+    of_paintings = separation(sums, labels, counts, regions, seed)
+    of_means = separation(
+        pairwise_distances(means), np.arange(len(cultures)), np.ones(len(cultures), dtype=np.int64), regions, seed
+    )
+    each = silhouettes(sums, labels, counts, region_codes(regions))
+    table = pd.DataFrame(
+        {
+            "culture": cultures,
+            "region": regions,
+            "paintings": counts,
+            "silhouette": [float(each[labels == label].mean()) for label in range(len(cultures))],
+        }
+    )
+    sides = sides_of_test(featurised)
+    numbers: dict[str, Any] = {
+        "silhouette_of_paintings": _plain(of_paintings),
+        "silhouette_of_culture_means": _plain(of_means),
+        "paintings": len(rows),
+        "asian_against_western": sides.numbers if sides else None,
+    }
+    tables = {"region_silhouettes": table}
+    if sides:
+        tables["asian_against_western"] = sides.table
+    return Finding(
+        NAME,
+        TITLE,
+        _caption(of_paintings, of_means, len(cultures), sides),
+        _figure(table, of_paintings, sides),
+        tables,
+        numbers,
+        alt="Left: mean silhouette of each culture's paintings. Middle: silhouettes of other groupings of cultures, "
+        "the true one marked. Right: share of each culture's test paintings put on the right side of Asian or Western.",
+    )
+
+
+def _sample(featurised: Featurised, seed: int) -> NDArray[np.int64]:
+    n = len(featurised.labels)
+    if n <= AT_MOST:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, AT_MOST, replace=False))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Test paintings told Asian or Western: numbers of all, and one row a culture."""
+
+    numbers: dict[str, Any]
+    table: pd.DataFrame
+
+
+def sides_of_test(featurised: Featurised) -> Sides | None:
+    """Asian against Western on the test split; None where that is empty or a side has no culture."""
+    rows = featurised.members("test")
+    asian = np.array([region_of(name) == "Asian" for name in featurised.classes])
+    if not len(rows) or asian.all() or not asian.any():
+        return None
+    chances, labels = featurised.probabilities()[rows], featurised.labels[rows]
+    truth = asian[labels]
+    by_sum = (chances[:, asian].sum(axis=1) > 0.5) == truth
+    by_culture = asian[chances.argmax(axis=1)] == truth
+    larger = max(int(truth.sum()), int((~truth).sum()))
+    numbers = {
+        "paintings": len(rows),
+        "by_summed_probability": _share(by_sum),
+        "by_likeliest_culture": _share(by_culture),
+        "asian": _share(by_sum[truth]),
+        "western": _share(by_sum[~truth]),
+        "larger_side": larger / len(rows),
+    }
+    lines = []
+    for label, name in enumerate(featurised.classes):
+        mine = by_sum[labels == label]
+        if len(mine):
+            low, high = wilson(int(mine.sum()), len(mine))
+            lines.append((name, region_of(name), len(mine), int(mine.sum()), float(mine.mean()), low, high))
+    columns = ["culture", "region", "test_paintings", "right_side", "share", "low", "high"]
+    return Sides(numbers, pd.DataFrame(lines, columns=columns))
+
+
+def _share(right: NDArray[np.bool_]) -> dict[str, Any]:
+    interval: Interval = wilson(int(right.sum()), len(right))
+    return {"share": float(right.mean()) if len(right) else None, "interval": list(interval), "n": len(right)}
+
+
+def _plain(found: Separation) -> dict[str, Any]:
+    return {
+        "silhouette": found.observed,
+        "p": found.p,
+        "groupings": len(found.by_chance),
+        "exact": found.exact,
+        "mean_of_groupings": float(found.by_chance.mean()),
+    }
+
+
+def _caption(paintings: Separation, means: Separation, cultures: int, sides: Sides | None) -> str:
+    how = "all" if paintings.exact else "randomly drawn"
+    text = (
+        "A silhouette near 1 says that a painting lies far closer to its own region than to the next, near 0 that it "
+        f"lies between. Left: its mean in each culture. Over all paintings it is {paintings.observed:.3f}; middle: "
+        f"that number among {how} {len(paintings.by_chance):,} ways to give the {cultures} cultures these regions' "
+        f"names (p = {paintings.p:.4f}). Names are permuted over cultures, not over paintings, for paintings of one "
+        "culture lie together whatever it is grouped with. Of the culture means alone the silhouette is "
+        f"{means.observed:.3f} (p = {means.p:.4f}; a region of one culture counts as 0). "
+    )
+    if sides:
+        told, other = sides.numbers["by_summed_probability"], sides.numbers["by_likeliest_culture"]
+        low, high = told["interval"]
+        text += (
+            f"Right: {100 * told['share']:.1f} % of {told['n']} test paintings are put on the right side of Asian or "
+            f"Western by their summed probabilities (95 % interval {100 * low:.1f} to {100 * high:.1f}), "
+            f"{100 * other['share']:.1f} % by the region of the likeliest culture; always naming the larger side would "
+            f"get {100 * sides.numbers['larger_side']:.1f} %."
+        )
+    return text.strip()
+
+
+def _figure(table: pd.DataFrame, found: Separation, sides: Sides | None) -> Figure:
+    columns = 3 if sides else 2
+    height = max(2.8, 0.26 * len(table) + 1.2)
+    figure, axes = plotting_style.panels(3.1 * columns + 0.4, height, 1, columns)
+    with plotting_style.styled():
+        _by_culture(axes[0], table)
+        axes[1].hist(found.by_chance, bins=40, color=plotting_style.FAINT, edgecolor="white", linewidth=0.3)
+        axes[1].axvline(found.observed, color=plotting_style.WRONG, linewidth=1.6)
+        axes[1].set_title("Other groupings of the cultures")
+        axes[1].set_xlabel("mean silhouette of all paintings\n(line: the true regions)")
+        axes[1].locator_params(axis="x", nbins=4)
+        axes[1].set_ylabel("groupings")
+        if sides:
+            _by_side(axes[2], sides.table)
+    return figure
+
+
+def _by_culture(axes: Axes, table: pd.DataFrame) -> None:
+    rows = table.iloc[by_region(table["culture"].tolist())]
+    colours = [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in rows["region"]]
+    axes.barh(range(len(rows)), rows["silhouette"], color=colours, height=0.7)
+    axes.set_yticks(range(len(rows)), rows["culture"])
+    axes.invert_yaxis()
+    axes.axvline(0, color=plotting_style.SOFT, linewidth=0.7)
+    axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=4)
+    axes.set_title("Each culture in its region")
+    axes.set_xlabel("mean silhouette of its paintings")
+
+
+def _by_side(axes: Axes, table: pd.DataFrame) -> None:
+    rows = table.iloc[by_region(table["culture"].tolist())].reset_index(drop=True)
+    colours = [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in rows["region"]]
+    axes.hlines(range(len(rows)), rows["low"], rows["high"], color=colours, linewidth=1.6, alpha=0.6)
+    axes.scatter(rows["share"], range(len(rows)), color=colours, s=26, zorder=3)
+    names = [f"{name} ({n})" for name, n in zip(rows["culture"], rows["test_paintings"], strict=True)]
+    axes.set_yticks(range(len(rows)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(-0.02, 1.03)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axes.tick_params(axis="y", length=0)
+    axes.set_title("Asian or Western, told rightly")
+    axes.set_xlabel("share of test paintings, 95 % interval")

@@ -1,0 +1,233 @@
+"""The edge between Hydra and our commands: compose, check everything typed, call the work, give its exit code."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
+
+from artculture.config.validation import (
+    config_folder,
+    group_options,
+    is_known,
+    known_keys,
+    mistakes_error,
+    nearest_key,
+    validated,
+    value_mistakes,
+)
+from artculture.utils.errors import InputError, choices_hint
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def run_app(command: str, schema: type[Model], work: Callable[[Model], int], argv: list[str]) -> int:
+    """Run a command with all of Hydra's flags.
+
+    Args:
+        command: name of the root config, `conf/<command>.yaml`.
+        schema: what the composed config must look like.
+        work: gets the checked config, returns the exit code. Not called where a flag only shows something.
+        argv: what the user typed after the command's name.
+
+    Raises:
+        InputError: any mistake in what was typed; all of them are listed.
+    """
+    code = 0
+    failure: Exception | None = None
+
+    def task(config: DictConfig) -> None:
+        nonlocal code, failure
+        try:
+            code = work(validated(schema, resolved(config)))
+        except Exception as error:  # kept from Hydra, which would print it in its own way
+            failure = error
+
+    argv = _flags_first(argv)
+    check_typed(schema, command, argv)
+    with _arguments(command, argv), explained_errors():
+        try:
+            hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)(task)()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+    if failure is not None:
+        raise failure
+    return code
+
+
+def quoted(argv: list[str], keys: Iterable[str]) -> list[str]:
+    """The same arguments with the values of some keys in quotes, so that any path or address can be typed as it is.
+
+    Hydra's grammar has a meaning for `=`, `,`, `&` and brackets, which stand in run directories, file names and
+    addresses. A value that is a list, quoted already or null stays.
+    """
+    typed = []
+    for text in argv:
+        key, equals, value = text.partition("=")
+        if equals and key in keys and value not in ("", "null") and not value.startswith(("[", "'", '"')):
+            # Backslashes before a quote, and only these, escape in Hydra's quotes.
+            escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+            text = f"{key}='{escaped}'"
+        typed.append(text)
+    return typed
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The config with all interpolations resolved, as plain values and without Hydra's own part."""
+    with explained_errors():
+        return _resolved(config)
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    own = {key: config._get_node(key) for key in config if key != "hydra"}
+    bare = OmegaConf.create({str(key): node for key, node in own.items()})
+    values = OmegaConf.to_container(bare, resolve=True, throw_on_missing=False)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
+    """Check the overrides among the arguments before Hydra stops at the first wrong one.
+
+    Raises:
+        InputError: listing unknown groups' options, unknown keys and, where there are such, wrong values too.
+    """
+    typed, extra_folder = _split_flags(argv)
+    groups = group_options([config_folder(), *([extra_folder] if extra_folder else [])])
+    keys = set(known_keys(schema))
+    lists = _groups_of_lists(command)
+    mistakes, sound = [], []
+    for text in typed:
+        mistake = _override_mistake(text, groups, keys, lists)
+        if mistake:
+            mistakes.append(mistake)
+        else:
+            sound.append(text)
+    if mistakes:
+        raise mistakes_error([*mistakes, *_mistakes_in_the_rest(schema, command, sound, extra_folder)])
+
+
+def _groups_of_lists(command: str) -> set[str]:
+    """Groups that take several options at once: those whose default is a list."""
+    root: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{command}.yaml"))
+    entries = [entry for entry in root.get("defaults", []) if isinstance(entry, dict)]
+    return {str(key) for entry in entries for key, value in entry.items() if isinstance(value, list)}
+
+
+def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], lists: set[str]) -> str | None:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        return f"`{text}` is not key=value ({str(error).splitlines()[0]})"
+    key = override.key_or_group
+    if key.startswith("hydra"):
+        return None
+    if key in groups:
+        return None if override.is_delete() else _choice_mistake(override, groups[key], several=key in lists)
+    return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
+
+
+def _choice_mistake(override: Override, options: set[str], *, several: bool) -> str | None:
+    value: Any = override.value()
+    choices: list[Any] = value if several and isinstance(value, list) else [value]
+    if isinstance(value, Glob):
+        choices = value.filter(sorted(options)) or [None]
+    elif override.is_choice_sweep():
+        choices = list(override.sweep_iterator())
+    for choice in choices:
+        if not isinstance(choice, str):
+            return f"{override.input_line}: name one option; {choices_hint('', options)}"
+        if choice not in options and "/" not in choice:
+            return f"{override.key_or_group}={choice}: {choices_hint(choice, options)}"
+    return None
+
+
+def _mistakes_in_the_rest(
+    schema: type[BaseModel], command: str, overrides: list[str], extra_folder: Path | None
+) -> list[str]:
+    # Only after a first mistake: composes what is left (the first element of each sweep) to list wrong values too.
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    singles = [
+        f"{o.get_key_element()}={next(iter(o.sweep_string_iterator()))}" if o.is_sweep_override() else text
+        for o, text in zip(parsed, overrides, strict=True)
+        if not isinstance(o.value(), Glob)  # only Hydra's own loader can expand it
+    ]
+    if extra_folder:
+        singles.append(f"hydra.searchpath=[file://{extra_folder}]")
+    try:
+        with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+            composed = hydra.compose(command, overrides=singles)
+        # An unknown choice left out may leave `???` behind: not a mistake of its own.
+        return [text for text in value_mistakes(schema, resolved(composed)) if " is missing" not in text]
+    except (HydraException, OmegaConfBaseException) as error:
+        return [_message(error)]
+
+
+def _flags_first(argv: list[str]) -> list[str]:
+    """The same arguments in the one order that argparse takes: it loses overrides after a flag after overrides."""
+    from hydra._internal.utils import get_args_parser
+
+    overrides = list(get_args_parser().parse_intermixed_args(argv).overrides)
+    return [text for text in argv if text not in overrides] + overrides
+
+
+def _split_flags(argv: list[str]) -> tuple[list[str], Path | None]:
+    from hydra._internal.utils import get_args_parser
+
+    arguments = get_args_parser().parse_args(argv)
+    folder = Path(arguments.config_dir).resolve() if arguments.config_dir else None
+    return list(arguments.overrides), folder
+
+
+def config_flags() -> list[str]:
+    """The flags of the running command that decide where configs come from, for a command that it starts."""
+    from hydra._internal.utils import get_args_parser
+
+    arguments = get_args_parser().parse_args(sys.argv[1:])
+    given = {"--config-dir": arguments.config_dir, "--config-name": arguments.config_name}
+    return [part for flag, value in given.items() if value for part in (flag, value)]
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise about a config into one InputError."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_message(error)) from error
+
+
+def _message(error: BaseException) -> str:
+    misplaced = re.match(r"Could not override '(.+?)'", str(error))
+    if misplaced:
+        return f"`{misplaced[1]}` is not among the keys of the chosen options"
+    lines = [line for line in str(error).splitlines() if line.strip() and "full_key" not in line]
+    cause = str(error.__cause__).splitlines()[0] if error.__cause__ else ""
+    text = " ".join(line.strip() for line in lines)
+    return text if not cause or cause in text else f"{text}: {cause}"
+
+
+@contextmanager
+def _arguments(command: str, argv: list[str]) -> Iterator[None]:
+    # Hydra reads sys.argv, and with HYDRA_FULL_ERROR hands errors on instead of printing them and exiting.
+    before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [f"artculture {command}", *argv]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = before
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full_error

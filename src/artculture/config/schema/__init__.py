@@ -1,0 +1,1 @@
+"""The typed schema of each command's configuration."""

@@ -1,0 +1,27 @@
+"""The typed schema of `conf/shard.yaml`."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from artculture.config.schema.train import Data, Section, data_contradictions
+
+
+class ShardConfig(Section):
+    data: Data
+    shards: str
+    pictures: PositiveInt
+    shorter_side: Annotated[int, Field(ge=32)] | None
+    quality: Annotated[int, Field(ge=1, le=100)]
+    workers: Literal["auto"] | PositiveInt
+    verify: bool
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    # What the options of `data` draw from; a training's values, without meaning here.
+    method: dict[str, Any]
+    architecture: dict[str, Any]
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        yield from data_contradictions(self.data)
+        if self.data.name == "shards":
+            yield "data", "is shards already; give what they are to be made of, as in data=folder data.root=…"

@@ -1,0 +1,1 @@
+"""Caches on disk: decoded pixels and features of frozen backbones."""

@@ -1,0 +1,100 @@
+"""A pixel cache while it is built: pictures are appended one by one, and a build that was killed goes on."""
+
+import json
+import os
+import zlib
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artculture.data.decoding import BadImageError
+from artculture.utils.io import json_text, write_json
+
+CACHE_VERSION = 3
+
+Decoded = NDArray[np.uint8] | BadImageError
+
+
+class PartialCache:
+    """The growing `pixels.part` and its journal: one line a picture, its shape and checksums or why it is bad.
+
+    What a killed build left is checked line by line; what does not agree with the pixels is cut off and made anew.
+
+    Args:
+        target: the cache's folder; whoever builds holds its lock.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.pixels, self.journal = target / "pixels.part", target / "journal.jsonl"
+
+    def __enter__(self) -> "PartialCache":
+        self.pixels.touch()
+        self.journal.touch()
+        self.entries, whole = self._checked()
+        with self.pixels.open("r+b") as pixels:
+            pixels.truncate(whole)
+        self.journal.write_text(
+            "".join(json_text(entry, ensure_ascii=True) + "\n" for entry in self.entries), encoding="utf-8"
+        )
+        self._pixels, self._journal = self.pixels.open("ab"), self.journal.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pixels.close()
+        self._journal.close()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def _checked(self) -> tuple[list[dict[str, object]], int]:
+        """The entries whose pixels are all there and as written, and the bytes they take."""
+        entries: list[dict[str, object]] = []
+        whole = 0
+        with self.pixels.open("rb") as pixels:
+            for line in self.journal.read_bytes().splitlines():
+                try:
+                    entry = json.loads(line)
+                    bad, (height, width) = entry["bad"], entry["shape"]
+                    size, checksum, content = 3 * int(height) * int(width), entry["crc32"], entry["sha256"]
+                except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
+                    break  # the line that was being written
+                picture = pixels.read(max(0, size))
+                fits = size > 0 and len(picture) == size and zlib.crc32(picture) == checksum
+                if not isinstance(content, str) or not (fits if bad is None else isinstance(bad, str) and size == 0):
+                    break
+                entries.append(entry)
+                whole += size
+        return entries, whole
+
+    def append(self, decoded: Decoded, sha256: str = "") -> None:
+        """Add the next picture, with the SHA-256 of its file where that is known."""
+        if isinstance(decoded, BadImageError):
+            entry: dict[str, object] = {"shape": [0, 0], "crc32": 0, "sha256": sha256, "bad": str(decoded)}
+        else:
+            picture = np.ascontiguousarray(decoded).data
+            self._pixels.write(picture)
+            shape, checksum = list(decoded.shape[:2]), zlib.crc32(picture)
+            entry = {"shape": shape, "crc32": checksum, "sha256": sha256, "bad": None}
+        self.entries.append(entry)
+        self._journal.write(json_text(entry, ensure_ascii=True) + "\n")
+
+    def finish(self) -> None:
+        """Make it the cache: the index is written last, without it the folder counts as not built."""
+        self._pixels.flush()
+        os.fsync(self._pixels.fileno())
+        self._pixels.close()
+        self._journal.close()
+        self.pixels.replace(self.target / "pixels.bin")
+        bad = {str(row): entry["bad"] for row, entry in enumerate(self.entries) if entry["bad"] is not None}
+        shapes = [entry["shape"] for entry in self.entries]
+        contents = [str(entry["sha256"]) for entry in self.entries]
+        # A damaged hash would make a painting another one, and nothing else in the index tells.
+        hashes = {"sha256": contents, "crc32": zlib.crc32("".join(contents).encode())}
+        index = {"version": CACHE_VERSION, "shapes": shapes, **hashes, "bad": bad}
+        write_json(self.target / "index.json", index)
+        self.journal.unlink()

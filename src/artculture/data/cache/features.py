@@ -1,0 +1,172 @@
+"""Batches of feature vectors: a frozen backbone sees each view of a picture once, ever."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from artculture.data.augmentation import Augmentation
+from artculture.data.datamodule import PaintingsDataModule, position
+from artculture.data.dataset import Batch, Key, MakeBatch, as_it_is
+from artculture.utils.errors import reason_of
+from artculture.utils.io import json_text, replacing
+
+log = logging.getLogger(__name__)
+
+FEATURES_VERSION = 1
+
+Embed = Callable[[Tensor], Tensor]
+
+
+class FeatureViews:
+    """The features of all pictures of a split, a view at a time, kept on disk.
+
+    Args:
+        make: makes the pictures.
+        rows: of the split, int64.
+        embed: pictures uint8 N x 3 x size x size to vectors float32 N x features.
+        folder: where views of this backbone and this data lie.
+        batch_size: pictures at a time.
+    """
+
+    def __init__(self, make: MakeBatch, rows: NDArray[np.int64], embed: Embed, folder: Path, batch_size: int) -> None:
+        self.make, self.rows, self.embed, self.folder, self.batch_size = make, rows, embed, folder, batch_size
+        self._open: tuple[int, NDArray[np.float32]] | None = None
+
+    def view(self, number: int) -> NDArray[np.float32]:
+        """View `number`, float32 len(rows) x features: the pictures as epoch `number` would change them."""
+        if self._open is None or self._open[0] != number:
+            file = self.folder / f"{number}.npy"
+            found = _stored(file, len(self.rows))
+            if found is None:
+                self._compute(number, file)
+                found = np.load(file, mmap_mode="r", allow_pickle=False)
+            self._open = number, found
+        return self._open[1]
+
+    def _compute(self, number: int, file: Path) -> None:
+        log.info("features of %d pictures (view %d) into %s", len(self.rows), number, self.folder)
+        # Two processes that compute the same view write the same file; whoever ends last replaces it whole.
+        with replacing(file) as temporary:
+            out: np.memmap[Any, np.dtype[np.float32]] | None = None
+            for start in range(0, len(self.rows), self.batch_size):
+                rows = self.rows[start : start + self.batch_size]
+                vectors = self.embed(self.make(number, rows)).float().cpu().numpy()
+                if out is None:
+                    # Mapped: the vectors of millions of pictures need not fit into memory.
+                    shape = (len(self.rows), vectors.shape[1])
+                    out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+                out[start : start + len(rows)] = vectors
+            assert out is not None, "a split has at least one painting"
+            out.flush()
+
+
+def _stored(file: Path, rows: int) -> NDArray[np.float32] | None:
+    """The view in a file; None where it is not there, or damaged."""
+    try:
+        found: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # numpy's header is Python text: damage in it raises nearly anything
+        log.warning("%s is damaged (%s): computed anew", file, reason_of(error))
+        return None
+    return found if found.ndim == 2 and len(found) == rows and found.dtype == np.float32 else None
+
+
+class _FeatureDataset(Dataset[Batch]):
+    def __init__(self, views: FeatureViews, labels: NDArray[np.int64], number_of_views: int) -> None:
+        self.views, self.labels, self.number_of_views = views, labels, number_of_views
+
+    def __len__(self) -> int:
+        return len(self.views.rows)
+
+    def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
+        epoch = keys[0][0] if isinstance(keys[0], tuple) else 0
+        positions = [key[1] if isinstance(key, tuple) else key for key in keys]
+        features = torch.from_numpy(self.views.view(epoch % self.number_of_views)[positions])
+        rows = self.views.rows[positions]
+        return features, torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
+
+
+class FrozenFeatures(L.LightningDataModule):
+    """What `PaintingsDataModule` serves, seen through a frozen backbone.
+
+    A batch is (features float32 N x features, labels int64 N, rows int64 N), in the order of the pictures'. Epoch
+    e trains on view e modulo `views`; with as many views as epochs it is what computing them anew would give.
+
+    Args:
+        pictures: whose batches these are.
+        embed: pictures to vectors (see `FeatureViews`).
+        backbone: names the frozen weights and whatever else changes what `embed` gives; asked when data is first
+            read, for a resumed run's weights come late.
+        views: how many augmented views of each training picture.
+    """
+
+    def __init__(self, pictures: PaintingsDataModule, embed: Embed, backbone: Callable[[], str], views: int) -> None:
+        super().__init__()
+        self.pictures, self.embed, self.backbone, self.views = pictures, embed, backbone, views
+
+    def setup(self, stage: str) -> None:
+        if self.trainer is not None:
+            self.pictures.keep_pixels_on(self.trainer.strategy.root_device)
+
+    @cached_property
+    def _train(self) -> FeatureViews:
+        return self._views("train", self.pictures.augmentation)
+
+    def _views(self, split: str, augmentation: Augmentation | None) -> FeatureViews:
+        make = self.pictures.maker(augmentation)
+        rows = self.pictures.paintings.selection.members(split)
+        facts = {
+            "version": FEATURES_VERSION,
+            "backbone": self.backbone(),
+            "pixels": make.cache.key,
+            "pictures": hashlib.sha256(make.positions[rows].tobytes()).hexdigest(),
+            "preprocessing": make.preprocessing.as_plain(),
+            "augmentation": asdict(augmentation) if augmentation else None,
+            # Without augmentation nothing is drawn, and every seed sees the same.
+            "seed": make.seed if augmentation else None,
+            "rows": hashlib.sha256(rows.tobytes()).hexdigest() if augmentation else None,
+        }
+        if self.pictures.resident:  # a GPU resizes otherwise
+            facts["resident"] = True
+        digest = hashlib.sha256(json_text(facts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:24]
+        folder = self.pictures.choice.cache_folder / "features" / digest
+        pictures = self.pictures.pictures_as(augmentation)
+        return FeatureViews(pictures, rows, self.embed, folder, self.pictures.eval_batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.trainer is None:
+            return {}
+        return {**asdict(position(self.trainer)), "batch_size": self.pictures.batch_size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.pictures.load_state_dict(state_dict)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        dataset = _FeatureDataset(self._train, self.pictures.paintings.selection.labels, self.views)
+        order = self.pictures.order(len(dataset))
+        drop_last = self.pictures.drops_last(len(dataset))
+        return DataLoader(dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=as_it_is)
+
+    def pictures_in(self, batch: int) -> int:
+        """As the pictures' own data module counts them."""
+        return self.pictures.pictures_in(batch)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self.eval_dataloader("val")
+
+    def eval_dataloader(self, split: str) -> DataLoader[Batch]:
+        """Every painting of a split once, in the manifest's order."""
+        dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.labels, 1)
+        return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=as_it_is)

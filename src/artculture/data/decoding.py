@@ -1,0 +1,232 @@
+"""One picture file to RGB pixels, or one clear reason why not."""
+
+import errno
+import io
+import os
+import stat
+import warnings
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+
+from artculture.utils.errors import WorkError, reason_of
+
+Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans
+# What is odd about a picture's metadata is no matter here, and its size is looked at below. For the whole process:
+# filters that are set and restored around each picture get mixed up between threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# The longer side in shorter ones: what lies beyond is cut off.
+LONGEST = 4
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+# Not all that Pillow knows: it would start Ghostscript for PostScript, whatever the file's name.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
+# The brightest value that a picture with more than 8 bits may mean by white, smallest first.
+WHITES = {"I": (255, 65535, 2**31 - 1), "F": (1.0, 255.0, 65535.0)}
+NO_FILE = {
+    stat.S_ISDIR: "a directory",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+# The machine's trouble, not the picture's: not to be remembered as its fault.
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class BadImageError(Exception):
+    """The file can't be read as a picture; the message says why."""
+
+
+def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
+    """Decode a picture, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
+
+    The longer side is cut to four times the shorter one, centred: no crop reaches beyond that.
+
+    Args:
+        picture: the file, or what is in it.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
+
+    Returns:
+        uint8, height x width x 3.
+
+    Raises:
+        BadImageError: no regular file, truncated, damaged, not a picture, or a decompression bomb.
+        WorkError: the machine is short of memory or file handles.
+    """
+    if isinstance(picture, Path):
+        check_file(picture)
+    elif not picture:
+        raise BadImageError("zero bytes")
+    try:
+        with Image.open(_source(picture), formats=_formats()) as image:
+            _check_size(image)
+            if image.format == "PNG":
+                _check_sums(picture)
+            # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
+            image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
+            image.load()
+            _set_upright(image)
+            seen = _rgb(_middle(_with_adobe_polarity(image)))
+            return np.asarray(_resized(seen, shorter_side, interpolation))
+    except BadImageError:
+        raise
+    except Exception as error:  # bytes that are no picture make decoders raise nearly anything
+        if isinstance(error, OSError) and error.errno in OURS:
+            name = picture if isinstance(picture, Path) else "a picture"
+            raise WorkError(f"{name} can't be read now ({error.strerror}); the same command goes on") from error
+        raise BadImageError(_reason(picture, error)) from error
+
+
+def check_file(path: Path) -> None:
+    """Check that a path leads to a regular file with something in it, without opening it: a pipe would wait for ever.
+
+    Raises:
+        BadImageError: it does not.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise BadImageError("a link to nothing" if path.is_symlink() else "no such file") from error
+    except (OSError, ValueError) as error:
+        looped = isinstance(error, OSError) and error.errno == errno.ELOOP
+        raise BadImageError("a link that leads back to itself" if looped else _said(error)) from error
+    for is_kind, kind in NO_FILE.items():
+        if is_kind(found.st_mode):
+            raise BadImageError(f"{kind}, not a picture")
+    if found.st_size == 0:
+        raise BadImageError("zero bytes")
+    if not os.access(path, os.R_OK):
+        raise BadImageError("no permission to read it")
+
+
+def _source(picture: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(picture) if isinstance(picture, bytes) else picture
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _check_size(image: Image.Image) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise BadImageError(f"a decompression bomb: {image.width} x {image.height} pixels, at most {limit} are read")
+
+
+def _check_sums(picture: Path | bytes) -> None:
+    # Pillow stops at the last row and never looks at PNG's checksums.
+    with Image.open(_source(picture), formats=("PNG",)) as image:
+        try:
+            image.verify()
+        except Exception as error:
+            raise BadImageError(f"truncated or damaged: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
+
+
+def _start(picture: Path | bytes) -> bytes:
+    if isinstance(picture, bytes):
+        return picture[:512]
+    with picture.open("rb") as file:
+        return file.read(512)
+
+
+def _reason(picture: Path | bytes, error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        page = _start(picture).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        return "a web page (HTML), not a picture" if page else "not a picture of a kind that can be read"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"a decompression bomb: {_said(error)}"
+    if isinstance(error, MemoryError):
+        return "too large for this machine's memory"
+    return f"truncated or damaged: {_said(error)}"
+
+
+def _set_upright(image: Image.Image) -> None:
+    # A damaged EXIF block takes nothing from the pixels, which are decoded by now.
+    with suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+
+
+def _with_adobe_polarity(image: Image.Image) -> Image.Image:
+    # Pillow takes every CMYK JPEG for inverted. That is Adobe's way; without its marker 0 is no ink (ITU-T T.872).
+    if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
+        return ImageChops.invert(image)
+    return image
+
+
+def upright_size(picture: bytes) -> tuple[int, int]:
+    """Height and width of a picture that can be read, as it is seen; nothing is decoded for it."""
+    with Image.open(io.BytesIO(picture), formats=_formats()) as image:
+        width, height = image.size
+        with suppress(Exception):  # as above
+            if image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
+                return width, height
+    return height, width
+
+
+def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.int64]:
+    """Height and width that `read_pixels` gives pictures of these (int64 N x 2; no side 0), to a pixel or two."""
+    shorter = shapes.min(axis=1, keepdims=True)
+    cut = np.minimum(shapes, LONGEST * shorter)
+    resized: NDArray[np.int64] = np.rint(cut * (shorter_side / shorter)).astype(np.int64)
+    return np.maximum(shorter_side, resized)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in WHITES or image.mode.startswith("I;16"):
+        return _eight_bits(image).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        # What is see-through is shown on white, as on a page, not as the black that lies under it.
+        layered = image.convert("RGBA")
+        paper = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(paper, layered).convert("RGB")
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        assert converted is not None
+        return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits or of floating point, with its tones: Pillow would clip it to white or to black."""
+    values = np.asarray(image)
+    darkest, brightest = values.min(), values.max()
+    if not np.isfinite([darkest, brightest]).all() or darkest < 0:
+        raise BadImageError(f"grey values from {darkest:g} to {brightest:g}, which are no brightness")
+    whites = WHITES.get(image.mode, (65535,))
+    white = next((white for white in whites if brightest <= white), None)
+    if white is None:
+        raise BadImageError(f"grey values up to {brightest:g}: what is white is unknown")
+    grey = np.rint(values * (255.0 / white)).astype(np.uint8)
+    if darkest < brightest and not grey.any():
+        raise BadImageError(f"all but black: its brightest value is {brightest:g} of {white}")
+    return Image.fromarray(grey)
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    limit = LONGEST * min(width, height)
+    if max(width, height) <= limit:
+        return image
+    left, top = max(0, (width - limit) // 2), max(0, (height - limit) // 2)
+    return image.crop((left, top, left + min(width, limit), top + min(height, limit)))
+
+
+def _resized(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
+    width, height = image.size
+    scale = shorter_side / min(width, height)
+    size = (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale)))
+    return image if size == image.size else image.resize(size, RESAMPLING[interpolation])

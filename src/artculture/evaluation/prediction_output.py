@@ -1,0 +1,65 @@
+"""Predictions as people and programs read them: a table, JSON lines, CSV."""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+
+from artculture.evaluation.predict import Prediction
+from artculture.utils.io import json_text, replacing
+
+
+def write_predictions(predictions: Iterable[Prediction], form: str, top: int, path: Path | None) -> None:
+    """Write predictions to a file, whole or not at all, or to stdout as they come.
+
+    Args:
+        predictions: taken one by one.
+        form: `table`, `jsonl` or `csv`.
+        top: how many cultures a picture has columns for.
+        path: None for stdout.
+    """
+    write = {"table": _table, "jsonl": _json_lines, "csv": _csv}[form]
+    if path is None:
+        write(predictions, top, sys.stdout)
+        return
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        write(predictions, top, file)
+
+
+def _json_lines(predictions: Iterable[Prediction], _top: int, file: IO[str]) -> None:
+    for prediction in predictions:
+        said = [{"culture": name, "probability": share} for name, share in prediction.cultures]
+        rest = {"error": prediction.error} if prediction.error else {"predictions": said}
+        file.write(json_text({"image": prediction.image, **rest}) + "\n")
+        file.flush()
+
+
+def _csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    numbers = range(1, top + 1)
+    writer.writerow(["image", *(f"{what}_{n}" for n in numbers for what in ("culture", "probability")), "error"])
+    for prediction in predictions:
+        cells = [cell for pair in prediction.cultures for cell in pair]
+        writer.writerow([prediction.image, *cells, *[""] * (2 * top - len(cells)), prediction.error or ""])
+        file.flush()
+
+
+def _table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("image", overflow="fold")
+    for number in range(1, top + 1):
+        table.add_column(f"{number}.", no_wrap=True)
+    for prediction in predictions:
+        # What can't be read is told on stderr.
+        if prediction.error is None:
+            table.add_row(prediction.image, *_shares(prediction))
+    if table.row_count:
+        Console(file=file, width=None if file.isatty() else 160).print(table, markup=False)
+
+
+def _shares(prediction: Prediction) -> Iterator[str]:
+    return (f"{name} {100 * share:.1f} %" for name, share in prediction.cultures)

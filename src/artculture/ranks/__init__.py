@@ -1,1 +1,0 @@
-"""One run over several devices: a process a device, called a rank."""

@@ -1,0 +1,200 @@
+"""The findings of an analysis as a page shows them: figure embedded, numbers in words, data linked."""
+
+import io
+import math
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from artculture.analysis.figure import FINDINGS_FORMAT, INDEX
+from artculture.utils.errors import InputError
+from artculture.utils.io import read_json
+
+# Contact sheets that `analyze` writes, one a culture.
+MAPS = "feature_maps_"
+# A figure above this is embedded smaller than it lies on the disk.
+LARGE_FIGURE = 250_000
+MAX_WIDTH = 1600
+# Above this an interactive page is linked, not embedded: phones must still open the report.
+MAX_PAGE = 6_000_000
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# A drawing has few colours and stays sharp only without loss; a sheet of paintings has more.
+DRAWING_COLOURS = 20_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure fit to be embedded; `width` and `height` in pixels, 0 where unknown."""
+
+    kind: str
+    content: bytes
+    width: int
+    height: int
+
+    @property
+    def data_uri(self) -> str:
+        return f"data:{self.kind};base64,{b64encode(self.content).decode()}"
+
+
+@dataclass(frozen=True)
+class ShownFinding:
+    """One entry of `analysis.json`.
+
+    Attributes:
+        numbers: label and value in words.
+        figure: path of the best file of it for a link; None where there is no figure.
+        tables: paths of its data.
+        page: the interactive page's text where it is small enough to be embedded.
+        page_file: its path; None where there is none.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    numbers: list[tuple[str, str]]
+    picture: Picture | None
+    figure: Path | None
+    tables: list[Path]
+    page: str | None
+    page_file: Path | None
+
+    @property
+    def is_map(self) -> bool:
+        return self.name.startswith(MAPS)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    about: dict[str, Any]
+    findings: list[ShownFinding]
+
+    def groups(self) -> Iterator[list[ShownFinding]]:
+        """The findings in their order, one a group; all contact sheets of feature maps in one."""
+        maps = [finding for finding in self.findings if finding.is_map]
+        for finding in self.findings:
+            if not finding.is_map:
+                yield [finding]
+            elif finding is maps[0]:
+                yield maps
+
+
+def read_analysis(folder: Path) -> Analysis:
+    """An analysis folder.
+
+    Raises:
+        InputError: its index is of another format, or names files that are not there.
+    """
+    index = folder / INDEX
+    content = read_json(index)
+    if content.get("format") != FINDINGS_FORMAT:
+        raise InputError(
+            f"{index} has the format {content.get('format')}, not {FINDINGS_FORMAT}: run `artculture analyze` again"
+        )
+    try:
+        findings = [_shown(folder, entry) for entry in content["findings"]]
+    except (KeyError, TypeError, AttributeError, OSError) as error:
+        raise InputError(f"{index} is not whole ({error}): run `artculture analyze` again") from error
+    return Analysis(dict(content.get("about", {})), findings)
+
+
+def _shown(folder: Path, entry: dict[str, Any]) -> ShownFinding:
+    png, svg, page = (_file(folder, entry.get(key)) for key in ("png", "svg", "page"))
+    tables = [_file(folder, name) for name in entry.get("tables", [])]
+    text = page.read_text(encoding="utf-8") if page and page.stat().st_size <= MAX_PAGE else None
+    return ShownFinding(
+        str(entry["name"]),
+        str(entry["title"]),
+        str(entry["caption"]),
+        str(entry.get("alt") or entry["title"]),
+        list(told_numbers(entry.get("numbers", {}))),
+        picture(png, svg),
+        png or svg,
+        [table for table in tables if table],
+        text,
+        page,
+    )
+
+
+def _file(folder: Path, name: Any) -> Path | None:
+    if not name:
+        return None
+    if Path(str(name)).name != name:
+        raise InputError(f"{folder / INDEX} names {name}, which is not a file of its folder")
+    path = folder / str(name)
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run `artculture analyze` again")
+    return path
+
+
+def picture(png: Path | None, svg: Path | None) -> Picture | None:
+    """The smaller of both files; a large PNG is made smaller before."""
+    size = (0, 0)
+    candidates: list[tuple[str, bytes]] = []
+    if png is not None:
+        content, size = _smaller(png)
+        candidates.append(content)
+    if svg is not None:
+        candidates.append(("image/svg+xml", svg.read_bytes()))
+    if not candidates:
+        return None
+    kind, data = min(candidates, key=lambda candidate: len(candidate[1]))
+    return Picture(kind, data, *size)
+
+
+def _smaller(path: Path) -> tuple[tuple[str, bytes], tuple[int, int]]:
+    """A PNG's content and size in pixels, as WebP of a page's width where the file is large."""
+    with Image.open(path) as image:
+        size = image.size
+        original = path.read_bytes()
+        if len(original) <= LARGE_FIGURE:
+            return ("image/png", original), size
+        small = image.convert("RGB")
+    options = {"lossless": True} if small.getcolors(DRAWING_COLOURS) else {"quality": 82}
+    small.thumbnail((MAX_WIDTH, 4 * MAX_WIDTH), Image.Resampling.LANCZOS)
+    with io.BytesIO() as file:
+        small.save(file, "WEBP", **options)
+        return ("image/webp", file.getvalue()), small.size
+
+
+def told_numbers(numbers: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Label and value of each number, nested ones with their path."""
+    for key, value in numbers.items():
+        label = f"{prefix}{str(key).replace('_', ' ')}"
+        if isinstance(value, dict):
+            yield from told_numbers(value, f"{label}: ")
+        elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+            yield label, "; ".join(_told(item) for item in value)
+        else:
+            yield label, _told(value)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        pair = len(value) == 2 and all(isinstance(item, float) for item in value)
+        told = [_told(item) for item in value]
+        return f"{told[0]} to {told[1]}" if pair else ", ".join(told)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    return _number(value) if isinstance(value, (int, float)) else str(value)
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if abs(value) >= 10_000 else str(value)
+    if not math.isfinite(value):
+        return "none"
+    text = f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"
+    # 1.2e-05 as people write it
+    mantissa, _, exponent = text.partition("e")
+    if exponent:
+        text = f"{mantissa} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(RAISED)}"
+    return text.replace("-", "\N{MINUS SIGN}")

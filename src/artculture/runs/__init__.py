@@ -1,1 +1,0 @@
-"""One run and a study of runs: identity, directory, resume, training, results."""

@@ -1,1 +1,0 @@
-"""Values found by trials: what is searched, by which trials, and what came of it."""

@@ -1,0 +1,1 @@
+"""A study: a grid of runs, their execution and the table of results."""

@@ -1,0 +1,157 @@
+"""Rows as Ray tasks, by Ray's core API."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from artculture.config.schema.train import Ray
+from artculture.studies.grid import Row
+from artculture.studies.launchers.process import gpus_of, row_command
+from artculture.studies.launchers.protocol import Ending, StartedRow
+from artculture.studies.launchers.ray_task import run_row
+from artculture.utils.errors import InputError, reason_of
+
+# Ray's own word for: leave CUDA_VISIBLE_DEVICES alone where no GPU is asked for. Read at import.
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+try:
+    import ray
+except ModuleNotFoundError as missing:
+    if missing.name != "ray":
+        raise
+    raise InputError("launcher=ray needs Ray: pip install 'artculture[ray]'") from missing
+
+log = logging.getLogger(__name__)
+
+# Of the launching process's variables those that a row on another host should see too; keys are not among them.
+PASSED_ON = (
+    "ARTCULTURE_CACHE",
+    "OMP_NUM_THREADS",
+    "PYTHONPATH",
+    "TORCH_HOME",
+    "HF_HOME",
+    "WANDB_MODE",
+    "WANDB_BASE_URL",
+)
+
+
+CANCEL_AGAIN_SECONDS = 3.0
+
+
+@dataclass
+class RayRow:
+    """A task of the cluster.
+
+    Attributes:
+        task: the reference to what it will return.
+        told_at: when it was last told to stop, by the monotonic clock; None: never.
+    """
+
+    task: Any
+    told_at: float | None = None
+
+    @property
+    def place(self) -> str:
+        return f"task {self.task.task_id().hex()[:8]}"
+
+    def ending(self) -> Ending | None:
+        ready, _ = ray.wait([self.task], timeout=0)
+        if not ready:
+            # To cancel is a wish: it can reach a worker between two of its states and be lost.
+            if self.told_at is not None and time.monotonic() - self.told_at > CANCEL_AGAIN_SECONDS:
+                self.stop()
+            return None
+        try:
+            return Ending(int(ray.get(self.task)))
+        except ray.exceptions.TaskCancelledError:
+            return Ending(None, "told to stop")
+        except ray.exceptions.RayTaskError as error:
+            return Ending(None, reason_of(error.cause or error))
+        except ray.exceptions.RayError as error:  # its worker or its host died, once too often
+            return Ending(None, f"{type(error).__name__}: {reason_of(error)}")
+
+    def stop(self) -> None:
+        self.told_at = time.monotonic()
+        ray.cancel(self.task)
+
+    def kill(self) -> None:
+        ray.cancel(self.task, force=True)
+
+
+class RayLauncher:
+    """Hands all rows to a Ray cluster, which starts them as it has room.
+
+    Args:
+        config: of `launcher`.
+    """
+
+    queues = True
+    outlives = False  # Ray ends the tasks of a driver that ends
+
+    def __init__(self, config: Ray) -> None:
+        self.config = config
+        self.places = None if config.parallel == "auto" else config.parallel
+        self._local = config.address == "local"
+
+    def __enter__(self) -> Self:
+        # What runs on this machine alone is nobody's statistics.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        own: dict[str, Any] = {"include_dashboard": False} if self._local else {}
+        try:
+            ray.init(address=self.config.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        except (ConnectionError, ValueError) as error:
+            raise InputError(
+                f"no Ray cluster at launcher.address={self.config.address} ({reason_of(error)}): start one with "
+                "`ray start --head`, or use launcher.address=local"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ray.shutdown()
+
+    def start(self, rows: Sequence[Row]) -> list[StartedRow]:
+        return [self._start(row) for row in rows]
+
+    def _start(self, row: Row) -> StartedRow:
+        asked = asked_of_ray(row)
+        self._check(asked)
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        if not asked["num_gpus"]:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        command = row_command(row, threads=asked["num_cpus"], environment=environment)
+        task = ray.remote(run_row).options(
+            **asked, name=row.name, max_retries=self.config.retries, retry_exceptions=False
+        )
+        return RayRow(task.remote(command))
+
+    def _check(self, asked: dict[str, Any]) -> None:
+        # Hosts join a cluster that grows by demand: only this machine's resources are all that there will be.
+        if not self._local:
+            return
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        for key, name in (("num_gpus", "GPU"), ("num_cpus", "CPU")):
+            if asked[key] > have.get(name, 0):
+                raise InputError(
+                    f"launcher.{name.lower()}s={asked[key]}, but {socket.gethostname()} has {have.get(name, 0):g}: a "
+                    "row could never start" + ("; for rows on the CPU use trainer=cpu" if name == "GPU" else "")
+                )
+
+
+def asked_of_ray(row: Row) -> dict[str, Any]:
+    """The resources of a row's task."""
+    config = row.config.launcher
+    assert isinstance(config, Ray)
+    asked: dict[str, Any] = {
+        "num_gpus": gpus_of(row.config),
+        "num_cpus": config.cpus,
+    }
+    if config.memory_gb is not None:
+        asked["memory"] = int(config.memory_gb * 2**30)
+    return asked

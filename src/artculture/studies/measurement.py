@@ -1,0 +1,112 @@
+"""A few training steps on random pixels, in a process of its own: how fast a row would be, and how much it needs.
+
+`python -m artculture.runs.measuring` reads {"config": …, "classes": n} from its input and prints the numbers.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from artculture.config.schema.train import TrainConfig, plain
+from artculture.models.cuda_graph import CapturedStep
+from artculture.training.factory import make_classifier
+from artculture.utils import hardware
+from artculture.utils.errors import WorkError
+from artculture.utils.io import json_text
+
+WARM_UP_STEPS, STEPS = 1, 3
+
+
+def measured(config: TrainConfig, classes: int) -> dict[str, float]:
+    """Images/s of training and of evaluation, and the peak memory in bytes.
+
+    Args:
+        config: a row's.
+        classes: how many there are.
+
+    Returns:
+        `train` and `forward` in images/s, `peak_memory` in bytes where the platform tells it.
+
+    Raises:
+        WorkError: the steps failed, because of too little memory for instance.
+    """
+    given = json_text({"config": plain(config), "classes": classes}, ensure_ascii=True)
+    command = [sys.executable, "-m", "artculture.studies.measurement"]
+    done = subprocess.run(command, input=given, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise WorkError(f"the steps of {config.architecture.name} could not be measured: {last}")
+    numbers: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return numbers
+
+
+def measure(config: TrainConfig, classes: int) -> dict[str, float]:
+    """The same, in this process."""
+    accelerator = hardware.real_accelerator(config.trainer.accelerator)
+    device = torch.device("cuda" if accelerator == "gpu" else accelerator)
+    module = make_classifier(config, tuple(map(str, range(classes))))
+    # Which numbers the weights hold makes no difference to time and memory.
+    module._freeze()
+    module.setup("fit")
+    module.to(device).train()
+    size, batch = module.preprocessing.image_size, config.data.batch_size
+    pictures = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
+    labels = torch.randint(0, classes, (batch,), device=device)
+    weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=config.method.momentum)
+    precision = hardware.real_precision(config.trainer.precision, accelerator)
+    half = torch.float16 if precision.startswith("16") else torch.bfloat16
+    autocast = torch.autocast(device.type, half, enabled="mixed" in precision)
+
+    def launched() -> None:
+        optimizer.zero_grad()
+        with autocast:
+            loss, _ = module.loss_of(pictures, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def train() -> None:
+        gradients()
+        optimizer.step()
+
+    gradients: Callable[[], object] = launched
+    if device.type == "cuda" and module.captures and half != torch.float16:
+        with autocast, contextlib.suppress(RuntimeError):  # what can't be captured is launched, as in training
+            gradients = CapturedStep(module.network, module.loss_of, pictures, labels).replay_again
+
+    def forward() -> None:
+        with autocast, torch.inference_mode():
+            module(pictures)
+
+    rates = {"train": _rate(train, batch, device), "forward": _rate(forward, batch, device)}
+    memory = hardware.peak_memory(accelerator)
+    return rates if memory is None else {**rates, "peak_memory": float(memory)}
+
+
+def _rate(step: Callable[[], None], batch: int, device: torch.device) -> float:
+    for _ in range(WARM_UP_STEPS):
+        step()
+    began = _now(device)
+    for _ in range(STEPS):
+        step()
+    return STEPS * batch / (_now(device) - began)
+
+
+def _now(device: torch.device) -> float:
+    hardware.wait_for(device)
+    return time.perf_counter()
+
+
+def main() -> None:
+    given: dict[str, Any] = json.load(sys.stdin)
+    numbers = measure(TrainConfig.model_validate(given["config"]), given["classes"])
+    sys.stdout.write(json_text(numbers) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""What a launch would do: its rows, what becomes of each, how long it takes and how much memory it needs."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from artculture.config.schema.train import TrainConfig
+from artculture.data.paintings import select
+from artculture.studies.grid import Row
+from artculture.studies.progress_view import clock
+from artculture.studies.throughput import Kind, best_match, known_speeds
+from artculture.training.distributed.context import find_place
+from artculture.training.origin import origin_of
+from artculture.training.run_lock import is_held
+from artculture.utils import hardware
+from artculture.utils.io import json_text
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """What becomes of a row.
+
+    Attributes:
+        run: its directory.
+        action: `skip`, `start`, `continue`, `restart`, `retry` or `wait` (another process trains it).
+        detail: the same in words.
+        epochs: left to train.
+        seconds: they will take, about; None where nothing tells.
+        memory: it will hold, bytes, about; None where nothing tells.
+        source: what the estimate rests on.
+    """
+
+    run: str
+    action: str
+    detail: str
+    epochs: int
+    seconds: float | None = None
+    memory: int | None = None
+    source: str = ""
+
+
+def show_plan(rows: Sequence[Row], at_once: int) -> int:
+    """Print what a launch of the rows would do; writes no file.
+
+    Args:
+        rows: composed and checked.
+        at_once: how many run side by side.
+
+    Raises:
+        InputError: rows that could not be trained; as many messages as there are mistakes.
+    """
+    from artculture.studies.preparation import check_rows
+
+    check_rows(rows)
+    choice = rows[0].config.plan
+    choices = choice if isinstance(choice, list) else [choice]
+    planned = plan_rows(rows, measure="measure" in choices)
+    seconds = _total(planned, at_once)
+    if "json" in choices:
+        value = {"rows": [asdict(row) for row in planned], "at_once": at_once, "seconds": seconds}
+        sys.stdout.write(json_text(value, indent=2, ensure_ascii=True) + "\n")
+    else:
+        _print(Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
+    return 0
+
+
+def plan_rows(rows: Sequence[Row], *, measure: bool) -> list[PlannedRow]:
+    """The rows' actions and estimates.
+
+    Args:
+        rows: composed and checked.
+        measure: try a few steps where no earlier run tells the speed.
+    """
+    speeds = {root: known_speeds(Path(root)) for root in {row.config.study.root for row in rows}}
+    counts: dict[str, tuple[int, int, int]] = {}
+    tried: dict[str, dict[str, float]] = {}
+    planned = []
+    for row in rows:
+        action, detail, done = _what(row)
+        epochs = 0 if action == "skip" else max(0, row.config.trainer.max_epochs - done)
+        if action == "skip" or epochs == 0:
+            planned.append(PlannedRow(str(row.directory.path), action, detail, epochs))
+            continue
+        key = str(row.config.data)
+        train, val, classes = counts[key] = counts.get(key) or _counts(row.config)
+        estimate = _from_runs(row.config, speeds[row.config.study.root], epochs, train, fresh=done == 0)
+        if not estimate and measure:
+            estimate = _from_steps(row.config, epochs, train, val, classes, tried)
+        planned.append(PlannedRow(str(row.directory.path), action, detail, epochs, **estimate))
+    return planned
+
+
+def _what(row: Row) -> tuple[str, str, int]:
+    """Action, words and epochs that are done already."""
+    status, plan, epochs = row.directory.status(), row.plan, row.config.trainer.max_epochs
+    if plan.action == "skip":
+        return "skip", "skip (finished)", epochs
+    if row.directory.path.is_dir() and is_held(row.directory.path):
+        where = f"process {status.get('pid')} of {status.get('host')}"
+        return "wait", f"runs now, in {where}", int(status.get("epoch", 0))
+    if plan.action == "restart":
+        return "restart", "start over (resume=never)", 0
+    if plan.action == "continue":
+        if (origin := origin_of(row.directory, plan.checkpoint)) is not None:
+            return "continue", f"start from {origin.path}, after epoch {origin.epochs} of {epochs}", origin.epochs
+        done = int(status.get("epoch", 0))
+        where = "only evaluate" if done >= epochs else f"resume from epoch {done} of {epochs}"
+        failed = status["state"] == "failed"
+        return ("retry", f"{where} (failed: {status.get('error')})", done) if failed else ("continue", where, done)
+    if status["state"] == "failed":
+        return "retry", f"retry (failed: {status.get('error')})", 0
+    return "start", "run", 0
+
+
+def _counts(config: TrainConfig) -> tuple[int, int, int]:
+    """Paintings of training and validation, and classes; drawn samples need not be there for it."""
+    if config.data.name == "sample":
+        from artculture.data.sample import sample_counts
+
+        counts = sample_counts(config.data.per_culture)
+        cultures = config.data.cultures or list(counts)
+        pictures = sum(counts.get(culture, 0) for culture in cultures)
+        return round(pictures * config.data.fractions[0]), round(pictures * config.data.fractions[1]), len(cultures)
+    from artculture.training.factory import data_choice
+
+    selection = select(data_choice(config))
+    return len(selection.members("train")), len(selection.members("val")), len(selection.classes)
+
+
+def _from_runs(config: TrainConfig, speeds: Any, epochs: int, train: int, *, fresh: bool) -> dict[str, Any]:
+    speed = best_match(speeds, kind_of(config), config.data.batch_size) if speeds else None
+    if speed is None:
+        return {}
+    seconds = train * ((speed.first if fresh else speed.later) + speed.later * (epochs - 1))
+    # Memory follows the batch: another one's says nothing.
+    memory = speed.memory if speed.batch_size == config.data.batch_size else None
+    return {"seconds": round(seconds, 1), "memory": memory, "source": f"as {speed.run}"}
+
+
+def _from_steps(
+    config: TrainConfig, epochs: int, train: int, val: int, classes: int, tried: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    from artculture.studies.measurement import measured
+
+    key = (
+        f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
+    )
+    rates = tried[key] = tried.get(key) or measured(config, classes)
+    if config.method.name == "transfer" and config.method.features == "cached":
+        # Each view passes the frozen backbone once; the head's own steps take next to nothing.
+        seconds = (train * min(config.method.views, epochs) + val) / rates["forward"]
+    else:
+        seconds = epochs * (train / rates["train"] + val / rates["forward"])
+    memory = int(rates["peak_memory"]) if "peak_memory" in rates else None
+    return {"seconds": round(seconds, 1), "memory": memory, "source": "measured in a few steps"}
+
+
+def kind_of(config: TrainConfig) -> Kind:
+    """What decides how fast a run of this config is on this machine."""
+    accelerator = config.trainer.accelerator
+    if accelerator == "auto":
+        accelerator = "gpu" if hardware.visible_gpus() else "cpu"
+    device: str = accelerator
+    if accelerator == "gpu":
+        import torch
+
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "gpu"
+    size = config.data.image_size
+    if size is None:
+        from artculture.models.backbones import preprocessing_of
+
+        size = preprocessing_of(config.architecture.name, config.architecture.library).image_size
+    return Kind(
+        config.architecture.name,
+        config.method.name,
+        config.method.features if config.method.name == "transfer" else None,
+        size,
+        hardware.real_precision(config.trainer.precision, accelerator),
+        hardware.device_label(device, find_place(config).size),
+    )
+
+
+def _total(planned: Sequence[PlannedRow], at_once: int) -> float | None:
+    """Seconds until the last row ends, when each begins in order as soon as there is a place."""
+    places = [0.0] * at_once
+    for row in planned:
+        if row.epochs and row.seconds is None:
+            return None
+        place = places.index(min(places))
+        places[place] += row.seconds or 0.0
+    return round(max(places), 1)
+
+
+def _print(console: Console, planned: Sequence[PlannedRow], at_once: int, seconds: float | None) -> None:
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for heading, justify in (("", "right"), ("run", "left"), ("what", "left"), ("epochs", "right")):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for heading in ("time, about", "memory, about"):
+        table.add_column(heading, justify="right")
+    for number, row in enumerate(planned, 1):
+        memory = "" if row.memory is None else f"{row.memory / 2**30:.1f} GiB"
+        time = clock(row.seconds) if row.seconds is not None else ("?" if row.epochs else "")
+        table.add_row(str(number), row.run, row.detail, str(row.epochs or ""), time, memory)
+    console.print(table)
+    todo = [row for row in planned if row.action != "skip"]
+    rest = f"{len(todo)} of {len(planned)} rows to do, {at_once} at a time"
+    console.print(f"{rest}: about {clock(seconds)} in all" if seconds is not None else rest, highlight=False)
+    for source in dict.fromkeys(row.source for row in planned if row.source):
+        console.print(f"  time and memory {source}", highlight=False, soft_wrap=True, markup=False)
+    if any(row.epochs and row.seconds is None for row in planned):
+        console.print("  ?: no earlier run of this kind on this machine; plan=measure tries a few steps")

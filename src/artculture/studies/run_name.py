@@ -1,0 +1,48 @@
+"""A config's run directory: its choices compared with what Hydra composes when nothing else is changed."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from artculture.config.composition import resolved
+from artculture.config.schema.train import TrainConfig, plain
+from artculture.training.identity import run_name, variant
+
+GROUPS = ("architecture", "method", "scheduler", "data", "augment", "trainer")
+
+
+def named_run(config: TrainConfig) -> tuple[Path, list[str]]:
+    """Directory and variant of the run that Hydra is executing."""
+    return place(config, dict(HydraConfig.get().runtime.choices))
+
+
+def place(config: TrainConfig, choices: dict[str, Any]) -> tuple[Path, list[str]]:
+    """Directory and variant of a composed run.
+
+    Args:
+        config: the run's.
+        choices: Hydra's runtime choices for it.
+    """
+    values = plain(config)
+    chosen = {group: str(choices[group]) for group in GROUPS}
+    usual = {group: option for group, option in _composed_choices([]).items() if group in GROUPS}
+    overrides = [f"{group}={option}" for group, option in chosen.items()]
+    defaults = _defaults([*overrides, f"seed={config.seed}"])
+    name = run_name(values, defaults, chosen, usual)
+    return Path(config.study.root) / config.study.name / name, variant(values, defaults, chosen, usual)
+
+
+def _compose(overrides: list[str]) -> Any:
+    loader = GlobalHydra.instance().config_loader()
+    return loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
+
+
+def _composed_choices(overrides: list[str]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in _compose(overrides).hydra.runtime.choices.items()}
+
+
+def _defaults(overrides: list[str]) -> dict[str, Any]:
+    return resolved(_compose(overrides))

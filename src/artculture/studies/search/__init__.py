@@ -1,0 +1,1 @@
+"""Hyperparameter search over one run of a study."""

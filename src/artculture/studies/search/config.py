@@ -1,0 +1,39 @@
+"""The schema of `conf/search.yaml`: train's config and how its values are searched."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from artculture.config.schema.train import Section, TrainConfig
+from artculture.studies.search.space import space_mistakes
+
+
+class Search(Section):
+    name: Literal["optuna"]
+    trials: PositiveInt
+    sampler: Literal["tpe", "random"]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    startup_trials: PositiveInt
+    pruner: Literal["median", "hyperband", "none"]
+    warmup_epochs: Annotated[int, Field(ge=0)]
+    keep_checkpoints: Literal["best", "all"]
+    space: dict[str, Any]
+
+
+class SearchConfig(TrainConfig):
+    """A row and the search of its values."""
+
+    search: Search
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        yield from super().contradictions()
+        yield from ((f"search.space.{key}", what) for key, what in space_mistakes(self.search.space, self.row()))
+        if self.plan:
+            yield "plan", "goes with `artculture train`; a search can't know its trials before"
+        if self.resume not in ("auto", "never", "must"):
+            yield "resume", "of a search is auto, never or must: a checkpoint belongs to one run"
+
+    def row(self) -> TrainConfig:
+        """The row whose values are searched."""
+        return TrainConfig.model_construct(**{name: getattr(self, name) for name in TrainConfig.model_fields})

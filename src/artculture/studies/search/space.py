@@ -1,0 +1,206 @@
+"""What is searched: which values of train's config, and in which range each."""
+
+import copy
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from artculture.config.schema.train import TrainConfig, plain
+from artculture.config.validation import alternatives, known_keys, nearest_key, value_mistakes
+from artculture.utils.io import json_text
+
+RANGE = ("low", "high", "log", "step", "times")
+CHOICES = "choices"
+SIGNIFICANT_DIGITS = 3
+# What is learned from and what it is measured on must be the same for all trials; the rest decides no number.
+NOT_SEARCHED = (
+    "study", "logger", "launcher", "resume", "on_error", "plan", "seed", "data.name", "data.root", "data.split",
+    "data.split_seed", "data.fractions", "data.small_cultures", "data.on_bad_image", "data.cultures",
+    "data.per_culture", "data.cache", "data.cache_gb", "data.num_workers", "data.epochs", "data.decay_every",
+    "trainer.accelerator", "trainer.devices", "trainer.monitor", "trainer.evaluate_test", "architecture.recipe",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One value that is searched.
+
+    Attributes:
+        key: its place in train's config.
+        choices: of a choice, as JSON; empty for a range.
+        low, high: of a range, both included.
+        log: drawn evenly by its logarithm.
+        step: between neighbours of a range; None where any number will do.
+        whole: an integer.
+    """
+
+    key: str
+    choices: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    step: float | None = None
+    whole: bool = False
+
+    def suggest(self, trial: Any) -> Any:
+        """The value of an Optuna trial, as it is trained: rates to three digits."""
+        if self.choices:
+            return json.loads(trial.suggest_categorical(self.key, self.choices))
+        if self.whole:
+            return trial.suggest_int(self.key, int(self.low), int(self.high), step=int(self.step or 1), log=self.log)
+        drawn = trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log)
+        return min(max(float(f"{drawn:.{SIGNIFICANT_DIGITS}g}"), self.low), self.high)
+
+    def described(self) -> dict[str, Any]:
+        """As plain JSON, to tell whether a later start searches the same."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def ends(self) -> list[Any]:
+        """The values that the others lie between, or all choices."""
+        if self.choices:
+            return [json.loads(choice) for choice in self.choices]
+        return [int(end) if self.whole else end for end in (self.low, self.high)]
+
+
+def dimensions(space: dict[str, Any], row: TrainConfig, typed: Sequence[str]) -> tuple[list[Dimension], list[str]]:
+    """What is searched for a row, and what is left out and why.
+
+    Args:
+        space: checked by `space_mistakes`.
+        row: the row's config.
+        typed: keys that the user set on the command line.
+    """
+    found, left_out = [], []
+    for key, leaf in _leaves(space):
+        why = _left_out(key, leaf, row, typed)
+        if why is None:
+            found.append(_dimension(key, leaf, row))
+        elif why:
+            left_out.append(f"{key} ({why})")
+    return found, left_out
+
+
+def space_mistakes(space: dict[str, Any], row: TrainConfig) -> Iterator[tuple[str, str]]:
+    """Every mistake in a space, as (key, what is wrong and the mend)."""
+    keys = set(known_keys(TrainConfig))
+    for key, leaf in _leaves(space):
+        if key not in keys:
+            yield key, f"is no value of train: {nearest_key(key, keys)}"
+        elif any(key == name or key.startswith(name + ".") for name in NOT_SEARCHED):
+            yield key, "can't be searched: all trials must agree in it"
+        elif any(other.startswith(key + ".") for other in keys) or key.endswith(".name"):
+            yield key, "is a choice of a group: start one search for each, or compare them by a grid (train -m)"
+        elif leaf is not None:
+            wrong = _form_mistake(key, leaf)
+            applies = _left_out(key, leaf, row, ()) is None
+            if wrong is None and applies and _has_times(leaf) and _value(plain(row), key) is None:
+                wrong = "has no value in this row to multiply: give low and high without times"
+            if wrong:
+                yield key, wrong
+            elif applies:
+                yield from ((key, text) for text in _value_mistakes(_dimension(key, leaf, row), row))
+
+
+def _leaves(space: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in space.items():
+        if isinstance(value, dict) and not set(value) & {*RANGE, CHOICES}:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            # On the command line a choice is merged into the range that stood there before: it wins.
+            chosen = value.get(CHOICES) if isinstance(value, dict) else None
+            yield prefix + str(name), value if chosen is None else chosen
+
+
+def _left_out(key: str, leaf: Any, row: TrainConfig, typed: Sequence[str]) -> str | None:
+    if leaf is None:
+        return ""
+    if key in typed:
+        return "typed"
+    if key == "method.backbone_lr" and row.method.name == "transfer":
+        return "the backbone is frozen"
+    part = key.partition(".")[0]
+    if part in ("method", "scheduler") and _value(plain(row), key) is None:
+        return f"not of {part}={getattr(row, part).name}"
+    return None
+
+
+def _form_mistake(key: str, leaf: Any) -> str | None:
+    if isinstance(leaf, list):
+        return None if leaf else "has no choice to choose from"
+    if not isinstance(leaf, dict):
+        return f"is {leaf!r}; give [a, b, c] or {{low: …, high: …}}, or null to leave it out"
+    unknown = set(leaf) - {*RANGE, CHOICES}
+    if unknown:
+        return f"has no `{sorted(unknown)[0]}`; a range has {', '.join(RANGE)}"
+    if not {"low", "high"} <= set(leaf) or not all(_is_number(leaf[end]) for end in ("low", "high")):
+        return "needs numbers for low and high"
+    if not _number_kinds(key):
+        return "is no number; give its choices as [a, b, c]"
+    if leaf["low"] >= leaf["high"]:
+        return f"is empty: low={leaf['low']} is not below high={leaf['high']}"
+    if any(not isinstance(leaf.get(flag, False), bool) for flag in ("log", "times")):
+        return "takes true or false for log and times"
+    if leaf.get("log") and leaf["low"] <= 0:
+        return f"can't be drawn by its logarithm from low={leaf['low']}; give a low above 0 or log: false"
+    if leaf.get("step") is not None and (leaf.get("log") or not _is_number(leaf["step"]) or leaf["step"] <= 0):
+        return "takes a step above 0, and none with log: true"
+    return None
+
+
+def _value_mistakes(dimension: Dimension, row: TrainConfig) -> Iterator[str]:
+    said = set()
+    for value in dimension.ends():
+        values = copy.deepcopy(plain(row))
+        section, _, name = dimension.key.rpartition(".")
+        _value(values, section)[name] = value
+        for text in value_mistakes(TrainConfig, values):
+            if text not in said:
+                said.add(text)
+                yield f"reaches a wrong value: {text}"
+    if dimension.whole and not dimension.choices and dimension.low >= dimension.high:
+        yield f"leaves one whole number, {int(dimension.low)}; widen the range"
+
+
+def _dimension(key: str, leaf: Any, row: TrainConfig) -> Dimension:
+    if isinstance(leaf, list):
+        return Dimension(key, choices=tuple(dict.fromkeys(json_text(choice, ensure_ascii=True) for choice in leaf)))
+    whole = float not in _number_kinds(key)
+    scale = _value(plain(row), key) or 1 if leaf.get("times") else 1
+    low, high = leaf["low"] * scale, leaf["high"] * scale
+    if whole:
+        low, high = max(1, math.floor(low + 0.5)) if leaf.get("times") else math.ceil(low), math.floor(high)
+    else:
+        low, high = (float(f"{end:.{SIGNIFICANT_DIGITS}g}") for end in (low, high))
+    step = leaf.get("step")
+    if step is not None and high > low:  # the last value that the steps reach
+        high = low + step * math.floor((high - low) / step + 1e-9)
+    return Dimension(key, (), low, high, bool(leaf.get("log")), step, whole)
+
+
+def _value(values: dict[str, Any], key: str) -> Any:
+    found: Any = values
+    for part in key.split("."):
+        found = found.get(part)
+    return found
+
+
+def _has_times(leaf: Any) -> bool:
+    return isinstance(leaf, dict) and bool(leaf.get("times"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number_kinds(key: str) -> set[type]:
+    """`int` and `float`, as far as the schema takes them for a key."""
+    annotation: Any = TrainConfig
+    for part in key.split("."):
+        sections = [kind for kind in alternatives(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        annotation = next(kind.model_fields[part].annotation for kind in sections if part in kind.model_fields)
+    kinds = {kind for kind in alternatives(annotation) if get_origin(kind) is None and not get_args(kind)}
+    return kinds & {int, float}

@@ -1,0 +1,127 @@
+"""A study: its rows planned, run side by side, and told at the end in one table."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from artculture.studies.executor import RowProcess, run_rows
+from artculture.studies.grid import Row, compose_rows
+from artculture.studies.launchers.protocol import Launcher
+from artculture.studies.launchers.selection import make_launcher
+from artculture.studies.planning import show_plan
+from artculture.studies.progress_view import StudyView
+from artculture.studies.results import write_results
+from artculture.studies.table import print_table
+from artculture.training.signals import listening
+from artculture.utils.errors import Interrupted
+from artculture.utils.logging import configure_logging
+from artculture.utils.progress import shown_progress
+from artculture.utils.quick_imports import lean_torchmetrics
+
+log = logging.getLogger(__name__)
+
+
+def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> int:
+    """Run all rows of a grid and print its table.
+
+    Args:
+        loader: Hydra's config loader.
+        master: the config that the sweep was composed with.
+        job_overrides: one list of overrides a row.
+
+    Returns:
+        0 when every row is finished; 130 or 75 when told to stop; else 1.
+
+    Raises:
+        InputError: any mistake in any row, before the first one trains.
+    """
+    configure_logging()
+    return launch(compose_rows(loader, master, job_overrides))
+
+
+def launch(rows: Sequence[Row]) -> int:
+    """Run composed rows by the launcher that their config names; returns and raises as `run_study`."""
+    first = rows[0].config
+    launcher = make_launcher(first)
+    if first.plan:
+        return show_plan(rows, launcher.places or len(rows))
+    to_train = [row for row in rows if row.plan.action != "skip"]
+    for row in to_train:
+        row.directory.make()
+    processes = [RowProcess(row, "finished" if row.plan.action == "skip" else "waiting") for row in rows]
+    if len(to_train) < len(rows):
+        log.info("%d of %d rows were finished before", len(rows) - len(to_train), len(rows))
+    console = Console(stderr=True)
+    asked = _train(to_train, processes, launcher, console) if to_train else None
+    for study in dict.fromkeys(row.directory.path.parent for row in rows):
+        show_table(study)
+    return _tell_failures(console, processes, asked)
+
+
+def _train(
+    to_train: Sequence[Row], processes: Sequence[RowProcess], launcher: Launcher, console: Console
+) -> str | None:
+    """Train the rows; the signal that asked to stop, if one did."""
+    first = to_train[0].config
+    with launcher:  # open while data are prepared, so that what it has to start itself is ready then
+        prepare_rows(to_train)
+        with (
+            listening() as interruption,
+            interruption.deferred(),
+            StudyView(console, first.study.title or first.study.name, processes) as view,
+        ):
+            run_rows(
+                processes,
+                launcher=launcher,
+                on_change=view.update,
+                stop_at_failure=first.on_error == "stop",
+                interruption=interruption,
+            )
+    return interruption.asked
+
+
+def prepare_rows(rows: Sequence[Row]) -> None:
+    """Make what all rows need, as `preflight.prepare` does, and show how far it is."""
+    with lean_torchmetrics():  # torch waits until the rows are known to be sound
+        from artculture.studies.preparation import prepare
+
+    with shown_progress("decoding pictures") as progress:
+        prepare(rows, progress)
+
+
+def show_table(study: Path) -> None:
+    """Write a study's results and print them with the files' places.
+
+    Raises:
+        InputError: no such study, or a result that is not whole.
+    """
+    summary, others = write_results(study)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    print_table(console, study.name, summary, others)
+    console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
+
+
+def _tell_failures(console: Console, processes: Sequence[RowProcess], asked: str | None) -> int:
+    bad = [process for process in processes if process.state != "finished"]
+    for process in bad:
+        log_file = process.row.directory.log
+        where = f" (log: {log_file})" if log_file.is_file() else ""
+        console.print(
+            f"{process.row.name} {process.state}: {process.error}{where}",
+            style="bold red" if process.state == "failed" else "yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if bad:
+        console.print(f"{len(bad)} of {len(processes)} rows did not finish; the same command goes on with them")
+    if asked:
+        return Interrupted(asked).code
+    if any(process.state == "failed" for process in bad):
+        return 1
+    return Interrupted("SIGTERM").code if bad else 0

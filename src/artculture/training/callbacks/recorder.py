@@ -1,0 +1,236 @@
+"""What happens beside the training step: the row of metrics.csv, the status of each epoch, stopping early."""
+
+import logging
+import math
+import time
+from typing import Any, cast
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+
+from artculture.models.checkpoint import epochs_done
+from artculture.models.classifier import CultureClassifier
+from artculture.models.divergence import BadLoss, LossWatch
+from artculture.models.optimizers import make_optimizer
+from artculture.models.schedulers import Schedule, continue_with, reductions
+from artculture.training.checkpointing import mode_of
+from artculture.training.distributed.process_group import ALONE, World
+from artculture.training.run_directory import RunDirectory
+from artculture.training.run_records import read_metrics
+from artculture.training.tracking.wandb_run import History
+from artculture.utils.errors import WorkError
+from artculture.utils.hardware import wait_for
+from artculture.utils.io import replacing
+
+log = logging.getLogger(__name__)
+
+# Steps between two looks at whether the loss is still a number.
+LOOK_EVERY_STEPS = 50
+
+COLUMNS = ("epoch", "train/loss", "train/top1", "val/loss", "val/top1", "val/top3", "val/macro_f1")
+
+
+class EarlyStop(EarlyStopping):
+    """Early stopping that also stays stopped when a launch finds the training over."""
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        stored = checkpoint.get("callbacks", {}).get(self.state_key, {})
+        if stored.get("stopped_epoch") or stored.get("wait_count", 0) >= self.patience:
+            trainer.should_stop = True
+
+
+def early_stopping(monitor: str, patience: int) -> Callback:
+    return EarlyStop(monitor, patience=patience, mode=mode_of(monitor), check_on_train_epoch_end=True)
+
+
+class OwnSettings(Callback):
+    """Make a run that starts from another run's checkpoint use the optimizer and schedule values of its own config.
+
+    Lightning restores those of the checkpoint. Momentum buffers and the schedule's position are kept. Early stopping
+    counts from here on, as the best epoch does.
+    """
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._before = checkpoint["hyper_parameters"]
+        self._epochs, self._batches = epochs_done(checkpoint)
+        for callback in trainer.early_stopping_callbacks:
+            checkpoint["callbacks"].pop(callback.state_key, None)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        module = cast(CultureClassifier, pl_module)
+        groups = trainer.optimizers[0].param_groups
+        fresh = make_optimizer(module.network, module.hyper, fused=False).param_groups
+        reduced = 0
+        if module.schedule.name == "plateau":
+            before = Schedule(**self._before["schedule"])
+            reduced = reductions(before, self._before["head_lr"], groups[0]["lr"])
+        for group, own in zip(groups, fresh, strict=True):
+            group.update({key: own[key] for key in ("momentum", "nesterov", "weight_decay")})
+        step = self._epochs * int(trainer.num_training_batches) + self._batches
+        scheduler = trainer.lr_scheduler_configs[0].scheduler
+        continue_with(module.schedule, scheduler, [group["lr"] for group in fresh], step, reduced)
+
+
+class DivergenceGuard(Callback):
+    """Ends a run whose loss is no number any more, before a checkpoint could keep that; looks now and then only.
+
+    Amid an epoch it sees what a GPU had done at the look before: it does not wait for it.
+
+    Args:
+        world: the run's processes, which look together.
+    """
+
+    def __init__(self, world: World = ALONE) -> None:
+        self.world = world
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        if trainer.fit_loop.batch_idx % LOOK_EVERY_STEPS == LOOK_EVERY_STEPS - 1:
+            self._look(trainer, _watch(pl_module).found_before())
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._look(trainer, _watch(pl_module).found())
+        # A trainer that validates nothing, such as a benchmark's, has none.
+        if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
+            raise _diverged(trainer, f"the validation loss after epoch {trainer.current_epoch + 1} is not finite")
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._look(trainer, _watch(pl_module).found())
+        for name, value in checkpoint["state_dict"].items():
+            if value.is_floating_point() and not _finite(value):
+                raise _diverged(trainer, f"{name} is not finite after step {trainer.global_step}")
+
+    def _look(self, trainer: L.Trainer, own: BadLoss | None) -> None:
+        found = [bad for bad in self.world.gather(own) if bad is not None]
+        if found:
+            first = min(found, key=lambda bad: bad.step)
+            raise _diverged(trainer, f"the training loss is {first.loss:.3g} at step {first.step}")
+
+
+def _watch(module: L.LightningModule) -> LossWatch:
+    assert isinstance(module, CultureClassifier)
+    return module.watch
+
+
+def _finite(values: torch.Tensor) -> bool:
+    """Whether all are; a finite sum, a third of the time to find out, says so."""
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
+def _diverged(trainer: L.Trainer, what: str) -> WorkError:
+    rates = {group["name"]: f"{group['lr']:.3g}" for group in trainer.optimizers[0].param_groups}
+    shown = ", ".join(f"{name} {rate}" for name, rate in rates.items())
+    return WorkError(
+        f"diverged: {what} (epoch {trainer.current_epoch + 1}; learning rates: {shown}). Take a smaller "
+        "method.head_lr and method.backbone_lr, trainer.gradient_clip=1, or trainer.precision=32; the last good "
+        "checkpoint is kept"
+    )
+
+
+class Recorder(Callback):
+    """After every epoch: a row of metrics.csv, the state in status.json, a line of the log; of the first device alone.
+
+    Attributes:
+        seconds: of all epochs so far, earlier launches included.
+        train_seconds, train_images: of the training part alone.
+    """
+
+    def __init__(self, directory: RunDirectory, monitor: str, history: History | None = None) -> None:
+        self.directory, self.monitor, self.history = directory, monitor, history
+        self.seconds = self.train_seconds = 0.0
+        self.train_images = self.epochs = 0
+        self._began = self._trained_until = time.monotonic()
+        self._earlier = (0.0, 0.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "seconds": self.seconds,
+            "train_seconds": self.train_seconds,
+            "train_images": self.train_images,
+            "epochs": self.epochs,
+            # of the epoch that is under way
+            "epoch_seconds": time.monotonic() - self._began,
+            "epoch_train_seconds": self._trained_until - self._began,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+        self.train_seconds = state_dict["train_seconds"]
+        self.train_images, self.epochs = state_dict["train_images"], state_dict["epochs"]
+        self._earlier = (state_dict["epoch_seconds"], state_dict["epoch_train_seconds"])
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Amid an epoch its earlier launches' time counts as if it had just passed.
+        self._began = time.monotonic() - self._earlier[0]
+        self._trained_until = self._began + self._earlier[1]
+        # Rows of epochs after the checkpoint are trained again, so they are written again.
+        kept = self._rows()
+        if not kept.empty and trainer.is_global_zero:
+            kept = kept[kept["epoch"].astype(int) < trainer.current_epoch]
+            self._write(kept)
+        if self.history is not None and not kept.empty:
+            self.history.catch_up(kept)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # A launch that finds the training over starts none, and its page may still lack epochs.
+        if self.history is not None:
+            self.history.catch_up(self._rows())
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._began = self._trained_until = time.monotonic()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        alone = trainer.world_size == 1
+        self.train_images += len(args[1][1]) if alone else cast(Any, trainer).datamodule.pictures_in(args[2])
+        if trainer.fit_loop.batch_idx + 1 == trainer.num_training_batches:
+            wait_for(pl_module.device)  # which the host is steps ahead of
+        self._trained_until = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        now = time.monotonic()
+        self.seconds += now - self._began
+        self.train_seconds += self._trained_until - self._began
+        self.epochs = trainer.current_epoch + 1
+        metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        rates = {f"lr/{group['name']}": group["lr"] for group in trainer.optimizers[0].param_groups}
+        row = {
+            "epoch": trainer.current_epoch,
+            **{key: metrics[key] for key in COLUMNS[1:]},
+            **rates,
+            "seconds": round(now - self._began, 3),
+        }
+        self._began = self._trained_until = now
+        if not trainer.is_global_zero:
+            return
+        self._write(pd.concat([self._rows(), pd.DataFrame([row])], ignore_index=True))
+        if self.history is not None:
+            self.history.log(row)
+        self._tell(trainer, row)
+
+    def _tell(self, trainer: L.Trainer, row: dict[str, Any]) -> None:
+        done, epochs = row["epoch"] + 1, trainer.max_epochs or 1
+        left = self.seconds / done * (epochs - done)
+        self.directory.set_status(
+            "running", epoch=done, max_epochs=epochs, val_top1=row["val/top1"], seconds_left=round(left, 1)
+        )
+        log.info(
+            "epoch %s/%d  train loss %.3f top-1 %5.1f %%  val loss %.3f top-1 %5.1f %% top-3 %5.1f %%  lr %.2g  %.1f s",
+            str(done).rjust(len(str(epochs))),
+            epochs,
+            row["train/loss"],
+            100 * row["train/top1"],
+            row["val/loss"],
+            100 * row["val/top1"],
+            100 * row["val/top3"],
+            row["lr/head"],
+            row["seconds"],
+        )
+
+    def _rows(self) -> pd.DataFrame:
+        # As text: numbers that are read and written again stay what they were to the last digit.
+        return read_metrics(self.directory.metrics)
+
+    def _write(self, rows: pd.DataFrame) -> None:
+        with replacing(self.directory.metrics) as temporary:
+            rows.to_csv(temporary, index=False, lineterminator="\n")

@@ -1,0 +1,213 @@
+"""Checkpoints of a run: written whole, amid an epoch too, the last two kept; which one to go on from."""
+
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from artculture.models.checkpoint import read_checkpoint
+from artculture.models.safe_loading import DamagedError
+from artculture.models.tensor_files import save_whole
+from artculture.training.distributed.process_group import ALONE, World
+from artculture.training.run_directory import RunDirectory
+from artculture.training.run_lock import Lease
+from artculture.training.signals import Interruption
+from artculture.utils.errors import WorkError
+from artculture.utils.hardware import wait_for
+
+log = logging.getLogger(__name__)
+
+# A validation is not gone on with midway: after a signal it may end if it does so soon, else it is left.
+VALIDATION_PATIENCE_SECONDS = 10.0
+
+
+def mode_of(monitor: str) -> str:
+    return "min" if monitor.endswith("loss") else "max"
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all.
+
+    Args:
+        keep: where the file goes that one of the same name takes the place of: {name: path}.
+    """
+
+    def __init__(self, keep: dict[Path, Path] | None = None) -> None:
+        super().__init__()
+        self.keep = keep or {}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        place = Path(path)
+        save_whole(checkpoint, place, self.keep.get(place))
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's, but it does not look whether its folder is empty: of a resumed run it never is.
+
+    To look, Lightning loads the libraries of every object store that is installed.
+    """
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        kept, self.save_top_k = self.save_top_k, 0
+        super().setup(trainer, pl_module, stage)
+        self.save_top_k = kept
+
+
+def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:
+    """Keeps the best epoch's weights."""
+    return BestCheckpoint(
+        dirpath=directory.best.parent,
+        filename="best",
+        monitor=monitor,
+        mode=mode_of(monitor),
+        save_weights_only=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes last.ckpt, with all that a resume needs: after every epoch, and amid one by steps, time and signal.
+
+    Args:
+        directory: the run's.
+        every_steps, every_minutes: None for not by that.
+        eval_batches: how many times a training batch's pictures one of validation has.
+        interruption: asks to stop.
+        lease: the right to write; None where another process of the run has it.
+        world: the run's processes, which stop and save at the same steps.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        every_steps: int | None,
+        every_minutes: float | None,
+        eval_batches: int,
+        interruption: Interruption,
+        lease: Lease | None,
+        world: World = ALONE,
+    ) -> None:
+        self.directory, self.interruption, self.lease, self.world = directory, interruption, lease, world
+        self.every_steps, self.eval_batches = every_steps, eval_batches
+        self.every_seconds = None if every_minutes is None else 60 * every_minutes
+        self._saved_at, self._saved_step = time.monotonic(), 0
+        self._epoch_began = self._validation_began = time.monotonic()
+        self._batches = 0  # of this epoch, in this launch
+        self._validation_is_long: bool | None = None  # until there was one
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # An epoch that is gone on with has no start of its own.
+        self._epoch_began = self._saved_at = time.monotonic()
+        self._batches, self._saved_step = 0, trainer.global_step
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._epoch_began, self._batches = time.monotonic(), 0
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        self._batches += 1
+        left = int(trainer.num_training_batches) - trainer.fit_loop.batch_idx - 1
+        if left == 0:  # validation comes first: it belongs to the epoch
+            return
+        asked, due = self._agreed(due=self._due(trainer, left))
+        if asked or due:
+            try:
+                self._save(trainer)
+            except OSError as error:
+                # An epoch's end is another chance, when space was made: no reason to lose the steps so far.
+                log.warning("no checkpoint could be written (%s); training goes on", _reason(error))
+                trainer.strategy.barrier()  # where the others wait for its end
+            self._stop(asked)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._validation_began = time.monotonic()
+
+    def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
+        _, leave = self._agreed(due=long and self.interruption.asked is not None)
+        if leave:
+            self.interruption.raise_if_asked()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._validation_is_long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        asked, _ = self._agreed()
+        self._save(trainer)
+        self._stop(asked)
+
+    def _agreed(self, *, due: bool = False) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, which all then know, and whether any finds something due."""
+        own = self.interruption.asked
+        number, any_due = self.world.agree(signal.Signals[own] if own else 0, int(due))
+        if number:
+            self.interruption.asked = signal.Signals(number).name
+        return bool(number), bool(any_due)
+
+    def _stop(self, asked: bool) -> None:
+        # What one process has heard since they agreed has to wait for the next step, where all can stop.
+        if asked or self.world.size == 1:
+            self.interruption.raise_if_asked()
+
+    def _due(self, trainer: L.Trainer, left: int) -> bool:
+        if self.every_steps is not None and trainer.global_step - self._saved_step >= self.every_steps:
+            return True
+        if self.every_seconds is None:
+            return False
+        # Before an epoch's last batch: were the validation after it cut off, the epoch's steps would go with it.
+        before_validation = left == 1 and self._expects_long_validation(trainer)
+        return before_validation or time.monotonic() - self._saved_at >= self.every_seconds
+
+    def _expects_long_validation(self, trainer: L.Trainer) -> bool:
+        if self._validation_is_long is not None:
+            return self._validation_is_long
+        # The first one: a picture there takes at most what it takes in a step, which goes backward, too.
+        wait_for(trainer.strategy.root_device)
+        step = (time.monotonic() - self._epoch_began) / self._batches
+        return step * self.eval_batches * sum(trainer.num_val_batches) > VALIDATION_PATIENCE_SECONDS
+
+    def _save(self, trainer: L.Trainer) -> None:
+        if self.lease is not None and not self.lease.still_ours():
+            raise WorkError(f"{self.directory.path} was taken over by another process while this one was silent")
+        trainer.save_checkpoint(self.directory.last)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+
+def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint to go on from that is not damaged, and its content.
+
+    A damaged one of the run itself is put aside as `*.damaged` and said loudly; then the one before it is taken.
+
+    Args:
+        directory: the run's.
+        asked: the checkpoint that was chosen.
+
+    Returns:
+        None where all of the run's own checkpoints are damaged.
+
+    Raises:
+        InputError: another run's checkpoint that is damaged, or any that was never one of ours: a raw pickle, a file
+            that asks for code to be run, an archive of something else.
+    """
+    own = [directory.last, directory.previous]
+    for path in own if asked in own else [asked]:
+        if not path.is_file():
+            continue
+        try:
+            return path, read_checkpoint(path)
+        except DamagedError as error:
+            if asked not in own:
+                raise
+            log.warning("%s; going back to the checkpoint before it", error)
+            path.replace(path.with_suffix(".damaged"))
+    log.warning("no whole checkpoint is left in %s: starting from where the run began", directory.path)
+    return None
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or error}: {error.filename}" if error.filename else str(error.strerror or error)

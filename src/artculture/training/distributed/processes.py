@@ -1,0 +1,112 @@
+"""A run's other processes on this machine: started by its first, watched by it, ended with it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from artculture.studies.launchers.process import end_with
+from artculture.training.distributed.context import RANK_OF, Place
+
+# How long the others may take to end by themselves once the first one has ended well, or was told to stop.
+PATIENCE_SECONDS = 20.0
+
+
+class Processes:
+    """The processes that this one has started, by rank.
+
+    Attributes:
+        listener: an open socket on the port that the others know, for the store through which all meet.
+        own: what the environment of this process, the first, is to say.
+    """
+
+    def __init__(self, place: Place, run: Path) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        port = self.listener.getsockname()[1]
+        self.running = {rank: _start(rank, place, port, run) for rank in range(1, place.size)}
+        self.own = _environment(0, place, port)
+
+    def death(self) -> str | None:
+        """How one of them ended that should not have ended yet; None where none has."""
+        for rank, process in self.running.items():
+            code = process.poll()
+            if code:
+                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+                return f"the process of device {rank} {how}"
+        return None
+
+    def end(self, patience: float) -> None:
+        """Wait for all, then kill those that are left."""
+        deadline = time.monotonic() + patience
+        for process in self.running.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.listener.close()
+
+
+@contextmanager
+def started(place: Place, run: Path) -> Iterator[Processes | None]:
+    """Start the other processes of a run for the length of a `with` block.
+
+    Args:
+        place: of this process.
+        run: the run's directory, from which the others read the job.
+
+    Yields:
+        The processes; None where there are none or another program starts them.
+    """
+    if place.size == 1 or place.starter != "itself" or place.rank > 0:
+        yield None
+        return
+    processes = Processes(place, run)
+    before = {name: os.environ.get(name) for name in processes.own}
+    os.environ.update(processes.own)
+    try:
+        yield processes
+    except BaseException:
+        # They notice by themselves that the first one has left, and have nothing to save that it has not.
+        processes.end(PATIENCE_SECONDS / 4)
+        raise
+    else:
+        processes.end(PATIENCE_SECONDS)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
+
+
+def _start(rank: int, place: Place, port: int, run: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "artculture", "run", str(run)]
+    environment = {**os.environ, **_environment(rank, place, port), RANK_OF: str(os.getpid())}
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
+
+
+def _environment(rank: int, place: Place, port: int) -> dict[str, str]:
+    cores = max(1, (os.cpu_count() or 1) // place.size)
+    return {
+        "RANK": str(rank),
+        "WORLD_SIZE": str(place.size),
+        "LOCAL_RANK": str(rank),
+        "LOCAL_WORLD_SIZE": str(place.size),
+        "NODE_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        # Each takes its share of the cores instead of all fighting for all.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores)),
+    }
+
+
+def end_with_first() -> None:
+    """In a process that a run's first one started: be killed when that ends, however it ends (Linux only).
+
+    Without the first there is nothing that it could save.
+    """
+    end_with(int(os.environ[RANK_OF]), signal.SIGKILL)

@@ -1,0 +1,183 @@
+"""The parts of a run, made from its config: data module, classifier, trainer."""
+
+import warnings
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.strategies import DDPStrategy
+
+from artculture.config.schema.train import Data, TrainConfig
+from artculture.data.augmentation import Augmentation
+from artculture.data.datamodule import PaintingsDataModule
+from artculture.data.paintings import DataChoice
+from artculture.data.sharding import Share
+from artculture.models.backbones import preprocessing_of
+from artculture.models.classifier import CultureClassifier
+from artculture.models.image_sizes import check_image_size
+from artculture.models.weights import check_weights
+from artculture.training.callbacks.recorder import DivergenceGuard, OwnSettings, Recorder, early_stopping
+from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
+from artculture.training.distributed.lightning_overrides import Together
+from artculture.training.distributed.process_group import ALONE, World, environment_of
+from artculture.training.run_directory import RunDirectory
+from artculture.training.run_lock import Lease
+from artculture.training.signals import Interruption
+from artculture.utils import hardware
+
+
+def make_datamodule(config: TrainConfig, world: World = ALONE) -> PaintingsDataModule:
+    """The data module that a config asks for, with the preprocessing of its backbone's weights."""
+    data, augment = config.data, config.augment
+    preprocessing = preprocessing_of(config.architecture.name, config.architecture.library)
+    return PaintingsDataModule(
+        data_choice(config),
+        preprocessing.at_size(data.image_size),
+        Augmentation(
+            crop_scale=(augment.crop_scale[0], augment.crop_scale[1]) if augment.crop_scale else None,
+            crop_ratio=(augment.crop_ratio[0], augment.crop_ratio[1]) if augment.crop_ratio else None,
+            flip=augment.flip,
+            jitter=augment.jitter,
+            erase=augment.erase,
+        ),
+        batch_size=data.batch_size,
+        eval_batches=config.trainer.eval_batches,
+        seed=config.seed,
+        num_workers=None if data.num_workers == "auto" else data.num_workers,
+        share=Share(world.place.rank, world.size),
+    )
+
+
+def data_choice(config: TrainConfig) -> DataChoice:
+    """What the `data` group says about which paintings."""
+    return choice_of(config.data)
+
+
+def choice_of(data: Data) -> DataChoice:
+    return DataChoice.of(data)
+
+
+def check_network(config: TrainConfig) -> None:
+    """Check what a config says of its network without reading pictures or downloading weights.
+
+    Raises:
+        InputError: an unknown network or unknown weights, or a size of picture that the network does not take.
+    """
+    architecture = config.architecture
+    check_weights(architecture.weights, architecture.library, architecture.name)
+    preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(config.data.image_size)
+    check_image_size(architecture.name, architecture.library, preprocessing.image_size)
+
+
+def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
+    """The untrained classifier that a config asks for, whose network is checked.
+
+    Raises:
+        InputError: an unknown network.
+    """
+    architecture, method = config.architecture, config.method
+    module = CultureClassifier(
+        architecture=architecture.name,
+        library=architecture.library,
+        classes=list(classes),
+        image_size=config.data.image_size,
+        hidden=list(architecture.head.hidden),
+        dropout=architecture.head.dropout,
+        method=method.name,
+        schedule=config.scheduler.model_dump(),
+        head_lr=method.head_lr,
+        backbone_lr=method.backbone_lr,
+        momentum=method.momentum,
+        nesterov=method.nesterov,
+        weight_decay=method.weight_decay,
+        label_smoothing=method.label_smoothing,
+        channels_last=config.trainer.channels_last,
+        seed=config.seed,
+    )
+    module.halve_when_full = config.trainer.on_out_of_memory == "halve"
+    module.captures = config.trainer.cuda_graphs
+    if config.trainer.compile:
+        module.compile_backbone()
+    return module
+
+
+def make_trainer(
+    config: TrainConfig,
+    directory: RunDirectory,
+    recorder: Recorder,
+    accelerator: str,
+    interruption: Interruption,
+    lease: Lease | None = None,
+    world: World = ALONE,
+    *,
+    from_other: bool = False,
+) -> L.Trainer:
+    """The trainer of a run.
+
+    Args:
+        config: the run's.
+        directory: where it lives.
+        recorder: keeps its metrics.
+        accelerator: `cpu` or `gpu`.
+        interruption: asks to stop.
+        lease: the right to write into the directory; None where another process of the run has it.
+        world: the run's processes.
+        from_other: whether it starts from another run's checkpoint.
+    """
+    choice = config.trainer
+    by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
+    callbacks: list[Callback] = [OwnSettings()] if from_other else []
+    callbacks += [
+        # Before the recorder: numbers that are none are not told as an epoch's.
+        DivergenceGuard(world),
+        recorder,
+        best_checkpoint(directory, choice.monitor),
+        LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, interruption, lease, world),
+    ]
+    strategy: Any = "auto"
+    if world.size > 1:
+        callbacks.append(Together(interruption))
+        strategy = DDPStrategy(cluster_environment=environment_of(world.place))
+    if choice.early_stopping is not None:
+        callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
+    precision: Any = hardware.real_precision(choice.precision, accelerator)
+    deterministic: Any = choice.deterministic
+    # Else deterministic mode fills new memory, for those who look for reads of what was never written: a fifth of a
+    # small step on a GPU.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=world.place.local_size,
+        num_nodes=world.place.nodes,
+        strategy=strategy,
+        sync_batchnorm=choice.sync_batchnorm and world.size > 1,
+        max_epochs=choice.max_epochs,
+        precision=precision,
+        deterministic=deterministic,
+        gradient_clip_val=choice.gradient_clip,
+        callbacks=callbacks,
+        logger=False,  # the recorder tells each epoch once; Lightning's order of saving and logging leaves gaps
+        default_root_dir=directory.path,
+        plugins=[WholeCheckpointIO(keep={directory.last: directory.previous})],
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
+
+
+def ignore_known_warnings() -> None:
+    """Silence warnings about what is done on purpose; call inside `warnings.catch_warnings()`."""
+    # Few loader processes are chosen on purpose: pictures come from a memory map.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Small data has fewer batches than the logging interval, which concerns metrics by step alone.
+    warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
+    # Lightning 2.6 asks torch's pytree (lightning/pytorch/utilities/_pytree.py) in a way that torch phases out.
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    # A frozen backbone is in eval mode on purpose.
+    warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training.*")
+    # Going on from another run's checkpoint: its best one stays where it is.
+    warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
+    # Amid an epoch Lightning looks for a loader that knows its place: here the data module tells its sampler.
+    warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch ended.*")

@@ -1,0 +1,111 @@
+"""A run's result: predictions of its best checkpoint, scores with intervals, and how it came about."""
+
+import math
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from artculture.data.paintings import Selection
+from artculture.evaluation.metrics import scores
+
+VERSIONS = ("artculture", "torch", "torchvision", "lightning", "timm", "numpy")
+
+
+def prediction_table(selection: Selection, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> pd.DataFrame:
+    """One row a painting: `row`, `source`, `object_id`, `split`, `culture` and `p_<class>` for every class."""
+    table = selection.manifest.table
+    frame = pd.DataFrame(
+        {
+            "row": rows,
+            "source": table["source"].to_numpy()[rows],
+            "object_id": table["object_id"].to_numpy()[rows],
+            "split": selection.split[rows],
+            "culture": table["culture"].to_numpy()[rows],
+        }
+    )
+    names = [f"p_{name}" for name in selection.classes]
+    return pd.concat([frame, pd.DataFrame(probabilities, columns=names)], axis=1)
+
+
+def split_scores(predictions: pd.DataFrame, split: str, classes: Sequence[str]) -> dict[str, Any]:
+    """`scores` of one split of a prediction table."""
+    part = predictions[predictions["split"] == split]
+    labels = np.array([classes.index(culture) for culture in part["culture"]], dtype=np.int64)
+    return scores(part[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64), labels, classes)
+
+
+def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, Any]:
+    """The result's numbers: shares in 0..1, intervals of 95 %, chance and majority of the test split.
+
+    Where there are no predictions of the test split, there are no numbers of it either.
+    """
+    classes = selection.classes
+    val = split_scores(predictions, "val", classes)
+    common: dict[str, Any] = {
+        "val_top1": val["top1"],
+        "val_loss": val["loss"],
+        "intervals": {"val_top1": val["intervals"]["top1"]},
+        "chance": 1 / len(classes),
+        "counts": {name: int((selection.split == name).sum()) for name in ("train", "val", "test")},
+        "classes": list(classes),
+    }
+    if not (predictions["split"] == "test").any():
+        return common
+    test = split_scores(predictions, "test", classes)
+    # What always answering the training split's most frequent culture would reach on the test split.
+    train_labels = selection.labels[selection.members("train")]
+    most_frequent = int(np.bincount(train_labels, minlength=len(classes)).argmax())
+    return {
+        **common,
+        "test_top1": test["top1"],
+        "test_top3": test["top3"],
+        "test_macro_f1": test["macro_f1"],
+        "test_loss": test["loss"],
+        "intervals": {
+            **common["intervals"],
+            "test_top1": test["intervals"]["top1"],
+            "test_top3": test["intervals"]["top3"],
+            "test_macro_f1": test["intervals"]["macro_f1"],
+        },
+        "majority": test["support"][classes[most_frequent]] / test["n"],
+        "per_culture": {
+            name: {"recall": test["recall"][name], "test_paintings": test["support"][name]} for name in classes
+        },
+        "confusion": test["confusion"],
+    }
+
+
+def validation_rank(result: dict[str, Any]) -> tuple[float, float]:
+    """Sort key of finished runs, best first: validation top-1, then the lower validation loss; never the test split."""
+    return -float(result["val_top1"]), float(result.get("val_loss", math.inf))
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in VERSIONS:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the working folder, with `+` where files differ from it; None outside a repository."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (subprocess.SubprocessError, OSError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True, cwd=Path.cwd())
+    return done.stdout.strip()

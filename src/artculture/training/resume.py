@@ -1,0 +1,183 @@
+"""What to do with a run that may have been started before."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from artculture.config.schema.train import TrainConfig
+from artculture.training.identity import differences
+from artculture.training.origin import (
+    check_config,
+    check_paintings,
+    check_same_origin,
+    checkpoint_at,
+    paintings_changed,
+    read_origin,
+    recorded_origin,
+    shown_pairs,
+)
+from artculture.training.run_directory import RunDirectory
+from artculture.utils.errors import InputError
+
+if TYPE_CHECKING:  # a launch that only asks what there is to do needs no pandas
+    import pandas as pd
+
+    from artculture.data.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+Action = Literal["skip", "start", "continue", "restart"]
+
+KEYWORDS = ("auto", "never", "must")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launch does with a run.
+
+    Attributes:
+        action: `skip` (finished before), `start`, `continue` (from `checkpoint`, its own or another run's), `restart`
+            (all before is removed).
+        checkpoint: where to continue from.
+    """
+
+    action: Action
+    checkpoint: Path | None = None
+
+
+class Fingerprints:
+    """Of data sources' manifests as they are now, each read once however many runs ask."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[Manifest, str] | None] = {}
+        self._tables: dict[tuple[str, str], pd.DataFrame | None] = {}
+
+    def of(self, name: str, root: str) -> str | None:
+        """None where the paintings are gone, or are no manifest any more."""
+        found = self._read(name, root)
+        return None if found is None else found[1]
+
+    def table(self, name: str, root: str, cache: str) -> "pd.DataFrame | None":
+        """The manifest's table with the hash of each picture's file as it is now; None where paintings are gone."""
+        if (name, root) not in self._tables:
+            from artculture.data.cache.pixel_cache import contents_of
+
+            found = self._read(name, root)
+            try:
+                contents = [] if found is None else contents_of(found[0], Path(cache).expanduser())
+                self._tables[name, root] = None if found is None else found[0].table.assign(sha256=contents)
+            except InputError:
+                self._tables[name, root] = None
+        return self._tables[name, root]
+
+    def _read(self, name: str, root: str) -> "tuple[Manifest, str] | None":
+        if (name, root) not in self._known:
+            from artculture.data.sources import load_manifest
+
+            try:
+                manifest = load_manifest(name, root)
+                self._known[name, root] = manifest, manifest.fingerprint()
+            except InputError:
+                self._known[name, root] = None
+        return self._known[name, root]
+
+
+def plan(
+    directory: RunDirectory, values: dict[str, Any], resume: str, fingerprints: Fingerprints | None = None
+) -> Plan:
+    """Decide by the run directory's state and the `resume` choice; writes nothing.
+
+    Args:
+        directory: the run's.
+        values: the config of this launch.
+        resume: `auto`, `never`, `must` or the path of a checkpoint or of a run directory.
+        fingerprints: shared by the runs of a grid.
+
+    Raises:
+        InputError: nothing to resume with `must`, no such checkpoint or one that the run can't start from, or a
+            config that differs.
+    """
+    path = None if resume in KEYWORDS else checkpoint_at(resume)
+    stored = directory.read_config() if resume != "never" else None
+    if resume == "never":
+        return Plan("restart" if directory.config.exists() else "start")
+    if stored is not None:
+        _refuse_difference(directory, stored, values)
+    finished = stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values)
+    own = directory.resumable if stored is not None else None
+    if path is not None and not (own and path.resolve() in (directory.last.resolve(), directory.previous.resolve())):
+        if own is None and not finished:
+            _check_origin(path, values)
+            return Plan("continue", path)
+        check_same_origin(directory, path)
+    if finished:
+        _refuse_other_data(directory, values.get("data", {}), fingerprints or Fingerprints())
+        return Plan("skip")
+    if own is not None:
+        return Plan("continue", own)
+    origin = None if stored is None else recorded_origin(directory)
+    if origin is not None:
+        return Plan("continue", origin)
+    if resume == "must":
+        raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
+    return Plan("start")
+
+
+def _check_origin(path: Path, values: dict[str, Any]) -> None:
+    origin = read_origin(path)
+    check_config(origin, values)
+    # With the same choices the training itself compares the paintings, once it knows which can't be read.
+    if paintings_changed(origin, values) and values["data"]["on_bad_image"] == "error":
+        from artculture.data.paintings import DataChoice, select
+
+        check_paintings(origin, values, select(DataChoice.of(TrainConfig.model_validate(values).data)))
+
+
+def other_data(directory: RunDirectory, changes: str = "") -> InputError:
+    """What is said where a run's paintings are not those that it was made with."""
+    return InputError(
+        f"the data changed since {directory.path} was started ({changes or 'another manifest'}): restore it, start "
+        "over with resume=never, or take another study.name=…"
+    )
+
+
+def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprints: Fingerprints) -> None:
+    """Refuse to take a finished run for one on other paintings; where they are gone, nothing speaks against it."""
+    whole = directory.status().get("whole")
+    if not whole or data.get("name") not in ("folder", "met"):  # the sample never changes, and shards lie far away
+        return
+    if fingerprints.of(data["name"], data["root"]) not in (None, whole):
+        raise other_data(directory)
+    table = fingerprints.table(data["name"], data["root"], data["cache"])
+    if table is not None and directory.split.is_file():
+        from artculture.data.stored_split import read_split
+
+        match = read_split(directory.split, "start over with resume=never").match(table)
+        if match.replaced.any() or match.renamed.any():  # added is also what a run leaves out by itself
+            raise other_data(directory, match.changes(("replaced", "renamed")))
+
+
+def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
+    # A run that left the test split alone goes on from its last epoch, which is to evaluate, once that is asked for.
+    tested = directory.status().get("tested", True)
+    return _has_result(directory) and (tested or not values["trainer"]["evaluate_test"])
+
+
+def _has_result(directory: RunDirectory) -> bool:
+    if not directory.result.is_file():
+        return False
+    try:
+        return "val_top1" in directory.read_result()
+    except InputError as error:
+        log.warning("%s", error)
+        return False
+
+
+def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:
+    changed = differences(stored, values)
+    if changed:
+        raise InputError(
+            f"{directory.path} was made with another config:\n  {shown_pairs(changed)}\n"
+            "Go on with the old values, start over with resume=never, or take another study.name=…"
+        )

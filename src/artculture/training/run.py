@@ -1,0 +1,342 @@
+"""One run from config to result."""
+
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artculture.config.schema.train import TrainConfig, plain
+from artculture.data.datamodule import PaintingsDataModule
+from artculture.data.paintings import QUARANTINE, Selection, write_quarantine
+from artculture.data.stored_split import read_split, write_split
+from artculture.evaluation.calibration import calibration_part, softmax
+from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
+from artculture.models.classifier import CultureClassifier
+from artculture.models.finite import check_predictions_finite
+from artculture.training import feature_cache, resume
+from artculture.training.callbacks.recorder import Recorder
+from artculture.training.checkpointing import whole_checkpoint
+from artculture.training.distributed.process_group import ALONE, World
+from artculture.training.error_mapping import explained
+from artculture.training.factory import (
+    check_network,
+    ignore_known_warnings,
+    make_classifier,
+    make_datamodule,
+    make_trainer,
+)
+from artculture.training.identity import data_label, identity, tracker_id
+from artculture.training.job import Job, stored_values
+from artculture.training.origin import check_config, check_paintings, origin_of, recorded_origin
+from artculture.training.provenance import cost_part, identity_part
+from artculture.training.result import accuracy_part, prediction_table
+from artculture.training.run_directory import RunDirectory
+from artculture.training.run_lock import Lease
+from artculture.training.run_records import State
+from artculture.training.signals import Interruption, listening
+from artculture.training.tracking import media, wandb_run
+from artculture.utils import hardware
+from artculture.utils.errors import Interrupted, reason_of
+from artculture.utils.io import replacing, write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a launch holds while it trains.
+
+    Attributes:
+        page: the W&B run, which may still be opening; None where there is none.
+        interruption: hears signals.
+        lease: the right to write into the run's directory; None where another process of the run has it.
+        world: the run's processes.
+    """
+
+    page: wandb_run.OpeningPage | None
+    interruption: Interruption
+    lease: Lease | None
+    world: World
+
+
+def train_run(
+    job: Job,
+    directory: RunDirectory,
+    patience: float | None = None,
+    world: World = ALONE,
+) -> resume.Plan:
+    """Train a run as its directory's state asks, and write its result.
+
+    Of several processes the first does so; the others train with it and write nothing.
+
+    Args:
+        job: the run.
+        directory: where the run lives.
+        patience: seconds to wait for another process that trains this run; None for the usual.
+        world: the run's processes.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputError: data, weights or a checkpoint that do not fit.
+        HeldElsewhereError: another process trains this run.
+        WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
+        Interrupted: a signal asked to stop.
+    """
+    config, variant = job.config, list(job.variant)
+    if not world.first:
+        return _train_along(config, directory, variant, world)
+    directory.make()
+    with listening() as interruption, directory.held(patience) as lease:
+        directory.remove_leftovers()
+        values = plain(config)
+        restart = directory.status().get("restart") is True
+        plan = resume.Plan("restart") if restart else resume.plan(directory, values, config.resume)
+        if plan.action == "skip":
+            log.info("%s was finished before: skipped", directory.path)
+            _told(world, plan)
+            return plan
+        generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
+        if plan.action == "restart":
+            directory.clear()
+        directory.write_config(stored_values(config))
+        launches = int(directory.status().get("launches", 0)) + 1
+        facts: dict[str, Any] = {
+            "started": time.time(),
+            "generation": generation,
+            "launches": launches,
+            "restart": False,
+        }
+        if (origin := origin_of(directory, plan.checkpoint)) is not None:
+            facts["origin"] = origin.record()
+        directory.set_status("running", **facts, **job.facts())
+        page = None
+        try:
+            _told(world, plan)
+            page = _open_page(config, directory, generation, variant)
+            result = _train(config, directory, plan, variant, Work(page, interruption, lease, world))
+            assert result is not None
+            if page is not None:
+                page.close(0)
+        except BaseException as error:
+            told = explained(world.explained(error), interruption.asked)
+            interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
+            _tell_end(directory, "interrupted" if interrupted else "failed", reason_of(told))
+            if page is not None:
+                page.close(1, preempted=interrupted)
+            if told is error:
+                raise
+            raise told from error
+        closing = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
+        directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **closing)
+    return plan
+
+
+def _train_along(config: TrainConfig, directory: RunDirectory, variant: list[str], world: World) -> resume.Plan:
+    """What a process does that is not the run's first: the same training, as the first has planned it."""
+    with listening() as interruption:
+        try:
+            plan = _told(world)
+            if plan.action != "skip":
+                _train(config, directory, plan, variant, Work(None, interruption, None, world))
+        except BaseException as error:
+            told = explained(world.explained(error), interruption.asked)
+            if told is error:
+                raise
+            raise told from error
+    return plan
+
+
+def _told(world: World, plan: resume.Plan | None = None) -> resume.Plan:
+    """The first process's plan, which it tells the others."""
+
+    def say() -> tuple[str, str | None]:
+        assert plan is not None
+        return plan.action, None if plan.checkpoint is None else str(plan.checkpoint)
+
+    action, checkpoint = world.told("plan", say)
+    return resume.Plan(action, None if checkpoint is None else Path(checkpoint))
+
+
+def _tell_end(directory: RunDirectory, state: State, reason: str) -> None:
+    try:
+        directory.set_status(state, error=reason)
+    except OSError as error:  # the disk that ended the training may not take this either
+        log.warning("status.json could not be written (%s)", error.strerror)
+
+
+def _open_page(
+    config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]
+) -> wandb_run.OpeningPage | None:
+    if config.logger.name == "csv":
+        return None
+    architecture, method, scheduler = config.architecture.name, config.method.name, config.scheduler.name
+    data = data_label(plain(config))
+    page = wandb_run.Page(
+        project=config.logger.project,
+        entity=config.logger.entity,
+        group=config.study.name,
+        job_type=method,
+        name=directory.path.name,
+        run_id=tracker_id(directory.path, generation),
+        tags=tuple(dict.fromkeys([architecture, method, scheduler, data, *variant, *config.logger.tags])),
+    )
+    return wandb_run.OpeningPage(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
+
+
+def _train(
+    config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], work: Work
+) -> dict[str, Any] | None:
+    """Train and predict; the result, of the run's first process alone."""
+    world = work.world
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    check_network(config)
+    data = make_datamodule(config, world)
+    selection = world.in_turn("data", lambda: data.paintings.selection)
+    if world.first:
+        _same_data(directory, selection)
+        _write_choices(directory, data)
+
+    module = make_classifier(config, selection.classes)
+    values = plain(config)
+    module.provenance = {
+        "manifest": selection.manifest.fingerprint(),
+        "data": data_label(values),
+        "config": identity(values),
+    }
+    checkpoint = world.in_turn("start", lambda: _begin(config, module, directory, plan))
+    origin = origin_of(directory, checkpoint)
+    if origin is not None:
+        check_paintings(origin, values, selection)
+        module.provenance["origin"] = {**origin.record(), "changed": check_config(origin, values)}
+    if checkpoint is None:
+        feature_cache.settle(module, data)
+
+    accelerator = hardware.real_accelerator(config.trainer.accelerator)
+    recorder = Recorder(directory, config.trainer.monitor, wandb_run.History(work.page.run) if work.page else None)
+    trainer = make_trainer(
+        config,
+        directory,
+        recorder,
+        accelerator,
+        work.interruption,
+        work.lease,
+        world,
+        from_other=origin is not None,
+    )
+    with warnings.catch_warnings():
+        ignore_known_warnings()
+        with work.interruption.deferred():
+            fed = feature_cache.feed(config.method, data, module, trainer)
+            trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
+        work.interruption.raise_if_asked()
+        splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
+        rows, logits = _predict_best(trainer, module, data, directory.best, splits, world)
+    if not world.first:
+        return None
+
+    calibration = calibration_part(logits, selection.labels[rows], selection.split[rows])
+    predictions = prediction_table(selection, rows, softmax(logits, calibration["temperature"]))
+    with replacing(directory.predictions) as temporary:
+        predictions.drop(columns="row").to_csv(temporary, index=False, lineterminator="\n")
+    store_temperature(directory.best, calibration["temperature"])
+    result = {
+        **identity_part(config, directory, variant, module),
+        # Losses are the network's own, as the history's: before calibration, which changes no accuracy.
+        **accuracy_part(prediction_table(selection, rows, softmax(logits)), selection),
+        **calibration,
+        "synthetic": selection.synthetic,
+        "manifest": selection.manifest.fingerprint(),
+        **cost_part(trainer, module, recorder, accelerator, world.size),
+    }
+    page = None if work.page is None else work.page.run()
+    if page is not None:
+        test = predictions[predictions["split"] == "test"]
+        with wandb_run.quietly("take the result"):
+            media.log_result(page, selection, test, result, config.logger.thumbnails)
+    write_json(directory.result, result)
+    return result
+
+
+def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
+    selection = data.paintings.selection
+    write_split(selection.manifest, selection.split, directory.split)
+    if len(data.paintings.quarantine):
+        write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
+
+
+def _begin(config: TrainConfig, module: CultureClassifier, directory: RunDirectory, plan: resume.Plan) -> Path | None:
+    """Prepare the module for a checkpoint, and say which, or give it the weights that it starts from."""
+    checkpoint = None if plan.checkpoint is None else _restart(module, directory, plan.checkpoint)
+    if checkpoint is None:
+        module.start_from(config.architecture.weights)
+    return checkpoint
+
+
+def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) -> Path | None:
+    """Prepare the module for its newest whole checkpoint, and say which one that is."""
+    whole = whole_checkpoint(directory, asked)
+    if whole is None:
+        origin = recorded_origin(directory)
+        return None if origin is None else _restart(module, directory, origin)
+    path, content = whole
+    said = content["artculture"]
+    check_classes(content, path, module.classes)
+    module.restart_from(content)
+    if "origin" in said:
+        module.provenance["origin"] = said["origin"]
+    epochs, batches = epochs_done(content)
+    log.info("going on from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
+    return path
+
+
+def _same_data(directory: RunDirectory, selection: Selection) -> None:
+    """Refuse to continue on other paintings, labels or splits; record those of this launch."""
+    fingerprint = selection.manifest.fingerprint()
+    if directory.status().get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
+        stored = read_split(directory.split, "start over with resume=never")
+        if not stored.is_of(selection.manifest.table, selection.split):
+            raise resume.other_data(directory, stored.match(selection.manifest.table).changes())
+    whole = selection.whole.fingerprint()
+    directory.set_status("running", manifest=fingerprint, whole=whole, sha256={})
+
+
+def _predict_best(
+    trainer: L.Trainer,
+    module: CultureClassifier,
+    data: PaintingsDataModule,
+    best: Path,
+    splits: Sequence[str],
+    world: World,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows of the splits' paintings, and the best checkpoint's logits for each, in float32.
+
+    Every painting once, in the order of the splits and of the manifest.
+    """
+    module.load_state_dict(read_checkpoint(best)["state_dict"])
+    data.predicted = splits
+    trainer.logger = None  # nothing of this belongs into the history
+    outputs = trainer.predict(module, datamodule=data)
+    assert outputs is not None
+    # Lightning leaves out the outer list where there is one loader.
+    batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
+    own = torch.cat([batch[1] for batch in batches]).cpu().numpy()
+    scores = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
+    gathered = world.gather((own, scores))
+    rows, logits = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+    selection = data.paintings.selection
+    expected = np.concatenate([selection.members(split) for split in splits])
+    check_predictions_finite(logits, best)
+    order = np.argsort(rows)
+    if not np.array_equal(rows[order], np.sort(expected)):
+        raise RuntimeError(f"{len(rows)} predictions for {len(expected)} paintings of {' and '.join(splits)}")
+    return expected, logits[order][np.argsort(np.argsort(expected))]

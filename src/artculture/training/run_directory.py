@@ -1,0 +1,186 @@
+"""A run's directory: its files, its state, and who holds it."""
+
+import logging
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from artculture.training.run_lock import Lease
+from artculture.training.run_records import UNKNOWN, State, read_result, read_status
+from artculture.utils.errors import InputError, reason_of
+from artculture.utils.io import file_sha256, remove_leftovers, write_json, write_text
+from artculture.utils.secrets import without_secrets
+
+log = logging.getLogger(__name__)
+
+# A killed study's last row may need a moment to end before its successor can have the directory.
+LOCK_PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths and states of one run; see `docs` of the layout in the README."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the last, for the case that the last is damaged."""
+        return self.path / "checkpoints" / "previous.ckpt"
+
+    @property
+    def resumable(self) -> Path | None:
+        """The newest checkpoint that a resume can start from, if any."""
+        return next((path for path in (self.last, self.previous) if path.is_file()), None)
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.csv"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "train.log"
+
+    @property
+    def split(self) -> Path:
+        return self.path / "split.csv"
+
+    def make(self) -> None:
+        """Create the folder and its checkpoints' folder.
+
+        Raises:
+            InputError: it can't be written to.
+        """
+        try:
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".{socket.gethostname()}.{os.getpid()}.probe"
+            probe.touch()
+            probe.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"can't write to {self.path} ({error.strerror}): mend its permissions or name another folder with "
+                "study.root=…"
+            ) from error
+
+    def status(self) -> dict[str, Any]:
+        """What `status.json` says: `pending` where there is none, `unknown` where it is damaged (said as a warning)."""
+        file = self.path / "status.json"
+        if not file.is_file():
+            return {"state": "pending"}
+        try:
+            return read_status(file)
+        except InputError as error:
+            log.warning("%s", error)
+            return {"state": UNKNOWN}
+
+    def set_status(self, state: State, **facts: Any) -> None:
+        """Write state, time and facts; facts said before stay unless said anew."""
+        now = time.time()
+        before = {key: value for key, value in self.status().items() if key != "error"}
+        status = {
+            **before,
+            "state": state,
+            "updated": now,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            **facts,
+        }
+        write_json(self.path / "status.json", without_secrets(status))
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the files that tell what a finished run came to, for its status to keep."""
+        files = (self.result, self.predictions, self.metrics, self.split)
+        return {file.name: file_sha256(file) for file in files if file.is_file()}
+
+    def check_unchanged(self, file: Path) -> None:
+        """Check a file of a finished run against the checksum that was taken then.
+
+        Raises:
+            InputError: it is another file now.
+        """
+        known = self.status().get("sha256", {}).get(file.name)
+        if known is not None and file.is_file() and file_sha256(file) != known:
+            raise InputError(
+                f"{file} was changed since the run had finished, so its numbers can't be trusted: restore it, or "
+                "delete it and train the row again (resume=never)"
+            )
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run.
+
+        Raises:
+            InputError: it is damaged, or was changed since.
+        """
+        values = read_result(self.result)
+        self.check_unchanged(self.result)
+        return values
+
+    def read_config(self) -> dict[str, Any] | None:
+        """The stored config, None where there is none.
+
+        Raises:
+            InputError: the file is not whole.
+        """
+        if not self.config.is_file():
+            return None
+        try:
+            values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, brackets without end
+            reason = " ".join(str(error).split()) or reason_of(error)
+            raise InputError(f"{self.config} is not readable YAML ({reason}); start over with resume=never") from error
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+            raise InputError(f"{self.config} holds no config; start over with resume=never")
+        return values
+
+    def write_config(self, values: dict[str, Any]) -> None:
+        write_text(self.config, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+    def clear(self) -> None:
+        """Remove everything but the lock, the log and the config, for a start from nothing."""
+        for entry in self.path.iterdir():
+            if entry.name in (".lock", ".owner.json", self.log.name, self.config.name):
+                continue
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        self.make()
+
+    def held(self, patience: float | None = None) -> Lease:
+        """Hold the directory against other processes inside a `with` block, however this one ends.
+
+        Args:
+            patience: seconds to wait for another process of this machine; None for as long as a dying one may need.
+
+        Raises:
+            HeldElsewhereError: another process trains this run.
+        """
+        return Lease(self.path, LOCK_PATIENCE_SECONDS if patience is None else patience)
+
+    def remove_leftovers(self) -> None:
+        """Remove half-written files of killed launches."""
+        for folder in (self.path, self.best.parent):
+            remove_leftovers(folder)

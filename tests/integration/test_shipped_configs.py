@@ -1,0 +1,59 @@
+"""Every option that ships, run through the real command with a stub backbone."""
+
+import pytest
+import timm
+
+from artculture.config.validation import config_folder, group_options
+from artculture.data.transforms import Preprocessing
+from artculture.models import backbones
+from artculture.models.backbones import Backbone
+
+OPTIONS = group_options([config_folder()])
+STUB_SIZE = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@pytest.fixture(autouse=True)
+def _stub_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stub(name: str, library: str) -> Backbone:
+        module = timm.create_model("test_resnet", num_classes=0)
+        return Backbone(module, module.num_features, "fc", STUB_SIZE)
+
+    for module in ("classifier", "weights.backbones", "image_sizes"):
+        monkeypatch.setattr(f"artculture.models.{module}.make_backbone", stub)
+    monkeypatch.setattr(backbones, "preprocessing_of", lambda *_: STUB_SIZE)
+    monkeypatch.setattr("artculture.training.factory.preprocessing_of", lambda *_: STUB_SIZE)
+
+
+def _cases() -> list[tuple[str, ...]]:
+    cases: list[tuple[str, ...]] = []
+    for group in ("architecture", "method", "scheduler", "augment"):
+        cases += [(f"{group}={option}",) for option in sorted(OPTIONS[group])]
+    cases += [(f"row={option}",) for option in sorted(OPTIONS["row"])]
+    cases += [("trainer=auto",), ("trainer=cpu",), ("trainer=ddp",), ("launcher=local",), ("study=default",)]
+    return [(*case, "architecture.name=stub") if case == ("architecture=timm",) else case for case in cases]
+
+
+@pytest.mark.parametrize("overrides", _cases(), ids="-".join)
+def test_option_trains(train, overrides, only_run):
+    assert train("trainer.max_epochs=2", "architecture.weights=none", *overrides, stub=False) == 0
+    assert (only_run() / "result.json").is_file()
+
+
+def test_the_sample_trains(train, only_run, read_json):
+    sample = ["data=sample", "data.per_culture=12", "data.root=null", "trainer.max_epochs=2"]
+    assert train(*sample, "architecture.weights=none", stub=False) == 0
+    result = read_json(only_run() / "result.json")
+    assert result["synthetic"]
+    assert len(result["classes"]) == 11
+    assert "Synthetic" in (only_run().parent / "results.md").read_text()
+
+
+def test_every_group_is_covered():
+    covered = {case[0].split("=")[0] for case in _cases()}
+    # data: above and in tests/data; logger: in tests/runs/test_tracking.py; the others are other commands'
+    assert covered | {"data", "logger", "cultures", "source", "search"} == set(OPTIONS)
+
+
+def test_the_package_ships_its_configs():
+    assert (config_folder() / "train.yaml").is_file()
+    assert all(any((config_folder() / group).glob("*.yaml")) for group in OPTIONS)

@@ -1,0 +1,85 @@
+import html
+import re
+
+import numpy as np
+import pytest
+
+from artculture.analysis.embedding.painting_map import (
+    _fidelity,
+    kept_neighbours,
+    layout,
+    map_finding,
+    nearest,
+    representation,
+)
+from tests.unit.analysis.synthetic import about, featurised, picture
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 9])
+def test_places_any_number_of_paintings(n):
+    places = layout(np.random.default_rng(0).normal(size=(n, 4)).astype("f4"))
+    assert places.shape == (n, 2)
+    assert np.isfinite(places).all()
+
+
+def test_clusters_stay_together():
+    subject = featurised(("Dutch", "Indian"), 20, [[0] * 8, [30] * 8])
+    places = layout(subject.features)
+    apart = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(40)
+    np.testing.assert_array_equal(subject.labels[apart.argmin(axis=1)], subject.labels)
+
+
+def test_nearest_paintings_by_hand():
+    angles = np.radians([0.0, 10.0, 30.0, 70.0])
+    found = nearest(np.array([[1], [2], [1], [5]]) * np.stack([np.cos(angles), np.sin(angles)], axis=1), 2)
+    assert found.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
+
+
+def test_twins_are_each_others_nearest_and_never_their_own():
+    found = nearest(np.array([[1.0, 0.0], [1.0, 0.0], [5.0, 1.0]], "f4"), 1)
+    assert found[:2].ravel().tolist() == [1, 0]
+
+
+def test_writes_every_painting_and_a_page_that_loads_nothing():
+    subject = featurised(("Dutch", "Indian", "French"), 5)
+    finding = map_finding(subject, about(subject), picture)
+    assert len(finding.tables["painting_map"]) == 15
+    assert not re.search(r"https?://", finding.page)
+    assert finding.page.count("</script>") == 2
+
+
+def test_one_painting_has_no_map():
+    subject = featurised(("Dutch",), 1)
+    assert map_finding(subject, about(subject)).page is None
+
+
+def test_lengths_of_vectors_do_not_decide_who_is_nearest():
+    # Directions in three groups, lengths from 1 to 50 whatever the group.
+    subject = featurised(("Dutch", "Indian", "French"), 30, 10 * np.eye(3, 8), noise=0.5)
+    subject.features[:] *= np.random.default_rng(1).uniform(0.1, 5, (90, 1)).astype("f4")
+    raw, name, vectors = layout(subject.features), *representation(subject)
+    assert name != "raw vectors"
+    directions = subject.unit().features
+    assert kept_neighbours(directions, layout(vectors)) > kept_neighbours(directions, raw) + 0.1
+    same = subject.labels[nearest(directions)] == subject.labels[:, None]
+    assert same.all()
+
+
+def test_the_share_kept_stands_on_figure_page_and_caption():
+    subject = featurised(("Dutch", "Indian", "French"), 8)
+    finding = map_finding(subject, about(subject))
+    kept = f"keeps {100 * finding.numbers['neighbours_kept']:.0f} % of each painting's 10 nearest"
+    assert kept in finding.caption
+    assert kept in html.unescape(finding.page)
+    assert kept in finding.figure.get_supxlabel()
+    assert finding.numbers["neighbours_kept_by_chance"] == pytest.approx(10 / 23)
+    assert "next to nothing" not in finding.caption
+
+
+@pytest.mark.parametrize(("kept", "warned"), [(0.02, True), (0.1, True), (0.34, False), (1.0, False)])
+def test_a_map_near_chance_warns(kept, warned):
+    assert ("next to nothing" in _fidelity(kept, 10 / 912, 913)) == warned
+
+
+def test_few_paintings_keep_all_by_necessity():
+    assert "next to nothing" not in _fidelity(1.0, 1.0, 5)

@@ -1,0 +1,131 @@
+import io
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from artculture.analysis.loading import open_subject
+from artculture.analysis.performance.evaluation import default_folder, evaluate, rows_of, write_evaluation
+from artculture.models.checkpoint import store_temperature
+from artculture.utils.errors import InputError
+
+SAME = {"top1": "test_top1", "top3": "test_top3", "macro_f1": "test_macro_f1", "loss": "test_loss"}
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+def test_a_run_s_own_numbers_come_out_again_exactly(train, only_run, read_json, precision):
+    fractions = "data.fractions=[0.4,0.3,0.3]"
+    assert train(fractions, "trainer.max_epochs=2", f"trainer.precision={precision}", "method.head_lr=0.05") == 0
+    own = read_json(only_run() / "result.json")
+    result, predictions = evaluate(open_subject(only_run()))
+    assert {name: own[key] for name, key in SAME.items()} == {name: result[name] for name in SAME}
+    assert (result["ece"], result["ece_calibrated"]) == (own["test_ece"], own["test_ece_calibrated"])
+    assert result["confusion"] == own["confusion"]
+    assert list(result["intervals"]["top1"]) == own["intervals"]["test_top1"]
+    assert result["recall"] == {name: part["recall"] for name, part in own["per_culture"].items()}
+    stored = pd.read_csv(only_run() / "predictions.csv", dtype={"object_id": str}, keep_default_na=False)
+    stored = stored[stored["split"] == "test"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(predictions, stored, check_exact=True, check_dtype=False)
+
+
+@pytest.mark.parametrize(("split", "n"), [(None, 12), ("val", 12), ("train", 18), ("all", 42)])
+def test_the_split_asked_for_is_evaluated(run, split, n, caplog):
+    result, predictions = evaluate(open_subject(run.best), split)
+    assert result["n"] == len(predictions) == n
+    assert result["trained_on"] == {"train": 18, "all": 18}.get(split, 0)
+    assert ("were trained on" in caplog.text) == (split == "all")
+
+
+@pytest.fixture
+def counted(run, pictures, choose, monkeypatch):
+    """Which paintings of other data would be evaluated, of the run's pictures and a few others."""
+
+    def count(split=None, include_trained=False, **changes):
+        subject = open_subject(run.best, choose(**changes))
+        chosen = rows_of(subject, split, include_trained)
+        table = subject.paintings.selection.manifest.table
+        return chosen, set(table["object_id"].iloc[chosen.rows])
+
+    return count
+
+
+def stored(run, *splits):
+    table = pd.read_csv(run.split)
+    return set(table["object_id"][table["split"].isin(splits)])
+
+
+def test_of_the_run_s_folder_and_a_new_picture_the_test_paintings_and_the_new_one_count(run, pictures, counted):
+    (pictures / "red" / "new.png").write_bytes(new_png())
+    chosen, names = counted()
+    assert names == stored(run, "test") | {"red/new"}
+    assert (chosen.split, chosen.trained_on, chosen.left_out) == ("all", 0, {"train": 18, "val": 12})
+
+
+def test_training_paintings_are_kept_where_that_is_asked_for_and_counted(run, pictures, counted):
+    (pictures / "red" / "new.png").write_bytes(new_png())
+    chosen, names = counted(include_trained=True)
+    assert (len(names), chosen.split, chosen.trained_on, chosen.left_out) == (43, "all", 18, {})
+    chosen, names = counted("all")
+    assert (len(names), chosen.trained_on, chosen.left_out) == (25, 0, {"train": 18})
+
+
+def test_a_part_of_the_run_s_cultures_is_its_test_paintings(run, counted):
+    chosen, names = counted(cultures=["red", "blue"])
+    assert names == {name for name in stored(run, "test") if not name.startswith("green")}
+    assert (chosen.split, chosen.trained_on) == ("test", 0)
+
+
+def test_training_paintings_under_other_names_elsewhere_are_known(run, pictures, counted, tmp_path):
+    for number, name in enumerate(sorted(stored(run, "train"))):
+        target = tmp_path / "elsewhere" / name.split("/")[0] / f"picture {number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pictures / f"{name}.png", target)
+    (tmp_path / "elsewhere" / "red" / "0.png").write_bytes(new_png())
+    chosen, names = counted(root=str(tmp_path / "elsewhere"))
+    assert (names, chosen.trained_on, chosen.left_out) == ({"red/0"}, 0, {"train": 18})
+    (tmp_path / "elsewhere" / "red" / "0.png").unlink()
+    with pytest.raises(InputError, match="18 are of the run's training or validation split; include_trained=true"):
+        counted(root=str(tmp_path / "elsewhere"))
+    assert counted(root=str(tmp_path / "elsewhere"), include_trained=True)[0].trained_on == 18
+
+
+def test_what_a_loose_checkpoint_was_trained_on_is_unknown_and_said(run, choose, tmp_path, caplog):
+    shutil.copy(run.best, tmp_path / "loose.ckpt")
+    result, _ = evaluate(open_subject(tmp_path / "loose.ckpt", choose()))
+    assert (result["n"], result["trained_on"]) == (42, None)
+    assert "is unknown" in caplog.text
+
+
+def new_png():
+    noise = np.random.default_rng(99).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    with io.BytesIO() as file:
+        Image.fromarray(noise).save(file, "PNG")
+        return file.getvalue()
+
+
+def test_calibration_softens_but_keeps_the_predictions(run):
+    store_temperature(run.best, 4.0)
+    result, _ = evaluate(open_subject(run.best))
+    store_temperature(run.best, 1.0)
+    raw, _ = evaluate(open_subject(run.best))
+    assert (result["top1"], result["ece"]) == (raw["top1"], raw["ece"])
+    assert raw["ece_calibrated"] == pytest.approx(raw["ece"])
+    assert result["ece_calibrated"] != pytest.approx(raw["ece"])
+
+
+def test_an_empty_split_is_said(run):
+    subject = open_subject(run.best)
+    subject.paintings.selection.split[:] = "val"
+    with pytest.raises(InputError, match="no painting is in the split `test`"):
+        rows_of(subject, "test")
+
+
+def test_results_land_in_the_run_whole(run, read_json):
+    subject = open_subject(run.best)
+    assert default_folder(subject, None, run.path) == subject.run.path / "evaluation" / "pictures"
+    assert default_folder(subject, "val", run.path).name == "pictures-val"
+    file = write_evaluation(default_folder(subject, None, run.path), *evaluate(subject))
+    assert np.isclose(read_json(file)["top1"], read_json(run.result)["test_top1"])
+    assert file.with_name("predictions.csv").is_file()

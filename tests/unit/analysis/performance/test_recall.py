@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from artculture.analysis.performance.recall import recall_table, recalls_finding
+from artculture.evaluation.intervals import wilson
+from tests.unit.analysis.synthetic import featurised
+
+
+def _taught(trained, right, tested=4):
+    """Cultures with so many training paintings, of whose test paintings so many are right."""
+    names = ("American", "British", "Chinese", "Dutch", "Flemish", "French")[: len(trained)]
+    split = [name for n in trained for name in ["train"] * n + ["test"] * tested]
+    subject = featurised(names, [n + tested for n in trained], split=split)
+    subject.logits[:] = 0
+    for label, count in enumerate(right):
+        rows = np.flatnonzero((subject.labels == label) & (subject.split == "test"))
+        subject.logits[rows[:count], label] = 1
+        subject.logits[rows[count:], (label + 1) % len(names)] = 1
+    return subject
+
+
+def test_recall_and_its_interval_by_hand():
+    table = recall_table(_taught([5, 2], [3, 1]))
+    assert table["training_paintings"].tolist() == [5, 2]
+    assert table["recall"].tolist() == [0.75, 0.25]
+    assert (table["low"][0], table["high"][0]) == wilson(3, 4)
+
+
+def test_recall_that_follows_the_paintings_is_found():
+    numbers = recalls_finding(_taught([1, 2, 4, 8, 16], [0, 1, 2, 3, 4])).numbers
+    assert numbers["spearman"] == pytest.approx(1)
+    assert numbers["p_two_sided"] == pytest.approx(2 / 120)  # all orders of five are tried
+
+
+def test_equal_recalls_have_no_correlation():
+    assert recalls_finding(_taught([1, 2, 4, 8], [2, 2, 2, 2])).numbers["spearman"] is None
+
+
+def test_untested_cultures_are_named_and_left_out():
+    subject = featurised(("Dutch", "French"), 4, split=["train"] * 4 + ["train", "train", "test", "test"])
+    finding = recalls_finding(subject)
+    assert "for want of training or test paintings: Dutch" in finding.caption
+    assert np.isnan(finding.tables["recall_by_paintings"]["recall"][0])
+
+
+def test_no_test_split_leaves_it_out():
+    assert recalls_finding(featurised(split=["train"] * 132)).figure is None
+
+
+def test_points_stand_at_their_true_counts():
+    # Thirty classes of eight training pictures, and one of twenty.
+    subject = featurised(
+        tuple(f"Style {i}" for i in range(31)), [12] * 30 + [24], split=(["train"] * 8 + ["test"] * 4) * 30
+        + ["train"] * 20 + ["test"] * 4,
+    )  # fmt: skip
+    (axes,) = recalls_finding(subject).figure.axes
+    points = axes.collections[-1].get_offsets()[:, 0]
+    assert points.tolist() == [8] * 30 + [20]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "20"]

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from artculture.analysis.performance.reliability import bin_table, ece_by_chance, reliability_finding
+from artculture.evaluation.calibration import ece
+from tests.unit.analysis.synthetic import featurised
+
+
+def test_ece_by_hand():
+    # Two bins of two: |0.5 - 0.9| and |1 - 0.6|, each half of the paintings.
+    confidences, right = np.array([0.88, 0.92, 0.58, 0.62]), np.array([True, False, True, True])
+    assert ece(confidences, right, bins=5) == pytest.approx(0.4)
+
+
+def test_bins_are_closed_above():
+    table = bin_table(np.array([0.2, 0.21, 1.0]), np.array([True, True, False]), bins=5)
+    assert table["from"].tolist() == pytest.approx([0, 0.2, 0.8])
+    assert table["paintings"].tolist() == [1, 1, 1]
+
+
+def test_true_probabilities_stay_within_what_chance_shows():
+    confidences = np.random.default_rng(0).uniform(0.3, 1, 300)
+    mean, most = ece_by_chance(confidences, seed=1)
+    errors = [ece(confidences, np.random.default_rng(seed).random(300) < confidences) for seed in range(200)]
+    assert np.mean(errors) == pytest.approx(mean, abs=0.004)
+    assert np.mean(np.array(errors) <= most) == pytest.approx(0.95, abs=0.05)
+
+
+def test_the_temperature_changes_probabilities_and_no_answer():
+    subject = featurised(noise=3, temperature=4.0)
+    numbers = reliability_finding(subject).numbers
+    rows = subject.members("test")
+    assert numbers["before"]["mean_confidence"] > numbers["after"]["mean_confidence"]
+    assert numbers["accuracy"] == (subject.logits[rows].argmax(axis=1) == subject.labels[rows]).mean()
+
+
+@pytest.mark.parametrize(
+    ("right", "says"), [(3, "is too sure on average"), (6, "about as sure as it is right"), (10, "not sure enough")]
+)
+def test_the_lean_is_only_told_where_accuracy_s_interval_carries_it(right, says):
+    subject = featurised(("Dutch", "Indian"), [10, 1], split=["test"] * 10 + ["train"])
+    # sigmoid(0.9) = 71 % sure of the first culture for the first `right` paintings, of the second for the others
+    subject.logits[:10] = np.where(np.arange(10)[:, None] < right, [0.9, 0.0], [0.0, 0.9])
+    assert says in reliability_finding(subject).caption
+
+
+def test_an_empty_test_split_leaves_it_out():
+    assert reliability_finding(featurised(split=["train"] * 132)).figure is None

@@ -1,0 +1,89 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from artculture.analysis.culture_figures import culture_findings
+from artculture.analysis.figure import write_findings
+from tests.unit.analysis.synthetic import PAPER, about, featurised, picture
+from tests.unit.analysis.test_plotting_style import overlaps
+
+ORDER = [
+    "culture_distances",
+    "culture_graph",
+    "culture_chords",
+    "geography",
+    "regions",
+    "recall_by_paintings",
+    "confusion_matrix",
+    "reliability",
+    "painting_map",
+]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    counts = [120, 40, 90, 30, 8, 60, 9, 70, 25, 110, 12]
+    subject = featurised(PAPER, counts, noise=3)
+    return culture_findings(subject, about(subject), picture)
+
+
+def test_all_findings_stand_in_the_reports_order(whole):
+    assert [finding.name for finding in whole] == ORDER
+    assert all(finding.figure and finding.caption and finding.alt and finding.tables for finding in whole)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_no_two_texts_of_a_figure_overlap(whole, name):
+    (figure,) = (finding.figure for finding in whole if finding.name == name)
+    figure.canvas.draw()
+    assert overlaps([text for axes in figure.axes for text in _texts(axes)]) == []
+
+
+def _texts(axes):
+    # Ticks beyond the limits are not drawn.
+    across, up = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    ticks = [tick.label1 for tick in axes.xaxis.get_major_ticks() if across[0] <= tick.get_loc() <= across[1]]
+    ticks += [tick.label1 for tick in axes.yaxis.get_major_ticks() if up[0] <= tick.get_loc() <= up[1]]
+    ticks = ticks if axes.axison else []
+    return [*axes.texts, *ticks, axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title]
+
+
+def test_numbers_and_tables_are_written_as_plain_values(whole, tmp_path):
+    index = json.loads(write_findings(tmp_path, whole, {}).read_text())
+    assert [entry["name"] for entry in index["findings"]] == ORDER
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {f"{name}.{kind}" for name in ORDER for kind in ("png", "svg")} < names
+    assert "painting_map.html" in names
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    subject = featurised(("Chinese", "Dutch", "French", "Japanese"), 10)
+    for name in ("one", "two"):
+        write_findings(tmp_path / name, culture_findings(subject, about(subject), picture, seed=3), {})
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts"),
+    [(("Dutch", "Indian"), 3), (("red", "green", "blue"), 4), (("Dutch", "Indian", "French"), [1, 5, 0]), (PAPER, 1)],
+)
+def test_small_and_foreign_data_go_through(classes, counts, tmp_path):
+    subject = featurised(classes, counts)
+    findings = culture_findings(subject, about(subject))
+    assert [finding.name for finding in findings] == ORDER
+    write_findings(tmp_path, findings, {})
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_one_split_alone_goes_through(split):
+    subject = featurised(("Dutch", "Indian", "French", "Chinese"), 4)
+    subject = replace(subject, split=np.full(16, split))
+    assert [finding.name for finding in culture_findings(subject, about(subject))] == ORDER
+
+
+def test_features_that_are_all_alike_go_through():
+    subject = featurised(("Dutch", "Indian", "French", "Chinese"), 4, np.zeros((4, 8)), noise=0)
+    assert [finding.name for finding in culture_findings(subject, about(subject))] == ORDER

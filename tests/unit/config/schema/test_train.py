@@ -1,0 +1,267 @@
+from importlib import import_module
+
+import hydra
+import pytest
+from omegaconf import OmegaConf
+from pydantic import BaseModel
+
+from artculture import cli
+from artculture.config.composition import resolved
+from artculture.config.schema.train import TrainConfig, plain
+from artculture.config.validation import alternatives, config_folder, group_options, validated, value_mistakes
+from artculture.utils.errors import InputError
+
+# `cultures` and `source` are choices of `fetch`, `search` of the command of that name.
+GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in ("cultures", "source", "search")}
+# What an option needs from the user.
+NEEDED = {
+    ("architecture", "timm"): ["architecture.name=test_resnet"],
+    ("data", "folder"): ["data.root=somewhere"],
+    ("data", "shards"): ["data.root=somewhere"],
+}
+
+
+def compose(*overrides, command="train"):
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return resolved(hydra.compose(command, list(overrides)))
+
+
+def check(*overrides) -> TrainConfig:
+    return validated(TrainConfig, compose(*overrides))
+
+
+def contradictions(*overrides):
+    return value_mistakes(TrainConfig, compose(*overrides))
+
+
+@pytest.mark.parametrize(("group", "option"), [(g, o) for g in sorted(GROUPS) for o in sorted(GROUPS[g])])
+def test_every_shipped_option_composes_and_is_valid(group, option):
+    config = check(f"{group}={option}", *NEEDED.get((group, option), []))
+    section = getattr(config, group, None)
+    if section is not None and option not in ("timm", "auto", "cpu", "gpu", "ddp"):
+        # The file's name is the option's name wherever names are shown.
+        assert section.name == option
+
+
+@pytest.mark.parametrize("file", sorted(config_folder().glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_root_config_belongs_to_a_command(file):
+    assert file.stem in cli.COMMANDS
+    assert callable(import_module(f"artculture.commands.{file.stem}").run)
+
+
+@pytest.mark.parametrize("file", sorted(config_folder().glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_command_has_a_help_text_of_its_own(file):
+    text = OmegaConf.load(file).hydra.help
+    assert text.app_name == f"artculture {file.stem}"
+    assert text.header.startswith(f"artculture {file.stem}: ")
+    assert f"\n  artculture {file.stem} " in OmegaConf.to_container(text)["template"]
+
+
+@pytest.mark.parametrize("method", sorted(GROUPS["method"]))
+@pytest.mark.parametrize("architecture", sorted(GROUPS["architecture"]))
+def test_a_method_takes_its_constants_from_the_architecture(architecture, method):
+    needed = NEEDED.get(("architecture", architecture), [])
+    config = check(f"architecture={architecture}", f"method={method}", "data=met", *needed)
+    recipe = getattr(config.architecture.recipe, method)
+    assert (config.method.head_lr, config.method.backbone_lr) == (recipe.head_lr, recipe.backbone_lr)
+    assert (config.data.batch_size, config.trainer.max_epochs) == (recipe.batch_size, recipe.epochs)
+    assert (recipe.backbone_lr == 0) == (method == "transfer")
+
+
+def test_what_the_paper_says():
+    config = check()
+    assert (config.method.momentum, config.data.fractions, config.seed) == (0.9, [0.8, 0.1, 0.1], 0)
+    assert {"plateau", "step"} <= GROUPS["scheduler"]
+    assert (config.architecture.name, config.method.name, config.scheduler.name) == ("resnet50", "finetuned", "plateau")
+
+
+def test_table_2_is_the_paper_s_six_rows_in_its_order():
+    from artculture.studies.paper import TABLE_2
+
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        sweep = hydra.compose("train", ["study=table2"], return_hydra_config=True).hydra.sweeper.params.row
+    rows = [check(f"row={row}") for row in sweep.split(",")]
+    assert [(r.architecture.name, r.scheduler.name, r.method.name) for r in rows] == [row[:3] for row in TABLE_2]
+
+
+def test_the_step_schedule_decays_within_the_sample_s_epochs():
+    """Else rows that differ in the schedule alone are equal, where all weights are random."""
+    step = check("data=sample", "scheduler=step")
+    assert step.scheduler.k < step.trainer.max_epochs
+    assert check("data=folder", "data.root=x", "scheduler=step").scheduler.k == 10
+    assert check("data=sample", "scheduler=step", "scheduler.k=7").scheduler.k == 7
+
+
+def test_the_split_s_seed_follows_the_run_s():
+    assert check("seed=5").data.split_seed == 5
+    assert check("seed=5", "data.split_seed=1").data.split_seed == 1
+
+
+def test_the_cache_can_be_set_by_the_environment(monkeypatch):
+    monkeypatch.setenv("ARTCULTURE_CACHE", "/somewhere: else")
+    assert check().data.cache == "/somewhere: else"
+    monkeypatch.delenv("ARTCULTURE_CACHE")
+    assert check().data.cache == "~/.cache/artculture"
+
+
+def test_a_plain_config_validates_to_the_same():
+    config = check("scheduler=cosine", "augment=strong", "trainer.early_stopping=3")
+    assert TrainConfig.model_validate(plain(config)) == config
+
+
+def test_a_checked_config_can_not_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        check().seed = 3
+
+
+CONTRADICTIONS = [
+    (["+scheduler.warmup_epochs=1"], "scheduler.warmup_epochs has no meaning for scheduler=plateau"),
+    (["scheduler=cosine", "+scheduler.gamma=0.1"], "scheduler.gamma has no meaning for scheduler=cosine"),
+    (["~scheduler.k"], "scheduler.k is missing; it is needed by scheduler=plateau"),
+    (["scheduler=cosine", "trainer.max_epochs=1"], "scheduler.warmup_epochs is 1, but the whole training has 1"),
+    (["architecture.head.hidden=[]"], "architecture.head.hidden is empty"),
+    (["method.momentum=0.0"], "method.nesterov needs momentum"),
+    (["method.backbone_lr=0"], "method.backbone_lr is 0, but finetuned trains the backbone; use method=transfer"),
+    (["trainer=cpu", "trainer.precision=16-mixed"], "trainer.precision 16-mixed needs a GPU"),
+    (["augment.crop_scale=null"], "augment.crop_scale and augment.crop_ratio go together"),
+    (["augment.crop_scale=[0.9,0.1]"], "augment.crop_scale is [0.9, 0.1]; give [smallest, largest]"),
+    (["augment.crop_ratio=[1.0]"], "augment.crop_ratio is [1.0]; give [smallest, largest]"),
+    (["data.split=stored"], "data.split is stored, but the sample stores none"),
+    (["data.root=pictures"], "data.root has no meaning for data=sample; for your own pictures use data=folder"),
+    (["~data.per_culture"], "data.per_culture is missing; it is needed by data=sample"),
+    (["data=folder", "data.root=null"], "data.root is missing; give the folder of pictures"),
+    (["data.fractions=[0.5,0.4,0.2]"], "data.fractions is [0.5, 0.4, 0.2]; give train, validation and test"),
+    (["data.fractions=[0.5,0.5]"], "data.fractions is [0.5, 0.5]"),
+    (["data.cultures=[Dutch]"], "data.cultures is ['Dutch']; give at least two different cultures"),
+    (["data.cultures=[Dutch,Dutch]"], "data.cultures is ['Dutch', 'Dutch']"),
+    (["+launcher.minutes=5"], "launcher.minutes has no meaning for launcher=local"),
+    (["launcher=ray", "+launcher.partition=gpu"], "launcher.partition has no meaning for launcher=ray"),
+    (["launcher=slurm", "~launcher.minutes"], "launcher.minutes is missing; it is needed by launcher=slurm"),
+    (["launcher=ray", "launcher.gpus=0", "trainer=gpu"], "launcher.gpus is 0, but trainer.accelerator=gpu"),
+    (["launcher=slurm", "launcher.minutes=1"], "launcher.signal_seconds is 120, longer than the whole job"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "says"), CONTRADICTIONS, ids=[" ".join(typed) for typed, _ in CONTRADICTIONS])
+def test_contradictions_are_named(overrides, says):
+    (mistake,) = contradictions(*overrides)
+    assert mistake.startswith(says)
+
+
+def test_keys_of_another_choice_are_listed_with_all_other_mistakes():
+    mistakes = contradictions("+launcher.minutes=5", "+scheduler.floor=0.1", "method.momentum=0.0")
+    assert mistakes == [
+        "scheduler.floor has no meaning for scheduler=plateau: it goes with scheduler=cosine",
+        "launcher.minutes has no meaning for launcher=local: it goes with launcher=slurm",
+        "method.nesterov needs momentum: set method.momentum or method.nesterov=false",
+    ]
+
+
+def test_only_the_chosen_variants_keys_are_stored():
+    values = plain(check())
+    assert values["launcher"] == {"name": "local", "parallel": "auto"}
+    assert values["scheduler"] == {"name": "plateau", "gamma": 0.1, "k": 4}
+    assert not {"features", "views"} & values["method"].keys()
+    assert not {"cache_gb", "shuffle_shards"} & values["data"].keys()
+
+
+FINE = [
+    ["method=transfer"],
+    ["method.momentum=0.0", "method.nesterov=false"],
+    ["augment=none"],
+    ["data.fractions=[0.7,0.15,0.15]"],
+    ["trainer.precision=16-mixed"],
+    ["data=folder", "data.root=x", "data.split=stored"],
+    ["trainer.precision=32"],
+    ["trainer.deterministic=warn"],
+    ["data.num_workers=3"],
+    ["launcher.parallel=2"],
+    ["launcher=slurm"],
+    ["launcher=slurm", "trainer=cpu", "launcher.cluster=local", "+launcher.options.exclude=node7"],
+    ["launcher=ray", "launcher.gpus=0"],
+    ["resume=/some/last.ckpt"],
+]
+
+
+@pytest.mark.parametrize("overrides", FINE, ids=" ".join)
+def test_what_only_looks_like_one_passes(overrides):
+    assert contradictions(*overrides) == []
+
+
+WRONG = {
+    "trainer.max_epochs=0": "greater than 0",
+    "trainer.max_epochs=2.5": "valid integer",
+    "trainer.max_epochs='3'": "valid integer",
+    "trainer.precision=16": "choose auto | 32 | bf16-mixed | 16-mixed",
+    "trainer.monitor=accuracy": "choose val/top1 | val/loss | val/macro_f1",
+    "trainer.gradient_clip=-1": "greater than 0",
+    "trainer.checkpoint_every_minutes=0": "greater than 0",
+    "trainer.checkpoint_every_steps=1.5": "valid integer",
+    "trainer.on_out_of_memory=ignore": "choose halve | error",
+    "method.momentum=1": "less than 1",
+    "method.head_lr=0": "greater than 0",
+    "method.head_lr=fast": "valid number",
+    "architecture.head.hidden=[512,0]": "greater than 0",
+    "architecture.head.dropout=1": "less than 1",
+    "data.image_size=16": "greater than or equal to 32",
+    "data.per_culture=2": "greater than or equal to 3",
+    "data.split=strat": "did you mean `stratified`?",
+    "data.on_bad_image=hide": "choose error | skip",
+    "data.fractions=[0.9,0.1,0]": "greater than 0",
+    "augment.flip=maybe": "valid boolean",
+    "augment.erase=2": "less than or equal to 1",
+    "launcher.parallel=0": "auto",
+    "launcher.name=pbs": "choose local | slurm | ray",
+    "launcher.minutes=0": "greater than 0",
+    "launcher.gpus=-1": "greater than or equal to 0",
+    "launcher.on_interrupt=ask": "choose leave | cancel",
+    "study.name=../elsewhere": "plain folder name",
+    "study.name=''": "plain folder name",
+    "seed=-1": "greater than or equal to 0",
+    "seed=4294967296": "less than",
+    "on_error=panic": "choose continue | stop",
+}
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return {"": compose(), "launcher": compose("launcher=slurm")}
+
+
+@pytest.mark.parametrize(("override", "says"), WRONG.items())
+def test_wrong_values_are_named(usual, override, says):
+    with_keys = usual["launcher" if override.startswith("launcher") else ""]
+    values = OmegaConf.to_container(OmegaConf.merge(with_keys, OmegaConf.from_dotlist([override])))
+    (mistake,) = value_mistakes(TrainConfig, values)
+    assert mistake.startswith(override.split("=")[0])
+    assert says in mistake
+
+
+def float_keys(schema=TrainConfig, prefix=""):
+    """Every key of a schema that takes a number with decimals."""
+    for name, field in schema.model_fields.items():
+        for kind in alternatives(field.annotation):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from float_keys(kind, f"{prefix}{name}.")
+            elif kind is float:
+                yield prefix + name
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_no_number_of_a_config_may_be_infinite_or_none(value):
+    keys = set(float_keys())
+    assert {"method.head_lr", "method.weight_decay", "trainer.gradient_clip", "launcher.memory_gb"} <= keys
+    values = compose()
+    for key in keys:
+        section, name = key.rsplit(".", 1)
+        part = values
+        for step in section.split("."):
+            part = part[step]
+        part[name] = float(value)
+    wrong = {mistake.split("=")[0] for mistake in value_mistakes(TrainConfig, values)}
+    assert keys <= wrong
+
+
+def test_an_infinite_learning_rate_is_told_so():
+    with pytest.raises(InputError, match=r"method\.head_lr=inf: should be a finite number"):
+        check("method.head_lr=inf")

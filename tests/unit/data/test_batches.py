@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+from artculture.data.augmentation import Augmentation, erased_at_once
+from artculture.data.batches import BatchMaker, ResidentBatches
+from artculture.data.cache.pixel_cache import open_cache
+from artculture.data.transforms import Preprocessing
+
+PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+CROP = Augmentation((0.2, 1.0), (0.75, 1.33), flip=True)
+ROWS = np.array([3, 0, 11, 19, 7])
+
+
+@pytest.fixture
+def make(manifest, tmp_path):
+    def maker(augmentation, preprocessing=PREPROCESSING):
+        cache = open_cache(manifest, tmp_path / "cache", 36, preprocessing.interpolation)
+        return BatchMaker(cache, np.arange(20), preprocessing, augmentation, seed=1)
+
+    return maker
+
+
+def cut(maker, epoch):
+    """The drawn boxes, cut out by indexing."""
+    changes = maker.changes(epoch, ROWS)
+    for row, (top, left, tall, wide), mirrored in zip(ROWS, changes.boxes, changes.mirrored, strict=True):
+        part = torch.from_numpy(maker.cache.image(row)[top : top + tall, left : left + wide].copy()).permute(2, 0, 1)
+        yield part.flip(2) if mirrored else part
+
+
+def test_evaluation_shows_the_centre_untouched(make):
+    maker = make(None)
+    assert all(torch.equal(out, part) for out, part in zip(maker(0, ROWS), cut(maker, 0), strict=True))
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_training_resizes_what_was_drawn(make, interpolation):
+    maker = make(CROP, Preprocessing(32, 36, interpolation, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+    out = maker(2, ROWS)
+    assert (out.dtype, out.shape) == (torch.uint8, (5, 3, 32, 32))
+    for picture, part in zip(out, cut(maker, 2), strict=True):
+        exact = interpolate(part[None].float(), (32, 32), mode=interpolation, antialias=True)[0].clamp(0, 255)
+        # Bytes are rounded (bicubic ones clipped too) after each of the two directions.
+        assert (picture.float() - exact).abs().mean() <= 0.5
+
+
+def test_the_centre_without_augmentation_is_evaluations(make):
+    assert torch.equal(make(Augmentation())(0, ROWS), make(None)(0, ROWS))
+
+
+def test_pixels_on_a_device_give_plain_bilinear_samples(make):
+    maker = make(CROP)
+    out = ResidentBatches.on(torch.device("cpu"), maker)(2, ROWS)
+    assert (out.dtype, out.shape) == (torch.uint8, (5, 3, 32, 32))
+    for picture, part in zip(out, cut(maker, 2), strict=True):
+        exact = interpolate(part[None].float(), (32, 32), mode="bilinear", align_corners=False)[0]
+        assert (picture.float() - exact).abs().max() <= 0.6
+
+
+def test_pixels_on_a_device_show_the_centre_untouched(make):
+    maker = make(None)
+    assert torch.equal(ResidentBatches.on(torch.device("cpu"), maker)(0, ROWS), maker(0, ROWS))
+
+
+def test_colours_change_the_same_wherever_pixels_lie(make):
+    maker = make(Augmentation(jitter=0.4, erase=1.0))
+    assert torch.equal(ResidentBatches.on(torch.device("cpu"), maker)(0, ROWS), maker(0, ROWS))
+
+
+def test_erasing_at_once_is_erasing_one_by_one():
+    pictures = torch.randint(0, 256, (4, 3, 20, 24), dtype=torch.uint8)
+    boxes = torch.tensor([[0, 0, 20, 24], [3, 5, 7, 2], [0, 0, 0, 0], [19, 23, 1, 1]])
+    blank = torch.tensor([1, 2, 3], dtype=torch.uint8).view(3, 1, 1)
+    expected = pictures.clone()
+    for picture, (top, left, tall, wide) in zip(expected, boxes.tolist(), strict=True):
+        picture[:, top : top + tall, left : left + wide] = blank
+    assert torch.equal(erased_at_once(pictures, boxes, blank), expected)

@@ -1,0 +1,94 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artculture.report.figures import LARGE_FIGURE, picture, read_analysis, told_numbers
+from artculture.utils.errors import InputError
+from tests.unit.report.conftest import analyse
+
+
+@pytest.fixture
+def analysis(add):
+    directory = add("resnet50", "step", "scratch")
+    analyse(directory)
+    return directory.path / "analysis"
+
+
+def test_groups_keep_the_order_and_join_the_feature_maps(analysis):
+    groups = [[finding.name for finding in group] for group in read_analysis(analysis).groups()]
+    assert groups == [["distances"], ["feature_maps_dutch", "feature_maps_french"], ["painting_map"]]
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/b.png"])
+def test_files_outside_the_folder_are_refused(analysis, name):
+    index = analysis / "analysis.json"
+    content = json.loads(index.read_text())
+    content["findings"][0]["png"] = name
+    index.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="not a file of its folder"):
+        read_analysis(analysis)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": 99}, "has the format 99, not 1"),
+        ({"findings": [{}]}, "is not whole"),
+        ({"findings": 3}, "is not whole"),
+    ],
+)
+def test_an_index_of_another_kind_is_named(analysis, change, says):
+    index = analysis / "analysis.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), **change}))
+    with pytest.raises(InputError, match=rf"analysis\.json {says}.*artculture analyze"):
+        read_analysis(analysis)
+
+
+def test_a_missing_figure_is_named(analysis):
+    (analysis / "distances.png").unlink()
+    with pytest.raises(InputError, match=r"distances\.png is missing"):
+        read_analysis(analysis)
+
+
+def test_the_smaller_file_is_embedded(tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
+    (tmp_path / "a.svg").write_text("<svg/>" + " " * 10_000)
+    assert picture(tmp_path / "a.png", tmp_path / "a.svg").kind == "image/png"
+    (tmp_path / "a.svg").write_text("<svg/>")
+    shown = picture(tmp_path / "a.png", tmp_path / "a.svg")
+    assert (shown.kind, shown.width, shown.height) == ("image/svg+xml", 300, 200)
+    assert picture(None, None) is None
+
+
+def test_a_large_figure_is_made_smaller(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (190, 250, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((2000, 1500), Image.Resampling.BICUBIC).save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").stat().st_size
+    shown = picture(tmp_path / "a.png", None)
+    assert before > LARGE_FIGURE
+    assert (shown.kind, shown.width, shown.height) == ("image/webp", 1600, 1200)
+    assert len(shown.content) < before / 4
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.41234, "0.412"),
+        (-3.14159, "\N{MINUS SIGN}3.14"),
+        (12345, "12\N{NARROW NO-BREAK SPACE}345"),
+        (1.2e-5, "1.2 \N{MULTIPLICATION SIGN} 10⁻⁵"),
+        ([0.1, 0.5], "0.1 to 0.5"),
+        (["Dutch", "French"], "Dutch, French"),
+        (True, "yes"),
+        (None, "none"),
+        ([{"a": 1}, {"a": 2}], "a 1; a 2"),
+    ],
+)
+def test_numbers_in_words(value, told):
+    assert list(told_numbers({"some_name": value})) == [("some name", told)]
+
+
+def test_nested_numbers_keep_their_path():
+    assert list(told_numbers({"ece": {"before": 0.5}})) == [("ece: before", "0.5")]

@@ -1,0 +1,215 @@
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pandas as pd
+import pytest
+
+from artculture import cli
+from artculture.report.page import FIGURES, write_report
+from artculture.report.study_data import read_study
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes, the rows of Table 2, and the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.rows, self.text, self.ids = [], [], [], []
+        self.in_table = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        self.in_table = attributes.get("id") == "table-2" or (self.in_table and tag != "ul")
+        if self.in_table and tag == "tr":
+            self.rows.append([])
+        if self.in_table and tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        self.text.append(data)
+        if self.in_table and self.rows and self.rows[-1]:
+            self.rows[-1][-1] += f"{data} "
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def written(whole_study):
+    html, markdown = write_report(whole_study, mistakes=12)
+    return html.read_text(), markdown.read_text()
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"\d+\.\d+", text)]
+
+
+def test_every_number_of_table_2_is_that_of_results_csv(written, whole_study):
+    results = pd.read_csv(whole_study / "results.csv").to_dict("records")
+    _, *rows = Parsed(written[0]).rows
+    assert len(rows) == len(results) == 3
+    for cells, row in zip(rows, results, strict=True):
+        for cell, name in zip(cells[3:6], ("validation", "top1", "top3"), strict=True):
+            value, low, high, *paper = numbers(cell)
+            assert value == row[name]
+            assert (low, high) == pytest.approx((row[f"{name}_low"], row[f"{name}_high"]), abs=0.051)
+            assert paper == [row[f"paper_{name}"]]
+
+
+def test_the_answer_is_the_row_of_best_validation_with_its_levels(written):
+    text = " ".join("".join(Parsed(written[0]).text).split())
+    # mean of the seeds' .7623 and .7123, from runs of .75 and .7 validation
+    assert "names the right culture for 73.7" in text
+    assert "ResNet50, fine-tuned, ReduceOnPlateau · 2 seeds" in text
+    assert "chance (33.3" in text
+
+
+def test_an_interval_that_holds_the_majority_level_is_no_success(add, study):
+    add("resnet50", "step", "scratch", 0.45)
+    html, markdown = write_report(study, 3)
+    assert "can\N{RIGHT SINGLE QUOTATION MARK}t be told from guessing" in html.read_text()
+    assert "can't be told from guessing" in markdown.read_text()
+
+
+@pytest.mark.parametrize(("other", "top1", "overlaps"), [(0.7, 0.7, True), (0.11, 0.0, False)])
+def test_a_lead_within_the_intervals_is_not_called_better(add, study, other, top1, overlaps):
+    # Of six test paintings, all right and all wrong are the only ones that are surely apart.
+    add("resnet50", "step", "finetuned", 0.75, test_top1=1.0)
+    add("alexnet", "step", "finetuned", other, test_top1=top1)
+    for file in write_report(study, 0):
+        text = file.read_text()
+        assert ("do not show that it is better" in text) == overlaps
+        assert ("overlaps that of AlexNet, fine-tuned, StepLR" in text) == overlaps
+        assert "best of" not in text.lower()
+
+
+def test_equal_validation_is_decided_by_the_loss_as_in_analyze(add, study):
+    add("resnet50", "step", "finetuned", 0.75, val_loss=0.9)
+    better = add("alexnet", "step", "finetuned", 0.75, val_loss=0.8)
+    assert read_study(study).best.directory.path == better.path
+
+
+def test_nothing_of_the_data_is_taken_for_markup(written):
+    html, markdown = written
+    for text in (html, markdown):
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(" in text
+    assert "Picture \\| 14" in markdown
+    outside = html.replace(next(a["srcdoc"] for a in Parsed(html).all("iframe")), "")
+    assert "<script" not in outside
+
+
+def test_the_page_loads_nothing_from_anywhere(written):
+    page = Parsed(written[0])
+    loaded = [a for tag in ("img", "iframe", "source", "embed", "object", "script") for a in page.all(tag)]
+    assert {a["src"].split(":")[0] for a in loaded if "src" in a} == {"data"}
+    assert page.all("link") == page.all("script") == []
+    assert "url(" not in written[0]
+    assert "@import" not in written[0]
+    (policy,) = [a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+
+
+def test_headings_go_down_by_one_and_every_picture_is_told(written):
+    page = Parsed(written[0])
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(image.get("alt") for image in page.all("img"))
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    inner = {a["href"][1:] for a in page.all("a") if a.get("href", "").startswith("#")}
+    assert inner <= set(ids)
+
+
+def test_findings_stand_in_their_order_with_feature_maps_together(written):
+    text = " ".join("".join(Parsed(written[0]).text).split())
+    order = [
+        text.rindex(part) for part in ("Near is dark", "Where it looks.", "Where it looks, too.", "All paintings.")
+    ]
+    assert order == sorted(order)
+    assert "p value1 \N{MULTIPLICATION SIGN} 10⁻⁵" in text
+
+
+def test_commands_failures_and_versions_are_told(written):
+    for text in written:
+        assert "artculture train architecture=resnet50 seed=1" in text
+        assert "out of memory" in text
+        assert "2.11.0" in text
+        assert "after epoch 2 of 3" in text
+
+
+def test_markdown_links_lead_to_files(written, whole_study):
+    targets = re.findall(r"\]\(<?([^)>]+)>?\)", written[1])
+    local = [target for target in targets if not target.startswith("https://")]
+    assert len(local) >= 8
+    assert all((whole_study / target).is_file() for target in local)
+    assert any(target.startswith(FIGURES) for target in local)
+
+
+def test_without_an_analysis_the_page_says_how_to_make_one(add, study):
+    add("resnet50", "step", "scratch")
+    for file in write_report(study, 12):
+        assert "artculture analyze study.name=s" in file.read_text()
+
+
+def test_a_study_without_a_finished_run_has_a_report(add, study):
+    add("resnet50", "step", "scratch", state="failed", error="no memory")
+    html, markdown = write_report(study, 12)
+    for file in (html, markdown):
+        assert "No run of this study is finished" in file.read_text()
+        assert "no memory" in file.read_text()
+    assert Parsed(html.read_text()).rows == []
+
+
+def test_rows_that_the_paper_lacks_have_no_number_of_it(add, study):
+    add("efficientnet_lite0", "cosine", "finetuned")
+    html, _ = write_report(study, 12)
+    _, row = Parsed(html.read_text()).rows
+    assert [len(numbers(cell)) for cell in row[3:6]] == [3, 3, 3]
+    assert "diamonds" not in html.read_text()
+
+
+def test_synthetic_data_is_said_loudly(add, study):
+    add("resnet50", "step", "scratch", synthetic=True)
+    html, markdown = write_report(study, 12)
+    assert '<p class="loud"' in html.read_text()
+    assert markdown.read_text().splitlines()[2].startswith("> **Synthetic data.**")
+
+
+def test_table_1_stands_on_the_museum_s_manifest(add, study, manifest):
+    directory = add("resnet50", "step", "scratch")
+    config = directory.read_config()
+    directory.write_config({**config, "data": {"name": "met", "root": str(manifest)}})
+    fetched = pd.read_csv(manifest / "manifest.csv")
+    extra = fetched.tail(1).assign(object_id="gone", image="images/gone.png", culture="Dutch")
+    pd.concat([fetched, extra]).to_csv(manifest / "manifest.fetched.csv", index=False)
+    html, markdown = write_report(study, 12)
+    # Dutch: 7 fetched and 6 left; the paper had 429 and 412
+    assert "| Dutch | 7 | 6 | 429 | 412 |" in markdown.read_text()
+    assert 'id="table-1"' in html.read_text()
+
+
+def test_the_command_writes_both_and_tells_where(add, study, capsys):
+    add("resnet50", "step", "scratch")
+    assert cli.main(["report", "study.name=s", "mistakes=1", "study.title='Met & more'"]) == 0
+    assert capsys.readouterr().out == "outputs/s/report.html\noutputs/s/report.md\n"
+    text = (study / "report.html").read_text()
+    assert "<h1>Met &amp; more</h1>" in text
+    assert text.count("taken for</span>") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("study.name=none", "no runs in outputs/none; `artculture train study.name=none"),
+        ("study.nam=s", "no key `study.nam`: did you mean `study.name`?"),
+        ("mistakes=-1 study.name=s", "mistakes=-1"),
+    ],
+)
+def test_mistakes_are_told(typed, says, capsys):
+    assert cli.main(["report", *typed.split()]) == 2
+    assert says in capsys.readouterr().err

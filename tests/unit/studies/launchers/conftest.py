@@ -1,0 +1,54 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import pytest
+
+from artculture.config.composition import resolved
+from artculture.config.schema.train import TrainConfig
+from artculture.config.validation import config_folder, validated
+from artculture.studies.executor import RowProcess, run_rows
+from artculture.studies.grid import Row
+from artculture.studies.launchers.protocol import Launcher
+from artculture.training.resume import Plan
+from artculture.training.run_directory import RunDirectory
+from tests.fixtures.runs import composed
+
+__all__ = ["composed"]
+
+
+def compose(*overrides: str) -> TrainConfig:
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return validated(TrainConfig, resolved(hydra.compose("train", overrides=list(overrides))))
+
+
+@pytest.fixture
+def row_of(tmp_path: Path) -> Callable[..., Row]:
+    """A row that nothing has been done with, of a study `outputs/s`."""
+
+    def make(name: str, *overrides: str) -> Row:
+        return Row(overrides, compose(*overrides), RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start"))
+
+    return make
+
+
+@pytest.fixture
+def row_does(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Replaces what rows' processes do by a script, which gets the row's directory as argument."""
+
+    def replace(script: str) -> None:
+        monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", script, str(run)])
+
+    return replace
+
+
+@pytest.fixture
+def run_all() -> Callable[..., list[RowProcess]]:
+    """Runs rows by an open launcher to their end."""
+
+    def run(launcher: Launcher, rows: list[Row], **changes) -> list[RowProcess]:
+        processes = [RowProcess(row) for row in rows]
+        run_rows(processes, launcher=launcher, **{"on_change": lambda: None, "stop_at_failure": False, **changes})
+        return processes
+
+    return run

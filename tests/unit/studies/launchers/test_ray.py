@@ -1,0 +1,102 @@
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from artculture.studies.launchers.ray import RayLauncher, asked_of_ray
+from artculture.training.signals import listening
+from artculture.utils.errors import InputError
+from tests.unit.studies.launchers.conftest import compose
+
+ASKED = ("launcher=ray", "launcher.cpus=1", "trainer=cpu")
+# Tells its worker, waits in its first turn for whatever comes, ends well in its second.
+TURNS = """
+import json, os, pathlib, signal, sys, time
+from artculture.studies.launchers.process import end_with_study
+here = pathlib.Path(sys.argv[1]); file = here / "status.json"
+launches = json.loads(file.read_text()).get("launches", 0) + 1 if file.exists() else 1
+def say(state):
+    beside = here / "new"
+    beside.write_text(json.dumps({"state": state, "launches": launches, "worker": os.getppid(), "error": "saved"}))
+    beside.replace(file)
+def save(*_):
+    say("interrupted")
+    raise SystemExit(75)
+signal.signal(signal.SIGTERM, save)
+end_with_study()
+say("running")
+if launches == 1: time.sleep(600)
+say("finished")
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with RayLauncher(compose(*ASKED).launcher) as launcher:
+        yield launcher
+
+
+@pytest.mark.parametrize(("typed", "gpus"), [("trainer=cpu", 0), ("trainer=gpu", 2)])
+def test_gpus_follow_the_trainer(row_of, typed, gpus):
+    asked = asked_of_ray(row_of("a", "launcher=ray", typed, "trainer.devices=2", "launcher.memory_gb=1.5"))
+    assert asked == {"num_gpus": gpus, "num_cpus": 2, "memory": 3 * 2**29}
+    assert asked_of_ray(row_of("a", "launcher=ray", "launcher.gpus=4"))["num_gpus"] == 4
+
+
+def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, row_does, run_all):
+    row_does("import os, sys; print(repr(os.environ['CUDA_VISIBLE_DEVICES'])); sys.exit(sys.argv[1].endswith('bad'))")
+    processes = run_all(cluster, [row_of(name, *ASKED) for name in ("bad", "good")])
+    assert [process.state for process in processes] == ["failed", "finished"]
+    assert processes[0].error == "''"
+    assert all(process.place.startswith("task ") for process in processes)
+
+
+def test_a_row_whose_worker_dies_goes_on_with_another(cluster, row_of, row_does, run_all):
+    row_does(TURNS)
+    row, killed = row_of("a", *ASKED), []
+
+    def kill():
+        status = row.directory.status()
+        if not killed and status["state"] == "running":
+            killed.append(status["worker"])
+            os.kill(status["worker"], signal.SIGKILL)
+
+    (process,) = run_all(cluster, [row], on_change=kill)
+    assert process.state == "finished"
+    assert row.directory.status()["launches"] == 2
+    assert row.directory.status()["worker"] not in killed
+
+
+def test_ctrl_c_has_running_rows_save_and_takes_waiting_ones_back(cluster, row_of, row_does, run_all):
+    row_does(TURNS)
+    rows = [row_of(str(n), *ASKED) for n in range(os.cpu_count() + 1)]
+    with listening() as interruption, interruption.deferred():
+
+        def ask():
+            running = [row for row in rows if row.directory.status()["state"] == "running"]
+            if len(running) == os.cpu_count() and not interruption.asked:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        processes = run_all(cluster, rows, on_change=ask, interruption=interruption)
+    assert sorted(process.state for process in processes) == ["interrupted"] * os.cpu_count() + ["skipped"]
+
+
+def test_a_row_that_could_never_start_is_refused(cluster, row_of, run_all):
+    with pytest.raises(InputError, match=r"launcher.cpus=4096, but .* has \d+: a row could never start"):
+        run_all(cluster, [row_of("a", *ASKED, "launcher.cpus=4096")])
+
+
+def test_a_host_without_the_folder_is_named(cluster, row_of, run_all, monkeypatch):
+    monkeypatch.setattr("artculture.studies.launchers.process.Path.cwd", lambda: Path("/nowhere"))
+    (process,) = run_all(cluster, [row_of("a", *ASKED)])
+    assert process.state == "failed"
+    assert process.error.startswith("no folder /nowhere on ")
+
+
+def test_an_address_without_a_cluster_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("ray.init", lambda **_: (_ for _ in ()).throw(ConnectionError("no answer")))
+    launcher = RayLauncher(compose("launcher=ray", "launcher.address=head:6379").launcher)
+    with pytest.raises(InputError, match=r"no Ray cluster at launcher.address=head:6379 \(no answer\)"):
+        launcher.__enter__()
+    assert not Path("outputs").exists()

@@ -1,0 +1,230 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from artculture.studies.executor import RowProcess, run_rows
+from artculture.studies.launchers.local import LocalLauncher
+from artculture.studies.launchers.process import HELD_ELSEWHERE
+from artculture.training.signals import listening
+from tests.conftest import STUB
+
+GRID = ("scheduler=step,plateau,cosine", "trainer.max_epochs=4")
+
+
+def command(pictures: Path, *overrides: str, stub: tuple[str, ...] = STUB) -> list[str]:
+    usual = ["logger=csv", "data=folder", f"data.root={pictures}", "data.image_size=32", "data.batch_size=8", *stub]
+    return [sys.executable, "-m", "artculture", "train", "-m", *usual, *overrides]
+
+
+def test_a_study_killed_in_its_third_row_completes_when_launched_again(pictures: Path, tmp_path: Path):
+    study = tmp_path / "outputs" / "default"
+    process = subprocess.Popen(command(pictures, *GRID), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    _wait_for(lambda: len(list(study.glob("*/metrics.csv"))) == 3, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in study.glob("*/result.json")}
+    assert len(finished) == 2
+
+    again = subprocess.run(command(pictures, *GRID), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 3 rows were finished before" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert len(pd.read_csv(study / "results.csv")) == 3
+    for metrics in study.glob("*/metrics.csv"):
+        assert list(pd.read_csv(metrics)["epoch"]) == [0, 1, 2, 3]
+
+
+def _wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 240
+    while not reached():
+        assert process.poll() is None, "the study ended too early"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_failing_row_does_not_stop_the_others(pictures: Path, tmp_path: Path, read_json):
+    # No training comes back from the first row's rate.
+    done = subprocess.run(
+        command(pictures, "method.head_lr=1e20,0.01", "trainer.max_epochs=2"), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    rows = {path.parent.name: read_json(path) for path in tmp_path.glob("outputs/default/*/status.json")}
+    states = {"1e" in name: status["state"] for name, status in rows.items()}
+    assert states == {True: "failed", False: "finished"}
+    assert "train.log" in done.stderr
+    assert "loss" in done.stderr
+    assert "(failed)" in (tmp_path / "outputs/default/results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["-m", "scheduler=cosine", "trainer.max_epochs=1", "seed=0,1"], "scheduler.warmup_epochs is 1"),
+        (["-m", "seed=0,0"], "the same run"),
+        (["study=table2", "architecture=alexnet"], "set `architecture` themselves"),
+        (["-m", "seed=0,1", "data=folder", "data.root=nowhere"], "no such folder"),
+        (["-m", "seed=0,1", "architecture.weights=nowhere.pth"], "architecture.weights=nowhere.pth"),
+        (["-m", "seed=0,1", "trainer=gpu"], "no NVIDIA GPU"),
+    ],
+)
+def test_every_row_is_checked_before_the_first_trains(train, typed, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    stub = "architecture" not in " ".join(typed)
+    assert train(*typed, stub=stub) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.glob("outputs/*/*/metrics.csv"))
+
+
+def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_json):
+    row = composed_row()
+    monkeypatch.setattr(
+        "artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "import os; os.kill(os.getpid(), 9)"]
+    )
+    processes = [RowProcess(row)]
+    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
+    assert (processes[0].state, processes[0].error) == ("failed", "killed by SIGKILL")
+    assert read_json(row.directory.path / "status.json")["state"] == "failed"
+
+
+def test_a_row_told_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch, read_json):
+    row = composed_row()
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(75)"])
+    processes = [RowProcess(row)]
+    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
+    assert (processes[0].state, processes[0].error) == ("interrupted", "by SIGTERM")
+    assert read_json(row.directory.path / "status.json")["state"] == "interrupted"
+
+
+def in_state(row, state, **facts):
+    row.directory.make()
+    row.directory.set_status(state, **facts)
+    if state == "finished":
+        row.directory.result.touch()
+
+
+def run_all(rows, **changes):
+    processes = [RowProcess(row) for row in rows]
+    usual = {"launcher": LocalLauncher([None]), "on_change": lambda: None, "stop_at_failure": False}
+    run_rows(processes, **{**usual, **changes})
+    return processes
+
+
+# What a row's process does: says that it ran, and ends well.
+RAN = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write('ran\\n')"
+
+
+@pytest.fixture
+def ran(monkeypatch, tmp_path):
+    """Replaces the rows' processes; tells how many were started."""
+    file = tmp_path / "ran"
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", RAN, str(file)])
+    monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.1)
+    return lambda: len(file.read_text().splitlines()) if file.exists() else 0
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "started"),
+    [("finished", "finished", 0), ("failed", "failed", 0), ("interrupted", "finished", 1), ("running", "finished", 1)],
+)
+def test_a_row_held_elsewhere_is_waited_for_and_taken_over_where_its_owner_died(
+    composed_row, ran, left, state, started
+):
+    held, free = composed_row(0), composed_row(1)
+    held.directory.make()
+    seen = []
+
+    def on_change():
+        seen.append(1)
+        if len(seen) == 3:
+            in_state(held, left, error="why")
+            lease.__exit__(None, None, None)
+
+    lease = held.directory.held()
+    lease.__enter__()
+    processes = run_all([held, free], on_change=on_change)
+    assert [process.state for process in processes] == [state, "finished"]
+    assert ran() == 1 + started
+
+
+def test_a_row_whose_process_lost_the_race_is_looked_at_again(composed_row, monkeypatch):
+    row = composed_row()
+
+    def lose(*_):
+        in_state(row, "finished")
+        return ["-c", f"raise SystemExit({HELD_ELSEWHERE})"]
+
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lose)
+    monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.1)
+    assert run_all([row])[0].state == "finished"
+
+
+SAVES = """
+import json, pathlib, signal, sys, time
+def save(*_):
+    pathlib.Path(sys.argv[1], "status.json").write_text(json.dumps({"state": "interrupted", "error": "by SIGTERM"}))
+    raise SystemExit(75)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path(sys.argv[1], "ready").touch()
+time.sleep(600)
+"""
+
+
+def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypatch):
+    rows = [composed_row(0), composed_row(1)]
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", SAVES, str(run)])
+    with listening() as interruption, interruption.deferred():
+
+        def ask():
+            if (rows[0].directory.path / "ready").exists() and not interruption.asked:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        processes = run_all(rows, on_change=ask, interruption=interruption)
+    assert [(p.state, p.error) for p in processes] == [
+        ("interrupted", "SIGINT, saved"),
+        ("skipped", "not started: SIGINT"),
+    ]
+
+
+def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):
+    processes = [RowProcess(composed_row(seed)) for seed in (0, 1)]
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(3)"])
+    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=True)
+    assert [process.state for process in processes] == ["failed", "skipped"]
+
+
+# A row's process as far as others see it: holds its directory, begins, ends.
+TRAINS = f"""
+import pathlib, sys, time
+from artculture.training.run_directory import RunDirectory
+from artculture.training.run_lock import HeldElsewhereError
+run = RunDirectory(pathlib.Path(sys.argv[1]))
+try:
+    with run.held(0.0):
+        status = run.status()
+        if status["state"] != "finished":
+            run.set_status("running", launches=status.get("launches", 0) + 1)
+            time.sleep(0.5)
+            run.result.touch()
+            run.set_status("finished")
+except HeldElsewhereError:
+    sys.exit({HELD_ELSEWHERE})
+"""
+
+
+@pytest.mark.parametrize("starts", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", TRAINS, str(run)])
+    monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.2)
+    rows = [composed_row(seed) for seed in range(5)]
+    with ThreadPoolExecutor(starts) as pool:
+        views = list(pool.map(lambda _: run_all(rows, launcher=LocalLauncher([None])), range(starts)))
+    assert {process.state for view in views for process in view} == {"finished"}
+    assert [read_json(row.directory.path / "status.json")["launches"] for row in rows] == [1] * 5

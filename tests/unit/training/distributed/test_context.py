@@ -1,0 +1,103 @@
+import pytest
+from hydra import compose, initialize_config_dir
+
+from artculture.config.composition import resolved
+from artculture.config.schema.train import TrainConfig
+from artculture.config.validation import config_folder, validated
+from artculture.training.distributed.context import Place, find_place
+from artculture.utils import hardware
+from artculture.utils.errors import InputError
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+SRUN = {
+    "SLURM_STEP_NUM_TASKS": "8",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_PROCID": "5",
+    "SLURM_LOCALID": "1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_gpus(monkeypatch):
+    monkeypatch.setattr(hardware, "visible_gpus", list)
+
+
+@pytest.fixture
+def config():
+    def make(*overrides: str) -> TrainConfig:
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            return validated(TrainConfig, resolved(compose("train", overrides=list(overrides))))
+
+    return make
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    return lambda count: monkeypatch.setattr(hardware, "visible_gpus", lambda: [str(i) for i in range(count)])
+
+
+def started_by(monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_one_device_is_alone_whoever_started_it(config, monkeypatch):
+    started_by(monkeypatch, TORCHRUN)
+    assert find_place(config()) == Place()
+
+
+def test_all_gpus_are_taken(config, gpus):
+    gpus(4)
+    assert find_place(config("trainer=ddp")) == Place(size=4, local_size=4)
+
+
+def test_a_cpu_is_one_device_unless_a_number_is_given(config):
+    assert find_place(config("trainer=ddp")).size == 1
+    assert find_place(config("trainer=ddp", "trainer.devices=3")).size == 3
+
+
+def test_torchrun_says_who_is_who(config, monkeypatch):
+    started_by(monkeypatch, TORCHRUN)
+    place = find_place(config("trainer=ddp"))
+    assert (place, place.nodes) == (Place(3, 4, 1, 2, "torchrun"), 2)
+
+
+def test_srun_says_who_is_who(config, monkeypatch):
+    started_by(monkeypatch, SRUN)
+    place = find_place(config("trainer=ddp", "trainer.num_nodes=2", "data.batch_size=64"))
+    assert (place, place.nodes) == (Place(5, 8, 1, 4, "srun"), 2)
+
+
+def test_a_row_of_a_study_stays_on_its_machine(config, monkeypatch):
+    started_by(monkeypatch, {**SRUN, "ARTCULTURE_RUN_OF_STUDY": "1"})
+    assert find_place(config("trainer=ddp", "trainer.devices=2")) == Place(size=2, local_size=2)
+
+
+def test_cached_features_need_one_device(config, monkeypatch):
+    cached = ["trainer=ddp", "trainer.devices=2", "method=transfer"]
+    assert find_place(config(*cached)) == Place()
+    assert find_place(config(*cached, "method.features=recompute")).size == 2
+    started_by(monkeypatch, {**TORCHRUN, "WORLD_SIZE": "4"})
+    assert not find_place(config("trainer=ddp", "method=transfer")).takes_part
+
+
+@pytest.mark.parametrize(
+    ("overrides", "environment", "said"),
+    [
+        (["trainer.devices=3"], TORCHRUN, "torchrun started 2 processes on each of 2 machines, but trainer.devices=3"),
+        (["trainer.num_nodes=2"], {}, "trainer.num_nodes=2: start a process a device"),
+        (["trainer.devices=4", "data.batch_size=7"], {}, "leaves fewer than two pictures .* at least 8"),
+        (["trainer.devices=2", "trainer.sync_batchnorm=true"], {}, "trainer.sync_batchnorm=true needs GPUs"),
+        (["trainer.accelerator=gpu", "trainer.devices=2"], {}, r"0 GPU\(s\) can be seen"),
+    ],
+)
+def test_what_can_not_be_is_said(config, monkeypatch, overrides, environment, said):
+    started_by(monkeypatch, environment)
+    with pytest.raises(InputError, match=said):
+        find_place(config("trainer=ddp", *overrides))
+
+
+def test_more_devices_than_gpus_is_said(config, gpus):
+    gpus(2)
+    with pytest.raises(InputError, match=r"trainer\.devices=4, but 2 GPU\(s\) can be seen"):
+        find_place(config("trainer=ddp", "trainer.devices=4"))

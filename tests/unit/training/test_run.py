@@ -1,0 +1,344 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from artculture.training.callbacks.recorder import Recorder
+from artculture.training.factory import make_classifier
+from artculture.utils.io import file_sha256
+from tests.unit.training.same_run import assert_same_run
+
+Train = Callable[..., int]
+
+
+def test_a_run_leaves_a_whole_directory(train: Train, only_run, read_json):
+    assert train() == 0
+    run = only_run()
+    result = read_json(run / "result.json")
+    assert run.name == "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8-max_epochs=3"
+    assert read_json(run / "status.json")["state"] == "finished"
+    assert list(pd.read_csv(run / "metrics.csv")["epoch"]) == [0, 1, 2]
+    assert result["counts"] == {"train": 36, "val": 3, "test": 3}
+    assert result["weights"] == "random"
+    assert set(pd.read_csv(run / "split.csv").columns) == {"object_id", "source", "culture", "sha256", "split"}
+    assert (run.parent / "results.csv").is_file()
+
+
+@pytest.mark.slow
+def test_a_compiled_run_trains_alike_and_goes_on_exactly(train: Train, only_run, monkeypatch, tmp_path):
+    compiled = ["trainer.compile=true", "trainer.precision=32"]
+    assert train("trainer.precision=32", "study.name=eager") == 0
+    assert train(*compiled, "study.name=compiled") == 0
+    whole = next(tmp_path.glob("outputs/compiled/*/config.yaml")).parent
+    losses = [pd.read_csv(run.parent / "metrics.csv")["train/loss"] for run in tmp_path.glob("outputs/*/*/metrics.csv")]
+    assert losses[0].to_numpy() == pytest.approx(losses[1].to_numpy(), rel=1e-4)
+    stopped = [*compiled, "study.name=stopped"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(1))
+        assert train(*stopped) == 1
+    assert train(*stopped) == 0
+    assert_same_run(whole, next(tmp_path.glob("outputs/stopped/*/config.yaml")).parent)
+
+
+def test_the_backbone_is_compiled_where_asked(composed, monkeypatch):
+    asked: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **_: asked.append(module))
+    make_classifier(composed(), ("a", "b"))
+    assert asked == []
+    module = make_classifier(composed("trainer.compile=true"), ("a", "b"))
+    assert asked == [module.network.backbone]
+
+
+def test_compiling_without_a_compiler_is_told_before(train: Train, monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda *_: None)
+    assert train("trainer.compile=true") == 2
+    assert "there is no C++ compiler: install g++" in capsys.readouterr().err
+
+
+def test_predictions_hold_every_held_out_painting_once(train: Train, only_run, read_json):
+    train()
+    predictions = pd.read_csv(only_run() / "predictions.csv")
+    result = read_json(only_run() / "result.json")
+    chances = predictions[["p_blue", "p_green", "p_red"]]
+    assert chances.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    assert predictions["object_id"].is_unique
+    test = predictions[predictions["split"] == "test"]
+    right = chances.loc[test.index].idxmax(axis=1).str.removeprefix("p_") == test["culture"]
+    assert right.mean() == pytest.approx(result["test_top1"])
+
+
+SCHEDULES = {
+    # gamma and k small enough that the rate falls within the few epochs
+    "step": ["scheduler=step", "scheduler.k=2", "method.head_lr=0.05"],
+    "plateau": ["scheduler=plateau", "scheduler.k=1", "scheduler.gamma=0.5", "method.head_lr=0.2"],
+    "cosine": ["scheduler=cosine", "method.head_lr=0.05"],
+}
+
+
+# Each schedule is also stopped amid an epoch, below.
+@pytest.mark.parametrize(
+    ("stop_after", "schedule"),
+    [
+        pytest.param(stop_after, schedule, marks=[] if stop_after == 1 or schedule == "plateau" else pytest.mark.slow)
+        for stop_after in (1, 4)
+        for schedule in SCHEDULES
+    ],
+)
+def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_path, schedule, stop_after):
+    epochs = 9 if schedule == "plateau" else 6
+    overrides = [f"trainer.max_epochs={epochs}", "architecture.head.dropout=0.3", *SCHEDULES[schedule]]
+    assert train(*overrides, "study.name=undisturbed") == 0
+    whole = only_run().parent / only_run().name
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(stop_after))
+        assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    resumed = tmp_path / "outputs" / "stopped" / whole.name
+
+    assert_same_run(whole, resumed)
+    left = pd.read_csv(whole / "metrics.csv")
+    assert left["lr/head"].nunique() > 1
+    assert left["val/loss"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "every", "stops"),
+    [
+        # 5 batches an epoch: after its first, in its middle, before and after its last
+        ("step", 1, [1, 3, 4, 5, 12]),
+        ("plateau", 2, [8, 14]),
+        ("cosine", 3, [13, 13]),
+    ],
+)
+def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
+    overrides = ["trainer.max_epochs=4", "architecture.head.dropout=0.3", "augment=strong", *SCHEDULES[schedule]]
+    overrides.append(f"trainer.checkpoint_every_steps={every}")
+    assert train(*overrides, "study.name=undisturbed") == 0
+    for stop in stops:
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, "on_train_batch_start", _die_at_step(stop), raising=False)
+            assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    assert_same_run(
+        *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
+    )
+
+
+def _die_at_step(step: int):
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == step:
+            raise RuntimeError("the machine went down")
+
+    return on_train_batch_start
+
+
+def _die_at_epoch(epoch: int):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == epoch:
+            raise RuntimeError("the machine went down")
+
+    return on_train_epoch_start
+
+
+def test_a_failed_run_says_why_and_is_retried(train, only_run, read_json, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(1))
+        assert train() == 1
+    status = read_json(only_run() / "status.json")
+    assert (status["state"], status["error"]) == ("failed", "the machine went down")
+    assert "the machine went down" in capsys.readouterr().err
+    assert train() == 0
+    assert "error" not in read_json(only_run() / "status.json")
+
+
+def test_a_finished_run_is_skipped(train, only_run, capsys):
+    train()
+    before = (only_run() / "result.json").stat().st_mtime_ns
+    assert train() == 0
+    assert (only_run() / "result.json").stat().st_mtime_ns == before
+
+
+def test_a_finished_run_on_other_pictures_is_not_taken_for_this_one(train, pictures, capsys):
+    assert train() == 0
+    shutil.copy(pictures / "red" / "1.png", pictures / "red" / "one more.png")
+    capsys.readouterr()
+    assert train() == 2
+    assert "the data changed since outputs/" in capsys.readouterr().err
+    shutil.rmtree(pictures)
+    assert train() == 0  # gone pictures speak against nothing
+
+
+def test_never_starts_over(train, only_run):
+    train()
+    before = (only_run() / "checkpoints/last.ckpt").stat().st_mtime_ns
+    assert train("resume=never") == 0
+    assert (only_run() / "checkpoints/last.ckpt").stat().st_mtime_ns != before
+    assert len(pd.read_csv(only_run() / "metrics.csv")) == 3
+
+
+def test_must_insists_on_a_checkpoint(train, capsys):
+    assert train("resume=must") == 2
+    assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_a_changed_config_is_refused_with_the_difference(train, only_run, capsys):
+    train()
+    stored = yaml.safe_load((only_run() / "config.yaml").read_text())
+    stored["method"]["momentum"] = 0.5
+    (only_run() / "config.yaml").write_text(yaml.safe_dump(stored))
+    assert train() == 2
+    message = capsys.readouterr().err
+    assert "method.momentum: 0.5 there, 0.9 now" in message
+    assert "resume=never" in message
+
+
+def test_changed_data_is_refused(train, only_run, pictures, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(1))
+        train()
+    (pictures / "red" / "3.png").unlink()
+    assert train() == 2
+    assert "the data changed" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_other_classes_is_refused(train, only_run, pictures, capsys):
+    train("study.name=three", "trainer.max_epochs=1")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    assert train("study.name=two", "data.cultures=[red,blue]", f"resume='{checkpoint}'") == 2
+    message = capsys.readouterr().err
+    assert str(checkpoint) in message
+    assert "3 classes (blue, green, red)" in message
+
+
+SLOWER = ["method.head_lr=0.03", "method.backbone_lr=0.02", "method.momentum=0.5", "method.weight_decay=0.01"]
+
+
+def test_a_run_from_another_s_checkpoint_uses_its_own_values_and_resumes_exactly(
+    train, only_run, tmp_path, monkeypatch, read_json
+):
+    step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.5"]
+    assert train("trainer.max_epochs=2", "study.name=two", "method.head_lr=0.1", "trainer.early_stopping=1", *step) == 0
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    values = [*step[:2], "scheduler.gamma=0.1", *SLOWER, "trainer.max_epochs=4", "trainer.early_stopping=30"]
+    values.append(f"resume='{checkpoint}'")
+    assert train(*values, "study.name=four") == 0
+    run = next(tmp_path.glob("outputs/four/*/config.yaml")).parent
+    metrics = pd.read_csv(run / "metrics.csv")
+    assert list(metrics["epoch"]) == [2, 3]
+    assert metrics["lr/head"].to_numpy() == pytest.approx([0.03 * 0.1**2, 0.03 * 0.1**3])
+    assert metrics["lr/backbone"].to_numpy() == pytest.approx([0.02 * 0.1**2, 0.02 * 0.1**3])
+    (group, _) = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert (group["momentum"], group["weight_decay"], group["initial_lr"]) == (0.5, 0.01, 0.03)
+    origin = read_json(run / "result.json")["origin"]
+    assert (origin["path"], origin["epoch"]) == (str(checkpoint), 2)
+    assert origin["sha256"] == file_sha256(checkpoint)
+    assert origin["changed"]["method.head_lr"] == [0.1, 0.03]
+
+    stops = {2: values, 3: values[:-1]}  # before its first own checkpoint, and after it
+    for epoch, again in stops.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(epoch))
+            assert train(*again, "study.name=stopped") == 1
+    assert train(*values, "study.name=stopped") == 0
+    resumed = next(tmp_path.glob("outputs/stopped/*/config.yaml")).parent
+    assert_same_run(run, resumed)
+    assert read_json(resumed / "result.json")["origin"] == origin
+
+
+def test_going_on_from_another_run_s_checkpoint_changes_nothing_by_itself(train, only_run, tmp_path):
+    step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.7", "architecture.head.dropout=0.3"]
+    assert train("trainer.max_epochs=2", "study.name=two", *step) == 0
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    assert train("trainer.max_epochs=4", "study.name=whole", *step) == 0
+    assert train("trainer.max_epochs=4", "study.name=parts", f"resume='{checkpoint}'", *step) == 0
+    whole, parts = (
+        torch.load(next(tmp_path.glob(f"outputs/{name}/*/checkpoints/last.ckpt")), weights_only=True)
+        for name in ("whole", "parts")
+    )
+    assert all(torch.equal(value, parts["state_dict"][key]) for key, value in whole["state_dict"].items())
+    assert whole["optimizer_states"][0]["param_groups"] == parts["optimizer_states"][0]["param_groups"]
+
+
+def test_a_checkpoint_that_was_trained_on_test_paintings_is_refused(train, only_run, capsys):
+    train("trainer.max_epochs=1")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    capsys.readouterr()
+    refusals = {"seed=1": "seed: 0 there, 1 now", "data.split_seed=1": "data.split_seed: 0 there, 1 now"}
+    for asked, refusal in refusals.items():
+        for plan in ("false", "true"):
+            assert train(asked, f"plan={plan}", "study.name=other", f"resume='{checkpoint}'") == 2
+            assert refusal in capsys.readouterr().err
+    assert only_run() == checkpoint.parents[1]  # nothing was begun
+
+
+def test_a_study_from_a_checkpoint_of_other_pictures_is_refused_before_any_row(train, only_run, pictures, capsys):
+    train("trainer.max_epochs=1")
+    checkpoint = only_run() / "checkpoints/last.ckpt"
+    (pictures / "red" / "3.png").unlink()
+    capsys.readouterr()
+    assert train("-m", "method.head_lr=0.1,0.2", "study.name=other", f"resume='{checkpoint}'") == 2
+    assert f"{checkpoint} was trained on 36 paintings, of which " in capsys.readouterr().err
+
+
+def test_an_unwritable_outputs_folder_is_named(train, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    assert train(f"study.root={tmp_path / 'taken'}") == 2
+    assert "study.root=" in capsys.readouterr().err
+
+
+def test_transfer_changes_the_head_alone(train, only_run):
+    train("method=transfer", "trainer.max_epochs=1", "study.name=one")
+    first = torch.load(only_run() / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    train("method=transfer", "trainer.max_epochs=1", "study.name=one", "resume=never", "seed=0", "method.head_lr=0.3")
+    changed = [p for p in Path("outputs/one").glob("*/checkpoints/last.ckpt") if "head_lr" in str(p)]
+    second = torch.load(changed[0], weights_only=True)["state_dict"]
+    assert {key for key in first if not torch.equal(first[key], second[key])} == {
+        key for key in first if key.startswith("network.head")
+    }
+
+
+def test_cached_features_train_the_head_that_recomputed_ones_do(train, only_run, tmp_path):
+    usual = ["method=transfer", "trainer.precision=32"]
+    train(*usual, "method.views=3", "study.name=cached")
+    train(*usual, "method.features=recompute", "study.name=anew")
+    cached, anew = (
+        pd.read_csv(next(tmp_path.glob(f"outputs/{name}/*/predictions.csv"))) for name in ("cached", "anew")
+    )
+    # The same pictures in other batches: their features differ by rounding alone.
+    pd.testing.assert_frame_equal(cached, anew, rtol=1e-3, atol=1e-4)
+
+
+def test_cached_features_resume_bit_exactly(train, tmp_path, monkeypatch):
+    assert train("method=transfer", "study.name=undisturbed") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_train_epoch_start", _die_at_epoch(2))
+        assert train("method=transfer", "study.name=stopped") == 1
+    assert train("method=transfer", "study.name=stopped") == 0
+    assert_same_run(
+        *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
+    )
+
+
+def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatch):
+    def die(*_):
+        raise RuntimeError("the machine went down")
+
+    overrides = ["trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8"]
+    assert train(*overrides, "study.name=undisturbed") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("artculture.training.run._predict_best", die)
+        assert train(*overrides, "study.name=stopped") == 1
+    assert train(*overrides, "study.name=stopped") == 0
+    runs = [next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped")]
+    assert_same_run(*runs)
+    assert len({json.loads((run / "result.json").read_text())["epochs"] for run in runs}) == 1
+
+
+def test_early_stopping_stops(train, only_run):
+    train("trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8")
+    assert len(pd.read_csv(only_run() / "metrics.csv")) < 10
