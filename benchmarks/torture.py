@@ -55,10 +55,7 @@ ROWS = {
 PARTS = ["kills", "lightning", "studies", "crowds", "garbage", "faults"]
 KILLS_A_CHAIN = 5
 STEPS = 28
-FAULTS = tuple(
-    f"tests/unit/training/{name}"
-    for name in ("test_error_mapping.py", "test_run_lock.py", "tracking/test_wandb_run.py")
-)
+FAULTS = tuple(f"tests/unit/training/test_{name}.py" for name in ("error_mapping", "run_lock"))
 
 
 @dataclass

@@ -5,16 +5,15 @@ Nothing heavy is imported here: `artculture --help` must answer at once.
 
 import gc
 import os
-import signal
 import sys
 import traceback
 from importlib import import_module
-from types import FrameType
 
 from artculture import __version__
 from artculture.utils.errors import InputError, Interrupted, WorkError, choices_hint
+from artculture.utils.garbage import collect_garbage_rarely
 from artculture.utils.secrets import hidden
-from artculture.utils.signals import STOP_SIGNALS
+from artculture.utils.signals import stop_on_signals
 
 COMMANDS = {
     "fetch": "bring a museum's open-access paintings and their labels onto this machine",
@@ -86,35 +85,12 @@ def main(argv: list[str]) -> int:
 
 
 def entry() -> None:
-    quick_to_import()
-    end_well_when_told()
+    collect_garbage_rarely()
+    stop_on_signals()
     code = main(sys.argv[1:])
     # The interpreter looks for garbage once more before it ends, for seconds; everything ends with it anyway.
     gc.freeze()
     sys.exit(code)
-
-
-def quick_to_import() -> None:
-    """Look for garbage less often.
-
-    Imports make objects by the million and hardly any garbage: looking for it every 700 (2,000 in newer Pythons) was
-    a fifth of a training's start.
-    """
-    gc.set_threshold(50_000)
-
-
-def end_well_when_told() -> None:
-    """Have signals that ask to stop end the command in order from its start on; a training listens in its own way."""
-    own = os.getpid()
-
-    def stop(number: int, _: FrameType | None) -> None:
-        if os.getpid() == own:
-            raise Interrupted(signal.Signals(number).name)
-        signal.signal(number, signal.SIG_DFL)  # a forked process, which has inherited this
-        os.kill(os.getpid(), number)
-
-    for number in STOP_SIGNALS:
-        signal.signal(number, stop)
 
 
 def _report(error: BaseException, message: str) -> None:

@@ -55,12 +55,13 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
         InputError, WorkError, Interrupted: as `train_run`.
         HeldElsewhereError: another process trains this run, and this is no run of a study.
     """
-    from artculture.studies.launchers.process import HELD_ELSEWHERE, RUN_OF_STUDY, end_with_study
+    from artculture.studies.launchers.process import HELD_ELSEWHERE
     from artculture.training.distributed.context import RANK_OF, find_place
     from artculture.training.distributed.processes import end_with_first, started
     from artculture.training.job import write_job
     from artculture.training.run_lock import HeldElsewhereError, is_held
     from artculture.utils import hardware
+    from artculture.utils.child_process import RUN_OF_STUDY, end_with_study
     from artculture.utils.logging import only_failures, quiet_libraries
 
     end_with_first() if RANK_OF in os.environ else end_with_study()

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from artculture.analysis.embedding.features import Forward, forward_on
 from artculture.data.decoding import BadImageError
 from artculture.data.transforms import eval_transform
 from artculture.evaluation.calibration import softmax
+from artculture.evaluation.forward import Forward, forward_on
 from artculture.evaluation.image_sources import Reader, Source
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite

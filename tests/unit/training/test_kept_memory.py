@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from artculture.studies.launchers.process import RUN_OF_STUDY
+from artculture.utils.child_process import RUN_OF_STUDY
 
 KEPT = """
 import pathlib, sys
@@ -39,7 +39,7 @@ def test_a_training_keeps_freed_memory_alone_and_in_a_study(of_study, train, mon
     monkeypatch.setattr("artculture.utils.hardware.keep_freed_memory", lambda: steps.append("keep"))
     monkeypatch.setattr("artculture.training.run.train_run", lambda *_: steps.append("train"))
     monkeypatch.setattr("artculture.studies.study.show_table", lambda _: None)
-    monkeypatch.setattr("artculture.studies.launchers.process.end_with_study", lambda: None)
+    monkeypatch.setattr("artculture.utils.child_process.end_with_study", lambda: None)
     if of_study:
         monkeypatch.setenv(RUN_OF_STUDY, str(os.getpid()))
     assert train() == 0

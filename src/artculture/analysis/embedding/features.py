@@ -1,8 +1,6 @@
 """One vector a painting: the pooled latent representation before the head, and the logits beside it."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,7 @@ from artculture.analysis.model_under_study import Featurised, Subject
 from artculture.analysis.run_predictions import stored_logits
 from artculture.data.batches import BatchMaker
 from artculture.data.dataset import Batch, SplitDataset, as_it_is
-from artculture.models.classifier import CultureClassifier
-from artculture.models.full_precision import full_precision
-from artculture.utils import hardware
+from artculture.evaluation.forward import forward_on
 from artculture.utils.io import file_sha256, json_text, replacing
 from artculture.utils.progress import Progress
 
@@ -27,7 +23,6 @@ from artculture.utils.progress import Progress
 FEATURES_VERSION = 1
 
 Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]
-Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def featurise(
@@ -127,27 +122,3 @@ def _computed(subject: Subject, batch_size: int, device: str, on_progress: Progr
             on_progress(done, n)
     features, logits = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
     return features, logits
-
-
-@contextmanager
-def forward_on(classifier: CultureClassifier, device: str = "auto") -> Iterator[Forward]:
-    """The classifier on a device for a while, as a function of pictures (uint8 N x 3 x size x size).
-
-    It gives features and logits, float32 on the CPU.
-
-    Raises:
-        InputError: `gpu`, and there is none.
-    """
-    home = classifier.device
-    target = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
-
-    def forward(pictures: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode(), full_precision(target):
-            features, logits = classifier.features_and_logits(pictures.to(target, non_blocking=True))
-        return features.cpu(), logits.cpu()
-
-    classifier.eval().to(target)
-    try:
-        yield forward
-    finally:
-        classifier.to(home)

@@ -10,10 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from importlib import import_module
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 
 from artculture.studies.launchers.process import Prepared
+from artculture.utils.child_process import RUN_OF_STUDY
+from artculture.utils.errors import Interrupted
+from artculture.utils.signals import stop_on_signals
 
 PRELOAD = "artculture.studies.launchers.preload"
 # What `multiprocessing` reports where the server ended before the process; no run exits with it.
@@ -84,20 +88,18 @@ def _run(prepared: Prepared) -> None:
     os.environ.clear()
     os.environ.update(prepared.environment)
     from artculture.studies.launchers import preload
-    from artculture.studies.launchers.process import RUN_OF_STUDY
 
     if not preload.FORKABLE:
         os.execv(sys.executable, [sys.executable, *prepared.arguments])
     os.environ[RUN_OF_STUDY] = str(os.getppid())
     threading.Thread(target=_end_with_study, daemon=True).start()
-    from artculture.cli import end_well_when_told, main
-    from artculture.utils.errors import Interrupted
 
     # W&B and loader processes ask what was started.
     sys.argv = ["artculture", *prepared.arguments[2:]]
     try:
-        end_well_when_told()
-        code = main(sys.argv[1:])
+        stop_on_signals()
+        # The command line lies above this package, so it is imported by name.
+        code = import_module("artculture.cli").main(sys.argv[1:])
     except Interrupted as stop:  # before the command had begun
         code = stop.code
     sys.exit(code)

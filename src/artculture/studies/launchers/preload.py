@@ -3,8 +3,9 @@
 import contextlib
 import ctypes
 import gc
+from importlib import import_module
 
-from artculture.cli import quick_to_import
+from artculture.utils.garbage import collect_garbage_rarely
 from artculture.utils.quick_imports import lean_torchmetrics
 
 CUDA_ERROR_NOT_INITIALIZED = 3
@@ -20,11 +21,10 @@ def cuda_is_initialized() -> bool:
     return code != CUDA_ERROR_NOT_INITIALIZED
 
 
-quick_to_import()
+collect_garbage_rarely()
 # An import that fails here fails again in the run's process, which reports it.
 with contextlib.suppress(Exception), lean_torchmetrics():
-    import artculture.commands.run
-    import artculture.training.distributed.process_group
-    import artculture.training.run  # noqa: F401
+    for name in ("commands.run", "training.distributed.process_group", "training.run"):
+        import_module(f"artculture.{name}")
 FORKABLE = not cuda_is_initialized()
 gc.freeze()  # a collection in a run's process would copy the memory that all runs share

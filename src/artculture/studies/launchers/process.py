@@ -1,9 +1,7 @@
 """A row's process, the same under every launcher: one command line, one environment, one log."""
 
-import ctypes
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from artculture.utils.child_process import RUN_OF_STUDY
 from artculture.utils.io import read_json
 from artculture.utils.secrets import hidden
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
     from artculture.config.schema.train import TrainConfig
     from artculture.studies.grid import Row
 
-# Says to a row's process whose it is: it leaves the table to the study and ends when the process that started it ends.
-RUN_OF_STUDY = "ARTCULTURE_RUN_OF_STUDY"
 # Exit code of a row's process that found its run in the hands of another launch.
 HELD_ELSEWHERE = 76
 
@@ -156,20 +153,3 @@ def gpus_of(config: "TrainConfig") -> int:
 def arguments_of(run: Path) -> list[str]:
     """Return the interpreter's arguments that train the run of a directory."""
     return ["-m", "artculture", "run", str(run)]
-
-
-def end_with_study() -> None:
-    """In a row's process: be told to end when the process that started it ends, however it ends (Linux only)."""
-    study = os.environ.get(RUN_OF_STUDY)
-    if study:
-        end_with(int(study), signal.SIGTERM)
-
-
-def end_with(starter: int, number: signal.Signals) -> None:
-    """Be sent a signal when the process that started this one ends, however it ends (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, number)
-    if os.getppid() != starter:  # it ended before we asked
-        os.kill(os.getpid(), number)

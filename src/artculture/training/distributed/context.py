@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from artculture.config.schema.train import TrainConfig
-from artculture.studies.launchers.process import RUN_OF_STUDY
 from artculture.utils import hardware
+from artculture.utils.child_process import RUN_OF_STUDY
 from artculture.utils.errors import InputError
 
 # Set by a run's first process for those that it starts: its process id.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from artculture.studies.launchers.process import end_with
 from artculture.training.distributed.context import RANK_OF, Place
+from artculture.utils.child_process import end_with
 
 # How long the others may take to end by themselves once the first one has ended well, or was told to stop.
 PATIENCE_SECONDS = 20.0

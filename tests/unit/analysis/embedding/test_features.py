@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from artculture.analysis.embedding.features import featurise, forward_on, write_features
+from artculture.analysis.embedding.features import featurise, write_features
 from artculture.analysis.loading import open_subject
 from artculture.evaluation.calibration import softmax
+from artculture.evaluation.forward import forward_on
 from artculture.models.checkpoint import store_temperature
 from artculture.models.classifier import CultureClassifier
 

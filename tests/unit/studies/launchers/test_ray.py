@@ -13,7 +13,7 @@ ASKED = ("launcher=ray", "launcher.cpus=1", "trainer=cpu")
 # Tells its worker, waits in its first turn for whatever comes, ends well in its second.
 TURNS = """
 import json, os, pathlib, signal, sys, time
-from artculture.studies.launchers.process import end_with_study
+from artculture.utils.child_process import end_with_study
 here = pathlib.Path(sys.argv[1]); file = here / "status.json"
 launches = json.loads(file.read_text()).get("launches", 0) + 1 if file.exists() else 1
 def say(state):
