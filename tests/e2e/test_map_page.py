@@ -3,7 +3,7 @@
 import pytest
 
 from artculture.analysis.embedding.painting_map import map_finding
-from tests.unit.analysis.synthetic import about, featurised, picture
+from tests.unit.analysis.synthetic import about, make_embeddings, picture
 
 pytest.importorskip("selenium", reason="selenium is not installed (the `dev` extra has it)")
 from selenium.webdriver import ActionChains, Keys
@@ -22,9 +22,9 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    subject = featurised(("Dutch", "Indian", "French"), 8)
+    embeddings = make_embeddings(("Dutch", "Indian", "French"), 8)
     path = tmp_path_factory.mktemp("map") / "painting_map.html"
-    path.write_text(map_finding(subject, about(subject), picture).page, encoding="utf-8")
+    path.write_text(map_finding(embeddings, about(embeddings), picture).page, encoding="utf-8")
     return path
 
 

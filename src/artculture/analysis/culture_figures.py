@@ -4,7 +4,7 @@ import pandas as pd
 
 from artculture.analysis.embedding.painting_map import Picture, map_finding
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.performance.confusion import confusion_finding
 from artculture.analysis.performance.recall import recalls_finding
 from artculture.analysis.performance.reliability import reliability_finding
@@ -17,20 +17,20 @@ from artculture.analysis.similarity.regions import regions_finding
 
 
 def culture_findings(
-    featurised: Featurised, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0
+    embeddings: Embeddings, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0
 ) -> list[Finding]:
     """Distances, graph, chords, geography, regions, recall, confusion, reliability and the map of paintings.
 
     What can't be said of these data is a finding without a figure whose caption says why.
 
     Args:
-        featurised: all paintings, every split.
+        embeddings: all paintings, every split.
         about: `object_id`, `title`, `artist`, `date` and `culture` of each, in the same order.
         picture: pixels (H x W x 3, uint8) of a position, for the map's page.
         seed: of everything random.
     """
     # Lengths of a fine-tuned network's vectors differ tenfold and say little about style: only directions are compared.
-    directions = featurised.unit()
+    directions = embeddings.unit()
     found = culture_distances(directions)
     return [
         distance_finding(found),
@@ -38,8 +38,8 @@ def culture_findings(
         chord_finding(found),
         geography_finding(found, seed),
         regions_finding(directions, seed),
-        recalls_finding(featurised, seed),
-        confusion_finding(featurised),
-        reliability_finding(featurised, seed),
-        map_finding(featurised, about, picture, seed),
+        recalls_finding(embeddings, seed),
+        confusion_finding(embeddings),
+        reliability_finding(embeddings, seed),
+        map_finding(embeddings, about, picture, seed),
     ]

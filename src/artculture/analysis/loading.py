@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from artculture.analysis.model_under_study import Subject
+from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.config.schema.train import Data
 from artculture.data.paintings import DataChoice, fresh_selection, load_paintings, selection_for, selection_of_run
 from artculture.data.stored_split import StoredSplit, read_split
@@ -23,9 +23,9 @@ from artculture.utils.errors import InputError, reason_of
 log = logging.getLogger(__name__)
 
 
-def open_subject(
+def load_model_under_study(
     checkpoint: Path, data: DataChoice | None = None, on_progress: Callable[[int, int], None] | None = None
-) -> Subject:
+) -> ModelUnderStudy:
     """Load a classifier and the paintings to look at, with the pixels that it expects.
 
     Args:
@@ -51,21 +51,21 @@ def open_subject(
     selection = paintings.selection
     check_classes(read_checkpoint(checkpoint), checkpoint, selection.classes)
     if stored is None:
-        return Subject(checkpoint, classifier, paintings, run, label, choice.cache_folder, own=data is None)
+        return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, own=data is None)
     known = stored.match(selection.manifest.table).split
     # What a run knows stays in its split, whatever split is asked for now.
     split = np.where(known == "", selection.split, known).astype(np.str_)
     paintings = replace(paintings, selection=replace(selection, split=split))
-    return Subject(checkpoint, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
+    return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
 
 
-def unseen_as_test(subject: Subject) -> Subject:
-    """The subject with paintings that its run did not have in the test split: none of them was trained on."""
-    if subject.run_split is None or (subject.run_split != "").all():
-        return subject
-    selection = subject.paintings.selection
-    split = np.where(subject.run_split == "", "test", selection.split).astype(np.str_)
-    return replace(subject, paintings=replace(subject.paintings, selection=replace(selection, split=split)))
+def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
+    """The model with paintings that its run did not have in the test split: none of them was trained on."""
+    if model.run_split is None or (model.run_split != "").all():
+        return model
+    selection = model.paintings.selection
+    split = np.where(model.run_split == "", "test", selection.split).astype(np.str_)
+    return replace(model, paintings=replace(model.paintings, selection=replace(selection, split=split)))
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # figures are drawn from arrays alone: without torch
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelUnderStudy:
     """A checkpoint beside the paintings to look at.
 
     Attributes:
@@ -47,7 +47,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Featurised:
+class Embeddings:
     """What the classifier makes of every painting, in the manifest's order.
 
     Attributes:
@@ -72,7 +72,7 @@ class Featurised:
         """Calibrated probabilities, N x classes, rows summing to 1."""
         return softmax(self.logits, self.temperature)
 
-    def unit(self) -> Featurised:
+    def unit(self) -> Embeddings:
         """The same with every feature vector divided by its L2 length (a vector of zeros stays)."""
         lengths = np.linalg.norm(self.features, axis=1, keepdims=True)
         return replace(self, features=(self.features / np.where(lengths > 0, lengths, 1)).astype(np.float32))

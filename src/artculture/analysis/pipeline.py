@@ -9,10 +9,10 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from artculture.analysis.culture_figures import culture_findings
-from artculture.analysis.embedding.features import featurise, write_features
+from artculture.analysis.embedding.features import compute_embeddings, write_features
 from artculture.analysis.embedding.neighbours import neighbours
 from artculture.analysis.figure import Finding, write_findings
-from artculture.analysis.model_under_study import Featurised, Subject
+from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
 from artculture.training.identity import tracker_id
 from artculture.training.result import git_commit, versions
@@ -27,15 +27,15 @@ log = logging.getLogger(__name__)
 ABOUT = ["object_id", "title", "artist", "date", "culture"]
 
 
-def default_folder(subject: Subject, own: bool, root: Path) -> Path:
+def default_folder(model: ModelUnderStudy, own: bool, root: Path) -> Path:
     """Where findings land: in the run (named by the data where it is not the run's own), or under `root`."""
-    if subject.run is None:
-        return root / "analyses" / subject.checkpoint.stem / subject.data
-    return subject.run.path / ("analysis" if own else f"analysis-{subject.data}")
+    if model.run is None:
+        return root / "analyses" / model.checkpoint.stem / model.data
+    return model.run.path / ("analysis" if own else f"analysis-{model.data}")
 
 
 def make_findings(
-    subject: Subject,
+    model: ModelUnderStudy,
     folder: Path,
     sheets: int = 3,
     batch_size: int = 64,
@@ -46,7 +46,7 @@ def make_findings(
     """Featurise the paintings and write all that is found.
 
     Args:
-        subject: the classifier and the paintings.
+        model: the classifier and the paintings.
         folder: gets `analysis.json`, figures, tables and `features.parquet`.
         sheets: right and wrong paintings on each culture's sheet of feature maps; 0 for none.
         batch_size: pictures at a time.
@@ -57,50 +57,50 @@ def make_findings(
     Returns:
         The index, `analysis.json`.
     """
-    featurised = featurise(subject, batch_size, device, on_progress)
+    embeddings = compute_embeddings(model, batch_size, device, on_progress)
     folder.mkdir(parents=True, exist_ok=True)
-    write_features(featurised, folder / "features.parquet")
-    log.info("%d paintings featurised; drawing", len(featurised.labels))
-    findings = [*_sheets(subject, featurised, sheets), *_from_features(subject, featurised, seed)]
-    return write_findings(folder, findings, _about(subject, featurised, seed))
+    write_features(embeddings, folder / "features.parquet")
+    log.info("%d paintings embeddings; drawing", len(embeddings.labels))
+    findings = [*_sheets(model, embeddings, sheets), *_from_features(model, embeddings, seed)]
+    return write_findings(folder, findings, _about(model, embeddings, seed))
 
 
-def _sheets(subject: Subject, featurised: Featurised, count: int) -> list[Finding]:
+def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int) -> list[Finding]:
     if count == 0:
         return []
     try:
-        return contact_sheets(subject, featurised, count)
+        return contact_sheets(model, embeddings, count)
     except InputError as error:
         # A network without a spatial map still has everything else.
         log.warning("no feature maps: %s", error)
         return []
 
 
-def _from_features(subject: Subject, featurised: Featurised, seed: int) -> list[Finding]:
-    selection = subject.paintings.selection
+def _from_features(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> list[Finding]:
+    selection = model.paintings.selection
     about: pd.DataFrame = selection.manifest.table[ABOUT]
 
     def picture(position: int) -> NDArray[uint8]:
-        return subject.paintings.cache.image(int(selection.rows[position]))
+        return model.paintings.cache.image(int(selection.rows[position]))
 
-    findings = culture_findings(featurised, about, picture, seed)
-    if {"train", "test"} <= set(featurised.split.tolist()):
-        findings.append(neighbours(featurised, picture=picture))
+    findings = culture_findings(embeddings, about, picture, seed)
+    if {"train", "test"} <= set(embeddings.split.tolist()):
+        findings.append(neighbours(embeddings, picture=picture))
     return findings
 
 
-def _about(subject: Subject, featurised: Featurised, seed: int) -> dict[str, Any]:
+def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[str, Any]:
     return {
-        "checkpoint": str(subject.checkpoint),
-        "checkpoint_sha256": file_sha256(subject.checkpoint),
-        "run": None if subject.run is None else subject.run.path.name,
-        "data": subject.data,
-        "synthetic": subject.paintings.selection.synthetic,
-        "manifest": subject.paintings.selection.manifest.fingerprint(),
-        "paintings": len(featurised.labels),
-        "features": int(featurised.features.shape[1]),
-        "classes": list(featurised.classes),
-        "temperature": featurised.temperature,
+        "checkpoint": str(model.checkpoint),
+        "checkpoint_sha256": file_sha256(model.checkpoint),
+        "run": None if model.run is None else model.run.path.name,
+        "data": model.data,
+        "synthetic": model.paintings.selection.synthetic,
+        "manifest": model.paintings.selection.manifest.fingerprint(),
+        "paintings": len(embeddings.labels),
+        "features": int(embeddings.features.shape[1]),
+        "classes": list(embeddings.classes),
+        "temperature": embeddings.temperature,
         "seed": seed,
         "versions": versions(),
         "git_commit": git_commit(),

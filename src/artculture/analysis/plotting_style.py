@@ -57,7 +57,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-def blank(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """A new figure, inches; none of pyplot's state is touched."""
     with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -67,7 +67,7 @@ def blank(width: float, height: float) -> Figure:
 
 def panels(width: float, height: float, rows: int = 1, columns: int = 1, **choices: Any) -> tuple[Figure, list[Axes]]:
     """A new figure, inches, with rows x columns axes in reading order; `choices` as Figure.subplots takes them."""
-    figure = blank(width, height)
+    figure = new_figure(width, height)
     with styled():
         axes = figure.subplots(rows, columns, squeeze=False, **choices)
     return figure, list(axes.ravel())
@@ -92,10 +92,10 @@ def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
 
 
 # A label's offset from its point, and its alignment there.
-Place = tuple[float, float, str, str]
+LabelPosition = tuple[float, float, str, str]
 
 # Where a label may stand about its point: direction and alignment, the first that fits is taken.
-_PLACES: tuple[Place, ...] = (
+_LABEL_POSITIONS: tuple[LabelPosition, ...] = (
     (1, 0, "left", "center"),
     (-1, 0, "right", "center"),
     (0, 1, "center", "bottom"),
@@ -165,9 +165,9 @@ def _beside(
     inside, size = axes.get_window_extent(), text.get_window_extent()
     scale = axes.figure.dpi / 72
     x, y = axes.transData.transform(point)
-    best: tuple[float, Place, Bbox] | None = None
+    best: tuple[float, LabelPosition, Bbox] | None = None
     for far in (2.5, 9, 18, 30, 45, 62):
-        for right, up, horizontal, vertical in _PLACES:
+        for right, up, horizontal, vertical in _LABEL_POSITIONS:
             reach = radius + far
             place = (right * reach, up * reach, horizontal, vertical)
             box = _box_at(x + scale * place[0], y + scale * place[1], size, place).padded(1.5)
@@ -190,14 +190,14 @@ def _beside(
     return text, box
 
 
-def _box_at(x: float, y: float, size: Bbox, place: Place) -> Bbox:
+def _box_at(x: float, y: float, size: Bbox, place: LabelPosition) -> Bbox:
     """The box of a text of that size whose anchor stands at these pixels."""
     left = x - size.width * {"left": 0.0, "center": 0.5, "right": 1.0}[place[2]]
     low = y - size.height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[place[3]]
     return Bbox.from_bounds(left, low, size.width, size.height)
 
 
-def _stand(text: Text, place: Place) -> None:
+def _stand(text: Text, place: LabelPosition) -> None:
     text.set_position(place[:2])
     text.set_horizontalalignment(place[2])  # type: ignore[arg-type]
     text.set_verticalalignment(place[3])  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.analysis.model_under_study import Subject
+from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.evaluation.calibration import logits_of, softmax
 from artculture.utils.errors import InputError
@@ -16,14 +16,14 @@ AGREEMENT = 0.01
 KEY = ["source", "object_id"]
 
 
-def stored_logits(subject: Subject, computed: NDArray[np.float32]) -> NDArray[np.float32]:
+def stored_logits(model: ModelUnderStudy, computed: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits of all paintings, with those of the run's `predictions.csv` where it has them.
 
     So a page that shows the run's result beside its analysis has one probability for a painting.
 
     Args:
-        subject: the classifier and the paintings.
-        computed: logits N x classes of the subject's paintings, as the checkpoint gives them now.
+        model: the classifier and the paintings.
+        computed: logits N x classes of the model's paintings, as the checkpoint gives them now.
 
     Returns:
         float32 N x classes; `computed` where the checkpoint is not the best one of a finished run, and for paintings
@@ -32,22 +32,22 @@ def stored_logits(subject: Subject, computed: NDArray[np.float32]) -> NDArray[np
     Raises:
         InputError: the file is damaged, or its probabilities are not those of the checkpoint.
     """
-    run = subject.run
-    if run is None or run.status()["state"] != "finished" or subject.checkpoint.resolve() != run.best.resolve():
+    run = model.run
+    if run is None or run.status()["state"] != "finished" or model.checkpoint.resolve() != run.best.resolve():
         return computed
     run.check_unchanged(run.predictions)
     fix = f"train the run again (artculture train … resume=never), so that {run.predictions.name} is of its checkpoint"
     table = read_own_csv(run.predictions, fix, dtype=dict.fromkeys(KEY, str), keep_default_na=False)
-    names = [f"p_{name}" for name in subject.classes]
+    names = [f"p_{name}" for name in model.classes]
     if not {*KEY, *names} <= set(table):
         raise InputError(f"{run.predictions} lacks one of {', '.join([*KEY, *names])}: {fix}")
-    positions, rows = _own(subject, table, read_split(run.split, fix))
+    positions, rows = _match_rows(model, table, read_split(run.split, fix))
     probabilities = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)[rows]
-    temperature = subject.classifier.temperature
+    temperature = model.classifier.temperature
     apart = np.abs(probabilities - softmax(computed[positions], temperature)).max(initial=0.0)
     if not apart <= AGREEMENT:
         raise InputError(
-            f"{run.predictions} and {subject.checkpoint.name} give probabilities up to {apart:.2f} apart for the same "
+            f"{run.predictions} and {model.checkpoint.name} give probabilities up to {apart:.2f} apart for the same "
             f"painting: {fix}"
         )
     merged = computed.copy()
@@ -55,10 +55,12 @@ def stored_logits(subject: Subject, computed: NDArray[np.float32]) -> NDArray[np
     return merged
 
 
-def _own(subject: Subject, table: pd.DataFrame, split: StoredSplit) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _match_rows(
+    model: ModelUnderStudy, table: pd.DataFrame, split: StoredSplit
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the paintings that have a stored prediction, and its row in the table."""
     place = {tuple(key): row for row, key in enumerate(table[KEY].to_numpy())}
-    paintings = subject.paintings.selection.manifest.table
+    paintings = model.paintings.selection.manifest.table
     match = split.match(paintings)
     same = np.flatnonzero(match.same & ~match.renamed)
     keys = paintings[KEY].astype(str).to_numpy()

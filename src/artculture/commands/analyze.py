@@ -16,7 +16,7 @@ def run(argv: list[str]) -> int:
 
 def analyze(config: AnalyzeConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
-    from artculture.analysis.loading import best_run, open_subject, unseen_as_test
+    from artculture.analysis.loading import assign_unseen_to_test, best_run, load_model_under_study
     from artculture.analysis.pipeline import default_folder, log_findings, make_findings
     from artculture.training.factory import choice_of
     from artculture.utils.logging import configure_logging
@@ -27,11 +27,11 @@ def analyze(config: AnalyzeConfig) -> int:
     checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
-        subject = unseen_as_test(open_subject(checkpoint, data, progress))
-    folder = Path(config.output).expanduser() if config.output else default_folder(subject, data is None, LOOSE)
+        model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress))
+    folder = Path(config.output).expanduser() if config.output else default_folder(model, data is None, LOOSE)
     with shown_progress("featurising") as progress:
-        index = make_findings(subject, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
-    if config.log and data is None and subject.run is not None:
-        log_findings(subject.run, index)
+        index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
+    if config.log and data is None and model.run is not None:
+        log_findings(model.run, index)
     sys.stdout.write(f"{index}\n")
     return 0

@@ -17,7 +17,7 @@ def run(argv: list[str]) -> int:
 
 def evaluate_checkpoint(config: EvaluateConfig) -> int:
     # torch waits until the config is known to be right: help and errors answer at once.
-    from artculture.analysis.loading import open_subject
+    from artculture.analysis.loading import load_model_under_study
     from artculture.analysis.performance.evaluation import default_folder, evaluate, write_evaluation
     from artculture.training.factory import choice_of
     from artculture.utils.logging import configure_logging
@@ -26,11 +26,11 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     configure_logging()
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
-        subject = open_subject(Path(config.checkpoint), data, progress)
+        model = load_model_under_study(Path(config.checkpoint), data, progress)
     result, predictions = evaluate(
-        subject, config.split, accelerator=config.device, include_trained=config.include_trained
+        model, config.split, accelerator=config.device, include_trained=config.include_trained
     )
-    folder = Path(config.output).expanduser() if config.output else default_folder(subject, config.split, LOOSE)
+    folder = Path(config.output).expanduser() if config.output else default_folder(model, config.split, LOOSE)
     file = write_evaluation(folder, result, predictions)
     _show(result)
     sys.stdout.write(f"{file}\n{file.with_name('predictions.csv')}\n")

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from artculture.analysis.model_under_study import Featurised
-from artculture.analysis.similarity.distances import CultureDistances, similarity_of
+from artculture.analysis.model_under_study import Embeddings
+from artculture.analysis.similarity.distances import CultureDistances, normalised_similarity
 
 PAPER = (
     "American",
@@ -23,7 +23,7 @@ PAPER = (
 )
 
 
-def featurised(classes=PAPER, counts=12, centres=None, noise=1.0, features=8, seed=0, split=None, temperature=1.0):
+def make_embeddings(classes=PAPER, counts=12, centres=None, noise=1.0, features=8, seed=0, split=None, temperature=1.0):
     rng = np.random.default_rng(seed)
     counts = [counts] * len(classes) if isinstance(counts, int) else counts
     labels = np.repeat(np.arange(len(classes)), counts)
@@ -31,7 +31,7 @@ def featurised(classes=PAPER, counts=12, centres=None, noise=1.0, features=8, se
     vectors = centres[labels] + rng.normal(0, noise, (len(labels), centres.shape[1]))
     logits = -np.linalg.norm(vectors[:, None] - centres, axis=2)
     cycle = itertools.cycle(["train", "train", "val", "test"])
-    return Featurised(
+    return Embeddings(
         tuple(classes),
         np.array([f"p{i}" for i in range(len(labels))]),
         labels.astype(np.int64),
@@ -42,15 +42,15 @@ def featurised(classes=PAPER, counts=12, centres=None, noise=1.0, features=8, se
     )
 
 
-def about(subject):
-    n = len(subject.labels)
+def about(embeddings):
+    n = len(embeddings.labels)
     return pd.DataFrame(
         {
-            "object_id": subject.object_id,
+            "object_id": embeddings.object_id,
             "title": [f"Painting </script> {i}" for i in range(n)],
             "artist": [f"Artist {i % 5}" for i in range(n)],
             "date": ["1650"] * n,
-            "culture": [subject.classes[label] for label in subject.labels],
+            "culture": [embeddings.classes[label] for label in embeddings.labels],
         }
     )
 
@@ -65,6 +65,6 @@ def distances(matrix, cultures=None, counts=None):
     n = len(matrix)
     cultures = tuple(cultures or PAPER[:n])
     counts = np.full(n, 10) if counts is None else np.asarray(counts)
-    similarity = similarity_of(matrix)
+    similarity = normalised_similarity(matrix)
     nothing = (matrix, matrix), (similarity, similarity)
     return CultureDistances(cultures, (), counts, matrix, similarity, *nothing, ("train",))

@@ -6,7 +6,7 @@ import pytest
 
 from artculture.analysis.culture_figures import culture_findings
 from artculture.analysis.figure import write_findings
-from tests.unit.analysis.synthetic import PAPER, about, featurised, picture
+from tests.unit.analysis.synthetic import PAPER, about, make_embeddings, picture
 from tests.unit.analysis.test_plotting_style import overlaps
 
 ORDER = [
@@ -25,8 +25,8 @@ ORDER = [
 @pytest.fixture(scope="module")
 def whole():
     counts = [120, 40, 90, 30, 8, 60, 9, 70, 25, 110, 12]
-    subject = featurised(PAPER, counts, noise=3)
-    return culture_findings(subject, about(subject), picture)
+    embeddings = make_embeddings(PAPER, counts, noise=3)
+    return culture_findings(embeddings, about(embeddings), picture)
 
 
 def test_all_findings_stand_in_the_reports_order(whole):
@@ -59,9 +59,9 @@ def test_numbers_and_tables_are_written_as_plain_values(whole, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
-    subject = featurised(("Chinese", "Dutch", "French", "Japanese"), 10)
+    embeddings = make_embeddings(("Chinese", "Dutch", "French", "Japanese"), 10)
     for name in ("one", "two"):
-        write_findings(tmp_path / name, culture_findings(subject, about(subject), picture, seed=3), {})
+        write_findings(tmp_path / name, culture_findings(embeddings, about(embeddings), picture, seed=3), {})
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
@@ -71,19 +71,19 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     [(("Dutch", "Indian"), 3), (("red", "green", "blue"), 4), (("Dutch", "Indian", "French"), [1, 5, 0]), (PAPER, 1)],
 )
 def test_small_and_foreign_data_go_through(classes, counts, tmp_path):
-    subject = featurised(classes, counts)
-    findings = culture_findings(subject, about(subject))
+    embeddings = make_embeddings(classes, counts)
+    findings = culture_findings(embeddings, about(embeddings))
     assert [finding.name for finding in findings] == ORDER
     write_findings(tmp_path, findings, {})
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_one_split_alone_goes_through(split):
-    subject = featurised(("Dutch", "Indian", "French", "Chinese"), 4)
-    subject = replace(subject, split=np.full(16, split))
-    assert [finding.name for finding in culture_findings(subject, about(subject))] == ORDER
+    embeddings = make_embeddings(("Dutch", "Indian", "French", "Chinese"), 4)
+    embeddings = replace(embeddings, split=np.full(16, split))
+    assert [finding.name for finding in culture_findings(embeddings, about(embeddings))] == ORDER
 
 
 def test_features_that_are_all_alike_go_through():
-    subject = featurised(("Dutch", "Indian", "French", "Chinese"), 4, np.zeros((4, 8)), noise=0)
-    assert [finding.name for finding in culture_findings(subject, about(subject))] == ORDER
+    embeddings = make_embeddings(("Dutch", "Indian", "French", "Chinese"), 4, np.zeros((4, 8)), noise=0)
+    assert [finding.name for finding in culture_findings(embeddings, about(embeddings))] == ORDER

@@ -7,40 +7,40 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artculture.analysis.loading import best_run, open_subject, own_data, unseen_as_test
+from artculture.analysis.loading import assign_unseen_to_test, best_run, load_model_under_study, own_data
 from artculture.utils.errors import InputError
 
 
 def test_a_run_brings_its_paintings_and_split(run):
-    subject = open_subject(run.best)
-    assert subject.run is not None
-    assert subject.run.path.samefile(run.path)
-    assert (subject.data, subject.classes) == ("pictures", ("blue", "green", "red"))
+    model = load_model_under_study(run.best)
+    assert model.run is not None
+    assert model.run.path.samefile(run.path)
+    assert (model.data, model.classes) == ("pictures", ("blue", "green", "red"))
     stored = pd.read_csv(run.split)
-    assert list(subject.paintings.selection.split) == list(stored["split"])
-    assert not subject.classifier.training
+    assert list(model.paintings.selection.split) == list(stored["split"])
+    assert not model.classifier.training
 
 
 def test_a_run_directory_means_its_best_checkpoint(run):
-    assert open_subject(run.path).checkpoint == run.best
+    assert load_model_under_study(run.path).checkpoint == run.best
 
 
 def test_a_loose_checkpoint_asks_for_data(run, tmp_path):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
     with pytest.raises(InputError, match=r"data=folder data\.root="):
-        open_subject(tmp_path / "loose.ckpt")
+        load_model_under_study(tmp_path / "loose.ckpt")
 
 
 def test_a_loose_checkpoint_takes_the_data_given(run, tmp_path, choose):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
-    subject = open_subject(tmp_path / "loose.ckpt", choose())
-    assert subject.run is None
-    assert len(subject.paintings.selection.manifest) == 42
+    model = load_model_under_study(tmp_path / "loose.ckpt", choose())
+    assert model.run is None
+    assert len(model.paintings.selection.manifest) == 42
 
 
 def test_labels_of_other_data_are_found_by_name(run, choose, pictures):
     shutil.rmtree(pictures / "green")
-    selection = open_subject(run.best, choose()).paintings.selection
+    selection = load_model_under_study(run.best, choose()).paintings.selection
     assert selection.classes == ("blue", "green", "red")
     assert set(selection.labels) == {0, 2}
     assert set(selection.manifest.table["culture"][selection.labels == 2]) == {"red"}
@@ -49,14 +49,14 @@ def test_labels_of_other_data_are_found_by_name(run, choose, pictures):
 def test_unknown_cultures_are_named_with_the_mend(run, choose, pictures):
     shutil.copytree(pictures / "red", pictures / "pink")
     with pytest.raises(InputError, match=r"does not know pink .*data\.cultures=\[blue,green,red\]"):
-        open_subject(run.best, choose())
-    subject = open_subject(run.best, choose(cultures=["red", "blue"]))
-    assert set(subject.paintings.selection.manifest.table["culture"]) == {"red", "blue"}
+        load_model_under_study(run.best, choose())
+    model = load_model_under_study(run.best, choose(cultures=["red", "blue"]))
+    assert set(model.paintings.selection.manifest.table["culture"]) == {"red", "blue"}
 
 
 def test_a_run_s_own_paintings_stay_in_its_split(run, choose):
-    again = open_subject(run.best, choose(split_seed=77)).paintings.selection
-    assert list(again.split) == list(open_subject(run.best).paintings.selection.split)
+    again = load_model_under_study(run.best, choose(split_seed=77)).paintings.selection
+    assert list(again.split) == list(load_model_under_study(run.best).paintings.selection.split)
 
 
 def png(seed):
@@ -81,8 +81,8 @@ def png(seed):
 def test_of_changed_data_only_the_run_s_own_paintings_are_taken(run, pictures, change, says, caplog):
     stored = pd.read_csv(run.split)
     change(pictures / "red")
-    subject = open_subject(run.best)
-    selection = subject.paintings.selection
+    model = load_model_under_study(run.best)
+    selection = model.paintings.selection
     split = dict(zip(selection.manifest.table["sha256"], selection.split, strict=True))
     before = dict(zip(stored["sha256"], stored["split"], strict=True))
     assert split == {sha256: before[sha256] for sha256 in split}
@@ -91,7 +91,7 @@ def test_of_changed_data_only_the_run_s_own_paintings_are_taken(run, pictures, c
 
 
 def test_nothing_is_said_of_data_that_did_not_change(run, caplog):
-    open_subject(run.best)
+    load_model_under_study(run.best)
     assert "changed" not in caplog.text
 
 
@@ -99,7 +99,7 @@ def test_nothing_left_of_a_run_s_paintings(run, pictures):
     for number, file in enumerate(sorted(pictures.glob("*/*.png"))):
         file.write_bytes(png(number))
     with pytest.raises(InputError, match=r"none of the paintings of .* is left \(42 replaced"):
-        open_subject(run.best)
+        load_model_under_study(run.best)
 
 
 def test_a_split_from_before_hashes_were_stored_still_tells_by_id(run, pictures):
@@ -107,13 +107,13 @@ def test_a_split_from_before_hashes_were_stored_still_tells_by_id(run, pictures)
     status = json.loads((run.path / "status.json").read_text())
     (run.path / "status.json").write_text(json.dumps({**status, "sha256": {}}))
     (pictures / "red" / "new.png").write_bytes(png(1))
-    assert len(open_subject(run.best).paintings.selection.split) == 42
+    assert len(load_model_under_study(run.best).paintings.selection.split) == 42
 
 
 def test_paintings_that_the_run_did_not_have_are_test_paintings_in_an_analysis(run, choose, pictures):
     (pictures / "red" / "new.png").write_bytes(png(1))
-    subject = unseen_as_test(open_subject(run.best, choose()))
-    selection = subject.paintings.selection
+    model = assign_unseen_to_test(load_model_under_study(run.best, choose()))
+    selection = model.paintings.selection
     known = dict(zip(pd.read_csv(run.split)["object_id"], pd.read_csv(run.split)["split"], strict=True))
     expected = [known.get(name, "test") for name in selection.manifest.table["object_id"]]
     assert selection.split.tolist() == expected
@@ -122,7 +122,7 @@ def test_paintings_that_the_run_did_not_have_are_test_paintings_in_an_analysis(r
 def test_few_paintings_are_no_mistake_where_nothing_is_trained(run, choose, pictures):
     for file in sorted((pictures / "green").iterdir())[1:]:
         file.unlink()
-    assert np.sum(open_subject(run.best, choose()).paintings.selection.labels == 1) == 1
+    assert np.sum(load_model_under_study(run.best, choose()).paintings.selection.labels == 1) == 1
 
 
 def test_a_run_without_a_readable_choice_says_so(run):

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from artculture.analysis.figure import Finding, write_findings
-from artculture.analysis.plotting_style import blank
+from artculture.analysis.plotting_style import new_figure
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.io import write_json
 
@@ -116,7 +116,7 @@ PAGE = """<!doctype html><html lang="en"><title>m</title><p id="said">no</p>
 
 def analyse(directory):
     """Give a run an analysis of a few findings."""
-    figure = blank(4, 3)
+    figure = new_figure(4, 3)
     figure.subplots().plot([1, 2], [2, 1])
     numbers = {"spearman_rho": 0.4123, "p_value": 1e-5, "interval": [0.1, 0.5], "pairs": 55}
     table = pd.DataFrame({"a": [1]})

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
-from artculture.analysis.plotting_style import RIGHT, WRONG, blank
+from artculture.analysis.model_under_study import Embeddings
+from artculture.analysis.plotting_style import RIGHT, WRONG, new_figure
 from artculture.evaluation.intervals import wilson
 from artculture.utils.errors import InputError
 
@@ -22,25 +22,25 @@ SHOWN = 8
 Picture = Callable[[int], NDArray[np.uint8]]
 
 
-def neighbours(featurised: Featurised, k: int = 5, picture: Picture | None = None) -> Finding:
+def neighbours(embeddings: Embeddings, k: int = 5, picture: Picture | None = None) -> Finding:
     """The `k` training paintings whose features are most like each test painting's, by cosine similarity.
 
     Args:
-        featurised: vectors of training and test paintings.
+        embeddings: vectors of training and test paintings.
         k: neighbours a painting; fewer where there are fewer training paintings.
         picture: a painting's position to its pixels, uint8 H x W x 3; None draws no figure.
 
     Raises:
         InputError: no training or no test paintings.
     """
-    train, test = featurised.members("train"), featurised.members("test")
+    train, test = embeddings.members("train"), embeddings.members("test")
     if len(train) == 0 or len(test) == 0:
         raise InputError("neighbours need training and test paintings: take the data that the run was trained on")
-    nearest, similarity = most_similar(featurised.features, train, test, min(max(k, *VOTERS), len(train)))
+    nearest, similarity = most_similar(embeddings.features, train, test, min(max(k, *VOTERS), len(train)))
     k = min(k, len(train))
-    table = _table(featurised, test, nearest[:, :k], similarity[:, :k])
-    numbers = _numbers(featurised.labels, train, test, nearest)
-    figure = None if picture is None else _sheet(featurised, test, nearest[:, :k], similarity[:, :k], picture)
+    table = _table(embeddings, test, nearest[:, :k], similarity[:, :k])
+    numbers = _numbers(embeddings.labels, train, test, nearest)
+    figure = None if picture is None else _sheet(embeddings, test, nearest[:, :k], similarity[:, :k], picture)
     share, chance = numbers["nearest_same_culture"], numbers["random_same_culture"]
     caption = (
         f"Each test painting beside the {k} training paintings whose features point most nearly the same way (cosine "
@@ -72,16 +72,16 @@ def most_similar(
 
 
 def _table(
-    featurised: Featurised, test: NDArray[np.int64], nearest: NDArray[np.int64], similarity: NDArray[np.float64]
+    embeddings: Embeddings, test: NDArray[np.int64], nearest: NDArray[np.int64], similarity: NDArray[np.float64]
 ) -> pd.DataFrame:
     k = nearest.shape[1]
-    cultures, flat = np.array(featurised.classes)[featurised.labels], nearest.ravel()
+    cultures, flat = np.array(embeddings.classes)[embeddings.labels], nearest.ravel()
     return pd.DataFrame(
         {
-            "object_id": featurised.object_id[test].repeat(k),
+            "object_id": embeddings.object_id[test].repeat(k),
             "culture": cultures[test].repeat(k),
             "rank": np.tile(np.arange(1, k + 1), len(test)),
-            "neighbour_object_id": featurised.object_id[flat],
+            "neighbour_object_id": embeddings.object_id[flat],
             "neighbour_culture": cultures[flat],
             "similarity": similarity.ravel().round(6),
         }
@@ -112,24 +112,24 @@ def _winners(votes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _sheet(
-    featurised: Featurised,
+    embeddings: Embeddings,
     test: NDArray[np.int64],
     nearest: NDArray[np.int64],
     similarity: NDArray[np.float64],
     picture: Picture,
 ) -> Figure:
     # Spread over the cultures, in their order.
-    by_culture = np.argsort(featurised.labels[test], kind="stable")
+    by_culture = np.argsort(embeddings.labels[test], kind="stable")
     rows = by_culture[np.linspace(0, len(test) - 1, min(SHOWN, len(test))).round().astype(int)]
     columns = nearest.shape[1] + 1
-    figure = blank(1.35 * columns, 1.6 * len(rows))
+    figure = new_figure(1.35 * columns, 1.6 * len(rows))
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
         own = int(test[row])
-        _frame(line[0], picture(own), featurised.classes[featurised.labels[own]], "black")
+        _frame(line[0], picture(own), embeddings.classes[embeddings.labels[own]], "black")
         for axis, position, alike in zip(line[1:], nearest[row], similarity[row], strict=True):
-            same = featurised.labels[position] == featurised.labels[own]
-            title = f"{featurised.classes[featurised.labels[position]]} {alike:.2f}"
+            same = embeddings.labels[position] == embeddings.labels[own]
+            title = f"{embeddings.classes[embeddings.labels[position]]} {alike:.2f}"
             _frame(axis, picture(int(position)), title, RIGHT if same else WRONG)
     return figure
 

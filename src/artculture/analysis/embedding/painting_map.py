@@ -15,10 +15,10 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from artculture.analysis import plotting_style
-from artculture.analysis.embedding.map_page.builder import Atlas, page
+from artculture.analysis.embedding.map_page.builder import MapPageData, render_page
 from artculture.analysis.embedding.neighbours import most_similar
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import by_region, region_of
 
 NAME, TITLE = "painting_map", "A map of all paintings"
@@ -37,26 +37,26 @@ MEANINGLESS = 0.1
 Picture = Callable[[int], NDArray[np.uint8]]
 
 
-def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0) -> Finding:
+def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0) -> Finding:
     """The map as a figure and as a page on which every painting can be looked at.
 
     Args:
-        featurised: at least two paintings.
+        embeddings: at least two paintings.
         about: `object_id`, `title`, `artist`, `date` and `culture` of each, in the same order.
         picture: pixels (H x W x 3, uint8) of a position; None makes a page without thumbnails.
         seed: of the layout.
     """
-    if len(featurised.labels) < 2:
+    if len(embeddings.labels) < 2:
         return Finding(NAME, TITLE, "Left out: there is only one painting.")
-    name, vectors = representation(featurised, seed)
-    places, neighbours = layout(vectors, seed), nearest(featurised.features)
-    kept, chance = kept_neighbours(featurised.features, places), _count(len(places)) / (len(places) - 1)
+    name, vectors = representation(embeddings, seed)
+    places, neighbours = layout(vectors, seed), nearest(embeddings.features)
+    kept, chance = neighbour_preservation(embeddings.features, places), _count(len(places)) / (len(places) - 1)
     fidelity = _fidelity(kept, chance, len(places))
-    chances = featurised.probabilities()
+    chances = embeddings.probabilities()
     guessed = chances.argmax(axis=1)
     table = about[["object_id", "title", "artist", "date", "culture"]].assign(
-        split=featurised.split,
-        predicted=[featurised.classes[label] for label in guessed],
+        split=embeddings.split,
+        predicted=[embeddings.classes[label] for label in guessed],
         probability=chances.max(axis=1),
         x=places[:, 0].round(3),
         y=places[:, 1].round(3),
@@ -74,23 +74,23 @@ def map_finding(featurised: Featurised, about: pd.DataFrame, picture: Picture | 
         f"{fidelity} Nearest is by cosine similarity of the feature vectors. The page beside it shows each painting, "
         "and its nearest ones, when pointed at."
     )
-    regions = tuple(region_of(name) for name in featurised.classes)
-    atlas = Atlas(table, featurised.classes, regions, neighbours, fidelity)
+    regions = tuple(region_of(name) for name in embeddings.classes)
+    page_data = MapPageData(table, embeddings.classes, regions, neighbours, fidelity)
     return Finding(
         NAME,
         TITLE,
         caption,
-        _figure(featurised, places, fidelity),
+        _figure(embeddings, places, fidelity),
         {NAME: table},
         numbers,
-        page=page(atlas, picture),
+        page=render_page(page_data, picture),
         alt="Map of dots, one a painting, coloured by region, beside small copies that each mark one culture.",
     )
 
 
-def representation(featurised: Featurised, seed: int = 0) -> tuple[str, NDArray[np.float32]]:
+def representation(embeddings: Embeddings, seed: int = 0) -> tuple[str, NDArray[np.float32]]:
     """The form of the feature vectors whose layout keeps the most nearest paintings: its name, and N x features."""
-    unit, raw = featurised.unit().features, featurised.features
+    unit, raw = embeddings.unit().features, embeddings.features
     spread = raw.std(axis=0)
     forms = {
         "vectors of length 1": unit,
@@ -100,7 +100,7 @@ def representation(featurised: Featurised, seed: int = 0) -> tuple[str, NDArray[
     tried = np.arange(len(raw))
     if len(raw) > TRIED:
         tried = np.sort(np.random.default_rng(seed).choice(len(raw), TRIED, replace=False))
-    kept = {name: kept_neighbours(unit[tried], layout(form[tried], seed)) for name, form in forms.items()}
+    kept = {name: neighbour_preservation(unit[tried], layout(form[tried], seed)) for name, form in forms.items()}
     best = max(kept, key=lambda name: kept[name])
     return best, forms[best]
 
@@ -126,7 +126,7 @@ def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[n
     return most_similar(features, np.arange(len(features)), None, min(count, len(features) - 1))[0]
 
 
-def kept_neighbours(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
+def neighbour_preservation(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
     """Mean share of each painting's ten nearest by features that are among its ten nearest on the map."""
     ours = nearest(features, 10)
     theirs = np.asarray(NearestNeighbors(n_neighbors=ours.shape[1]).fit(places).kneighbors(return_distance=False))
@@ -148,28 +148,28 @@ def _fidelity(kept: float, chance: float, paintings: int) -> str:
     return text
 
 
-def _figure(featurised: Featurised, places: NDArray[np.float64], fidelity: str) -> Figure:
-    counts = np.bincount(featurised.labels, minlength=len(featurised.classes))
-    present = [i for i in by_region(featurised.classes) if counts[i]]
+def _figure(embeddings: Embeddings, places: NDArray[np.float64], fidelity: str) -> Figure:
+    counts = np.bincount(embeddings.labels, minlength=len(embeddings.classes))
+    present = [i for i in by_region(embeddings.classes) if counts[i]]
     if len(present) > PANELS:
         largest = set(sorted(present, key=lambda i: -counts[i])[:PANELS])
         present = [i for i in present if i in largest]
     columns = math.ceil(math.sqrt(len(present) * 0.8))
     rows = math.ceil(len(present) / columns)
-    figure = plotting_style.blank(5.0 + 1.28 * columns, 5.0)
+    figure = plotting_style.new_figure(5.0 + 1.28 * columns, 5.0)
     with plotting_style.styled():
         grid = figure.add_gridspec(1, 2, width_ratios=[5.0, 1.28 * columns])
         large = figure.add_subplot(grid[0])
-        _dots(large, featurised, places)
+        _dots(large, embeddings, places)
         figure.supxlabel(fidelity, fontsize=8.5)
         small = grid[1].subgridspec(rows, columns)
         for place, label in enumerate(present):
             axes = figure.add_subplot(small[place // columns, place % columns])
-            _one_culture(axes, featurised, places, label)
+            _one_culture(axes, embeddings, places, label)
     # A name in the midst of a few scattered dots would only mislead: those cultures have their small panel.
     named = [label for label in present if counts[label] >= NAMED_FROM * len(places)]
-    middles = [_medoid(places[featurised.labels == label]) for label in named]
-    names = [featurised.classes[label] for label in named]
+    middles = [_medoid(places[embeddings.labels == label]) for label in named]
+    names = [embeddings.classes[label] for label in named]
     style: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "zorder": 5, "path_effects": [plotting_style.halo()]}
     plotting_style.place_labels(large, middles, names, 0.5, **style)
     return figure
@@ -181,9 +181,9 @@ def _medoid(places: NDArray[np.float64]) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def _dots(axes: Axes, featurised: Featurised, places: NDArray[np.float64]) -> None:
-    regions = [region_of(name) for name in featurised.classes]
-    colours = [plotting_style.REGIONS.get(regions[label], plotting_style.ELSEWHERE) for label in featurised.labels]
+def _dots(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64]) -> None:
+    regions = [region_of(name) for name in embeddings.classes]
+    colours = [plotting_style.REGIONS.get(regions[label], plotting_style.ELSEWHERE) for label in embeddings.labels]
     size = float(np.clip(9000 / len(places), 3, 26))
     # One collection in the manifest's order: no region lies on top of the others as a whole.
     axes.scatter(places[:, 0], places[:, 1], s=size, color=colours, alpha=0.65, linewidth=0)
@@ -191,9 +191,9 @@ def _dots(axes: Axes, featurised: Featurised, places: NDArray[np.float64]) -> No
     plotting_style.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.06), ncols=4, columnspacing=1)
 
 
-def _one_culture(axes: Axes, featurised: Featurised, places: NDArray[np.float64], label: int) -> None:
-    mine = featurised.labels == label
-    name = featurised.classes[label]
+def _one_culture(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64], label: int) -> None:
+    mine = embeddings.labels == label
+    name = embeddings.classes[label]
     axes.scatter(places[~mine, 0], places[~mine, 1], s=1.2, color=plotting_style.FAINT, linewidth=0)
     colour = plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE)
     size = float(np.clip(600 / mine.sum(), 2.5, 12))

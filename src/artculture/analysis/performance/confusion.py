@@ -7,22 +7,22 @@ from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import by_region
-from artculture.analysis.similarity.distance_matrix import dress
+from artculture.analysis.similarity.distance_matrix import style_culture_axes
 
 NAME, TITLE = "confusion_matrix", "Which cultures are taken for which"
 # Of equally frequent mistakes the caption names so many.
 NAMED = 3
 
 
-def confusion_finding(featurised: Featurised) -> Finding:
+def confusion_finding(embeddings: Embeddings) -> Finding:
     """Counts, and shares of each true culture's test paintings."""
-    matrix = confusion_matrix(featurised)
+    matrix = confusion_matrix(embeddings)
     n = int(matrix.sum())
     if not n:
         return Finding(NAME, TITLE, "Left out: the test split is empty.")
-    names = list(featurised.classes)
+    names = list(embeddings.classes)
     mistakes = _mistakes(matrix, names)
     right = int(np.trace(matrix))
     text = (
@@ -46,10 +46,10 @@ def confusion_finding(featurised: Featurised) -> Finding:
     return Finding(NAME, TITLE, text.strip(), _figure(matrix, names), tables, numbers, alt=alt)
 
 
-def confusion_matrix(featurised: Featurised) -> NDArray[np.int64]:
+def confusion_matrix(embeddings: Embeddings) -> NDArray[np.int64]:
     """Test paintings by true (rows) and likeliest culture (columns), C x C."""
-    rows, n = featurised.members("test"), len(featurised.classes)
-    pairs = featurised.labels[rows] * n + featurised.logits[rows].argmax(axis=1)
+    rows, n = embeddings.members("test"), len(embeddings.classes)
+    pairs = embeddings.labels[rows] * n + embeddings.logits[rows].argmax(axis=1)
     return np.bincount(pairs, minlength=n * n).reshape(n, n)
 
 
@@ -73,7 +73,7 @@ def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
             ink = "white" if shares[row, column] > 60 else plotting_style.INK
             text = f"{shares[row, column]:.0f}\n({counts[row, column]})"
             axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink, linespacing=1.05)
-        dress(axes, shown)
+        style_culture_axes(axes, shown)
         labels = [f"{name} ({count})" for name, count in zip(shown, total.ravel(), strict=True)]
         for label, text in zip(axes.get_yticklabels(), labels, strict=True):
             label.set_text(text)

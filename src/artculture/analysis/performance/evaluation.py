@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from artculture.analysis.embedding.features import picture_batches
-from artculture.analysis.model_under_study import Subject
+from artculture.analysis.embedding.features import image_batches
+from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.data.manifest import SPLITS
 from artculture.evaluation.calibration import calibration_error, softmax
 from artculture.evaluation.metrics import scores
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Manner:
+class EvaluationSettings:
     """How the network is run, always in float32.
 
-    A run's own manner gives its own numbers again, to the last bit on the same machine.
+    A run's own settings gives its own numbers again, to the last bit on the same machine.
 
     Attributes:
         batch_size: pictures at a time.
@@ -42,20 +42,20 @@ class Manner:
     deterministic: Any = False
 
 
-def manner_of(subject: Subject) -> Manner:
-    """The manner in which the subject's run evaluated itself; the usual one where there is no run."""
-    if subject.run is None or not subject.run.result.is_file():
-        return Manner()
-    values = subject.run.read_config() or {}
+def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
+    """The settings in which the model's run evaluated itself; the usual one where there is no run."""
+    if model.run is None or not model.run.result.is_file():
+        return EvaluationSettings()
+    values = model.run.read_config() or {}
     try:
         size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
-        return Manner(size, values["trainer"]["deterministic"])
+        return EvaluationSettings(size, values["trainer"]["deterministic"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{subject.run.config} lacks {error}: not of this version") from error
+        raise InputError(f"{model.run.config} lacks {error}: not of this version") from error
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluatedPaintings:
     """Which paintings are evaluated.
 
     Attributes:
@@ -71,11 +71,11 @@ class Evaluated:
     left_out: dict[str, int]
 
 
-def rows_of(subject: Subject, split: str | None, include_trained: bool = False) -> Evaluated:
+def select_rows(model: ModelUnderStudy, split: str | None, include_trained: bool = False) -> EvaluatedPaintings:
     """Choose the paintings to evaluate.
 
     Args:
-        subject: what is evaluated.
+        model: what is evaluated.
         split: `train`, `val`, `test` or `all`; None for those that the run neither trained on nor chose its checkpoint
             by: its own test split, and paintings that it did not have.
         include_trained: keep what the run trained on, and its validation paintings where `split` is None. A split of
@@ -84,26 +84,26 @@ def rows_of(subject: Subject, split: str | None, include_trained: bool = False) 
     Raises:
         InputError: there is none.
     """
-    selection = subject.paintings.selection
+    selection = model.paintings.selection
     every = np.arange(len(selection.manifest), dtype=np.int64)
     rows = selection.members(split) if split in SPLITS else every
-    known = subject.run_split
+    known = model.run_split
     if known is None:
         name = split or "all"
-        if subject.own and split is None and not include_trained:
+        if model.own and split is None and not include_trained:
             rows, name = selection.members("test"), "test"
-        return Evaluated(_some(rows, name, {}), name, None, {})
+        return EvaluatedPaintings(_require_rows(rows, name, {}), name, None, {})
     asked = rows
-    if not include_trained and not (subject.own and split):
+    if not include_trained and not (model.own and split):
         seen = ["train"] if split else ["train", "val"]
         rows = rows[~np.isin(known[rows], seen)]
     left_out = {name: int((known[asked] == name).sum() - (known[rows] == name).sum()) for name in ("train", "val")}
-    left_out = {} if subject.own else {name: count for name, count in left_out.items() if count}
+    left_out = {} if model.own else {name: count for name, count in left_out.items() if count}
     name = split or ("test" if (known[rows] == "test").all() else "all")
-    return Evaluated(_some(rows, name, left_out), name, int((known[rows] == "train").sum()), left_out)
+    return EvaluatedPaintings(_require_rows(rows, name, left_out), name, int((known[rows] == "train").sum()), left_out)
 
 
-def _some(rows: NDArray[np.int64], split: str, left_out: dict[str, int]) -> NDArray[np.int64]:
+def _require_rows(rows: NDArray[np.int64], split: str, left_out: dict[str, int]) -> NDArray[np.int64]:
     if len(rows) == 0 and left_out:
         raise InputError(
             f"no painting is left to evaluate: {sum(left_out.values())} are of the run's training or validation split; "
@@ -114,7 +114,7 @@ def _some(rows: NDArray[np.int64], split: str, left_out: dict[str, int]) -> NDAr
     return rows
 
 
-def _warn(evaluated: Evaluated) -> None:
+def _warn(evaluated: EvaluatedPaintings) -> None:
     if evaluated.trained_on is None:
         log.warning(
             "which paintings the checkpoint was trained on is unknown (no split.csv of its run beside it): the numbers "
@@ -129,10 +129,10 @@ def _warn(evaluated: Evaluated) -> None:
         log.warning("left out paintings that the run has seen, %s: include_trained=true keeps them", counts)
 
 
-def logits_of_rows(
-    subject: Subject, rows: NDArray[np.int64], manner: Manner, accelerator: str = "auto"
+def compute_logits(
+    model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str = "auto"
 ) -> NDArray[np.float64]:
-    """Logits, computed in float32, of some of the subject's paintings, N x classes.
+    """Logits, computed in float32, of some of the model's paintings, N x classes.
 
     Raises:
         WorkError: some are not finite.
@@ -140,7 +140,7 @@ def logits_of_rows(
     trainer = L.Trainer(
         accelerator=hardware.checked_accelerator(accelerator),
         devices=1,
-        deterministic=manner.deterministic,
+        deterministic=settings.deterministic,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -148,68 +148,68 @@ def logits_of_rows(
     )
     with warnings.catch_warnings():
         ignore_known_warnings()
-        outputs: Any = trainer.predict(subject.classifier, picture_batches(subject, rows, manner.batch_size))
+        outputs: Any = trainer.predict(model.classifier, image_batches(model, rows, settings.batch_size))
     logits: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
-    check_predictions_finite(logits, subject.checkpoint)
+    check_predictions_finite(logits, model.checkpoint)
     return logits
 
 
 def evaluate(
-    subject: Subject,
+    model: ModelUnderStudy,
     split: str | None = None,
-    manner: Manner | None = None,
+    settings: EvaluationSettings | None = None,
     accelerator: str = "auto",
     include_trained: bool = False,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Evaluate a checkpoint.
 
     Args:
-        subject: the classifier and the paintings.
-        split: as `rows_of`.
-        manner: None for the run's own.
+        model: the classifier and the paintings.
+        split: as `select_rows`.
+        settings: None for the run's own.
         accelerator: `auto`, `cpu` or `gpu`.
-        include_trained: as `rows_of`.
+        include_trained: as `select_rows`.
 
     Returns:
         The numbers (those of `scores`, `ece` and `ece_calibrated`, and where they come from), and a prediction a
         painting, as in a run's predictions.csv.
     """
-    evaluated = rows_of(subject, split, include_trained)
+    evaluated = select_rows(model, split, include_trained)
     _warn(evaluated)
-    rows, manner = evaluated.rows, manner or manner_of(subject)
-    selection, classifier = subject.paintings.selection, subject.classifier
-    logits = logits_of_rows(subject, rows, manner, accelerator)
+    rows, settings = evaluated.rows, settings or settings_of_run(model)
+    selection, classifier = model.paintings.selection, model.classifier
+    logits = compute_logits(model, rows, settings, accelerator)
     labels = selection.labels[rows]
     chances, tempered = softmax(logits), softmax(logits, classifier.temperature)
     result = {
-        "checkpoint": str(subject.checkpoint),
-        "checkpoint_sha256": file_sha256(subject.checkpoint),
-        "run": None if subject.run is None else subject.run.path.name,
-        "data": subject.data,
+        "checkpoint": str(model.checkpoint),
+        "checkpoint_sha256": file_sha256(model.checkpoint),
+        "run": None if model.run is None else model.run.path.name,
+        "data": model.data,
         "manifest": selection.manifest.fingerprint(),
         "synthetic": selection.synthetic,
         "split": evaluated.split,
         "trained_on": evaluated.trained_on,
         "left_out": evaluated.left_out,
-        **scores(chances, labels, subject.classes),
+        **scores(chances, labels, model.classes),
         "temperature": classifier.temperature,
         "ece": calibration_error(chances, labels),
         "ece_calibrated": calibration_error(tempered, labels),
-        "chance": 1 / len(subject.classes),
-        "classes": list(subject.classes),
+        "chance": 1 / len(model.classes),
+        "classes": list(model.classes),
         "precision": "32-true",
-        "batch_size": manner.batch_size,
+        "batch_size": settings.batch_size,
         "versions": versions(),
     }
     return result, prediction_table(selection, rows, tempered).drop(columns="row")
 
 
-def default_folder(subject: Subject, split: str | None, root: Path) -> Path:
+def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Path:
     """Where an evaluation lands: inside the run, or under `root` for a loose checkpoint; a split asked for is named."""
-    label = subject.data if split is None else f"{subject.data}-{split}"
-    if subject.run is not None:
-        return subject.run.path / "evaluation" / label
-    return root / "evaluations" / subject.checkpoint.stem / label
+    label = model.data if split is None else f"{model.data}-{split}"
+    if model.run is not None:
+        return model.run.path / "evaluation" / label
+    return root / "evaluations" / model.checkpoint.stem / label
 
 
 def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.evaluation.intervals import wilson
 
@@ -18,9 +18,9 @@ FEWEST = 4
 PERMUTATIONS = 9999
 
 
-def recalls_finding(featurised: Featurised, seed: int = 0) -> Finding:
+def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     """Recall on the test split against training paintings, with Wilson intervals and Spearman's correlation."""
-    table = recall_table(featurised)
+    table = recall_table(embeddings)
     shown = table[(table["test_paintings"] > 0) & (table["training_paintings"] > 0)]
     if shown.empty:
         return Finding(NAME, TITLE, "Left out: no culture has both training and test paintings.")
@@ -42,16 +42,16 @@ def recalls_finding(featurised: Featurised, seed: int = 0) -> Finding:
     return Finding(NAME, TITLE, text.strip(), _figure(shown), {NAME: table}, numbers, alt=alt)
 
 
-def recall_table(featurised: Featurised) -> pd.DataFrame:
+def recall_table(embeddings: Embeddings) -> pd.DataFrame:
     """One row a culture; recall and its interval are empty where nothing was tested."""
-    test, train = featurised.members("test"), featurised.members("train")
-    n = len(featurised.classes)
-    trained = np.bincount(featurised.labels[train], minlength=n)
-    tested = np.bincount(featurised.labels[test], minlength=n)
-    guessed, truth = featurised.logits[test].argmax(axis=1), featurised.labels[test]
+    test, train = embeddings.members("test"), embeddings.members("train")
+    n = len(embeddings.classes)
+    trained = np.bincount(embeddings.labels[train], minlength=n)
+    tested = np.bincount(embeddings.labels[test], minlength=n)
+    guessed, truth = embeddings.logits[test].argmax(axis=1), embeddings.labels[test]
     right = np.bincount(truth[guessed == truth], minlength=n)
     rows = []
-    for label, name in enumerate(featurised.classes):
+    for label, name in enumerate(embeddings.classes):
         known = tested[label] > 0
         low, high = wilson(int(right[label]), int(tested[label])) if known else (np.nan, np.nan)
         recall = right[label] / tested[label] if known else np.nan

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.evaluation.calibration import BINS, bins_of, ece
 from artculture.evaluation.intervals import wilson
 
@@ -18,17 +18,17 @@ NAME, TITLE = "reliability", "Can the probabilities be believed?"
 DRAWS = 2000
 
 
-def reliability_finding(featurised: Featurised, seed: int = 0) -> Finding:
+def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     """Accuracy against confidence on the test split, as the logits say and after their temperature."""
-    rows = featurised.members("test")
+    rows = embeddings.members("test")
     if not len(rows):
         return Finding(NAME, TITLE, "Left out: the test split is empty.")
-    truth = featurised.labels[rows]
-    after = featurised.probabilities()[rows]
-    before = Featurised(**{**vars(featurised), "temperature": 1.0}).probabilities()[rows]
+    truth = embeddings.labels[rows]
+    after = embeddings.probabilities()[rows]
+    before = Embeddings(**{**vars(embeddings), "temperature": 1.0}).probabilities()[rows]
     right = after.argmax(axis=1) == truth
     states = {"before": before.max(axis=1), "after": after.max(axis=1)}
-    numbers: dict[str, Any] = {"paintings": len(rows), "bins": BINS, "temperature": featurised.temperature}
+    numbers: dict[str, Any] = {"paintings": len(rows), "bins": BINS, "temperature": embeddings.temperature}
     for name, chances in (("before", before), ("after", after)):
         own = np.clip(chances[np.arange(len(rows)), truth], 1e-300, None)
         numbers[name] = {

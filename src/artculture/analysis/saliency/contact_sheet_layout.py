@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from artculture.analysis.plotting_style import RIGHT, WRONG, blank
+from artculture.analysis.plotting_style import RIGHT, WRONG, new_figure
 from artculture.analysis.printable_text import printable, shortened
-from artculture.analysis.saliency.feature_maps import laid_over
+from artculture.analysis.saliency.feature_maps import overlay
 
-QUIET = "#555555"
+CAPTION_COLOUR = "#555555"
 # Small enough that a sheet of the usual length stays under 1.5 MB as SVG.
 PANEL, GAP = 0.98, 0.05
 KINDS = ("painting", "feature map", "Grad-CAM")
@@ -22,11 +22,11 @@ OVERVIEW_COLUMNS = 4
 
 
 @dataclass(frozen=True)
-class Shown:
+class SheetEntry:
     """One painting as it is shown.
 
     Attributes:
-        position: its row in the Featurised.
+        position: its row in the Embeddings.
         picture: what the network sees, uint8 H x W x 3.
         feature_map, cam: float32 h x w in 0..1.
         facts: who painted it, and what was predicted.
@@ -40,13 +40,13 @@ class Shown:
 
     def panels(self) -> list[Any]:
         """One picture for each of KINDS."""
-        return [self.picture, laid_over(self.picture, self.feature_map), laid_over(self.picture, self.cam)]
+        return [self.picture, overlay(self.picture, self.feature_map), overlay(self.picture, self.cam)]
 
 
-def draw_sheet(name: str, right: list[Shown], wrong: list[Shown]) -> Figure:
+def draw_sheet(name: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> Figure:
     """Right predictions on the left, wrong ones on the right, a painting a row."""
     rows = max(len(right), len(wrong))
-    figure = _sheet_of(2 * HALF - 0.3 + 2 * GAP, HEADING + rows * (LEGEND + PANEL + BELOW))
+    figure = _new_sheet(2 * HALF - 0.3 + 2 * GAP, HEADING + rows * (LEGEND + PANEL + BELOW))
     halves = (("✓ Surest right predictions", RIGHT, right), ("✗ Surest wrong predictions", WRONG, wrong))
     for half, (heading, colour, shown) in enumerate(halves):
         left = GAP + half * HALF
@@ -54,19 +54,19 @@ def draw_sheet(name: str, right: list[Shown], wrong: list[Shown]) -> Figure:
         if not shown:
             _write(figure, left, HEADING, f"No {name} test painting was predicted {('right', 'wrong')[half]}.")
         for row, one in enumerate(shown):
-            _row(figure, left, HEADING + row * (LEGEND + PANEL + BELOW), one)
+            _draw_entry(figure, left, HEADING + row * (LEGEND + PANEL + BELOW), one)
     return figure
 
 
-def draw_overview(firsts: dict[str, Shown | None]) -> Figure:
+def draw_overview(firsts: dict[str, SheetEntry | None]) -> Figure:
     """A pair of pictures a culture: the painting, and its feature map over it."""
     columns = min(OVERVIEW_COLUMNS, len(firsts))
     wide, high = 2 * PANEL + 4 * GAP, PANEL + 0.36
-    figure = _sheet_of(columns * wide + GAP, -(-len(firsts) // columns) * high)
+    figure = _new_sheet(columns * wide + GAP, -(-len(firsts) // columns) * high)
     for cell, (culture, shown) in enumerate(firsts.items()):
         left, top = GAP + cell % columns * wide, cell // columns * high
         if shown is None:
-            _write(figure, left, top, f"{printable(culture)}: no test painting", color=QUIET)
+            _write(figure, left, top, f"{printable(culture)}: no test painting", color=CAPTION_COLOUR)
             continue
         _write(figure, left, top, _verdict(shown.facts, culture), color=RIGHT if shown.facts["right"] else WRONG)
         for index, panel in enumerate(shown.panels()[:2]):
@@ -74,17 +74,17 @@ def draw_overview(firsts: dict[str, Shown | None]) -> Figure:
     return figure
 
 
-def _row(figure: Figure, left: float, top: float, shown: Shown) -> None:
+def _draw_entry(figure: Figure, left: float, top: float, shown: SheetEntry) -> None:
     facts = shown.facts
     title = shortened(facts["title"], 54) or facts["object_id"]
     made = ", ".join(part for part in (shortened(facts["artist"], 34), shortened(facts["date"], 20)) if part)
     _write(figure, left, top, title)
-    _write(figure, left, top + 0.13, made or "artist and date not known", color=QUIET)
+    _write(figure, left, top + 0.13, made or "artist and date not known", color=CAPTION_COLOUR)
     _write(figure, left, top + 0.26, _verdict(facts), color=RIGHT if facts["right"] else WRONG)
     for index, (panel, kind) in enumerate(zip(shown.panels(), KINDS, strict=True)):
         x = left + index * (PANEL + GAP)
         _picture(figure, x, top + LEGEND, panel)
-        _write(figure, x, top + LEGEND + PANEL + 0.02, kind, size=5.5, color=QUIET)
+        _write(figure, x, top + LEGEND + PANEL + 0.02, kind, size=5.5, color=CAPTION_COLOUR)
 
 
 def _verdict(facts: dict[str, Any], culture: str | None = None) -> str:
@@ -94,8 +94,8 @@ def _verdict(facts: dict[str, Any], culture: str | None = None) -> str:
     return f"✗ {printable(culture)}, taken for {predicted}" if culture else f"✗ taken for {predicted}"
 
 
-def _sheet_of(width: float, height: float) -> Figure:
-    figure = blank(width, height)
+def _new_sheet(width: float, height: float) -> Figure:
+    figure = new_figure(width, height)
     figure.set_layout_engine("none")
     return figure
 

@@ -9,94 +9,94 @@ import torch
 from numpy.typing import NDArray
 
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised, Subject
+from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.printable_text import printable
-from artculture.analysis.saliency.contact_sheet_layout import Shown, draw_overview, draw_sheet
-from artculture.analysis.saliency.feature_maps import heat, peak
+from artculture.analysis.saliency.contact_sheet_layout import SheetEntry, draw_overview, draw_sheet
+from artculture.analysis.saliency.feature_maps import activation_heatmap, peak
 from artculture.analysis.saliency.grad_cam import grad_cam
-from artculture.analysis.saliency.last_feature_map import last_maps
+from artculture.analysis.saliency.last_feature_map import last_feature_maps
 from artculture.data.transforms import eval_transform
 
 # Pictures run at once: a step of Grad-CAM keeps little, but large networks are large.
 BATCH = 8
 
 HOW_TO_READ = (
-    "Feature map: the last map of the network summed over its channels, stretched to 0..1 a painting and laid over it "
+    "Feature map: the last map of the network summed over its channels, rescaled to 0..1 a painting and laid over it "
     "(bicubic); bright is where the network finds much of anything. Grad-CAM: the same map weighted by what speaks "
     "for the predicted culture; bright is where that culture was recognised. Both show the part of the painting "
     "that the network sees, its centre."
 )
 
 
-def contact_sheets(subject: Subject, featurised: Featurised, per_culture: int = 3) -> list[Finding]:
+def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: int = 3) -> list[Finding]:
     """An overview of one painting a culture, then a sheet a culture.
 
     Only test paintings are shown, chosen by one rule: of each culture those whose prediction is surest, at most
     `per_culture` right ones and as many wrong ones; equally sure ones by object id.
 
     Args:
-        subject: the classifier and the paintings.
-        featurised: what the classifier makes of them, row for row as `subject.paintings.selection`.
+        model: the classifier and the paintings.
+        embeddings: what the classifier makes of them, row for row as `model.paintings.selection`.
         per_culture: right and wrong paintings on a sheet.
 
     Raises:
         InputError: a backbone without a last spatial map.
     """
-    chosen = {culture: surest(featurised, index, per_culture) for index, culture in enumerate(featurised.classes)}
+    chosen = {culture: surest(embeddings, index, per_culture) for index, culture in enumerate(embeddings.classes)}
     positions = [int(position) for pair in chosen.values() for part in pair for position in part]
-    shown = {one.position: one for one in _look(subject, featurised, positions)}
+    shown = {one.position: one for one in _compute_entries(model, embeddings, positions)}
     sheets = {
         culture: ([shown[int(i)] for i in right], [shown[int(i)] for i in wrong])
         for culture, (right, wrong) in chosen.items()
     }
-    slugs = _slugs(featurised.classes)
+    slugs = _slugs(embeddings.classes)
     return [
         _overview({culture: next(iter([*right, *wrong]), None) for culture, (right, wrong) in sheets.items()}),
         *(_sheet(culture, slugs[culture], right, wrong) for culture, (right, wrong) in sheets.items()),
     ]
 
 
-def surest(featurised: Featurised, culture: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def surest(embeddings: Embeddings, culture: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of a culture's test paintings with the surest right and the surest wrong predictions."""
-    probabilities = featurised.probabilities()
-    members = featurised.members("test")
-    members = members[featurised.labels[members] == culture]
-    order = np.lexsort((featurised.object_id[members], -probabilities[members].max(axis=1)))
+    probabilities = embeddings.probabilities()
+    members = embeddings.members("test")
+    members = members[embeddings.labels[members] == culture]
+    order = np.lexsort((embeddings.object_id[members], -probabilities[members].max(axis=1)))
     members = members[order]
     right = probabilities[members].argmax(axis=1) == culture
     return members[right][:count], members[~right][:count]
 
 
-def _look(subject: Subject, featurised: Featurised, positions: list[int]) -> list[Shown]:
+def _compute_entries(model: ModelUnderStudy, embeddings: Embeddings, positions: list[int]) -> list[SheetEntry]:
     """Run the chosen paintings, and no others, through the network."""
-    selection, cache = subject.paintings.selection, subject.paintings.cache
-    crop = eval_transform(subject.classifier.preprocessing)
-    predicted = featurised.probabilities().argmax(axis=1)
+    selection, cache = model.paintings.selection, model.paintings.cache
+    crop = eval_transform(model.classifier.preprocessing)
+    predicted = embeddings.probabilities().argmax(axis=1)
     shown = []
     for start in range(0, len(positions), BATCH):
         batch = positions[start : start + BATCH]
         images = [torch.tensor(cache.image(int(selection.rows[i]))).permute(2, 0, 1) for i in batch]
         pictures = torch.stack([crop(image) for image in images])
-        heats = heat(last_maps(subject.classifier, pictures))
-        cams = grad_cam(subject.classifier, pictures, torch.from_numpy(predicted[batch]))
+        heats = activation_heatmap(last_feature_maps(model.classifier, pictures))
+        cams = grad_cam(model.classifier, pictures, torch.from_numpy(predicted[batch]))
         for i, picture, feature_map, cam in zip(batch, pictures, heats, cams, strict=True):
-            facts = _facts(subject, featurised, i, feature_map, cam)
-            shown.append(Shown(i, picture.permute(1, 2, 0).numpy(), feature_map, cam, facts))
+            facts = _facts(model, embeddings, i, feature_map, cam)
+            shown.append(SheetEntry(i, picture.permute(1, 2, 0).numpy(), feature_map, cam, facts))
     return shown
 
 
 def _facts(
-    subject: Subject, featurised: Featurised, i: int, feature_map: NDArray[np.float32], cam: NDArray[np.float32]
+    model: ModelUnderStudy, embeddings: Embeddings, i: int, feature_map: NDArray[np.float32], cam: NDArray[np.float32]
 ) -> dict[str, Any]:
-    row = subject.paintings.selection.manifest.table.iloc[i]
-    probabilities = featurised.probabilities()[i]
-    label, predicted = int(featurised.labels[i]), int(probabilities.argmax())
+    row = model.paintings.selection.manifest.table.iloc[i]
+    probabilities = embeddings.probabilities()[i]
+    label, predicted = int(embeddings.labels[i]), int(probabilities.argmax())
     (map_x, map_y), (cam_x, cam_y) = peak(feature_map), peak(cam)
     return {
-        "object_id": str(featurised.object_id[i]),
+        "object_id": str(embeddings.object_id[i]),
         **{column: "" if pd.isna(row[column]) else str(row[column]) for column in ("title", "artist", "date")},
-        "culture": featurised.classes[label],
-        "predicted": featurised.classes[predicted],
+        "culture": embeddings.classes[label],
+        "predicted": embeddings.classes[predicted],
         "right": label == predicted,
         "probability": float(probabilities[predicted]),
         "probability_of_culture": float(probabilities[label]),
@@ -107,7 +107,7 @@ def _facts(
     }
 
 
-def _overview(firsts: dict[str, Shown | None]) -> Finding:
+def _overview(firsts: dict[str, SheetEntry | None]) -> Finding:
     seen = [one.facts for one in firsts.values() if one is not None]
     return Finding(
         name="feature_maps",
@@ -117,11 +117,11 @@ def _overview(firsts: dict[str, Shown | None]) -> Finding:
         figure=draw_overview(firsts),
         tables={"feature_maps": pd.DataFrame(seen)},
         numbers={"shown": len(seen), "right": sum(facts["right"] for facts in seen)},
-        alt="Pairs of paintings, one pair a culture: the painting, and the same with heat laid over it.",
+        alt="Pairs of paintings, one pair a culture: the painting, and the same with its feature map overlaid.",
     )
 
 
-def _sheet(culture: str, slug: str, right: list[Shown], wrong: list[Shown]) -> Finding:
+def _sheet(culture: str, slug: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> Finding:
     name = printable(culture)
     title = f"Inside the model: {name} paintings"
     numbers = {"right": len(right), "wrong": len(wrong)}

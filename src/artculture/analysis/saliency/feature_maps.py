@@ -8,15 +8,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from artculture.analysis.saliency.last_feature_map import last_maps
+from artculture.analysis.saliency.last_feature_map import last_feature_maps
 from artculture.models.classifier import CultureClassifier
 
 HEAT_COLOURS = "inferno"
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
-def heat(maps: Tensor) -> NDArray[np.float32]:
-    """How much a network makes of each place: magnitudes summed over channels, stretched to 0..1 a picture.
+def activation_heatmap(maps: Tensor) -> NDArray[np.float32]:
+    """How much a network makes of each place: magnitudes summed over channels, rescale to 0..1 a picture.
 
     Behind a ReLU, as in the paper's networks, magnitudes are the values themselves. Maps of transformers have both
     signs, which would cancel: behind a LayerNorm their plain sum is nearly the same everywhere.
@@ -27,11 +27,11 @@ def heat(maps: Tensor) -> NDArray[np.float32]:
     Returns:
         float32 N x h x w; zeros for a picture whose map is the same everywhere.
     """
-    return stretched(maps.float().abs().sum(dim=1))
+    return rescale(maps.float().abs().sum(dim=1))
 
 
-def stretched(values: Tensor, floor: float | None = None) -> NDArray[np.float32]:
-    """Values N x h x w stretched so that each picture's largest becomes 1 and its smallest (or `floor`) 0."""
+def rescale(values: Tensor, floor: float | None = None) -> NDArray[np.float32]:
+    """Values N x h x w rescale so that each picture's largest becomes 1 and its smallest (or `floor`) 0."""
     low = values.amin(dim=(1, 2), keepdim=True) if floor is None else torch.full_like(values[:, :1, :1], floor)
     span = values.amax(dim=(1, 2), keepdim=True) - low
     # Differences that rounding alone can make are no differences.
@@ -40,7 +40,7 @@ def stretched(values: Tensor, floor: float | None = None) -> NDArray[np.float32]
     return result
 
 
-def upscaled(heats: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def upscale(heats: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Heat N x h x w at `size` (height, width) by bicubic interpolation, kept within 0..1."""
     larger = F.interpolate(torch.from_numpy(heats)[:, None], size=size, mode="bicubic", align_corners=False)
     result: NDArray[np.float32] = larger.clamp(0, 1)[:, 0].numpy()
@@ -56,18 +56,18 @@ def peak(heat_map: NDArray[np.float32]) -> tuple[float | None, float | None]:
     return round((float(x) + 0.5) / width, 4), round((float(y) + 0.5) / height, 4)
 
 
-def laid_over(picture: NDArray[np.uint8], heat_map: NDArray[np.float32]) -> Image.Image:
-    """A painting with heat over it: faded towards grey, so that the warm colours are the heat's and not its own.
+def overlay(picture: NDArray[np.uint8], heat_map: NDArray[np.float32]) -> Image.Image:
+    """Blend a heat map over a painting that is faded towards grey, so that warm colours are the heat map's.
 
     Args:
         picture: height x width x 3.
         heat_map: h x w in 0..1, of any size.
     """
     height, width = picture.shape[:2]
-    large = upscaled(heat_map[None], (height, width))[0]
+    large = upscale(heat_map[None], (height, width))[0]
     grey = picture @ LUMINANCE
     faded = 0.6 * grey[..., None] + 0.2 * picture
-    # At most half opaque, and sooner than in proportion: what lies under the heat stays visible.
+    # At most half opaque, and sooner than in proportion: what lies under the heat map stays visible.
     opacity = 0.5 * large[..., None] ** 0.7
     mixed = (1 - opacity) * faded + opacity * 255 * colormaps[HEAT_COLOURS](large)[..., :3]
     return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
@@ -86,6 +86,6 @@ def overlays(classifier: CultureClassifier, pictures: Tensor) -> list[Image.Imag
     Raises:
         InputError: a backbone without a last spatial map.
     """
-    heats = heat(last_maps(classifier, pictures))
+    heats = activation_heatmap(last_feature_maps(classifier, pictures))
     shown = pictures.permute(0, 2, 3, 1).cpu().numpy()
-    return [laid_over(picture, heat_map) for picture, heat_map in zip(shown, heats, strict=True)]
+    return [overlay(picture, heat_map) for picture, heat_map in zip(shown, heats, strict=True)]

@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from artculture.analysis.saliency.feature_maps import stretched
-from artculture.analysis.saliency.last_feature_map import changed, find_gradient_map, in_eval
+from artculture.analysis.saliency.feature_maps import rescale
+from artculture.analysis.saliency.last_feature_map import eval_mode, locate_gradient_map, replaced_output
 from artculture.data.transforms import normalise
 from artculture.models.classifier import CultureClassifier
 
@@ -15,7 +15,7 @@ def grad_cam(classifier: CultureClassifier, pictures: Tensor, targets: Tensor) -
     """Grad-CAM on the last spatial map, for any backbone that has one.
 
     The sum over channels of the map, each channel weighted by the mean of the logit's gradient over it, positive
-    parts only, stretched to 0..1 a picture. It is computed by captum (PyTorch's own, and light: pytorch-grad-cam
+    parts only, rescale to 0..1 a picture. It is computed by captum (PyTorch's own, and light: pytorch-grad-cam
     brings OpenCV along, and torchcam takes no maps but N x C x h x w). The classifier is left as it was, and frozen
     parameters stay frozen: gradients are taken with respect to the map alone.
 
@@ -32,7 +32,7 @@ def grad_cam(classifier: CultureClassifier, pictures: Tensor, targets: Tensor) -
     """
     from captum.attr import LayerGradCam
 
-    place, probe = find_gradient_map(classifier), nn.Identity()
+    place, probe = locate_gradient_map(classifier), nn.Identity()
 
     def through_probe(output: Tensor) -> Tensor:
         # Cut off from the layers before: the gradient ends here, so nothing of theirs has to be kept in memory.
@@ -41,10 +41,10 @@ def grad_cam(classifier: CultureClassifier, pictures: Tensor, targets: Tensor) -
         return place.write(output.detach(), probe(maps).clone())
 
     device = classifier.device
-    with torch.inference_mode(False), torch.enable_grad(), in_eval(classifier):
+    with torch.inference_mode(False), torch.enable_grad(), eval_mode(classifier):
         # Copies: what was made in inference mode can't be kept for a gradient.
         targets = targets.to(device, copy=True)
         inputs = normalise(pictures.to(device), classifier.get_buffer("mean"), classifier.get_buffer("std"))
-        with changed(classifier, place.name, through_probe):
+        with replaced_output(classifier, place.name, through_probe):
             cam = LayerGradCam(classifier.forward, probe).attribute(inputs, target=targets, relu_attributions=True)
-    return stretched(cam.detach().squeeze(1).float(), floor=0.0)
+    return rescale(cam.detach().squeeze(1).float(), floor=0.0)

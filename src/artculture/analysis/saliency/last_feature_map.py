@@ -22,7 +22,7 @@ Change = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class MapPlace:
+class FeatureMapLocation:
     """Where a backbone holds a map, and in which order of axes.
 
     Attributes:
@@ -64,7 +64,7 @@ class MapPlace:
         raise _no_map(self.architecture, f"its {tokens} tokens are no square grid")
 
 
-def find_map(classifier: CultureClassifier) -> MapPlace:
+def locate_feature_map(classifier: CultureClassifier) -> FeatureMapLocation:
     """Where the last spatial map is: just before the pooling.
 
     Raises:
@@ -72,25 +72,25 @@ def find_map(classifier: CultureClassifier) -> MapPlace:
     """
     name = classifier.hyper["architecture"]
     if classifier.hyper["library"] == "torchvision":
-        return MapPlace(TORCHVISION_MODULES[name], "NCHW", 0, name)
+        return FeatureMapLocation(TORCHVISION_MODULES[name], "NCHW", 0, name)
     backbone: Any = classifier.network.backbone
     output = _first_output(classifier, name)
     if not isinstance(output, Tensor) or output.ndim not in (3, 4):
         raise _no_map(name, "its last features are no single map")
     if output.ndim == 4:
         layout = "NHWC" if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else "NCHW"
-        return MapPlace(FEATURES_METHOD, layout, 0, name)
+        return FeatureMapLocation(FEATURES_METHOD, layout, 0, name)
     prefix = getattr(backbone, "num_prefix_tokens", None)
     # MLP mixers blend all places, Hiera keeps them in another order: only where timm counts the tokens before the
     # patches do the others stand row by row.
     if prefix is None:
         raise _no_map(name, "timm does not say that its tokens are the places of the picture, row by row")
-    place = MapPlace(FEATURES_METHOD, "tokens", prefix, name)
+    place = FeatureMapLocation(FEATURES_METHOD, "tokens", prefix, name)
     place.read(output)
     return place
 
 
-def find_gradient_map(classifier: CultureClassifier) -> MapPlace:
+def locate_gradient_map(classifier: CultureClassifier) -> FeatureMapLocation:
     """The last spatial map on which the logits depend everywhere.
 
     That is the last spatial map, except where the head reads a class token alone: behind the last attention no
@@ -99,17 +99,17 @@ def find_gradient_map(classifier: CultureClassifier) -> MapPlace:
     Raises:
         InputError: a backbone without such a map.
     """
-    place = find_map(classifier)
+    place = locate_feature_map(classifier)
     backbone: Any = classifier.network.backbone
     if place.layout != "tokens" or getattr(backbone, "global_pool", "") != "token":
         return place
     blocks = getattr(backbone, "blocks", None)
     if not blocks or not hasattr(blocks[-1], "norm1"):
         raise _no_map(place.architecture, "its last block has no normalised input to look at")
-    return MapPlace(f"blocks.{len(blocks) - 1}.norm1", "tokens", place.prefix, place.architecture)
+    return FeatureMapLocation(f"blocks.{len(blocks) - 1}.norm1", "tokens", place.prefix, place.architecture)
 
 
-def last_maps(classifier: CultureClassifier, pictures: Tensor) -> Tensor:
+def last_feature_maps(classifier: CultureClassifier, pictures: Tensor) -> Tensor:
     """The last spatial maps of pictures.
 
     Args:
@@ -122,24 +122,24 @@ def last_maps(classifier: CultureClassifier, pictures: Tensor) -> Tensor:
     Raises:
         InputError: a backbone without such a map.
     """
-    place, seen = find_map(classifier), list[Tensor]()
+    place, seen = locate_feature_map(classifier), list[Tensor]()
 
     def keep(output: Tensor) -> Tensor:
         seen.append(place.read(output).float().clone())
         return output
 
-    with torch.no_grad(), in_eval(classifier), changed(classifier, place.name, keep):
+    with torch.no_grad(), eval_mode(classifier), replaced_output(classifier, place.name, keep):
         classifier(pictures.to(classifier.device))
     return seen[-1]
 
 
 @contextmanager
-def changed(classifier: CultureClassifier, name: str, change: Change) -> Iterator[None]:
+def replaced_output(classifier: CultureClassifier, name: str, change: Change) -> Iterator[None]:
     """Pass what a place of the backbone gives through `change`, while the context lasts.
 
     Args:
         classifier: whose backbone.
-        name: as `MapPlace.name`.
+        name: as `FeatureMapLocation.name`.
         change: given the place's output, gives what goes on in its stead.
     """
     backbone: Any = classifier.network.backbone
@@ -159,7 +159,7 @@ def changed(classifier: CultureClassifier, name: str, change: Change) -> Iterato
 
 
 @contextmanager
-def in_eval(module: nn.Module) -> Iterator[None]:
+def eval_mode(module: nn.Module) -> Iterator[None]:
     """Every part of a module in eval mode, and afterwards each as it was."""
     before = {part: part.training for part in module.modules()}
     module.eval()
@@ -171,12 +171,12 @@ def in_eval(module: nn.Module) -> Iterator[None]:
 
 
 def _first_output(classifier: CultureClassifier, name: str) -> Any:
-    """What `forward_features` gives for one blank picture."""
+    """What `forward_features` gives for one blank image."""
     if not hasattr(classifier.network.backbone, FEATURES_METHOD):
         raise _no_map(name, "it has no features before its pooling")
     size = classifier.preprocessing.image_size
     blank = torch.zeros(1, 3, size, size, device=classifier.device)
-    with torch.no_grad(), in_eval(classifier):
+    with torch.no_grad(), eval_mode(classifier):
         return cast(Any, classifier.network.backbone).forward_features(blank)
 
 

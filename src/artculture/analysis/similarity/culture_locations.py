@@ -11,7 +11,7 @@ EARTH_RADIUS = 6371.0088  # km, the IUGG's mean radius
 
 
 @dataclass(frozen=True)
-class Place:
+class CultureLocation:
     """A culture's region, and today's capital of its country, degrees north and east."""
 
     region: str
@@ -21,24 +21,24 @@ class Place:
 
 
 # Coordinates: GeoNames (geonames.org, CC BY 4.0), rounded to hundredths, about a kilometre.
-PLACES = {
-    "American": Place("North American", "Washington", 38.90, -77.04),
-    "British": Place("European", "London", 51.51, -0.13),
-    "Chinese": Place("Asian", "Beijing", 39.91, 116.40),
-    "Dutch": Place("European", "Amsterdam", 52.37, 4.89),
-    "Flemish": Place("European", "Brussels", 50.85, 4.35),
-    "French": Place("European", "Paris", 48.85, 2.35),
-    "German": Place("European", "Berlin", 52.52, 13.41),
-    "Indian": Place("Asian", "New Delhi", 28.64, 77.22),
-    "Italian": Place("European", "Rome", 41.89, 12.51),
-    "Japanese": Place("Asian", "Tokyo", 35.69, 139.69),
-    "Spanish": Place("European", "Madrid", 40.42, -3.70),
+CULTURE_LOCATIONS = {
+    "American": CultureLocation("North American", "Washington", 38.90, -77.04),
+    "British": CultureLocation("European", "London", 51.51, -0.13),
+    "Chinese": CultureLocation("Asian", "Beijing", 39.91, 116.40),
+    "Dutch": CultureLocation("European", "Amsterdam", 52.37, 4.89),
+    "Flemish": CultureLocation("European", "Brussels", 50.85, 4.35),
+    "French": CultureLocation("European", "Paris", 48.85, 2.35),
+    "German": CultureLocation("European", "Berlin", 52.52, 13.41),
+    "Indian": CultureLocation("Asian", "New Delhi", 28.64, 77.22),
+    "Italian": CultureLocation("European", "Rome", 41.89, 12.51),
+    "Japanese": CultureLocation("Asian", "Tokyo", 35.69, 139.69),
+    "Spanish": CultureLocation("European", "Madrid", 40.42, -3.70),
 }
 
 
 def region_of(culture: str) -> str:
     """The culture's region, `other` where it is not in the table."""
-    place = PLACES.get(culture)
+    place = CULTURE_LOCATIONS.get(culture)
     return place.region if place else OTHER
 
 
@@ -48,7 +48,7 @@ def great_circle(cultures: Sequence[str]) -> NDArray[np.float64]:
     Raises:
         KeyError: a culture is not in the table.
     """
-    north, east = np.radians([[PLACES[c].north, PLACES[c].east] for c in cultures]).T
+    north, east = np.radians([[CULTURE_LOCATIONS[c].north, CULTURE_LOCATIONS[c].east] for c in cultures]).T
     rise = np.sin((north[:, None] - north) / 2) ** 2
     turn = np.cos(north[:, None]) * np.cos(north) * np.sin((east[:, None] - east) / 2) ** 2
     kilometres: NDArray[np.float64] = 2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.clip(rise + turn, 0, 1)))

@@ -154,10 +154,10 @@ def heat_map(
         ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else plotting_style.INK
         text = form.format(values[row, column])
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
-    dress(axes, names, labels)
+    style_culture_axes(axes, names, labels)
 
 
-def dress(axes: Axes, names: list[str], labels: list[str] | None = None) -> None:
+def style_culture_axes(axes: Axes, names: list[str], labels: list[str] | None = None) -> None:
     """Name rows and columns in their regions' colours and part the regions."""
     axes.set_xticks(range(len(names)), labels or names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), labels or names)

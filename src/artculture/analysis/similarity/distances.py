@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri_exp
 
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.evaluation.intervals import Z
 
 SPLITS = ("train", "val", "test")
@@ -64,21 +64,21 @@ class CultureDistances:
         return f"An asterisk marks cultures with fewer than {FEW} paintings, whose place is mostly chance. "
 
 
-def culture_distances(featurised: Featurised, splits: Sequence[str] = SPLITS) -> CultureDistances:
+def culture_distances(embeddings: Embeddings, splits: Sequence[str] = SPLITS) -> CultureDistances:
     """Distances and similarities of all cultures, with jackknife intervals over paintings."""
-    taken = np.isin(featurised.split, list(splits))
-    features, labels = featurised.features[taken].astype(np.float64), featurised.labels[taken]
-    counts = np.bincount(labels, minlength=len(featurised.classes))
+    taken = np.isin(embeddings.split, list(splits))
+    features, labels = embeddings.features[taken].astype(np.float64), embeddings.labels[taken]
+    counts = np.bincount(labels, minlength=len(embeddings.classes))
     present = np.flatnonzero(counts >= FEWEST)
     groups = [features[labels == label] for label in present]
-    squares = unbiased_squares(groups)
-    without = [squares_without_one(groups, culture, squares) for culture in range(len(groups))]
+    squares = unbiased_squared_distances(groups)
+    without = [leave_one_out_squared_distances(groups, culture, squares) for culture in range(len(groups))]
     error = _jackknife_errors(without)
-    distance, low, high = (np.sqrt(part) for part in cut_at_zero(squares, error))
-    similarity = similarity_of(distance)
+    distance, low, high = (np.sqrt(part) for part in truncated_normal_quantiles(squares, error))
+    similarity = normalised_similarity(distance)
     return CultureDistances(
-        tuple(featurised.classes[label] for label in present),
-        tuple(name for name, count in zip(featurised.classes, counts, strict=True) if count < FEWEST),
+        tuple(embeddings.classes[label] for label in present),
+        tuple(name for name, count in zip(embeddings.classes, counts, strict=True) if count < FEWEST),
         counts[present],
         distance,
         similarity,
@@ -88,7 +88,7 @@ def culture_distances(featurised: Featurised, splits: Sequence[str] = SPLITS) ->
     )
 
 
-def similarity_of(distance: Matrix) -> Matrix:
+def normalised_similarity(distance: Matrix) -> Matrix:
     """d(A,B)^-1 / sum over C != A of d(A,C)^-1, for one matrix or a stack of them (... x C x C).
 
     Where A's distance to k others is zero, each of them gets 1/k and the rest 0: the formula's limit.
@@ -106,7 +106,7 @@ def similarity_of(distance: Matrix) -> Matrix:
     return shares
 
 
-def unbiased_squares(groups: Sequence[Matrix]) -> Matrix:
+def unbiased_squared_distances(groups: Sequence[Matrix]) -> Matrix:
     """Unbiased estimates of the squared distances between true means, C x C; below 0 where noise has it so.
 
     |mean A - mean B|^2 less, for A and B each, the trace of the covariance over the number of paintings.
@@ -124,8 +124,8 @@ def unbiased_squares(groups: Sequence[Matrix]) -> Matrix:
     return squares
 
 
-def squares_without_one(groups: Sequence[Matrix], culture: int, squares: Matrix) -> Matrix:
-    """The row of `unbiased_squares` of one culture without each of its paintings in turn, n x C.
+def leave_one_out_squared_distances(groups: Sequence[Matrix], culture: int, squares: Matrix) -> Matrix:
+    """The row of `unbiased_squared_distances` of one culture without each of its paintings in turn, n x C.
 
     Args:
         groups: n x features of each culture, n at least 3.
@@ -145,7 +145,7 @@ def squares_without_one(groups: Sequence[Matrix], culture: int, squares: Matrix)
     return without
 
 
-def cut_at_zero(squares: Matrix, error: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+def truncated_normal_quantiles(squares: Matrix, error: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     """Median, 2.5 % and 97.5 % point of normal distributions that are cut off below 0; 0 on the diagonal.
 
     Args:
@@ -178,7 +178,7 @@ def _similarity_interval(
     for culture, rows in enumerate(without):
         replicates = np.repeat(squares[None], len(rows), axis=0)
         replicates[:, culture, :] = replicates[:, :, culture] = rows
-        shares = similarity_of(np.sqrt(cut_at_zero(replicates, error)[0]))
+        shares = normalised_similarity(np.sqrt(truncated_normal_quantiles(replicates, error)[0]))
         variance += (len(rows) - 1) * np.log(np.where(shares > 0, shares, 1.0)).var(axis=0)
     factor = np.exp(Z * np.sqrt(variance))
     return similarity / factor, np.clip(similarity * factor, 0, 1)

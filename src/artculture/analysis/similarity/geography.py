@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
-from artculture.analysis.similarity.culture_locations import PLACES, great_circle, region_of
+from artculture.analysis.similarity.culture_locations import CULTURE_LOCATIONS, great_circle, region_of
 from artculture.analysis.similarity.distances import CultureDistances, Matrix
 from artculture.analysis.similarity.mantel import FEWEST, MantelTest, mantel
 
@@ -18,7 +18,7 @@ PERMUTATIONS = 9999
 
 def geography_finding(found: CultureDistances, seed: int = 0) -> Finding:
     """Spearman's correlation with a Mantel test over all cultures, and inside each region that has at least four."""
-    unknown = [name for name in found.cultures if name not in PLACES]
+    unknown = [name for name in found.cultures if name not in CULTURE_LOCATIONS]
     if unknown:
         return Finding(NAME, TITLE, f"Left out: no place on the globe is known for {', '.join(unknown)}.")
     if len(found.cultures) < FEWEST:

@@ -12,7 +12,7 @@ from sklearn.metrics import pairwise_distances
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import OTHER, by_region, region_of
 from artculture.analysis.similarity.separation import Separation, distance_sums, region_codes, separation, silhouettes
 from artculture.evaluation.intervals import Interval, wilson
@@ -22,18 +22,18 @@ NAME, TITLE = "regions", "Asian, European and North American art"
 AT_MOST = 8000
 
 
-def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
+def regions_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     """Silhouettes of paintings and of culture means by region, and Asian-against-Western accuracy on the test split."""
-    unknown = [name for name in featurised.classes if region_of(name) == OTHER]
+    unknown = [name for name in embeddings.classes if region_of(name) == OTHER]
     if unknown:
         return Finding(NAME, TITLE, f"Left out: no region is known for {', '.join(unknown)}.")
-    rows = _sample(featurised, seed)
-    present, labels = np.unique(featurised.labels[rows], return_inverse=True)
-    cultures = [featurised.classes[label] for label in present]
+    rows = _sample(embeddings, seed)
+    present, labels = np.unique(embeddings.labels[rows], return_inverse=True)
+    cultures = [embeddings.classes[label] for label in present]
     regions = [region_of(name) for name in cultures]
     if len(set(regions)) < 2 or len(cultures) < 3:
         return Finding(NAME, TITLE, "Left out: it needs at least three cultures of at least two regions.")
-    features = featurised.features[rows]
+    features = embeddings.features[rows]
     means = np.array([features[labels == label].mean(axis=0) for label in range(len(cultures))])
     sums, counts = distance_sums(features, labels, len(cultures)), np.bincount(labels)
     of_paintings = separation(sums, labels, counts, regions, seed)
@@ -49,21 +49,21 @@ def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
             "silhouette": [float(each[labels == label].mean()) for label in range(len(cultures))],
         }
     )
-    sides = sides_of_test(featurised)
+    asian_western = asian_western_accuracy(embeddings)
     numbers: dict[str, Any] = {
         "silhouette_of_paintings": _plain(of_paintings),
         "silhouette_of_culture_means": _plain(of_means),
         "paintings": len(rows),
-        "asian_against_western": sides.numbers if sides else None,
+        "asian_against_western": asian_western.numbers if asian_western else None,
     }
     tables = {"region_silhouettes": table}
-    if sides:
-        tables["asian_against_western"] = sides.table
+    if asian_western:
+        tables["asian_against_western"] = asian_western.table
     return Finding(
         NAME,
         TITLE,
-        _caption(of_paintings, of_means, len(cultures), sides),
-        _figure(table, of_paintings, sides),
+        _caption(of_paintings, of_means, len(cultures), asian_western),
+        _figure(table, of_paintings, asian_western),
         tables,
         numbers,
         alt="Left: mean silhouette of each culture's paintings. Middle: silhouettes of other groupings of cultures, "
@@ -71,28 +71,28 @@ def regions_finding(featurised: Featurised, seed: int = 0) -> Finding:
     )
 
 
-def _sample(featurised: Featurised, seed: int) -> NDArray[np.int64]:
-    n = len(featurised.labels)
+def _sample(embeddings: Embeddings, seed: int) -> NDArray[np.int64]:
+    n = len(embeddings.labels)
     if n <= AT_MOST:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, AT_MOST, replace=False))
 
 
 @dataclass(frozen=True)
-class Sides:
+class AsianWesternAccuracy:
     """Test paintings told Asian or Western: numbers of all, and one row a culture."""
 
     numbers: dict[str, Any]
     table: pd.DataFrame
 
 
-def sides_of_test(featurised: Featurised) -> Sides | None:
+def asian_western_accuracy(embeddings: Embeddings) -> AsianWesternAccuracy | None:
     """Asian against Western on the test split; None where that is empty or a side has no culture."""
-    rows = featurised.members("test")
-    asian = np.array([region_of(name) == "Asian" for name in featurised.classes])
+    rows = embeddings.members("test")
+    asian = np.array([region_of(name) == "Asian" for name in embeddings.classes])
     if not len(rows) or asian.all() or not asian.any():
         return None
-    chances, labels = featurised.probabilities()[rows], featurised.labels[rows]
+    chances, labels = embeddings.probabilities()[rows], embeddings.labels[rows]
     truth = asian[labels]
     by_sum = (chances[:, asian].sum(axis=1) > 0.5) == truth
     by_culture = asian[chances.argmax(axis=1)] == truth
@@ -106,13 +106,13 @@ def sides_of_test(featurised: Featurised) -> Sides | None:
         "larger_side": larger / len(rows),
     }
     lines = []
-    for label, name in enumerate(featurised.classes):
+    for label, name in enumerate(embeddings.classes):
         mine = by_sum[labels == label]
         if len(mine):
             low, high = wilson(int(mine.sum()), len(mine))
             lines.append((name, region_of(name), len(mine), int(mine.sum()), float(mine.mean()), low, high))
     columns = ["culture", "region", "test_paintings", "right_side", "share", "low", "high"]
-    return Sides(numbers, pd.DataFrame(lines, columns=columns))
+    return AsianWesternAccuracy(numbers, pd.DataFrame(lines, columns=columns))
 
 
 def _share(right: NDArray[np.bool_]) -> dict[str, Any]:
@@ -130,7 +130,9 @@ def _plain(found: Separation) -> dict[str, Any]:
     }
 
 
-def _caption(paintings: Separation, means: Separation, cultures: int, sides: Sides | None) -> str:
+def _caption(
+    paintings: Separation, means: Separation, cultures: int, asian_western: AsianWesternAccuracy | None
+) -> str:
     how = "all" if paintings.exact else "randomly drawn"
     text = (
         "A silhouette near 1 says that a painting lies far closer to its own region than to the next, near 0 that it "
@@ -140,20 +142,20 @@ def _caption(paintings: Separation, means: Separation, cultures: int, sides: Sid
         "culture lie together whatever it is grouped with. Of the culture means alone the silhouette is "
         f"{means.observed:.3f} (p = {means.p:.4f}; a region of one culture counts as 0). "
     )
-    if sides:
-        told, other = sides.numbers["by_summed_probability"], sides.numbers["by_likeliest_culture"]
+    if asian_western:
+        told, other = asian_western.numbers["by_summed_probability"], asian_western.numbers["by_likeliest_culture"]
         low, high = told["interval"]
         text += (
             f"Right: {100 * told['share']:.1f} % of {told['n']} test paintings are put on the right side of Asian or "
             f"Western by their summed probabilities (95 % interval {100 * low:.1f} to {100 * high:.1f}), "
             f"{100 * other['share']:.1f} % by the region of the likeliest culture; always naming the larger side would "
-            f"get {100 * sides.numbers['larger_side']:.1f} %."
+            f"get {100 * asian_western.numbers['larger_side']:.1f} %."
         )
     return text.strip()
 
 
-def _figure(table: pd.DataFrame, found: Separation, sides: Sides | None) -> Figure:
-    columns = 3 if sides else 2
+def _figure(table: pd.DataFrame, found: Separation, asian_western: AsianWesternAccuracy | None) -> Figure:
+    columns = 3 if asian_western else 2
     height = max(2.8, 0.26 * len(table) + 1.2)
     figure, axes = plotting_style.panels(3.1 * columns + 0.4, height, 1, columns)
     with plotting_style.styled():
@@ -164,8 +166,8 @@ def _figure(table: pd.DataFrame, found: Separation, sides: Sides | None) -> Figu
         axes[1].set_xlabel("mean silhouette of all paintings\n(line: the true regions)")
         axes[1].locator_params(axis="x", nbins=4)
         axes[1].set_ylabel("groupings")
-        if sides:
-            _by_side(axes[2], sides.table)
+        if asian_western:
+            _by_side(axes[2], asian_western.table)
     return figure
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from artculture.analysis.embedding.features import featurise, write_features
-from artculture.analysis.loading import open_subject
+from artculture.analysis.embedding.features import compute_embeddings, write_features
+from artculture.analysis.loading import load_model_under_study
 from artculture.evaluation.calibration import softmax
 from artculture.evaluation.forward import forward_on
 from artculture.models.checkpoint import store_temperature
@@ -14,8 +14,8 @@ from artculture.models.classifier import CultureClassifier
 
 
 @pytest.fixture
-def subject(run):
-    return open_subject(run.best)
+def model(run):
+    return load_model_under_study(run.best)
 
 
 @pytest.fixture
@@ -29,18 +29,18 @@ def passes(monkeypatch):
     return seen
 
 
-def test_one_pass_gives_features_and_the_classifier_s_logits(subject):
-    found = featurise(subject)
+def test_one_pass_gives_features_and_the_classifier_s_logits(model):
+    found = compute_embeddings(model)
     assert found.features.dtype == found.logits.dtype == np.float32
-    assert found.features.shape == (42, subject.classifier.backbone_parts.features)
+    assert found.features.shape == (42, model.classifier.backbone_parts.features)
     with torch.inference_mode():
-        again = subject.classifier.network.head(torch.from_numpy(found.features))
+        again = model.classifier.network.head(torch.from_numpy(found.features))
     assert softmax(found.logits) == pytest.approx(softmax(again.numpy()), abs=1e-5)
-    assert found.temperature == subject.classifier.temperature
+    assert found.temperature == model.classifier.temperature
 
 
-def test_logits_are_those_of_the_run_s_predictions(subject, run):
-    found = featurise(subject)
+def test_logits_are_those_of_the_run_s_predictions(model, run):
+    found = compute_embeddings(model)
     stored = pd.read_csv(run.predictions, dtype={"object_id": str}).set_index("object_id")
     position = {ident: i for i, ident in enumerate(found.object_id)}
     rows = [position[ident] for ident in stored.index]
@@ -48,46 +48,46 @@ def test_logits_are_those_of_the_run_s_predictions(subject, run):
     assert found.probabilities()[rows] == pytest.approx(expected, abs=1e-7)
 
 
-def test_the_second_time_nothing_is_computed(subject, passes):
-    first = featurise(subject)
+def test_the_second_time_nothing_is_computed(model, passes):
+    first = compute_embeddings(model)
     assert sum(passes) == 42
-    second = featurise(subject, batch_size=5)
+    second = compute_embeddings(model, batch_size=5)
     assert sum(passes) == 42
     assert np.array_equal(first.features, second.features)
     assert np.array_equal(first.logits, second.logits)
 
 
-def _warm(subject) -> None:
-    store_temperature(subject.checkpoint, 1.001 * subject.classifier.temperature)
+def _warm(model) -> None:
+    store_temperature(model.checkpoint, 1.001 * model.classifier.temperature)
 
 
-def _repaint(subject) -> None:
-    first, second = subject.paintings.selection.manifest.paths()[:2]
+def _repaint(model) -> None:
+    first, second = model.paintings.selection.manifest.paths()[:2]
     first.write_bytes(second.read_bytes())
 
 
 # A painting that is another picture now is none of the run's own any more.
 @pytest.mark.parametrize(("change", "again"), [(_warm, 42), (_repaint, 41)])
-def test_what_changed_is_computed_anew(subject, passes, change, again):
-    featurise(subject)
-    change(subject)
-    featurise(open_subject(subject.checkpoint))
+def test_what_changed_is_computed_anew(model, passes, change, again):
+    compute_embeddings(model)
+    change(model)
+    compute_embeddings(load_model_under_study(model.checkpoint))
     assert sum(passes) == 42 + again
 
 
-def test_a_half_written_file_is_computed_anew(subject, passes):
-    first = featurise(subject)
-    (file,) = (subject.cache / "features").iterdir()
+def test_a_half_written_file_is_computed_anew(model, passes):
+    first = compute_embeddings(model)
+    (file,) = (model.cache / "features").iterdir()
     file.write_bytes(file.read_bytes()[:1000])
-    assert np.array_equal(featurise(subject).features, first.features)
+    assert np.array_equal(compute_embeddings(model).features, first.features)
     assert sum(passes) == 84
 
 
-def test_without_a_cache_nothing_is_kept(subject, passes):
+def test_without_a_cache_nothing_is_kept(model, passes):
     for _ in range(2):
-        featurise(replace(subject, cache=None))
+        compute_embeddings(replace(model, cache=None))
     assert sum(passes) == 84
-    assert not (subject.cache / "features").exists()
+    assert not (model.cache / "features").exists()
 
 
 @pytest.fixture
@@ -126,8 +126,8 @@ def test_a_gpu_gives_the_vectors_of_the_cpu(untrained):
     assert torch.allclose(vectors["cpu"], vectors["gpu"], rtol=0, atol=1e-4 * float(vectors["cpu"].abs().max()))
 
 
-def test_written_features_say_which_painting_they_are_of(subject, tmp_path):
-    found = featurise(subject)
+def test_written_features_say_which_painting_they_are_of(model, tmp_path):
+    found = compute_embeddings(model)
     table = pd.read_parquet(write_features(found, tmp_path / "features.parquet"))
     assert list(table.columns[:4]) == ["object_id", "culture", "split", "f0"]
     assert list(table["object_id"]) == list(found.object_id)

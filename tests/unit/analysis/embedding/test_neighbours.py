@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 
 from artculture.analysis.embedding.neighbours import neighbours
-from artculture.analysis.model_under_study import Featurised
+from artculture.analysis.model_under_study import Embeddings
 from artculture.utils.errors import InputError
 
 
 @pytest.fixture
-def found() -> Featurised:
+def found() -> Embeddings:
     """Four training paintings and two test paintings in a plane; lengths differ, directions decide."""
     directions = np.radians([0, 10, 80, 90, 4, 60])
     lengths = np.array([1, 5, 1, 2, 9, 1])[:, None]
     features = lengths * np.stack([np.cos(directions), np.sin(directions)], axis=1)
-    return Featurised(
+    return Embeddings(
         ("Dutch", "Indian"),
         np.array(["a", "b", "c", "d", "x", "y"]),
         np.array([0, 0, 1, 1, 0, 0]),

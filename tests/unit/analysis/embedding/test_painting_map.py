@@ -6,13 +6,13 @@ import pytest
 
 from artculture.analysis.embedding.painting_map import (
     _fidelity,
-    kept_neighbours,
     layout,
     map_finding,
     nearest,
+    neighbour_preservation,
     representation,
 )
-from tests.unit.analysis.synthetic import about, featurised, picture
+from tests.unit.analysis.synthetic import about, make_embeddings, picture
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 6, 9])
@@ -23,10 +23,10 @@ def test_places_any_number_of_paintings(n):
 
 
 def test_clusters_stay_together():
-    subject = featurised(("Dutch", "Indian"), 20, [[0] * 8, [30] * 8])
-    places = layout(subject.features)
+    embeddings = make_embeddings(("Dutch", "Indian"), 20, [[0] * 8, [30] * 8])
+    places = layout(embeddings.features)
     apart = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(40)
-    np.testing.assert_array_equal(subject.labels[apart.argmin(axis=1)], subject.labels)
+    np.testing.assert_array_equal(embeddings.labels[apart.argmin(axis=1)], embeddings.labels)
 
 
 def test_nearest_paintings_by_hand():
@@ -41,33 +41,33 @@ def test_twins_are_each_others_nearest_and_never_their_own():
 
 
 def test_writes_every_painting_and_a_page_that_loads_nothing():
-    subject = featurised(("Dutch", "Indian", "French"), 5)
-    finding = map_finding(subject, about(subject), picture)
+    embeddings = make_embeddings(("Dutch", "Indian", "French"), 5)
+    finding = map_finding(embeddings, about(embeddings), picture)
     assert len(finding.tables["painting_map"]) == 15
     assert not re.search(r"https?://", finding.page)
     assert finding.page.count("</script>") == 2
 
 
 def test_one_painting_has_no_map():
-    subject = featurised(("Dutch",), 1)
-    assert map_finding(subject, about(subject)).page is None
+    embeddings = make_embeddings(("Dutch",), 1)
+    assert map_finding(embeddings, about(embeddings)).page is None
 
 
 def test_lengths_of_vectors_do_not_decide_who_is_nearest():
     # Directions in three groups, lengths from 1 to 50 whatever the group.
-    subject = featurised(("Dutch", "Indian", "French"), 30, 10 * np.eye(3, 8), noise=0.5)
-    subject.features[:] *= np.random.default_rng(1).uniform(0.1, 5, (90, 1)).astype("f4")
-    raw, name, vectors = layout(subject.features), *representation(subject)
+    embeddings = make_embeddings(("Dutch", "Indian", "French"), 30, 10 * np.eye(3, 8), noise=0.5)
+    embeddings.features[:] *= np.random.default_rng(1).uniform(0.1, 5, (90, 1)).astype("f4")
+    raw, name, vectors = layout(embeddings.features), *representation(embeddings)
     assert name != "raw vectors"
-    directions = subject.unit().features
-    assert kept_neighbours(directions, layout(vectors)) > kept_neighbours(directions, raw) + 0.1
-    same = subject.labels[nearest(directions)] == subject.labels[:, None]
+    directions = embeddings.unit().features
+    assert neighbour_preservation(directions, layout(vectors)) > neighbour_preservation(directions, raw) + 0.1
+    same = embeddings.labels[nearest(directions)] == embeddings.labels[:, None]
     assert same.all()
 
 
 def test_the_share_kept_stands_on_figure_page_and_caption():
-    subject = featurised(("Dutch", "Indian", "French"), 8)
-    finding = map_finding(subject, about(subject))
+    embeddings = make_embeddings(("Dutch", "Indian", "French"), 8)
+    finding = map_finding(embeddings, about(embeddings))
     kept = f"keeps {100 * finding.numbers['neighbours_kept']:.0f} % of each painting's 10 nearest"
     assert kept in finding.caption
     assert kept in html.unescape(finding.page)

@@ -1,13 +1,13 @@
 import numpy as np
 
 from artculture.analysis.performance.confusion import confusion_finding, confusion_matrix
-from tests.unit.analysis.synthetic import featurised
+from tests.unit.analysis.synthetic import make_embeddings
 
 
 def _guessed(guesses):
-    subject = featurised(("Dutch", "French", "Italian"), [2, 3, 1], split=["test"] * 5 + ["train"])
-    subject.logits[:] = np.eye(3)[guesses]
-    return subject
+    embeddings = make_embeddings(("Dutch", "French", "Italian"), [2, 3, 1], split=["test"] * 5 + ["train"])
+    embeddings.logits[:] = np.eye(3)[guesses]
+    return embeddings
 
 
 def test_counts_test_paintings_alone():
@@ -22,7 +22,7 @@ def test_mistakes_are_listed_the_most_frequent_first():
 
 
 def test_an_empty_test_split_leaves_it_out():
-    assert confusion_finding(featurised(split=["train"] * 132)).figure is None
+    assert confusion_finding(make_embeddings(split=["train"] * 132)).figure is None
 
 
 def test_equally_frequent_mistakes_are_all_named():

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artculture.analysis.loading import open_subject
-from artculture.analysis.performance.evaluation import default_folder, evaluate, rows_of, write_evaluation
+from artculture.analysis.loading import load_model_under_study
+from artculture.analysis.performance.evaluation import default_folder, evaluate, select_rows, write_evaluation
 from artculture.models.checkpoint import store_temperature
 from artculture.utils.errors import InputError
 
@@ -19,7 +19,7 @@ def test_a_run_s_own_numbers_come_out_again_exactly(train, only_run, read_json, 
     fractions = "data.fractions=[0.4,0.3,0.3]"
     assert train(fractions, "trainer.max_epochs=2", f"trainer.precision={precision}", "method.head_lr=0.05") == 0
     own = read_json(only_run() / "result.json")
-    result, predictions = evaluate(open_subject(only_run()))
+    result, predictions = evaluate(load_model_under_study(only_run()))
     assert {name: own[key] for name, key in SAME.items()} == {name: result[name] for name in SAME}
     assert (result["ece"], result["ece_calibrated"]) == (own["test_ece"], own["test_ece_calibrated"])
     assert result["confusion"] == own["confusion"]
@@ -32,7 +32,7 @@ def test_a_run_s_own_numbers_come_out_again_exactly(train, only_run, read_json, 
 
 @pytest.mark.parametrize(("split", "n"), [(None, 12), ("val", 12), ("train", 18), ("all", 42)])
 def test_the_split_asked_for_is_evaluated(run, split, n, caplog):
-    result, predictions = evaluate(open_subject(run.best), split)
+    result, predictions = evaluate(load_model_under_study(run.best), split)
     assert result["n"] == len(predictions) == n
     assert result["trained_on"] == {"train": 18, "all": 18}.get(split, 0)
     assert ("were trained on" in caplog.text) == (split == "all")
@@ -43,9 +43,9 @@ def counted(run, pictures, choose, monkeypatch):
     """Which paintings of other data would be evaluated, of the run's pictures and a few others."""
 
     def count(split=None, include_trained=False, **changes):
-        subject = open_subject(run.best, choose(**changes))
-        chosen = rows_of(subject, split, include_trained)
-        table = subject.paintings.selection.manifest.table
+        model = load_model_under_study(run.best, choose(**changes))
+        chosen = select_rows(model, split, include_trained)
+        table = model.paintings.selection.manifest.table
         return chosen, set(table["object_id"].iloc[chosen.rows])
 
     return count
@@ -93,7 +93,7 @@ def test_training_paintings_under_other_names_elsewhere_are_known(run, pictures,
 
 def test_what_a_loose_checkpoint_was_trained_on_is_unknown_and_said(run, choose, tmp_path, caplog):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
-    result, _ = evaluate(open_subject(tmp_path / "loose.ckpt", choose()))
+    result, _ = evaluate(load_model_under_study(tmp_path / "loose.ckpt", choose()))
     assert (result["n"], result["trained_on"]) == (42, None)
     assert "is unknown" in caplog.text
 
@@ -107,25 +107,25 @@ def new_png():
 
 def test_calibration_softens_but_keeps_the_predictions(run):
     store_temperature(run.best, 4.0)
-    result, _ = evaluate(open_subject(run.best))
+    result, _ = evaluate(load_model_under_study(run.best))
     store_temperature(run.best, 1.0)
-    raw, _ = evaluate(open_subject(run.best))
+    raw, _ = evaluate(load_model_under_study(run.best))
     assert (result["top1"], result["ece"]) == (raw["top1"], raw["ece"])
     assert raw["ece_calibrated"] == pytest.approx(raw["ece"])
     assert result["ece_calibrated"] != pytest.approx(raw["ece"])
 
 
 def test_an_empty_split_is_said(run):
-    subject = open_subject(run.best)
-    subject.paintings.selection.split[:] = "val"
+    model = load_model_under_study(run.best)
+    model.paintings.selection.split[:] = "val"
     with pytest.raises(InputError, match="no painting is in the split `test`"):
-        rows_of(subject, "test")
+        select_rows(model, "test")
 
 
 def test_results_land_in_the_run_whole(run, read_json):
-    subject = open_subject(run.best)
-    assert default_folder(subject, None, run.path) == subject.run.path / "evaluation" / "pictures"
-    assert default_folder(subject, "val", run.path).name == "pictures-val"
-    file = write_evaluation(default_folder(subject, None, run.path), *evaluate(subject))
+    model = load_model_under_study(run.best)
+    assert default_folder(model, None, run.path) == model.run.path / "evaluation" / "pictures"
+    assert default_folder(model, "val", run.path).name == "pictures-val"
+    file = write_evaluation(default_folder(model, None, run.path), *evaluate(model))
     assert np.isclose(read_json(file)["top1"], read_json(run.result)["test_top1"])
     assert file.with_name("predictions.csv").is_file()

@@ -3,20 +3,20 @@ import pytest
 
 from artculture.analysis.performance.recall import recall_table, recalls_finding
 from artculture.evaluation.intervals import wilson
-from tests.unit.analysis.synthetic import featurised
+from tests.unit.analysis.synthetic import make_embeddings
 
 
 def _taught(trained, right, tested=4):
     """Cultures with so many training paintings, of whose test paintings so many are right."""
     names = ("American", "British", "Chinese", "Dutch", "Flemish", "French")[: len(trained)]
     split = [name for n in trained for name in ["train"] * n + ["test"] * tested]
-    subject = featurised(names, [n + tested for n in trained], split=split)
-    subject.logits[:] = 0
+    embeddings = make_embeddings(names, [n + tested for n in trained], split=split)
+    embeddings.logits[:] = 0
     for label, count in enumerate(right):
-        rows = np.flatnonzero((subject.labels == label) & (subject.split == "test"))
-        subject.logits[rows[:count], label] = 1
-        subject.logits[rows[count:], (label + 1) % len(names)] = 1
-    return subject
+        rows = np.flatnonzero((embeddings.labels == label) & (embeddings.split == "test"))
+        embeddings.logits[rows[:count], label] = 1
+        embeddings.logits[rows[count:], (label + 1) % len(names)] = 1
+    return embeddings
 
 
 def test_recall_and_its_interval_by_hand():
@@ -37,23 +37,23 @@ def test_equal_recalls_have_no_correlation():
 
 
 def test_untested_cultures_are_named_and_left_out():
-    subject = featurised(("Dutch", "French"), 4, split=["train"] * 4 + ["train", "train", "test", "test"])
-    finding = recalls_finding(subject)
+    embeddings = make_embeddings(("Dutch", "French"), 4, split=["train"] * 4 + ["train", "train", "test", "test"])
+    finding = recalls_finding(embeddings)
     assert "for want of training or test paintings: Dutch" in finding.caption
     assert np.isnan(finding.tables["recall_by_paintings"]["recall"][0])
 
 
 def test_no_test_split_leaves_it_out():
-    assert recalls_finding(featurised(split=["train"] * 132)).figure is None
+    assert recalls_finding(make_embeddings(split=["train"] * 132)).figure is None
 
 
 def test_points_stand_at_their_true_counts():
     # Thirty classes of eight training pictures, and one of twenty.
-    subject = featurised(
+    embeddings = make_embeddings(
         tuple(f"Style {i}" for i in range(31)), [12] * 30 + [24], split=(["train"] * 8 + ["test"] * 4) * 30
         + ["train"] * 20 + ["test"] * 4,
     )  # fmt: skip
-    (axes,) = recalls_finding(subject).figure.axes
+    (axes,) = recalls_finding(embeddings).figure.axes
     points = axes.collections[-1].get_offsets()[:, 0]
     assert points.tolist() == [8] * 30 + [20]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "20"]

@@ -3,7 +3,7 @@ import pytest
 
 from artculture.analysis.performance.reliability import bin_table, ece_by_chance, reliability_finding
 from artculture.evaluation.calibration import ece
-from tests.unit.analysis.synthetic import featurised
+from tests.unit.analysis.synthetic import make_embeddings
 
 
 def test_ece_by_hand():
@@ -27,22 +27,22 @@ def test_true_probabilities_stay_within_what_chance_shows():
 
 
 def test_the_temperature_changes_probabilities_and_no_answer():
-    subject = featurised(noise=3, temperature=4.0)
-    numbers = reliability_finding(subject).numbers
-    rows = subject.members("test")
+    embeddings = make_embeddings(noise=3, temperature=4.0)
+    numbers = reliability_finding(embeddings).numbers
+    rows = embeddings.members("test")
     assert numbers["before"]["mean_confidence"] > numbers["after"]["mean_confidence"]
-    assert numbers["accuracy"] == (subject.logits[rows].argmax(axis=1) == subject.labels[rows]).mean()
+    assert numbers["accuracy"] == (embeddings.logits[rows].argmax(axis=1) == embeddings.labels[rows]).mean()
 
 
 @pytest.mark.parametrize(
     ("right", "says"), [(3, "is too sure on average"), (6, "about as sure as it is right"), (10, "not sure enough")]
 )
 def test_the_lean_is_only_told_where_accuracy_s_interval_carries_it(right, says):
-    subject = featurised(("Dutch", "Indian"), [10, 1], split=["test"] * 10 + ["train"])
+    embeddings = make_embeddings(("Dutch", "Indian"), [10, 1], split=["test"] * 10 + ["train"])
     # sigmoid(0.9) = 71 % sure of the first culture for the first `right` paintings, of the second for the others
-    subject.logits[:10] = np.where(np.arange(10)[:, None] < right, [0.9, 0.0], [0.0, 0.9])
-    assert says in reliability_finding(subject).caption
+    embeddings.logits[:10] = np.where(np.arange(10)[:, None] < right, [0.9, 0.0], [0.0, 0.9])
+    assert says in reliability_finding(embeddings).caption
 
 
 def test_an_empty_test_split_leaves_it_out():
-    assert reliability_finding(featurised(split=["train"] * 132)).figure is None
+    assert reliability_finding(make_embeddings(split=["train"] * 132)).figure is None

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from artculture.analysis.figure import write_findings
-from artculture.analysis.model_under_study import Featurised, Subject
+from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency import contact_sheets as module
 from artculture.analysis.saliency.contact_sheets import contact_sheets, surest
 from artculture.data.paintings import DataChoice, load_paintings
@@ -15,44 +15,46 @@ CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture
-def subject(pictures, tmp_path) -> Subject:
+def model(pictures, tmp_path) -> ModelUnderStudy:
     torch.manual_seed(0)
     classifier = CultureClassifier("test_resnet", "timm", list(CLASSES), image_size=64).eval()
     choice = DataChoice(
         "folder", str(pictures), "stratified", 0, [0.4, 0.2, 0.4], "error", "error", None, str(tmp_path / "cache")
     )
     expected = classifier.preprocessing
-    return Subject(Path("best.ckpt"), classifier, load_paintings(choice, expected.resize, expected.interpolation), None)
+    return ModelUnderStudy(
+        Path("best.ckpt"), classifier, load_paintings(choice, expected.resize, expected.interpolation), None
+    )
 
 
 @pytest.fixture
-def featurised(subject) -> Featurised:
+def embeddings(model) -> Embeddings:
     """All of blue right, all of green taken for red, of red one half each; the surer, the later."""
-    selection = subject.paintings.selection
+    selection = model.paintings.selection
     n = len(selection.labels)
     logits = np.zeros((n, 3), np.float32)
     for i, label in enumerate(selection.labels):
         said = {0: 0, 1: 2, 2: 2 if i % 2 else 1}[int(label)]
         logits[i, said] = 1 + i / n
     ids = selection.manifest.table["object_id"].to_numpy(dtype=str)
-    return Featurised(CLASSES, ids, selection.labels, selection.split, np.zeros((n, 2), np.float32), logits)
+    return Embeddings(CLASSES, ids, selection.labels, selection.split, np.zeros((n, 2), np.float32), logits)
 
 
-def test_the_surest_come_first(featurised):
-    right, wrong = surest(featurised, 2, 2)
-    test = [i for i in featurised.members("test") if featurised.labels[i] == 2]
+def test_the_surest_come_first(embeddings):
+    right, wrong = surest(embeddings, 2, 2)
+    test = [i for i in embeddings.members("test") if embeddings.labels[i] == 2]
     assert right.tolist() == [i for i in test if i % 2][::-1][:2]
     assert wrong.tolist() == [i for i in test if not i % 2][::-1][:2]
 
 
-def test_equally_sure_ones_stand_by_object_id(featurised):
-    featurised.logits[:] = np.array([9.0, 0.0, 0.0])
-    right, _ = surest(featurised, 0, 9)
-    assert featurised.object_id[right].tolist() == sorted(featurised.object_id[right].tolist())
+def test_equally_sure_ones_stand_by_object_id(embeddings):
+    embeddings.logits[:] = np.array([9.0, 0.0, 0.0])
+    right, _ = surest(embeddings, 0, 9)
+    assert embeddings.object_id[right].tolist() == sorted(embeddings.object_id[right].tolist())
 
 
-def test_an_overview_and_a_sheet_a_culture(subject, featurised):
-    findings = {finding.name: finding for finding in contact_sheets(subject, featurised, per_culture=2)}
+def test_an_overview_and_a_sheet_a_culture(model, embeddings):
+    findings = {finding.name: finding for finding in contact_sheets(model, embeddings, per_culture=2)}
     assert list(findings) == ["feature_maps", "feature_maps_blue", "feature_maps_green", "feature_maps_red"]
     assert "No blue test painting was predicted wrong." in findings["feature_maps_blue"].caption
     assert "No green test painting was predicted right." in findings["feature_maps_green"].caption
@@ -64,25 +66,25 @@ def test_an_overview_and_a_sheet_a_culture(subject, featurised):
     assert findings["feature_maps"].tables["feature_maps"]["culture"].tolist() == list(CLASSES)
 
 
-def test_only_shown_paintings_are_run_in_small_batches(subject, featurised, monkeypatch):
+def test_only_shown_paintings_are_run_in_small_batches(model, embeddings, monkeypatch):
     seen = []
-    whole = module.last_maps
-    monkeypatch.setattr(module, "last_maps", lambda classifier, x: seen.append(len(x)) or whole(classifier, x))
-    findings = contact_sheets(subject, featurised, per_culture=3)
+    whole = module.last_feature_maps
+    monkeypatch.setattr(module, "last_feature_maps", lambda classifier, x: seen.append(len(x)) or whole(classifier, x))
+    findings = contact_sheets(model, embeddings, per_culture=3)
     assert sum(seen) == sum(finding.numbers["right"] + finding.numbers["wrong"] for finding in findings[1:])
-    assert max(seen) <= 8 < sum(seen) < len(featurised.members("test"))
+    assert max(seen) <= 8 < sum(seen) < len(embeddings.members("test"))
 
 
-def test_a_picture_is_the_part_that_the_network_sees(subject, featurised):
-    (shown,) = module._look(subject, featurised, [5])
-    whole = subject.paintings.cache.image(int(subject.paintings.selection.rows[5]))
+def test_a_picture_is_the_part_that_the_network_sees(model, embeddings):
+    (shown,) = module._compute_entries(model, embeddings, [5])
+    whole = model.paintings.cache.image(int(model.paintings.selection.rows[5]))
     top, left = (round((side - 64) / 2) for side in whole.shape[:2])
     assert np.array_equal(shown.picture, whole[top : top + 64, left : left + 64])
 
 
-def test_a_culture_without_test_paintings_says_so(subject, featurised, tmp_path):
-    featurised.split[featurised.labels == 1] = "train"
-    findings = {finding.name: finding for finding in contact_sheets(subject, featurised, per_culture=1)}
+def test_a_culture_without_test_paintings_says_so(model, embeddings, tmp_path):
+    embeddings.split[embeddings.labels == 1] = "train"
+    findings = {finding.name: finding for finding in contact_sheets(model, embeddings, per_culture=1)}
     assert findings["feature_maps_green"].caption == "No green painting is in the test set."
     assert findings["feature_maps_green"].figure is None
     assert len(findings["feature_maps"].tables["feature_maps"]) == 2
@@ -90,11 +92,11 @@ def test_a_culture_without_test_paintings_says_so(subject, featurised, tmp_path)
     assert not (tmp_path / "analysis" / "feature_maps_green.png").exists()
 
 
-def test_titles_that_the_font_lacks_print_no_boxes(subject, featurised, tmp_path):
+def test_titles_that_the_font_lacks_print_no_boxes(model, embeddings, tmp_path):
     # matplotlib warns of each missing glyph, and of a formula that it can't read
-    subject.paintings.selection.manifest.table["title"] = "竹石圖 $Bamboo_{"
+    model.paintings.selection.manifest.table["title"] = "竹石圖 $Bamboo_{"
     folder = tmp_path / "analysis"
-    write_findings(folder, contact_sheets(subject, featurised, per_culture=1), {})
+    write_findings(folder, contact_sheets(model, embeddings, per_culture=1), {})
     assert (folder / "feature_maps_red.png").stat().st_size > 1000
     assert "竹石圖" in (folder / "feature_maps_red.csv").read_text()
 

@@ -2,29 +2,29 @@ import numpy as np
 import pytest
 import torch
 
-from artculture.analysis.saliency.feature_maps import heat, laid_over, overlays, peak, upscaled
+from artculture.analysis.saliency.feature_maps import activation_heatmap, overlay, overlays, peak, upscale
 from artculture.models.classifier import CultureClassifier
 
 
 def test_heat_by_hand():
     # Two channels, summed: 1 5 / 3 1, so 0 1 / 0.5 0.
     maps = torch.tensor([[[[1.0, 2.0], [0.0, 1.0]], [[0.0, 3.0], [3.0, 0.0]]]])
-    np.testing.assert_allclose(heat(maps), [[[0, 1], [0.5, 0]]])
+    np.testing.assert_allclose(activation_heatmap(maps), [[[0, 1], [0.5, 0]]])
 
 
 def test_signs_do_not_cancel():
     maps = torch.tensor([[[[1.0, 2.0]], [[-1.0, -2.0]]]])
-    np.testing.assert_allclose(heat(maps), [[[0, 1]]])
+    np.testing.assert_allclose(activation_heatmap(maps), [[[0, 1]]])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
 def test_a_map_that_is_the_same_everywhere_is_cold(value):
-    assert not heat(torch.full((2, 3, 4, 4), value)).any()
+    assert not activation_heatmap(torch.full((2, 3, 4, 4), value)).any()
 
 
 def test_each_picture_is_stretched_by_itself():
     quiet = torch.rand(1, 3, 4, 4)
-    both = heat(torch.cat([quiet, 1000 * quiet]))
+    both = activation_heatmap(torch.cat([quiet, 1000 * quiet]))
     np.testing.assert_allclose(both[0], both[1], rtol=1e-5)
     assert both.dtype == np.float32
     assert (both.min(), both.max()) == (0, 1)
@@ -33,7 +33,7 @@ def test_each_picture_is_stretched_by_itself():
 def test_upscaling_keeps_to_the_range_and_the_place():
     small = np.zeros((1, 7, 7), np.float32)
     small[0, 2, 5] = 1
-    large = upscaled(small, (70, 70))
+    large = upscale(small, (70, 70))
     assert large.min() >= 0
     assert large.max() <= 1
     assert peak(large[0]) == pytest.approx(peak(small[0]), abs=0.02)
@@ -48,7 +48,7 @@ def test_the_painting_shows_through_wherever_it_is_hot_or_cold():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
     for level in (0.0, 1.0):
-        over = np.asarray(laid_over(picture, np.full((4, 4), level, np.float32)), float)
+        over = np.asarray(overlay(picture, np.full((4, 4), level, np.float32)), float)
         assert np.corrcoef(over.mean(2).ravel(), picture.mean(2).ravel())[0, 1] > 0.9
 
 

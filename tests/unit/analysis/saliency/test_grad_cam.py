@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from artculture.analysis.saliency.feature_maps import stretched
+from artculture.analysis.saliency.feature_maps import rescale
 from artculture.analysis.saliency.grad_cam import grad_cam
 from artculture.models.classifier import CultureClassifier
 
@@ -65,7 +65,7 @@ def test_behind_a_class_token_it_is_what_plain_autograd_gives():
     expected = (weights * kept[0][:, 1:]).sum(2).relu().reshape(2, 10, 10).detach()
     cam = grad_cam(classifier, pictures, torch.tensor([1, 1]))
     assert cam.any()
-    np.testing.assert_allclose(cam, stretched(expected, floor=0.0), atol=1e-4)
+    np.testing.assert_allclose(cam, rescale(expected, floor=0.0), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_efficientnet", "test_mambaout"])

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from artculture.analysis.saliency.last_feature_map import (
-    MapPlace,
-    changed,
-    find_gradient_map,
-    find_map,
-    in_eval,
-    last_maps,
+    FeatureMapLocation,
+    eval_mode,
+    last_feature_maps,
+    locate_feature_map,
+    locate_gradient_map,
+    replaced_output,
 )
 from artculture.models.classifier import CultureClassifier
 from artculture.utils.errors import InputError
@@ -47,7 +47,7 @@ def pictures_for(classifier: CultureClassifier, count: int = 2, seed: int = 0) -
 @pytest.mark.parametrize(("model", "shape"), SHAPES.items(), ids=lambda value: value[0])
 def test_the_last_map_of_every_family(model, shape):
     classifier = on_meta(*model)
-    maps = last_maps(classifier, pictures_for(classifier))
+    maps = last_feature_maps(classifier, pictures_for(classifier))
     assert maps.shape == (2, *shape)
     assert maps.dtype == torch.float32
 
@@ -55,7 +55,7 @@ def test_the_last_map_of_every_family(model, shape):
 @pytest.mark.parametrize("name", ["mixer_s16_224", "hiera_tiny_224"])
 def test_an_architecture_without_a_map_is_named(name):
     with pytest.raises(InputError, match=f"architecture {name} has no last map"):
-        find_map(on_meta(name))
+        locate_feature_map(on_meta(name))
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet", "test_convnext"])
@@ -68,17 +68,17 @@ def test_maps_are_those_that_timm_itself_gives(name):
         (expected,) = classifier.network.backbone.forward_intermediates(
             normal, indices=1, intermediates_only=True, **arguments
         )
-    torch.testing.assert_close(last_maps(classifier, pictures), expected)
+    torch.testing.assert_close(last_feature_maps(classifier, pictures), expected)
 
 
 @pytest.mark.parametrize(
     ("place", "shape"),
     [
-        (MapPlace("x", "NCHW", 0, "x"), (2, 3, 4, 4)),
-        (MapPlace("x", "NHWC", 0, "x"), (2, 4, 4, 3)),
-        (MapPlace("x", "tokens", 1, "x"), (2, 17, 3)),
-        (MapPlace("x", "tokens", 1, "x"), (2, 16, 3)),
-        (MapPlace("x", "tokens", 5, "x"), (2, 21, 3)),
+        (FeatureMapLocation("x", "NCHW", 0, "x"), (2, 3, 4, 4)),
+        (FeatureMapLocation("x", "NHWC", 0, "x"), (2, 4, 4, 3)),
+        (FeatureMapLocation("x", "tokens", 1, "x"), (2, 17, 3)),
+        (FeatureMapLocation("x", "tokens", 1, "x"), (2, 16, 3)),
+        (FeatureMapLocation("x", "tokens", 5, "x"), (2, 21, 3)),
     ],
 )
 def test_a_map_read_and_written_back_changes_nothing(place, shape):
@@ -90,12 +90,12 @@ def test_a_map_read_and_written_back_changes_nothing(place, shape):
 
 def test_tokens_stand_row_by_row_behind_the_prefix():
     tokens = torch.tensor([[[9.0], [1.0], [2.0], [3.0], [4.0]]])
-    assert MapPlace("x", "tokens", 1, "x").read(tokens).tolist() == [[[[1.0, 2.0], [3.0, 4.0]]]]
+    assert FeatureMapLocation("x", "tokens", 1, "x").read(tokens).tolist() == [[[[1.0, 2.0], [3.0, 4.0]]]]
 
 
 def test_tokens_of_no_square_grid_are_refused():
     with pytest.raises(InputError, match="its 13 tokens are no square grid"):
-        MapPlace("x", "tokens", 1, "x").read(torch.zeros(1, 13, 4))
+        FeatureMapLocation("x", "tokens", 1, "x").read(torch.zeros(1, 13, 4))
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def test_tokens_of_no_square_grid_are_refused():
     [("test_vit", "blocks.5.norm1"), ("test_vit2", "forward_features"), ("test_vit3", "forward_features")],
 )
 def test_a_class_token_alone_in_the_head_moves_the_gradient_before_the_last_attention(name, place):
-    assert find_gradient_map(on_meta(name)).name == place
+    assert locate_gradient_map(on_meta(name)).name == place
 
 
 @pytest.mark.parametrize("name", ["forward_features", "layer4"])
 def test_what_was_put_into_the_backbone_is_gone_after_an_error(name):
     classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], image_size=32)
     backbone = classifier.network.backbone
-    with pytest.raises(RuntimeError, match="stop"), changed(classifier, name, lambda output: output):
+    with pytest.raises(RuntimeError, match="stop"), replaced_output(classifier, name, lambda output: output):
         raise RuntimeError("stop")
     assert "forward_features" not in vars(backbone)
     assert not backbone.layer4._forward_hooks
@@ -121,6 +121,6 @@ def test_modes_come_back_part_by_part():
     classifier.train()
     classifier.network.backbone.layer1.eval()
     before = [part.training for part in classifier.modules()]
-    with in_eval(classifier):
+    with eval_mode(classifier):
         assert not any(part.training for part in classifier.modules())
     assert [part.training for part in classifier.modules()] == before

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from artculture.analysis.similarity.culture_locations import PLACES, by_region, great_circle, region_of
+from artculture.analysis.similarity.culture_locations import CULTURE_LOCATIONS, by_region, great_circle, region_of
 from artculture.analysis.similarity.geography import geography_finding
 from tests.unit.analysis.synthetic import PAPER, distances
 
@@ -15,7 +15,7 @@ def test_great_circle_of_known_cities():
 
 
 def test_every_culture_of_the_paper_has_a_place():
-    assert set(PLACES) == set(PAPER)
+    assert set(CULTURE_LOCATIONS) == set(PAPER)
 
 
 def test_regions_stand_side_by_side():

@@ -1,30 +1,30 @@
 import numpy as np
 import pytest
 
-from artculture.analysis.similarity.regions import regions_finding, sides_of_test
-from tests.unit.analysis.synthetic import featurised
+from artculture.analysis.similarity.regions import asian_western_accuracy, regions_finding
+from tests.unit.analysis.synthetic import make_embeddings
 
 
 def test_asian_against_western_by_hand():
-    subject = featurised(("Chinese", "Japanese", "French"), counts=[1, 1, 2], split=["test"] * 4)
+    embeddings = make_embeddings(("Chinese", "Japanese", "French"), counts=[1, 1, 2], split=["test"] * 4)
     # Summed 0.6 Asian though French is likeliest; plainly Asian; plainly French; a French one taken for Chinese.
     chances = np.array([[0.3, 0.3, 0.4], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.7, 0.1, 0.2]])
-    subject.logits[:] = np.log(chances)
-    numbers = sides_of_test(subject).numbers
+    embeddings.logits[:] = np.log(chances)
+    numbers = asian_western_accuracy(embeddings).numbers
     assert numbers["by_summed_probability"]["share"] == 0.75
     assert numbers["by_likeliest_culture"]["share"] == 0.5
     assert (numbers["asian"]["share"], numbers["western"]["share"], numbers["larger_side"]) == (1, 0.5, 0.5)
 
 
 def test_no_sides_without_test_paintings_or_asian_cultures():
-    assert sides_of_test(featurised(split=["train"] * 132)) is None
-    assert sides_of_test(featurised(("French", "Dutch"))) is None
+    assert asian_western_accuracy(make_embeddings(split=["train"] * 132)) is None
+    assert asian_western_accuracy(make_embeddings(("French", "Dutch"))) is None
 
 
 @pytest.mark.parametrize(
     ("classes", "word"), [(("Cubism", "French", "Dutch"), "Cubism"), (("French", "Dutch", "British"), "two regions")]
 )
 def test_says_why_it_is_left_out(classes, word):
-    finding = regions_finding(featurised(classes))
+    finding = regions_finding(make_embeddings(classes))
     assert finding.figure is None
     assert word in finding.caption

@@ -4,22 +4,22 @@ from sklearn.metrics import silhouette_score
 
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.analysis.similarity.separation import distance_sums, separation, silhouettes
-from tests.unit.analysis.synthetic import PAPER, featurised
+from tests.unit.analysis.synthetic import PAPER, make_embeddings
 
 REGIONS = [region_of(name) for name in PAPER]
 
 
-def _separation(subject, seed=0):
-    sums = distance_sums(subject.features, subject.labels, len(subject.classes))
-    return separation(sums, subject.labels, np.bincount(subject.labels), REGIONS, seed)
+def _separation(embeddings, seed=0):
+    sums = distance_sums(embeddings.features, embeddings.labels, len(embeddings.classes))
+    return separation(sums, embeddings.labels, np.bincount(embeddings.labels), REGIONS, seed)
 
 
 def test_silhouettes_equal_scikit_learns():
-    subject = featurised(counts=7)
-    sums = distance_sums(subject.features, subject.labels, 11)
+    embeddings = make_embeddings(counts=7)
+    sums = distance_sums(embeddings.features, embeddings.labels, 11)
     codes = np.unique(REGIONS, return_inverse=True)[1]
-    ours = silhouettes(sums, subject.labels, np.bincount(subject.labels), codes).mean()
-    assert ours == pytest.approx(silhouette_score(subject.features, codes[subject.labels]), abs=1e-6)
+    ours = silhouettes(sums, embeddings.labels, np.bincount(embeddings.labels), codes).mean()
+    assert ours == pytest.approx(silhouette_score(embeddings.features, codes[embeddings.labels]), abs=1e-6)
 
 
 def test_a_region_of_one_painting_counts_as_zero():
@@ -29,7 +29,7 @@ def test_a_region_of_one_painting_counts_as_zero():
 
 def test_planted_regions_get_the_least_p_of_all_groupings():
     place = {"Asian": (9, 0), "European": (0, 0), "North American": (0, 9)}
-    found = _separation(featurised(centres=[place[region] for region in REGIONS]))
+    found = _separation(make_embeddings(centres=[place[region] for region in REGIONS]))
     assert found.exact
     assert len(found.by_chance) == 1320  # 11! / (3! 7! 1!)
     assert found.p == 1 / 1320
@@ -37,13 +37,13 @@ def test_planted_regions_get_the_least_p_of_all_groupings():
 
 def test_tight_cultures_without_regions_are_not_called_regions():
     # Each culture is a tight cluster at a random place: permuting paintings would find regions every time.
-    found = [_separation(featurised(seed=seed, noise=0.3, features=4, counts=4)).p for seed in range(20)]
+    found = [_separation(make_embeddings(seed=seed, noise=0.3, features=4, counts=4)).p for seed in range(20)]
     assert np.mean(np.array(found) <= 0.05) < 0.2
     assert np.mean(found) > 0.3
 
 
 def test_many_cultures_are_permuted_at_random(monkeypatch):
     monkeypatch.setattr("artculture.analysis.similarity.separation.PERMUTATIONS", 99)
-    runs = [_separation(featurised(counts=3), seed=5) for _ in range(2)]
+    runs = [_separation(make_embeddings(counts=3), seed=5) for _ in range(2)]
     assert not runs[0].exact
     np.testing.assert_array_equal(runs[0].by_chance, runs[1].by_chance)

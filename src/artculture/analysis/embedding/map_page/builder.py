@@ -18,7 +18,7 @@ from artculture.utils.thumbnails import Picture, thumbnails
 
 
 @dataclass(frozen=True)
-class Atlas:
+class MapPageData:
     """All that the page tells.
 
     Attributes:
@@ -36,7 +36,7 @@ class Atlas:
     fidelity: str
 
 
-def page(atlas: Atlas, picture: Picture | None) -> str:
+def render_page(page_data: MapPageData, picture: Picture | None) -> str:
     """The whole page as text."""
     style, script = _asset("page.css"), _asset("page.js")
     # Nothing but this very script and style may run, and nothing at all is loaded.
@@ -44,10 +44,10 @@ def page(atlas: Atlas, picture: Picture | None) -> str:
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    data = {**_data(atlas), "thumbnails": thumbnails(picture, len(atlas.table)) if picture else []}
+    data = {**_data(page_data), "thumbnails": thumbnails(picture, len(page_data.table)) if picture else []}
     parts = {
         "policy": html.escape(policy),
-        "fidelity": html.escape(atlas.fidelity),
+        "fidelity": html.escape(page_data.fidelity),
         "style": style,
         "script": script,
         "data": _json(data),
@@ -55,26 +55,26 @@ def page(atlas: Atlas, picture: Picture | None) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
 
 
-def _data(atlas: Atlas) -> dict[str, Any]:
-    places = atlas.table[["x", "y"]].to_numpy(dtype=np.float64)
+def _data(data: MapPageData) -> dict[str, Any]:
+    places = data.table[["x", "y"]].to_numpy(dtype=np.float64)
     low, high = places.min(axis=0), places.max(axis=0)
     # One scale for both axes, in thousandths of the longer side: short numbers, true shape.
     middle, length = (low + high) / 2, float((high - low).max()) or 1.0
     thousandths = ((places - middle) / length * 1000).round().astype(int)
-    index = {name: label for label, name in enumerate(atlas.classes)}
-    rows = zip(*(atlas.table[name] for name in ("title", "artist", "date", "culture", "predicted")), strict=True)
+    index = {name: label for label, name in enumerate(data.classes)}
+    rows = zip(*(data.table[name] for name in ("title", "artist", "date", "culture", "predicted")), strict=True)
     paintings = [
         [int(x), -int(y), str(title), str(artist), str(date), index[culture], index[predicted]]
         for (x, y), (title, artist, date, culture, predicted) in zip(thousandths, rows, strict=True)
     ]
     return {
-        "classes": list(atlas.classes),
-        "colours": [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in atlas.regions],
-        "regions": list(atlas.regions),
+        "classes": list(data.classes),
+        "colours": [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in data.regions],
+        "regions": list(data.regions),
         "paintings": paintings,
-        "percent": [f"{100 * probability:.1f}" for probability in atlas.table["probability"]],
-        "splits": atlas.table["split"].tolist(),
-        "neighbours": atlas.neighbours.tolist(),
+        "percent": [f"{100 * probability:.1f}" for probability in data.table["probability"]],
+        "splits": data.table["split"].tolist(),
+        "neighbours": data.neighbours.tolist(),
     }
 
 
