@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tests.unit.data.picture_kinds import KINDS, Kind, looks_like, quarters
+from tests.unit.data.image_fixtures import KINDS, Kind, looks_like, quarters
 from tests.unit.training.mutations import COMPARE, EVALUATE, READERS, TRAIN, drawn, outcome, run_command
 from torture_launches import run_killed
 

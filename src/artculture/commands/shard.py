@@ -7,8 +7,8 @@ from artculture.config.composition import quoted, run_app
 from artculture.config.schema.shard import ShardConfig
 
 if TYPE_CHECKING:
-    from artculture.data.shards.storage import Place
-    from artculture.data.shards.writing import Written
+    from artculture.data.shards.storage import Storage
+    from artculture.data.shards.writing import WriteSummary
 
 PATHS = ("shards", "data.root")
 
@@ -23,29 +23,29 @@ def shard_paintings(config: ShardConfig) -> int:
 
     from artculture.data.paintings import QUARANTINE, DataChoice, select
     from artculture.data.shards.packing import Packing
-    from artculture.data.shards.storage import Place
+    from artculture.data.shards.storage import Storage
     from artculture.data.shards.writing import ShardWriter, plan_shards
     from artculture.utils.logging import configure_logging
     from artculture.utils.progress import shown_progress
 
     configure_logging()
-    place = Place(config.shards)
+    storage = Storage(config.shards)
     selection = select(DataChoice.of(config.data), find_copies=True)
     planned = plan_shards(selection, config.pictures, config.seed)
     packing = Packing(config.shorter_side, config.quality, skip_bad=config.data.on_bad_image == "skip")
     workers = (os.cpu_count() or 1) if config.workers == "auto" else config.workers
-    writer = ShardWriter(selection, place, packing, verify=config.verify, bad_share=config.data.bad_image_share)
+    writer = ShardWriter(selection, storage, packing, verify=config.verify, bad_share=config.data.bad_image_share)
     with shown_progress("writing shards") as progress:
         written = writer.write(planned, workers, progress)
-    _show(written, place, QUARANTINE)
+    _show(written, storage, QUARANTINE)
     return 0
 
 
-def _show(written: "Written", place: "Place", quarantine: str) -> None:
+def _show(written: "WriteSummary", storage: "Storage", quarantine: str) -> None:
     kept = f" ({written.kept} were there already)" if written.kept else ""
     sys.stdout.write(
-        f"{written.pictures} paintings in {written.shards} shards{kept}, {written.size / 1e9:.3g} GB: {place}\n"
+        f"{written.pictures} paintings in {written.shards} shards{kept}, {written.size / 1e9:.3g} GB: {storage}\n"
     )
     if written.bad:
-        sys.stdout.write(f"left out {len(written.bad)} that can't be read: {place}/{quarantine}\n")
-    sys.stdout.write(f"train on them: artculture train data=shards data.root={place}\n")
+        sys.stdout.write(f"left out {len(written.bad)} that can't be read: {storage}/{quarantine}\n")
+    sys.stdout.write(f"train on them: artculture train data=shards data.root={storage}\n")

@@ -32,7 +32,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Changes:
+class DrawnAugmentation:
     """What was drawn for the pictures of a batch.
 
     Attributes:
@@ -54,19 +54,19 @@ def centre_boxes(shapes: NDArray[np.int64], size: int) -> Boxes:
     return np.concatenate([corners, np.full_like(shapes, size)], axis=1)
 
 
-def untouched(shapes: NDArray[np.int64], size: int) -> Changes:
+def evaluation_changes(shapes: NDArray[np.int64], size: int) -> DrawnAugmentation:
     """What evaluation does: the centre, nothing else."""
-    return Changes(centre_boxes(shapes, size), np.zeros(len(shapes), dtype=np.bool_))
+    return DrawnAugmentation(centre_boxes(shapes, size), np.zeros(len(shapes), dtype=np.bool_))
 
 
-def draw(
+def draw_augmentation(
     augmentation: Augmentation,
     shapes: NDArray[np.int64],
     size: int,
     seed: int,
     epoch: int,
     rows: NDArray[np.int64],
-) -> Changes:
+) -> DrawnAugmentation:
     """The changes of some pictures: functions of (seed, epoch, row) alone.
 
     Args:
@@ -82,18 +82,18 @@ def draw(
     crop, erase, rest = np.split(numbers, [box_draws, 2 * box_draws], axis=1)
     boxes = centre_boxes(shapes, size)
     if augmentation.crop_scale is not None and augmentation.crop_ratio is not None:
-        boxes, found = _boxes(crop, shapes, augmentation.crop_scale, augmentation.crop_ratio)
-        boxes = np.where(found[:, None], boxes, _widest_boxes(shapes, augmentation.crop_ratio))
+        boxes, found = _random_boxes(crop, shapes, augmentation.crop_scale, augmentation.crop_ratio)
+        boxes = np.where(found[:, None], boxes, _largest_central_boxes(shapes, augmentation.crop_ratio))
     mirrored = (rest[:, 0] < 0.5) & augmentation.flip
     jitter = 1 + augmentation.jitter * (2 * rest[:, 1:4] - 1) if augmentation.jitter else None
     erased = None
     if augmentation.erase:
-        erased, found = _boxes(erase, np.full_like(shapes, size), ERASED_SHARE, ERASED_RATIO)
+        erased, found = _random_boxes(erase, np.full_like(shapes, size), ERASED_SHARE, ERASED_RATIO)
         erased[~found | (rest[:, 4] >= augmentation.erase)] = 0
-    return Changes(boxes, mirrored, jitter, erased)
+    return DrawnAugmentation(boxes, mirrored, jitter, erased)
 
 
-def _boxes(
+def _random_boxes(
     numbers: NDArray[np.float64], shapes: NDArray[np.int64], share: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[Boxes, NDArray[np.bool_]]:
     """A random box of a random share and ratio in each picture, and whether one of the tries fitted."""
@@ -110,7 +110,7 @@ def _boxes(
     return np.concatenate([corner, size], axis=1), found
 
 
-def _widest_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxes:
+def _largest_central_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxes:
     """The largest central box whose ratio is allowed."""
     heights, widths = shapes[:, 0], shapes[:, 1]
     tall = np.minimum(heights, np.rint(widths / ratio[0]).astype(np.int64))
@@ -118,27 +118,27 @@ def _widest_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxe
     return np.stack([(heights - tall) // 2, (widths - wide) // 2, tall, wide], axis=1)
 
 
-def uploaded(values: NDArray[Any], device: torch.device) -> Tensor:
+def to_device(values: NDArray[Any], device: torch.device) -> Tensor:
     """A tensor of some numbers on a device, for which the host does not wait."""
     found = torch.from_numpy(values)
     return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
-def colour(pictures: Tensor, changes: Changes, fill: tuple[int, int, int]) -> Tensor:
+def apply_colour_changes(pictures: Tensor, changes: DrawnAugmentation, fill: tuple[int, int, int]) -> Tensor:
     """Jitter and erase what was drawn, for a batch of uint8 N x 3 x H x W, on its device."""
     if changes.jitter is not None:
-        pictures = _jittered(pictures, uploaded(changes.jitter.astype(np.float32), pictures.device))
+        pictures = _jitter(pictures, to_device(changes.jitter.astype(np.float32), pictures.device))
     if changes.erased is not None:
-        blank = uploaded(np.array(fill, dtype=np.uint8), pictures.device).view(3, 1, 1)
+        blank = to_device(np.array(fill, dtype=np.uint8), pictures.device).view(3, 1, 1)
         if pictures.is_cuda:
-            return erased_at_once(pictures, uploaded(changes.erased, pictures.device), blank)
+            return erase_boxes(pictures, to_device(changes.erased, pictures.device), blank)
         for picture, (top, left, tall, wide) in zip(pictures, changes.erased.tolist(), strict=True):
             picture[:, top : top + tall, left : left + wide] = blank
     return pictures
 
 
-def erased_at_once(pictures: Tensor, boxes: Tensor, blank: Tensor) -> Tensor:
-    """Pictures uint8 N x 3 x H x W with a box of each (int64 N x 4, as in `Changes`) blank, in a few large steps."""
+def erase_boxes(pictures: Tensor, boxes: Tensor, blank: Tensor) -> Tensor:
+    """Return images (uint8 N x 3 x H x W) with one box of each (int64 N x 4, as in `DrawnAugmentation`) blank."""
     corner, size = boxes[:, :2, None], boxes[:, 2:, None]
     inside = []
     for axis, length in enumerate(pictures.shape[2:]):
@@ -148,9 +148,9 @@ def erased_at_once(pictures: Tensor, boxes: Tensor, blank: Tensor) -> Tensor:
     return torch.where((rows[:, :, None] & columns[:, None, :])[:, None], blank, pictures)
 
 
-def _jittered(pictures: Tensor, factors: Tensor) -> Tensor:
+def _jitter(pictures: Tensor, factors: Tensor) -> Tensor:
     brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
-    weights = uploaded(np.array(GREY, dtype=np.float32), pictures.device).view(1, 3, 1, 1)
+    weights = to_device(np.array(GREY, dtype=np.float32), pictures.device).view(1, 3, 1, 1)
     values = (pictures.float() * brightness).clamp_(0, 255)
     level = (values * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
     values = torch.lerp(level, values, contrast).clamp_(0, 255)

@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from artculture.data.augmentation import Augmentation, Changes, colour, draw, untouched, uploaded
+from artculture.data.augmentation import (
+    Augmentation,
+    DrawnAugmentation,
+    apply_colour_changes,
+    draw_augmentation,
+    evaluation_changes,
+    to_device,
+)
 from artculture.data.cache.pixel_cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
 
 # Batches that a GPU's host makes before their steps have begun, at most.
-AHEAD = 4
+MAX_QUEUED_BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,11 @@ class BatchMaker:
     augmentation: Augmentation | None
     seed: int = 0
 
-    def changes(self, epoch: int, rows: NDArray[np.int64]) -> Changes:
+    def changes(self, epoch: int, rows: NDArray[np.int64]) -> DrawnAugmentation:
         shapes, size = self.cache.shapes_of(self.positions[rows]), self.preprocessing.image_size
         if self.augmentation is None:
-            return untouched(shapes, size)
-        return draw(self.augmentation, shapes, size, self.seed, epoch, rows)
+            return evaluation_changes(shapes, size)
+        return draw_augmentation(self.augmentation, shapes, size, self.seed, epoch, rows)
 
     def fill(self) -> tuple[int, int, int]:
         red, green, blue = (int(255 * level) for level in self.preprocessing.mean)
@@ -55,11 +62,11 @@ class BatchMaker:
             out, rows.tolist(), changes.boxes.tolist(), changes.mirrored.tolist(), strict=True
         ):
             pixels = self.cache.image(int(self.positions[row]))
-            _place(picture, pixels, box, mirrored, self.preprocessing.interpolation)
-        return colour(out, changes, self.fill())
+            _write_crop(picture, pixels, box, mirrored, self.preprocessing.interpolation)
+        return apply_colour_changes(out, changes, self.fill())
 
 
-def _place(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
+def _write_crop(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
     """Cut, mirror and resize one picture (uint8 H x W x 3) into its place (uint8 3 x size x size)."""
     top, left, tall, wide = box
     # One copy, of the part alone: the map is read-only. Mirroring on the way would copy byte by byte.
@@ -92,7 +99,7 @@ class ResidentBatches:
     cache: PixelCache
     pixels: Tensor
     stream: torch.cuda.Stream | None = None
-    asked: deque[torch.cuda.Event] = field(default_factory=deque)
+    queued: deque[torch.cuda.Event] = field(default_factory=deque)
 
     @classmethod
     def on(cls, device: torch.device, maker: BatchMaker) -> "ResidentBatches":
@@ -113,43 +120,43 @@ class ResidentBatches:
         """Pictures uint8 N x 3 x size x size on the device."""
         return self.batch(epoch, rows)[0]
 
-    def batch(self, epoch: int, rows: NDArray[np.int64], *beside: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, epoch: int, rows: NDArray[np.int64], *others: Tensor) -> tuple[Tensor, ...]:
         """The same, and what belongs to it, on the device."""
         device = self.pixels.device
         if self.stream is None:
-            return self._made(epoch, rows), *(part.to(device) for part in beside)
+            return self._make_images(epoch, rows), *(part.to(device) for part in others)
         # Nothing here waits for the steps that were asked for before: the small kernels fill the gaps of theirs.
         current = torch.cuda.current_stream(device)
-        self._mark(current)
+        self._limit_queue(current)
         with torch.cuda.stream(self.stream):
-            made = self._made(epoch, rows), *(uploaded(part.numpy(), device) for part in beside)
+            made = self._make_images(epoch, rows), *(to_device(part.numpy(), device) for part in others)
         current.wait_stream(self.stream)
         for part in made:
             part.record_stream(current)
         return made
 
-    def _mark(self, stream: torch.cuda.Stream) -> None:
+    def _limit_queue(self, stream: torch.cuda.Stream) -> None:
         """Keep the host from making many batches ahead of the steps, all of which would take memory."""
         moment = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         moment.record(stream)
-        self.asked.append(moment)
-        if len(self.asked) > AHEAD:
-            self.asked.popleft().synchronize()
+        self.queued.append(moment)
+        if len(self.queued) > MAX_QUEUED_BATCHES:
+            self.queued.popleft().synchronize()
 
-    def _made(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
+    def _make_images(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         maker, device = self.maker, self.pixels.device
         changes = maker.changes(epoch, rows)
         at = maker.positions[rows]
         facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at, 1], changes.boxes, changes.mirrored])
-        sampled = _sampled(self.pixels, uploaded(facts, device), maker.preprocessing.image_size)
-        return colour(sampled, changes, maker.fill())
+        sampled = _sample_bilinear(self.pixels, to_device(facts, device), maker.preprocessing.image_size)
+        return apply_colour_changes(sampled, changes, maker.fill())
 
-    def seen_by(self, maker: BatchMaker) -> "ResidentBatches":
+    def with_maker(self, maker: BatchMaker) -> "ResidentBatches":
         """The same pixels, changed as another maker draws it."""
-        return ResidentBatches(maker, self.cache, self.pixels, self.stream, self.asked)
+        return ResidentBatches(maker, self.cache, self.pixels, self.stream, self.queued)
 
 
-def _sampled(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
+def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
     """Bilinear samples of boxes, pixel centres as in torch's `align_corners=False`.
 
     Args:

@@ -16,16 +16,16 @@ SHA256_LENGTH = 64
 NAMED = 10
 
 
-def copied(table: pd.DataFrame) -> pd.Series:
+def is_exact_copy(table: pd.DataFrame) -> pd.Series:
     """Whether each row's bytes are those of another row too, by the column `sha256`; text that is no hash is none."""
     known = table["sha256"].str.len() == SHA256_LENGTH
     found: pd.Series = known & table["sha256"].duplicated(keep=False)
     return found
 
 
-def copies_grouped(table: pd.DataFrame) -> pd.DataFrame:
+def group_exact_copies(table: pd.DataFrame) -> pd.DataFrame:
     """The table with the groups of exact copies merged, each under the first of their names."""
-    part = table.loc[copied(table), ["group", "sha256"]]
+    part = table.loc[is_exact_copy(table), ["group", "sha256"]]
     if part.empty:
         return table
     from scipy.sparse import coo_matrix
@@ -43,9 +43,9 @@ def copies_grouped(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(group=own.where(~own.isin(list(names)), own.map(names)))
 
 
-def report_copies(table: pd.DataFrame, split: pd.Series) -> None:
+def log_exact_copies(table: pd.DataFrame, split: pd.Series) -> None:
     """Log how many pictures are exact copies of others, which of them have two labels, and which a split parts."""
-    part = table[copied(table)]
+    part = table[is_exact_copy(table)]
     if part.empty:
         return
     part = part.assign(split=split)

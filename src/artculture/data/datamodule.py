@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import PixelCache
-from artculture.data.dataset import UNCHANGED, Batch, EpochOrder, MakeBatch, SplitDataset, as_it_is
+from artculture.data.dataset import NO_AUGMENTATION, Batch, EpochSampler, MakeBatch, SplitDataset, identity_collate
 from artculture.data.paintings import DataChoice, Paintings, load_paintings
-from artculture.data.sharding import Share
+from artculture.data.sharding import RankSlice
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError
 
@@ -69,10 +69,10 @@ class PaintingsDataModule(L.LightningDataModule):
         eval_batches: int = 2,
         seed: int = 0,
         num_workers: int | None = None,
-        share: Share | None = None,
+        rank_slice: RankSlice | None = None,
     ) -> None:
         super().__init__()
-        self.share = share or Share()
+        self.rank_slice = rank_slice or RankSlice()
         self.choice, self.preprocessing = choice, preprocessing
         self.augmentation = augmentation or Augmentation()
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
@@ -95,9 +95,9 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.trainer is not None:
-            self.keep_pixels_on(self.trainer.strategy.root_device)
+            self.move_pixels_to(self.trainer.strategy.root_device)
 
-    def keep_pixels_on(self, device: torch.device) -> None:
+    def move_pixels_to(self, device: torch.device) -> None:
         """Copy all pixels onto a GPU, if they fit and lie in one file: batches are made there from then on."""
         cache = self.paintings.cache
         # Shards come and go.
@@ -109,10 +109,10 @@ class PaintingsDataModule(L.LightningDataModule):
         """Whether a GPU keeps all pixels."""
         return self._resident is not None
 
-    def pictures_as(self, augmentation: Augmentation | None) -> MakeBatch:
+    def image_maker(self, augmentation: Augmentation | None) -> MakeBatch:
         """Makes pictures where the pixels are: on the GPU that keeps them, else on the CPU."""
         make = self.maker(augmentation)
-        return make if self._resident is None else self._resident.seen_by(make)
+        return make if self._resident is None else self._resident.with_maker(make)
 
     def maker(self, augmentation: Augmentation | None) -> BatchMaker:
         """Makes batches of this data's pictures; without augmentation as evaluation sees them."""
@@ -142,20 +142,20 @@ class PaintingsDataModule(L.LightningDataModule):
         rows = self.paintings.selection.members("train")
         resident = self._resident is not None
         make = None if resident else self._train_maker()
-        dataset = SplitDataset(self.paintings, rows, make, self.share)
+        dataset = SplitDataset(self.paintings, rows, make, self.rank_slice)
         return DataLoader(
             dataset,
             self.batch_size,
             sampler=self.order(len(rows)),
-            drop_last=self.drops_last(len(rows)),
-            collate_fn=as_it_is,
+            drop_last=self.drop_last_batch(len(rows)),
+            collate_fn=identity_collate,
             **self._workers(0 if resident else self.num_workers),
         )
 
-    def order(self, pictures: int) -> EpochOrder:
+    def order(self, pictures: int) -> EpochSampler:
         """The order of training pictures, from where the training stands."""
         places = None if self._shard_order is None else self._shard_order.places
-        return EpochOrder(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
+        return EpochSampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
 
     @cached_property
     def _shard_order(self) -> "ShardOrder | None":
@@ -168,16 +168,16 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def _train_maker(self) -> MakeBatch:
         make = self.maker(self.augmentation)
-        return make if self._shard_order is None else self._shard_order.ahead(make)
+        return make if self._shard_order is None else self._shard_order.prefetching(make)
 
-    def drops_last(self, pictures: int) -> bool:
+    def drop_last_batch(self, pictures: int) -> bool:
         """Whether an epoch's last batch is left out: one of a single picture can't be normalised by BatchNorm."""
         return pictures > self.batch_size and pictures % self.batch_size == 1
 
-    def pictures_in(self, batch: int) -> int:
+    def images_in_batch(self, batch: int) -> int:
         """How many pictures all devices together meet in a batch of an epoch."""
         pictures = len(self.paintings.selection.members("train"))
-        return min(self.batch_size, pictures - self.drops_last(pictures) - batch * self.batch_size)
+        return min(self.batch_size, pictures - self.drop_last_batch(pictures) - batch * self.batch_size)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Make the pictures, on the device, where the loader only said which."""
@@ -185,7 +185,7 @@ class PaintingsDataModule(L.LightningDataModule):
         if self._resident is None or asked.dtype != torch.int64:
             return batch
         epoch = int(asked[0, 0]) if len(asked) else 0
-        make = self._resident if epoch != UNCHANGED else self._resident.seen_by(self.maker(None))
+        make = self._resident if epoch != NO_AUGMENTATION else self._resident.with_maker(self.maker(None))
         pictures, labels, rows = make.batch(epoch, asked[:, 1].numpy(), labels, rows)
         return pictures, labels, rows
 
@@ -202,14 +202,14 @@ class PaintingsDataModule(L.LightningDataModule):
         """Every painting of a split once over all devices, in the manifest's order, nothing padded."""
         rows = self.paintings.selection.members(split)
         make = None if self.resident else self.maker(None)
-        dataset = SplitDataset(self.paintings, rows, make, self.share, UNCHANGED)
+        dataset = SplitDataset(self.paintings, rows, make, self.rank_slice, NO_AUGMENTATION)
         workers = self._workers(0 if self.resident else self.num_workers)
-        return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=as_it_is, **workers)
+        return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=identity_collate, **workers)
 
     def _workers(self, asked: int | None) -> dict[str, Any]:
         gpu = torch.cuda.is_available()
         # On a CPU the training step needs every core, and reading the cache takes next to none.
-        found = min(8, max(1, (os.cpu_count() or 1) // self.share.size - 1)) if gpu else 0
+        found = min(8, max(1, (os.cpu_count() or 1) // self.rank_slice.size - 1)) if gpu else 0
         workers = found if asked is None else asked
         return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": gpu}
 

@@ -10,17 +10,17 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from artculture.data.paintings import Paintings
-from artculture.data.sharding import Share
+from artculture.data.sharding import RankSlice
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Key = tuple[int, int]
 MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
 
 # In place of the epoch of pictures that are not to be changed.
-UNCHANGED = -1
+NO_AUGMENTATION = -1
 
 
-class EpochOrder(Sampler[Key]):
+class EpochSampler(Sampler[Key]):
     """(epoch, place) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
 
     The epoch travels with each place: loader workers keep their own copy of the dataset and would not hear
@@ -77,18 +77,18 @@ class SplitDataset(Dataset[Batch]):
         paintings: Paintings,
         rows: NDArray[np.int64],
         make: MakeBatch | None,
-        share: Share | None = None,
+        rank_slice: RankSlice | None = None,
         epoch: int = 0,
     ) -> None:
         self.labels, self.rows, self.make = paintings.selection.labels, rows, make
-        self.share, self.epoch = share or Share(), epoch
+        self.rank_slice, self.epoch = rank_slice or RankSlice(), epoch
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
         epoch = keys[0][0] if isinstance(keys[0], tuple) else self.epoch
-        places = [key[1] if isinstance(key, tuple) else key for key in keys[self.share.of(len(keys))]]
+        places = [key[1] if isinstance(key, tuple) else key for key in keys[self.rank_slice.of(len(keys))]]
         rows = self.rows[np.array(places, dtype=np.int64)]
         labels = torch.from_numpy(self.labels[rows])
         if self.make is None:
@@ -97,6 +97,6 @@ class SplitDataset(Dataset[Batch]):
         return self.make(epoch, rows), labels, torch.from_numpy(rows)
 
 
-def as_it_is(batch: Any) -> Any:
+def identity_collate(batch: Any) -> Any:
     """Collate nothing: the dataset gave a whole batch."""
     return batch

@@ -21,14 +21,14 @@ Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # The longer side in shorter ones: what lies beyond is cut off.
-LONGEST = 4
+MAX_ASPECT = 4
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 # Not all that Pillow knows: it would start Ghostscript for PostScript, whatever the file's name.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
 # The brightest value that a picture with more than 8 bits may mean by white, smallest first.
-WHITES = {"I": (255, 65535, 2**31 - 1), "F": (1.0, 255.0, 65535.0)}
-NO_FILE = {
+WHITE_LEVELS = {"I": (255, 65535, 2**31 - 1), "F": (1.0, 255.0, 65535.0)}
+NOT_REGULAR = {
     stat.S_ISDIR: "a directory",
     stat.S_ISFIFO: "a named pipe",
     stat.S_ISSOCK: "a socket",
@@ -36,7 +36,7 @@ NO_FILE = {
     stat.S_ISBLK: "a device",
 }
 # The machine's trouble, not the picture's: not to be remembered as its fault.
-OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+RESOURCE_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class BadImageError(Exception):
@@ -68,17 +68,17 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
         with Image.open(_source(picture), formats=_formats()) as image:
             _check_size(image)
             if image.format == "PNG":
-                _check_sums(picture)
+                _check_png_checksums(picture)
             # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
             image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
             image.load()
             _set_upright(image)
-            seen = _rgb(_middle(_with_adobe_polarity(image)))
-            return np.asarray(_resized(seen, shorter_side, interpolation))
+            seen = _to_rgb(_limit_aspect(_with_adobe_polarity(image)))
+            return np.asarray(_resize(seen, shorter_side, interpolation))
     except BadImageError:
         raise
     except Exception as error:  # bytes that are no picture make decoders raise nearly anything
-        if isinstance(error, OSError) and error.errno in OURS:
+        if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
             name = picture if isinstance(picture, Path) else "a picture"
             raise WorkError(f"{name} can't be read now ({error.strerror}); the same command goes on") from error
         raise BadImageError(_reason(picture, error)) from error
@@ -96,8 +96,8 @@ def check_file(path: Path) -> None:
         raise BadImageError("a link to nothing" if path.is_symlink() else "no such file") from error
     except (OSError, ValueError) as error:
         looped = isinstance(error, OSError) and error.errno == errno.ELOOP
-        raise BadImageError("a link that leads back to itself" if looped else _said(error)) from error
-    for is_kind, kind in NO_FILE.items():
+        raise BadImageError("a link that leads back to itself" if looped else _message(error)) from error
+    for is_kind, kind in NOT_REGULAR.items():
         if is_kind(found.st_mode):
             raise BadImageError(f"{kind}, not a picture")
     if found.st_size == 0:
@@ -122,20 +122,20 @@ def _check_size(image: Image.Image) -> None:
         raise BadImageError(f"a decompression bomb: {image.width} x {image.height} pixels, at most {limit} are read")
 
 
-def _check_sums(picture: Path | bytes) -> None:
+def _check_png_checksums(picture: Path | bytes) -> None:
     # Pillow stops at the last row and never looks at PNG's checksums.
     with Image.open(_source(picture), formats=("PNG",)) as image:
         try:
             image.verify()
         except Exception as error:
-            raise BadImageError(f"truncated or damaged: {_said(error)}") from error
+            raise BadImageError(f"truncated or damaged: {_message(error)}") from error
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
 
 
-def _start(picture: Path | bytes) -> bytes:
+def _first_bytes(picture: Path | bytes) -> bytes:
     if isinstance(picture, bytes):
         return picture[:512]
     with picture.open("rb") as file:
@@ -144,13 +144,13 @@ def _start(picture: Path | bytes) -> bytes:
 
 def _reason(picture: Path | bytes, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        page = _start(picture).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        page = _first_bytes(picture).lstrip().lower().startswith((b"<!doctype html", b"<html"))
         return "a web page (HTML), not a picture" if page else "not a picture of a kind that can be read"
     if isinstance(error, Image.DecompressionBombError):
-        return f"a decompression bomb: {_said(error)}"
+        return f"a decompression bomb: {_message(error)}"
     if isinstance(error, MemoryError):
         return "too large for this machine's memory"
-    return f"truncated or damaged: {_said(error)}"
+    return f"truncated or damaged: {_message(error)}"
 
 
 def _set_upright(image: Image.Image) -> None:
@@ -179,14 +179,14 @@ def upright_size(picture: bytes) -> tuple[int, int]:
 def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.int64]:
     """Height and width that `read_pixels` gives pictures of these (int64 N x 2; no side 0), to a pixel or two."""
     shorter = shapes.min(axis=1, keepdims=True)
-    cut = np.minimum(shapes, LONGEST * shorter)
+    cut = np.minimum(shapes, MAX_ASPECT * shorter)
     resized: NDArray[np.int64] = np.rint(cut * (shorter_side / shorter)).astype(np.int64)
     return np.maximum(shorter_side, resized)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in WHITES or image.mode.startswith("I;16"):
-        return _eight_bits(image).convert("RGB")
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in WHITE_LEVELS or image.mode.startswith("I;16"):
+        return _to_eight_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         # What is see-through is shown on white, as on a page, not as the black that lies under it.
         layered = image.convert("RGBA")
@@ -200,13 +200,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits or of floating point, with its tones: Pillow would clip it to white or to black."""
     values = np.asarray(image)
     darkest, brightest = values.min(), values.max()
     if not np.isfinite([darkest, brightest]).all() or darkest < 0:
         raise BadImageError(f"grey values from {darkest:g} to {brightest:g}, which are no brightness")
-    whites = WHITES.get(image.mode, (65535,))
+    whites = WHITE_LEVELS.get(image.mode, (65535,))
     white = next((white for white in whites if brightest <= white), None)
     if white is None:
         raise BadImageError(f"grey values up to {brightest:g}: what is white is unknown")
@@ -216,16 +216,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _middle(image: Image.Image) -> Image.Image:
+def _limit_aspect(image: Image.Image) -> Image.Image:
     width, height = image.size
-    limit = LONGEST * min(width, height)
+    limit = MAX_ASPECT * min(width, height)
     if max(width, height) <= limit:
         return image
     left, top = max(0, (width - limit) // 2), max(0, (height - limit) // 2)
     return image.crop((left, top, left + min(width, limit), top + min(height, limit)))
 
 
-def _resized(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
+def _resize(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
     width, height = image.size
     scale = shorter_side / min(width, height)
     size = (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale)))

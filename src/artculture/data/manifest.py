@@ -104,12 +104,12 @@ def read_manifest(path: Path) -> Manifest:
     if not path.is_file():
         raise InputError(f"no manifest at {path}")
     lines = FileLines(path)
-    manifest = Manifest(path.parent, checked(read_text_csv(path), path, lines))
+    manifest = Manifest(path.parent, validate_table(read_text_csv(path), path, lines))
     _refuse(list(_links_that_leave(manifest, lines)), path)
     return manifest
 
 
-def checked(table: pd.DataFrame, where: Path | str, lines: FileLines | None = None) -> pd.DataFrame:
+def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | None = None) -> pd.DataFrame:
     """The table with all columns, typed and in order.
 
     Args:
@@ -154,7 +154,7 @@ def _refuse(mistakes: list[str], where: Path | str) -> None:
 def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
     """Check and write a manifest, whole or not at all; returns the file's path."""
     path = path or manifest.root / "manifest.csv"
-    table = checked(manifest.table, path)
+    table = validate_table(manifest.table, path)
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     return path

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from artculture.config.schema.train import Data
 from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
-from artculture.data.copies import copies_grouped, hashes_of_same_size, report_copies
+from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.sources import label_order, load_manifest
 from artculture.data.splits import assign_splits, small_cultures
@@ -82,7 +82,7 @@ class Selection:
 
 
 # Chooses from a whole manifest: the rows that can take part, and whether this is the last word on them.
-Choose = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
+Selector = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
 
 
 def select(choice: DataChoice, find_copies: bool = False) -> Selection:
@@ -123,16 +123,16 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
         InputError: cultures that are not there or too small for three splits.
     """
     classes = label_order(table, choice.cultures)
-    table = copies_grouped(_of_cultures(table, classes))
+    table = group_exact_copies(_of_cultures(table, classes))
     table, classes = _without_small(table, classes, choice, final)
     split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
     if final:
-        report_copies(table, split)
+        log_exact_copies(table, split)
         _log_missing_cultures(table, split)
     return _selection(whole, table, classes, split)
 
 
-def selection_for(classes: Sequence[str]) -> Choose:
+def selection_for(classes: Sequence[str]) -> Selector:
     """Chooses the paintings of any manifest for a classifier that is trained already.
 
     Labels are found by name, so a classifier's cultures may lack paintings here. A culture too small for three
@@ -155,14 +155,14 @@ def selection_for(classes: Sequence[str]) -> Choose:
             raise InputError(
                 f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {mend}"
             )
-        table = copies_grouped(table)
+        table = group_exact_copies(table)
         split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
         return _selection(whole, table, classes, split)
 
     return choose
 
 
-def selection_of_run(stored: StoredSplit, classes: Sequence[str], where: Path) -> Choose:
+def selection_of_run(stored: StoredSplit, classes: Sequence[str], where: Path) -> Selector:
     """Chooses the paintings of a run that are still there, in the run's split, and warns of what changed since.
 
     None left is an InputError.
@@ -254,7 +254,7 @@ def load_paintings(
     shorter_side: int,
     interpolation: str,
     on_progress: Callable[[int, int], None] | None = None,
-    choose: Choose = fresh_selection,
+    choose: Selector = fresh_selection,
 ) -> Paintings:
     """Select the paintings and decode what was not decoded before.
 
@@ -298,11 +298,11 @@ def _refuse_bad(choice: DataChoice, quarantine: pd.DataFrame, pictures: int, sho
     write_quarantine(quarantine, file)
     mend = "Mend or remove them, or leave them out with data.on_bad_image=skip"
     if choice.on_bad_image == "skip":
-        mend = too_many_bad(len(quarantine), pictures, choice.bad_image_share)
+        mend = too_many_bad_message(len(quarantine), pictures, choice.bad_image_share)
     raise InputError(f"{len(quarantine)} picture(s) can't be read: {shown}. {mend}. The whole list: {file}")
 
 
-def too_many_bad(bad: int, pictures: int, allowed: float) -> str:
+def too_many_bad_message(bad: int, pictures: int, allowed: float) -> str:
     """What is said where more pictures are bad than the share that may be left out, and the mend."""
     return (
         f"That is {100 * bad / pictures:.1f} % of {pictures}, more than data.bad_image_share={allowed:g} allows: mend "

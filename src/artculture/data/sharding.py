@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Share:
+class RankSlice:
     """One device's part of every batch.
 
     Attributes:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from artculture.data.manifest import CULTURES, Manifest, checked, read_manifest
+from artculture.data.manifest import CULTURES, Manifest, read_manifest, validate_table
 from artculture.utils.errors import InputError, choices_hint
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
@@ -62,7 +62,7 @@ def scan_class_folders(root: Path) -> Manifest:
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
     if not folders:
         raise InputError(f"data.root={root}: neither a manifest.csv nor a folder a class in it")
-    images = {folder.name: images_under(folder) for folder in folders}
+    images = {folder.name: find_images(folder) for folder in folders}
     empty = [name for name, found in images.items() if not found]
     if empty:
         raise InputError(
@@ -81,7 +81,7 @@ def scan_class_folders(root: Path) -> Manifest:
     # a.jpg beside a.png: the suffix tells them apart
     twins = table.duplicated("object_id", keep=False)
     table.loc[twins, "object_id"] = table.loc[twins, "image"]
-    return Manifest(root, checked(table, root))
+    return Manifest(root, validate_table(table, root))
 
 
 def _is_text(path: Path) -> bool:
@@ -92,7 +92,7 @@ def _is_text(path: Path) -> bool:
     return str(path).isprintable()
 
 
-def images_under(folder: Path) -> list[Path]:
+def find_images(folder: Path) -> list[Path]:
     """What is called as pictures are, by path: links that lead nowhere and pipes too, for they are to be told."""
     found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
     return sorted(p for p in found if not p.name.startswith("."))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.data.copies import copied
+from artculture.data.copies import is_exact_copy
 from artculture.data.manifest import SPLITS
 from artculture.utils.errors import InputError
 
@@ -46,7 +46,7 @@ def small_cultures(table: pd.DataFrame) -> dict[str, int]:
     return {culture: n for culture, n in zip(groups.cultures, counts, strict=True) if 0 < n < SMALLEST}
 
 
-def straddling_groups(table: pd.DataFrame, split: pd.Series) -> int:
+def count_leaking_groups(table: pd.DataFrame, split: pd.Series) -> int:
     """How many groups have paintings in more than one split (0 for a stratified split)."""
     return int((split.groupby(table["group"]).nunique() > 1).sum())
 
@@ -62,14 +62,14 @@ def _stored(table: pd.DataFrame) -> pd.Series:
 
 def _random(ordered: pd.DataFrame, fractions: list[float], rng: np.random.Generator) -> pd.Series:
     # Exact copies are one picture: they follow the first of them.
-    unit, units = pd.factorize(ordered["sha256"].where(copied(ordered), ordered.index.to_series().astype(str)))
+    unit, units = pd.factorize(ordered["sha256"].where(is_exact_copy(ordered), ordered.index.to_series().astype(str)))
     n = len(units)
-    val, test = _held_out(n, fractions)
+    val, test = _held_out_counts(n, fractions)
     names = np.array(["train"] * (n - val - test) + ["val"] * val + ["test"] * test)
     return pd.Series(names[rng.permutation(n)][unit], index=ordered.index)
 
 
-def _held_out(n: int, fractions: list[float]) -> tuple[int, int]:
+def _held_out_counts(n: int, fractions: list[float]) -> tuple[int, int]:
     return max(1, round(n * fractions[1])), max(1, round(n * fractions[2]))
 
 
@@ -118,14 +118,14 @@ def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.ran
     shuffled = rng.permutation(len(sizes))
     shuffled = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     total = int(sizes.sum())
-    val, test = _held_out(total, fractions)
+    val, test = _held_out_counts(total, fractions)
     lacking = np.array([total - val - test, val, test])
     split = np.zeros(len(sizes), dtype=np.int8)
     # The last few may be the last chance of a split that is empty still; all before them go by size alone.
     free, last = shuffled[: -len(SPLITS)], shuffled[-len(SPLITS) :]
     for run in np.split(free, np.flatnonzero(np.diff(sizes[free])) + 1):
         if len(run):
-            split[run] = _shared_out(lacking, int(sizes[run[0]]), len(run))
+            split[run] = _distribute(lacking, int(sizes[run[0]]), len(run))
             lacking -= np.bincount(split[run], minlength=len(SPLITS)) * sizes[run[0]]
     placed = set(split[free].tolist())
     for left, group in zip(range(len(last), 0, -1), last, strict=True):
@@ -137,7 +137,7 @@ def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.ran
     return split
 
 
-def _shared_out(lacking: NDArray[np.int64], size: int, count: int) -> NDArray[np.int8]:
+def _distribute(lacking: NDArray[np.int64], size: int, count: int) -> NDArray[np.int8]:
     """Where `count` groups of one size go, one after the other, each to the split that lacks most."""
     # What a split lacks falls by `size` with each group: taking the largest each time merges three falling rows.
     levels = lacking[:, None] - size * np.arange(count)

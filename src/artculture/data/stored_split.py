@@ -14,7 +14,7 @@ from artculture.utils.io import replacing
 from artculture.utils.tables import read_own_csv
 
 COLUMNS = ["object_id", "source", "culture", "sha256"]
-KINDS = ("added", "removed", "replaced", "renamed", "relabelled")
+CHANGE_KINDS = ("added", "removed", "replaced", "renamed", "relabelled")
 NAMED = 3
 
 
@@ -45,7 +45,7 @@ class Match:
     names: NDArray[np.object_]
     removed: tuple[str, ...]
 
-    def changes(self, kinds: Collection[str] = KINDS) -> str:
+    def changes(self, kinds: Collection[str] = CHANGE_KINDS) -> str:
         """How many paintings were added, removed … since, with the first ids of each; "" where nothing changed."""
         found: dict[str, Sequence[object]] = {
             "added": self.names[~self.same & ~self.replaced].tolist(),
@@ -54,10 +54,10 @@ class Match:
             "renamed": self.names[self.renamed].tolist(),
             "relabelled": self.names[self.relabelled].tolist(),
         }
-        return "; ".join(f"{len(found[kind])} {kind} ({_first(found[kind])})" for kind in kinds if len(found[kind]))
+        return "; ".join(f"{len(found[kind])} {kind} ({_name_some(found[kind])})" for kind in kinds if len(found[kind]))
 
 
-def _first(names: Sequence[object]) -> str:
+def _name_some(names: Sequence[object]) -> str:
     return ", ".join(map(str, names[:NAMED])) + (", …" if len(names) > NAMED else "")
 
 
@@ -71,7 +71,7 @@ class StoredSplit:
 
     table: pd.DataFrame
 
-    def is_of(self, table: pd.DataFrame, split: NDArray[np.str_]) -> bool:
+    def matches(self, table: pd.DataFrame, split: NDArray[np.str_]) -> bool:
         """Whether these are the paintings of a table in its order, in this split, nothing changed as far as known."""
         if len(table) != len(self.table) or (_keys(table).to_numpy() != _keys(self.table).to_numpy()).any():
             return False
@@ -91,7 +91,7 @@ class StoredSplit:
         moved = (by_content >= 0) & ((at < 0) | other_bytes)
         entry = np.where(moved, by_content, at)
         found = (entry >= 0) & (moved | ~other_bytes)
-        same = found & _once(entry, found, moved)
+        same = found & _first_of_entry(entry, found, moved)
         replaced = other_bytes & ~same
         known = found | (replaced & (_texts(table, "source") != ""))
         gone = np.setdiff1d(np.arange(len(stored)), [*entry[same], *at[replaced]])
@@ -119,7 +119,7 @@ class StoredSplit:
         return len(self.table)
 
 
-def _once(entry: NDArray[np.int64], found: NDArray[np.bool_], moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _first_of_entry(entry: NDArray[np.int64], found: NDArray[np.bool_], moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether a row is the first that was found for its entry; one under the entry's own id comes first."""
     order = np.argsort(moved, kind="stable")
     order = order[found[order]]
@@ -137,20 +137,20 @@ def _keys(table: pd.DataFrame) -> pd.Series:
     return keys
 
 
-def read_split(path: Path, mend: str) -> StoredSplit:
+def read_split(path: Path, fix: str) -> StoredSplit:
     """Read a run's split.
 
     Args:
         path: the file.
-        mend: what to do where it can't be read.
+        fix: what to do where it can't be read.
 
     Raises:
         InputError: it is no whole split.
     """
-    table = read_own_csv(path, mend, dtype=str, keep_default_na=False)
+    table = read_own_csv(path, fix, dtype=str, keep_default_na=False)
     needed = {"source", "object_id", "culture", "split"}
     if not needed <= set(table) or not set(table["split"]) <= set(SPLITS) or table.empty:
-        raise InputError(f"{path} is no split; {mend}")
+        raise InputError(f"{path} is no split; {fix}")
     if table.duplicated(["source", "object_id"]).any():
-        raise InputError(f"{path} lists a painting twice; {mend}")
+        raise InputError(f"{path} lists a painting twice; {fix}")
     return StoredSplit(table if "sha256" in table else table.assign(sha256=""))

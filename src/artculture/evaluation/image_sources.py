@@ -18,7 +18,7 @@ from artculture.collection.fetching.responses import (
     translated_errors,
 )
 from artculture.data.decoding import BadImageError, read_pixels
-from artculture.data.sources import images_under
+from artculture.data.sources import find_images
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError, WorkError
 from artculture.utils.secrets import hidden
@@ -74,7 +74,7 @@ def _meant(name: str) -> Iterator[Source]:
     if not name or Source(name).is_address:
         yield Source(name)
     elif is_there and path.is_dir():
-        inside = images_under(path)
+        inside = find_images(path)
         yield from (Source(str(image)) for image in inside) if inside else [Source(name, "no pictures in the folder")]
     elif is_there:
         yield Source(name)

@@ -68,7 +68,7 @@ def refuse_other_classes(theirs: Sequence[str], path: Path, classes: Sequence[st
 
 def epochs_done(content: dict[str, Any]) -> tuple[int, int]:
     """Finished epochs of a checkpoint's training, and finished batches of the epoch after them."""
-    states = (content[name] for name in ("PaintingsDataModule", "FrozenFeatures") if name in content)
+    states = (content[name] for name in ("PaintingsDataModule", "FeatureDataModule") if name in content)
     where = next(states, {"epoch": content["epoch"] + 1, "batches": 0})
     return where["epoch"], where["batches"]
 

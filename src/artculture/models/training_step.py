@@ -79,7 +79,7 @@ class TrainingStep(L.LightningModule):
         if devices == 1:
             return loss
         # Gradients are averaged over devices: with this they are the mean over the whole batch's pictures.
-        pictures_in_all: int = cast(Any, self.trainer).datamodule.pictures_in(batch_idx)
+        pictures_in_all: int = cast(Any, self.trainer).datamodule.images_in_batch(batch_idx)
         return loss * (devices * len(labels) / pictures_in_all)
 
     def _launched(self, given: Tensor, labels: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from artculture.config.schema.train import Data, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
-from artculture.data.sharding import Share
+from artculture.data.sharding import RankSlice
 from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.models.image_sizes import check_image_size
@@ -45,7 +45,7 @@ def make_datamodule(config: TrainConfig, world: World = ALONE) -> PaintingsDataM
         eval_batches=config.trainer.eval_batches,
         seed=config.seed,
         num_workers=None if data.num_workers == "auto" else data.num_workers,
-        share=Share(world.place.rank, world.size),
+        rank_slice=RankSlice(world.place.rank, world.size),
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from artculture.config.schema.train import Method
-from artculture.data.cache.features import FrozenFeatures
+from artculture.data.cache.features import FeatureDataModule
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import normalise
 from artculture.models.batchnorm_statistics import has_batchnorm, settle_statistics
@@ -22,7 +22,7 @@ SETTLING_PICTURES, SETTLING_BATCH = 256, 64
 
 def feed(
     method: Method, data: PaintingsDataModule, module: CultureClassifier, trainer: L.Trainer
-) -> PaintingsDataModule | FrozenFeatures:
+) -> PaintingsDataModule | FeatureDataModule:
     """What the trainer is fed: pictures, or their features where a frozen backbone may see them once and for all."""
     if method.name != "transfer" or method.features == "recompute":
         return data
@@ -37,7 +37,7 @@ def feed(
     def backbone() -> str:
         return f"{digest(module)} {trainer.precision} {module.device.type}{' compiled' if module.compiled else ''}"
 
-    return FrozenFeatures(data, embed, backbone, method.views)
+    return FeatureDataModule(data, embed, backbone, method.views)
 
 
 def digest(module: CultureClassifier) -> str:

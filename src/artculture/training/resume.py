@@ -61,11 +61,11 @@ class Fingerprints:
     def table(self, name: str, root: str, cache: str) -> "pd.DataFrame | None":
         """The manifest's table with the hash of each picture's file as it is now; None where paintings are gone."""
         if (name, root) not in self._tables:
-            from artculture.data.cache.pixel_cache import contents_of
+            from artculture.data.cache.pixel_cache import file_hashes
 
             found = self._read(name, root)
             try:
-                contents = [] if found is None else contents_of(found[0], Path(cache).expanduser())
+                contents = [] if found is None else file_hashes(found[0], Path(cache).expanduser())
                 self._tables[name, root] = None if found is None else found[0].table.assign(sha256=contents)
             except InputError:
                 self._tables[name, root] = None

@@ -304,7 +304,7 @@ def _same_data(directory: RunDirectory, selection: Selection) -> None:
     fingerprint = selection.manifest.fingerprint()
     if directory.status().get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
         stored = read_split(directory.split, "start over with resume=never")
-        if not stored.is_of(selection.manifest.table, selection.split):
+        if not stored.matches(selection.manifest.table, selection.split):
             raise resume.other_data(directory, stored.match(selection.manifest.table).changes())
     whole = selection.whole.fingerprint()
     directory.set_status("running", manifest=fingerprint, whole=whole, sha256={})

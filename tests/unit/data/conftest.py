@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artculture.data.manifest import Manifest, checked
+from artculture.data.manifest import Manifest, validate_table
 from artculture.data.paintings import DataChoice
 
 Table = Callable[..., pd.DataFrame]
@@ -25,7 +25,7 @@ def rows() -> Table:
                     ident = f"{culture}-{number}-{folio}"
                     group = f"album {culture} {number}" if size > 1 else ""
                     found.append({"object_id": ident, "image": f"{ident}.jpg", "culture": culture, "group": group})
-        return checked(pd.DataFrame(found), "test")
+        return validate_table(pd.DataFrame(found), "test")
 
     return make
 
@@ -50,7 +50,7 @@ def gallery(tmp_path: Path) -> Path:
 def manifest(gallery: Path) -> Manifest:
     images = sorted(path.relative_to(gallery).as_posix() for path in gallery.glob("*/*.png"))
     table = pd.DataFrame({"object_id": images, "image": images, "culture": [i.split("/")[0] for i in images]})
-    return Manifest(gallery, checked(table, gallery))
+    return Manifest(gallery, validate_table(table, gallery))
 
 
 @pytest.fixture

@@ -3,7 +3,13 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from artculture.data.augmentation import Augmentation, Changes, centre_boxes, colour, draw
+from artculture.data.augmentation import (
+    Augmentation,
+    DrawnAugmentation,
+    apply_colour_changes,
+    centre_boxes,
+    draw_augmentation,
+)
 
 SHAPES = np.array([[36, 54], [90, 36], [36, 144], [100, 100]])
 MANY = np.tile(SHAPES, (500, 1))
@@ -11,7 +17,7 @@ CROP = Augmentation((0.2, 1.0), (0.75, 1.33))
 
 
 def drawn(augmentation, shapes=MANY, size=32, seed=0, epoch=0):
-    return draw(augmentation, shapes, size, seed, epoch, np.arange(len(shapes)))
+    return draw_augmentation(augmentation, shapes, size, seed, epoch, np.arange(len(shapes)))
 
 
 def batch(level, n=2000, size=32):
@@ -68,8 +74,8 @@ def test_jitter_stays_within_its_share_and_fills_it():
 def test_jitter_is_torchvisions_step_by_step():
     pictures = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     factors = np.array([[1.2, 0.7, 1.3], [0.8, 1.0, 1.0], [1.0, 1.4, 1.0], [1.0, 1.0, 0.0]])
-    changes = Changes(centre_boxes(np.full((4, 2), 8), 8), np.zeros(4, dtype=bool), jitter=factors)
-    ours = colour(pictures.clone(), changes, (0, 0, 0)).int()
+    changes = DrawnAugmentation(centre_boxes(np.full((4, 2), 8), 8), np.zeros(4, dtype=bool), jitter=factors)
+    ours = apply_colour_changes(pictures.clone(), changes, (0, 0, 0)).int()
     for picture, out, (b, c, s) in zip(pictures, ours, factors, strict=True):
         values = v2.functional.adjust_brightness(picture.float() / 255, b)
         values = v2.functional.adjust_saturation(v2.functional.adjust_contrast(values, c), s)
@@ -78,12 +84,12 @@ def test_jitter_is_torchvisions_step_by_step():
 
 def test_erased_rectangles_have_the_colour_asked_for():
     changes = drawn(Augmentation(erase=1.0))
-    out = colour(batch(255), changes, (123, 116, 103))
+    out = apply_colour_changes(batch(255), changes, (123, 116, 103))
     erased = (out != 255).any(dim=1)
     assert 0.02 <= erased.float().mean() <= 0.33
     assert out.permute(0, 2, 3, 1)[erased].unique(dim=0).tolist() == [[123, 116, 103]]
 
 
 def test_erasing_happens_as_often_as_asked_for():
-    out = colour(batch(255), drawn(Augmentation(erase=0.25)), (0, 0, 0))
+    out = apply_colour_changes(batch(255), drawn(Augmentation(erase=0.25)), (0, 0, 0))
     assert 0.2 < (out == 0).any(dim=3).any(dim=2).any(dim=1).float().mean() < 0.3

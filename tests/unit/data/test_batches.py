@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from artculture.data.augmentation import Augmentation, erased_at_once
+from artculture.data.augmentation import Augmentation, erase_boxes
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import open_cache
 from artculture.data.transforms import Preprocessing
@@ -76,4 +76,4 @@ def test_erasing_at_once_is_erasing_one_by_one():
     expected = pictures.clone()
     for picture, (top, left, tall, wide) in zip(expected, boxes.tolist(), strict=True):
         picture[:, top : top + tall, left : left + wide] = blank
-    assert torch.equal(erased_at_once(pictures, boxes, blank), expected)
+    assert torch.equal(erase_boxes(pictures, boxes, blank), expected)

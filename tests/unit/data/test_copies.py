@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from artculture.data import copies
-from artculture.data.cache.pixel_cache import contents_of
+from artculture.data.cache.pixel_cache import file_hashes
 from artculture.data.manifest import Manifest
 from artculture.data.paintings import load_paintings, select
 from artculture.data.splits import assign_splits
@@ -70,12 +70,12 @@ def test_a_class_without_a_training_picture_is_named(choose, gallery, manifest, 
 
 def test_groups_that_share_a_copy_become_one(rows):
     table = rows(Dutch=[2, 2, 1, 1]).assign(sha256=[CONTENT["a"], "", CONTENT["a"], CONTENT["b"], CONTENT["b"], ""])
-    assert copies.copies_grouped(table)["group"].tolist() == [":Dutch-2-0"] * 5 + [":Dutch-3-0"]
+    assert copies.group_exact_copies(table)["group"].tolist() == [":Dutch-2-0"] * 5 + [":Dutch-3-0"]
 
 
 def test_text_that_is_no_hash_groups_nothing(rows):
     table = rows(Dutch=[1, 1, 1]).assign(sha256="unknown")
-    assert copies.copies_grouped(table) is table
+    assert copies.group_exact_copies(table) is table
 
 
 def test_a_random_split_without_copies_is_what_it_was(rows):
@@ -99,15 +99,15 @@ def test_hashes_of_decoded_pictures_are_not_computed_again(choose, gallery, mani
     load_paintings(choose(), 32, "bilinear")
     whole = Manifest(gallery, select(choose()).whole.table)
     monkeypatch.setattr("artculture.data.cache.pixel_cache.file_sha256", lambda _: pytest.fail("hashed again"))
-    assert contents_of(whole, tmp_path / "cache") == [file_sha256(path) for path in whole.paths()]
+    assert file_hashes(whole, tmp_path / "cache") == [file_sha256(path) for path in whole.paths()]
 
 
 def test_hashes_are_kept_where_nothing_was_decoded(manifest, gallery, tmp_path, monkeypatch):
     (gallery / "calm" / "5.png").write_bytes(b"")
-    first = contents_of(manifest, tmp_path / "cache")
+    first = file_hashes(manifest, tmp_path / "cache")
     assert first[5] == ""
     monkeypatch.setattr("artculture.data.cache.pixel_cache.file_sha256", lambda _: pytest.fail("hashed again"))
-    assert contents_of(manifest, tmp_path / "cache") == first
+    assert file_hashes(manifest, tmp_path / "cache") == first
     monkeypatch.undo()
     (gallery / "calm" / "5.png").write_bytes(b"new")
-    assert contents_of(manifest, tmp_path / "cache")[5] == file_sha256(gallery / "calm" / "5.png")
+    assert file_hashes(manifest, tmp_path / "cache")[5] == file_sha256(gallery / "calm" / "5.png")

@@ -6,9 +6,9 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from artculture.data.augmentation import Augmentation
 from artculture.data.counter_rng import derived_seed
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.dataset import EpochOrder
+from artculture.data.dataset import EpochSampler
 from artculture.data.decoding import read_pixels
-from artculture.data.sharding import Share
+from artculture.data.sharding import RankSlice
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError
 
@@ -168,7 +168,7 @@ def test_lightning_tells_the_sampler_of_the_epoch(make):
 
 
 def test_order_is_a_permutation_of_seed_and_epoch():
-    order = EpochOrder(50, seed=4)
+    order = EpochSampler(50, seed=4)
     order.set_epoch(7)
     assert list(order) == list(order)
     assert sorted(position for _, position in order) == list(range(50))
@@ -203,7 +203,8 @@ def test_amid_an_epoch_the_batches_must_be_of_the_same_size(make):
 def test_devices_together_meet_the_batches_of_one(make, size, batch_size):
     whole = epoch_of(make(batch_size=batch_size).train_dataloader(), 1)
     parts = [
-        epoch_of(make(batch_size=batch_size, share=Share(rank, size)).train_dataloader(), 1) for rank in range(size)
+        epoch_of(make(batch_size=batch_size, rank_slice=RankSlice(rank, size)).train_dataloader(), 1)
+        for rank in range(size)
     ]
     together = [[torch.cat(of_ranks) for of_ranks in zip(*batch, strict=True)] for batch in zip(*parts, strict=True)]
     assert same(whole, together)
@@ -211,7 +212,7 @@ def test_devices_together_meet_the_batches_of_one(make, size, batch_size):
 
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_devices_together_evaluate_every_painting_once(make, size):
-    data = [make(batch_size=2, eval_batches=1, share=Share(rank, size)) for rank in range(size)]
+    data = [make(batch_size=2, eval_batches=1, rank_slice=RankSlice(rank, size)) for rank in range(size)]
     for split in ("val", "test"):
         rows = [row for one in data for row in rows_of(one.eval_dataloader(split))]
         assert sorted(rows) == data[0].paintings.selection.members(split).tolist()
@@ -222,4 +223,4 @@ def test_devices_together_evaluate_every_painting_once(make, size):
 def test_the_size_of_every_batch_is_known_beforehand(make, batch_size):
     data = make(batch_size=batch_size)
     lengths = [len(labels) for _, labels, _ in data.train_dataloader()]
-    assert [data.pictures_in(batch) for batch in range(len(lengths))] == lengths
+    assert [data.images_in_batch(batch) for batch in range(len(lengths))] == lengths

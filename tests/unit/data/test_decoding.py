@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from artculture.data.decoding import BadImageError, read_pixels, resized_shapes, upright_size
 from artculture.utils.errors import WorkError
-from tests.unit.data.picture_kinds import APART, BAD, GREEN, READ, RED, corners, looks_like, quarters
+from tests.unit.data.image_fixtures import APART, BAD, GREEN, READ, RED, corners, looks_like, quarters
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "gif"])

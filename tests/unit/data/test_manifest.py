@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from artculture.data.manifest import COLUMNS, Manifest, checked, read_manifest, write_manifest
+from artculture.data.manifest import COLUMNS, Manifest, read_manifest, validate_table, write_manifest
 from artculture.utils.errors import InputError
 
 HEAD = "object_id,source,image,culture,title,group\n"
@@ -130,4 +130,4 @@ def test_the_fingerprint_does_not_see_titles(tmp_path, rows):
 
 def test_checking_twice_changes_nothing(rows):
     table = rows(Dutch=[2, 1])
-    pd.testing.assert_frame_equal(table, checked(table, "again"))
+    pd.testing.assert_frame_equal(table, validate_table(table, "again"))

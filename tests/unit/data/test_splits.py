@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from artculture.data.splits import assign_splits, small_cultures, straddling_groups
+from artculture.data.splits import assign_splits, count_leaking_groups, small_cultures
 from artculture.utils.errors import InputError
 
 FRACTIONS = [0.8, 0.1, 0.1]
@@ -36,7 +36,7 @@ def test_no_group_is_parted(rows, seed):
     table = rows(Dutch=sizes, Indian=[1] * 30, Chinese=[12, 5, 4, 1, 1])
     split = assign_splits(table, "stratified", FRACTIONS, seed)
     assert split.groupby(table["group"]).nunique().max() == 1
-    assert straddling_groups(table, split) == 0
+    assert count_leaking_groups(table, split) == 0
 
 
 def test_albums_leave_the_held_out_splits_their_size(rows):
@@ -84,13 +84,13 @@ def test_random_counts_are_exact(rows, n, held_out):
 
 def test_random_parts_groups_and_the_count_says_so(rows):
     table = rows(Dutch=[10] * 30)
-    assert straddling_groups(table, assign_splits(table, "random", FRACTIONS, 0)) > 10
+    assert count_leaking_groups(table, assign_splits(table, "random", FRACTIONS, 0)) > 10
 
 
 def test_straddling_groups_are_counted(rows):
     table = rows(Dutch=[2, 2, 3, 1])
     split = pd.Series(["train", "val", "train", "train", "train", "test", "val", "test"], index=table.index)
-    assert straddling_groups(table, split) == 2
+    assert count_leaking_groups(table, split) == 2
 
 
 def test_stored_is_taken_as_it_stands(rows):

@@ -62,10 +62,10 @@ def test_of_several_paintings_with_these_bytes_one_that_was_trained_on_is_meant(
 
 def test_order_and_split_belong_to_a_run_s_data():
     run, now = stored(*RUN), table(*RUN)
-    assert run.is_of(now, ["train", "val", "test"])
-    assert not run.is_of(now, ["test", "val", "train"])
-    assert not run.is_of(now.iloc[::-1], ["test", "val", "train"])
-    assert not run.is_of(table(("a", "X"), *RUN[1:]), ["train", "val", "test"])
+    assert run.matches(now, ["train", "val", "test"])
+    assert not run.matches(now, ["test", "val", "train"])
+    assert not run.matches(now.iloc[::-1], ["test", "val", "train"])
+    assert not run.matches(table(("a", "X"), *RUN[1:]), ["train", "val", "test"])
 
 
 def test_a_split_from_before_hashes_were_stored_is_read(tmp_path):
@@ -76,7 +76,7 @@ def test_a_split_from_before_hashes_were_stored_is_read(tmp_path):
 def test_written_and_read_again_is_the_same(tmp_path, rows):
     manifest = Manifest(tmp_path, rows(Dutch=[1, 2]).assign(sha256=["x", "y", ""]))
     write_split(manifest, ["train", "val", "test"], tmp_path / "split.csv")
-    assert read_split(tmp_path / "split.csv", "").is_of(manifest.table, ["train", "val", "test"])
+    assert read_split(tmp_path / "split.csv", "").matches(manifest.table, ["train", "val", "test"])
 
 
 @pytest.mark.parametrize(

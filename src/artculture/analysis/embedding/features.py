@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.run_predictions import stored_logits
 from artculture.data.batches import BatchMaker
-from artculture.data.dataset import Batch, SplitDataset, as_it_is
+from artculture.data.dataset import Batch, SplitDataset, identity_collate
 from artculture.evaluation.forward import forward_on
 from artculture.utils.io import file_sha256, json_text, replacing
 from artculture.utils.progress import Progress
@@ -79,7 +79,7 @@ def image_batches(model: ModelUnderStudy, rows: NDArray[np.int64], batch_size: i
     """Batches (pictures, labels, rows) of some of the model's paintings, each once, in the order given."""
     paintings = model.paintings
     maker = BatchMaker(paintings.cache, paintings.selection.rows, model.classifier.preprocessing, None)
-    return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=as_it_is)
+    return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=identity_collate)
 
 
 def _key(model: ModelUnderStudy) -> str:

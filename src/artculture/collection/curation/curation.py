@@ -32,7 +32,7 @@ from artculture.collection.curation.table1 import Row, table1, write_table1
 from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
-from artculture.data.manifest import Manifest, checked
+from artculture.data.manifest import Manifest, validate_table
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
 from artculture.utils.progress import Progress
@@ -147,7 +147,7 @@ def _curated_table(table: pd.DataFrame, groups: Groups, kept: Sequence[int]) -> 
 def _apply(config: CurateConfig, base: FetchedManifest, final: Manifest, matched: MatchedExclusions) -> Path:
     root = final.root
     path = root / config.output
-    content = checked(final.table, path).to_csv(index=False, lineterminator="\n").encode()
+    content = validate_table(final.table, path).to_csv(index=False, lineterminator="\n").encode()
     if config.output == MANIFEST:
         # In this order, a run that is killed leaves a state that `read_fetched_manifest` recognizes by the hashes.
         keep_fetched(base, root)

@@ -33,7 +33,7 @@ class PartialCache:
     def __enter__(self) -> "PartialCache":
         self.pixels.touch()
         self.journal.touch()
-        self.entries, whole = self._checked()
+        self.entries, whole = self._read_whole_entries()
         with self.pixels.open("r+b") as pixels:
             pixels.truncate(whole)
         self.journal.write_text(
@@ -51,7 +51,7 @@ class PartialCache:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def _checked(self) -> tuple[list[dict[str, object]], int]:
+    def _read_whole_entries(self) -> tuple[list[dict[str, object]], int]:
         """The entries whose pixels are all there and as written, and the bytes they take."""
         entries: list[dict[str, object]] = []
         whole = 0

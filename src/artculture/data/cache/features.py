@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule, position
-from artculture.data.dataset import Batch, Key, MakeBatch, as_it_is
+from artculture.data.dataset import Batch, Key, MakeBatch, identity_collate
 from artculture.utils.errors import reason_of
 from artculture.utils.io import json_text, replacing
 
@@ -47,7 +47,7 @@ class FeatureViews:
         """View `number`, float32 len(rows) x features: the pictures as epoch `number` would change them."""
         if self._open is None or self._open[0] != number:
             file = self.folder / f"{number}.npy"
-            found = _stored(file, len(self.rows))
+            found = _read_view(file, len(self.rows))
             if found is None:
                 self._compute(number, file)
                 found = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -71,7 +71,7 @@ class FeatureViews:
             out.flush()
 
 
-def _stored(file: Path, rows: int) -> NDArray[np.float32] | None:
+def _read_view(file: Path, rows: int) -> NDArray[np.float32] | None:
     """The view in a file; None where it is not there, or damaged."""
     try:
         found: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -98,7 +98,7 @@ class _FeatureDataset(Dataset[Batch]):
         return features, torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
 
 
-class FrozenFeatures(L.LightningDataModule):
+class FeatureDataModule(L.LightningDataModule):
     """What `PaintingsDataModule` serves, seen through a frozen backbone.
 
     A batch is (features float32 N x features, labels int64 N, rows int64 N), in the order of the pictures'. Epoch
@@ -118,7 +118,7 @@ class FrozenFeatures(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         if self.trainer is not None:
-            self.pictures.keep_pixels_on(self.trainer.strategy.root_device)
+            self.pictures.move_pixels_to(self.trainer.strategy.root_device)
 
     @cached_property
     def _train(self) -> FeatureViews:
@@ -142,7 +142,7 @@ class FrozenFeatures(L.LightningDataModule):
             facts["resident"] = True
         digest = hashlib.sha256(json_text(facts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:24]
         folder = self.pictures.choice.cache_folder / "features" / digest
-        pictures = self.pictures.pictures_as(augmentation)
+        pictures = self.pictures.image_maker(augmentation)
         return FeatureViews(pictures, rows, self.embed, folder, self.pictures.eval_batch_size)
 
     def state_dict(self) -> dict[str, Any]:
@@ -156,12 +156,14 @@ class FrozenFeatures(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         dataset = _FeatureDataset(self._train, self.pictures.paintings.selection.labels, self.views)
         order = self.pictures.order(len(dataset))
-        drop_last = self.pictures.drops_last(len(dataset))
-        return DataLoader(dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=as_it_is)
+        drop_last = self.pictures.drop_last_batch(len(dataset))
+        return DataLoader(
+            dataset, self.pictures.batch_size, sampler=order, drop_last=drop_last, collate_fn=identity_collate
+        )
 
-    def pictures_in(self, batch: int) -> int:
+    def images_in_batch(self, batch: int) -> int:
         """As the pictures' own data module counts them."""
-        return self.pictures.pictures_in(batch)
+        return self.pictures.images_in_batch(batch)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")
@@ -169,4 +171,4 @@ class FrozenFeatures(L.LightningDataModule):
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
         """Every painting of a split once, in the manifest's order."""
         dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.labels, 1)
-        return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=as_it_is)
+        return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=identity_collate)

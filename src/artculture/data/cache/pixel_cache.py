@@ -102,20 +102,20 @@ def open_cache(
         InputError: picture files that are not there.
     """
     target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
-    found = opened(target, len(manifest))
+    found = read_cache(target, len(manifest))
     if found is None:
         target.mkdir(parents=True, exist_ok=True)
         with FileLock(target / ".lock"):
-            found = opened(target, len(manifest))
+            found = read_cache(target, len(manifest))
             if found is None:
-                build(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
-                found = opened(target, len(manifest))
+                build_cache(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
+                found = read_cache(target, len(manifest))
     if found is None:
         raise InputError(f"the pixel cache {target} can't be made whole: delete it and start again")
     return found
 
 
-def contents_of(manifest: Manifest, folder: Path) -> list[str]:
+def file_hashes(manifest: Manifest, folder: Path) -> list[str]:
     """SHA-256 of the file of each picture; "" for one that can't be read.
 
     Files that were decoded or hashed before and have the same size and time since are not read again.
@@ -129,18 +129,18 @@ def contents_of(manifest: Manifest, folder: Path) -> list[str]:
     """
     stamp = _stamp(manifest)
     for index in sorted((folder / "pixels").glob(f"{stamp}-*-v{CACHE_VERSION}/index.json")):
-        if (found := opened(index.parent, len(manifest))) is not None:
+        if (found := read_cache(index.parent, len(manifest))) is not None:
             return list(found.sha256)
     kept = folder / "contents" / f"{stamp}.json"
     if kept.is_file() and len(known := read_json(kept).get("sha256", [])) == len(manifest):
         return [str(sha256) for sha256 in known]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        contents = list(pool.map(_content, manifest.paths()))
+        contents = list(pool.map(_file_hash, manifest.paths()))
     write_json(kept, {"sha256": contents})
     return contents
 
 
-def _content(path: Path) -> str:
+def _file_hash(path: Path) -> str:
     try:
         check_file(path)
         return file_sha256(path)
@@ -179,7 +179,7 @@ def _stamp(manifest: Manifest) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
-def build(
+def build_cache(
     pictures: Iterable[Path | bytes],
     count: int,
     target: Path,
@@ -203,13 +203,13 @@ def build(
         begun = len(partial)
         if begun:
             tell(begun, count)
-        for row, (decoded, sha256) in enumerate(_in_parallel(decode, islice(pictures, begun, None)), begun):
+        for row, (decoded, sha256) in enumerate(_decode_in_parallel(decode, islice(pictures, begun, None)), begun):
             partial.append(decoded, sha256)
             tell(row + 1, count)
         partial.finish()
 
 
-def _in_parallel(
+def _decode_in_parallel(
     decode: Callable[[Path | bytes], tuple[Decoded, str]], pictures: Iterable[Path | bytes]
 ) -> Iterator[tuple[Decoded, str]]:
     """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
@@ -222,7 +222,7 @@ def _in_parallel(
             running.extend(pool.submit(decode, picture) for picture in islice(waiting, 1))
 
 
-def opened(target: Path, pictures: int) -> PixelCache | None:
+def read_cache(target: Path, pictures: int) -> PixelCache | None:
     """The cache of so many pictures; None where it is not built yet, or damaged."""
     file = target / "index.json"
     if not file.is_file():

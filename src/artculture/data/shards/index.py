@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from artculture.data.manifest import COLUMNS, Manifest
 from artculture.data.shards.listing import INDEX, INDEX_SCHEMA, LISTING, Listing, Shard, parse_listing
-from artculture.data.shards.storage import Place
+from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
 
@@ -26,12 +26,12 @@ class ShardSet:
     """The shards of a folder.
 
     Attributes:
-        place: where they lie.
+        storage: where they lie.
         listing: their names, hashes and lengths.
         starts: the row of the whole manifest with which each begins, int64, shards + 1.
     """
 
-    place: Place
+    storage: Storage
     listing: Listing
     starts: NDArray[np.int64]
 
@@ -78,7 +78,7 @@ class ShardedManifest(Manifest):
                 before += length
             raise AssertionError("the index and the shards hold the same rows")
 
-        return self.shards.place.read(self.shards.shard(number).name, read)
+        return self.shards.storage.read(self.shards.shard(number).name, read)
 
 
 def read_sharded(root: str, cache: Path) -> ShardedManifest:
@@ -92,28 +92,28 @@ def read_sharded(root: str, cache: Path) -> ShardedManifest:
         InputError: no shards there, or none that this version reads.
         ShardError: the store does not answer, or the index is corrupt.
     """
-    place = Place(root)
+    storage = Storage(root)
     try:
-        listing = parse_listing(place.read_text(LISTING), f"{place}/{LISTING}")
+        listing = parse_listing(storage.read_text(LISTING), f"{storage}/{LISTING}")
     except FileNotFoundError as error:
         raise InputError(
-            f"no {LISTING} in {place}: `artculture shard data=… shards={place}` writes shards there, and {LISTING} "
+            f"no {LISTING} in {storage}: `artculture shard data=… shards={storage}` writes shards there, and {LISTING} "
             "when all are whole"
         ) from error
-    index = _index_file(place, listing, cache)
+    index = _index_file(storage, listing, cache)
     with pa.memory_map(str(index)) as mapped:
         table = pa.ipc.open_file(mapped).read_all()
     lengths = [shard.rows for shard in listing.shards]
     if table.schema != INDEX_SCHEMA or len(table) != sum(lengths):
-        raise InputError(f"{place}/{INDEX} is not the index of {LISTING} beside it: write the shards again")
+        raise InputError(f"{storage}/{INDEX} is not the index of {LISTING} beside it: write the shards again")
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    shards = ShardSet(place, listing, starts)
+    shards = ShardSet(storage, listing, starts)
     return ShardedManifest(index.parent, _frame(table), shards, np.arange(len(table), dtype=np.int64))
 
 
-def _index_file(place: Place, listing: Listing, cache: Path) -> Path:
-    if place.local is not None:
-        with place.fetched(INDEX, listing.index_sha256, place.local) as file:
+def _index_file(storage: Storage, listing: Listing, cache: Path) -> Path:
+    if storage.local is not None:
+        with storage.fetched(INDEX, listing.index_sha256, storage.local) as file:
             return file
     kept = cache / "shards" / "index" / f"{listing.index_sha256}.arrow"
     if kept.is_file():
@@ -121,7 +121,7 @@ def _index_file(place: Place, listing: Listing, cache: Path) -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(kept.with_suffix(".lock")):
         if not kept.is_file():
-            with place.fetched(INDEX, listing.index_sha256, kept.parent) as file, replacing(kept) as temporary:
+            with storage.fetched(INDEX, listing.index_sha256, kept.parent) as file, replacing(kept) as temporary:
                 file.rename(temporary)
     return kept
 

@@ -44,9 +44,9 @@ class ShardOrder:
         drawn = np.random.default_rng([self.seed, epoch, 1])
         return np.lexsort((drawn.random(len(numbers)), numbers))
 
-    def ahead(self, make: BatchMaker) -> "AheadBatches":
+    def prefetching(self, make: BatchMaker) -> "PrefetchingBatches":
         """The same batches, with the shards of the next window fetched meanwhile."""
-        return AheadBatches(make, self)
+        return PrefetchingBatches(make, self)
 
 
 def order_of(paintings: Paintings, seed: int) -> ShardOrder:
@@ -58,7 +58,7 @@ def order_of(paintings: Paintings, seed: int) -> ShardOrder:
 
 
 @dataclass(frozen=True)
-class AheadBatches:
+class PrefetchingBatches:
     """Makes batches, and has the shards of the next window fetched while those of this one are read.
 
     What comes next is computed, not told, so that it works in any loader process and on any rank.
@@ -80,5 +80,5 @@ class AheadBatches:
         names, windows = self.order.names, self.order.windows(epoch)
         here = pixels.shards.shard_of(self.make.positions[rows])
         last = windows[np.searchsorted(names, here)].max()
-        pixels.fetch_ahead(names[windows == last + 1].tolist())
+        pixels.prefetch(names[windows == last + 1].tolist())
         return self.make(epoch, rows)

@@ -18,7 +18,7 @@ from artculture.data.decoding import BadImageError, check_file, read_pixels, upr
 from artculture.data.manifest import SIZE_COLUMNS
 from artculture.data.paintings import Selection
 from artculture.data.shards.listing import INDEX_SCHEMA, TEXTS, Shard, shard_schema
-from artculture.data.shards.storage import Place
+from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError, WorkError
 
 # So many pictures are in memory at once, and read at once where one of them is asked for.
@@ -47,7 +47,7 @@ class Packing:
         return astuple(self)
 
 
-def pack(
+def write_shard(
     file: Path, selection: Selection, rows: NDArray[np.int64], packing: Packing, stopped: threading.Event
 ) -> dict[str, str]:
     """Write a shard; returns the pictures that can't be read, with the reason.
@@ -87,7 +87,7 @@ def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad:
     for row in rows.tolist():
         path = str(manifest.table["image"].iat[row])
         try:
-            picture, size, content = _packed(manifest.picture(row), packing)
+            picture, size, content = _encode(manifest.picture(row), packing)
         except BadImageError as error:
             bad[path] = str(error)
             continue
@@ -106,7 +106,7 @@ def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad:
     return pa.table(columns, schema=schema)
 
 
-def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int], str]:
+def _encode(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int], str]:
     """A picture's bytes as they are stored, its height and width, and the SHA-256 of its file ("" for bytes)."""
     if isinstance(source, Path):
         check_file(source)
@@ -121,18 +121,18 @@ def _packed(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, i
         return out.getvalue(), (pixels.shape[0], pixels.shape[1]), content
 
 
-def index_of(place: Place, shards: list[Shard], file: Path) -> None:
+def write_index(storage: Storage, shards: list[Shard], file: Path) -> None:
     """Write the index of some shards from what they themselves say; no picture is read for it."""
     with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, INDEX_SCHEMA) as writer:
-        for table in _gathered(place, shards):
+        for table in _index_tables(storage, shards):
             writer.write_table(table.combine_chunks())
 
 
-def _gathered(place: Place, shards: list[Shard]) -> Iterator[pa.Table]:
+def _index_tables(storage: Storage, shards: list[Shard]) -> Iterator[pa.Table]:
     """The shards' rows, many at a time: an index of small pieces is slow to read."""
     held: list[pa.Table] = []
     for shard in shards:
-        held.append(place.read(shard.name, _listed))
+        held.append(storage.read(shard.name, _index_table))
         if sum(len(table) for table in held) >= INDEX_ROWS:
             yield pa.concat_tables(held)
             held = []
@@ -140,7 +140,7 @@ def _gathered(place: Place, shards: list[Shard]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _listed(file: Any) -> pa.Table:
+def _index_table(file: Any) -> pa.Table:
     columns = ["image.path", *TEXTS, *SIZE_COLUMNS]
     table = pq.ParquetFile(file, page_checksum_verification=True).read(columns=columns)
     image = table.column("image").combine_chunks().field("path")

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from artculture.data.cache.builder import CACHE_VERSION
-from artculture.data.cache.pixel_cache import PixelCache, build, opened
+from artculture.data.cache.pixel_cache import PixelCache, build_cache, read_cache
 from artculture.data.decoding import resized_shapes
 from artculture.data.manifest import SIZE_COLUMNS, Manifest
 from artculture.data.shards.index import ShardedManifest
@@ -27,7 +27,7 @@ from artculture.utils.io import remove_leftovers
 
 log = logging.getLogger(__name__)
 
-READ_AT_ONCE = 64  # pictures
+READ_BATCH = 64  # pictures
 RESERVED = "reserved"
 
 
@@ -68,12 +68,12 @@ class ShardPixels:
         self.sizes = _decoded_sizes(manifest, shorter_side)
         self._check_limit()
         self._open: OrderedDict[int, PixelCache] = OrderedDict()
-        self._ahead: tuple[int, ThreadPoolExecutor] | None = None
-        self._asked: tuple[int, ...] = ()
+        self._prefetcher: tuple[int, ThreadPoolExecutor] | None = None
+        self._requested: tuple[int, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         # For loader processes that are not forked: each opens its own maps and threads.
-        return {**self.__dict__, "_open": OrderedDict(), "_ahead": None, "_asked": ()}
+        return {**self.__dict__, "_open": OrderedDict(), "_prefetcher": None, "_requested": ()}
 
     @property
     def _suffix(self) -> str:
@@ -95,43 +95,43 @@ class ShardPixels:
         shapes = np.empty((len(rows), 2), dtype=np.int64)
         for number in np.unique(numbers).tolist():
             here = numbers == number
-            shapes[here] = self.opened(number).shapes[rows[here] - self.shards.starts[number]]
+            shapes[here] = self.shard(number).shapes[rows[here] - self.shards.starts[number]]
         return shapes
 
     def image(self, row: int) -> NDArray[np.uint8]:
         number = int(np.searchsorted(self.shards.starts, row, side="right")) - 1
-        return self.opened(number).image(row - int(self.shards.starts[number]))
+        return self.shard(number).image(row - int(self.shards.starts[number]))
 
-    def opened(self, number: int) -> PixelCache:
+    def shard(self, number: int) -> PixelCache:
         """A shard's pixels, fetched and decoded first where they are not at hand.
 
         Raises:
             ShardError: the shard can't be had, or is not what it was.
         """
         if number not in self._open:
-            self._open[number] = self._at_hand(number)
+            self._open[number] = self._open_shard(number)
             # A batch may reach over the border of two windows.
             while len(self._open) > 2 * self.window:
                 self._open.popitem(last=False)
         self._open.move_to_end(number)
         return self._open[number]
 
-    def _at_hand(self, number: int) -> PixelCache:
+    def _open_shard(self, number: int) -> PixelCache:
         target = self._target(number)
         for _ in range(3):
             self._build(number)
-            pixels = opened(target, self.shards.shard(number).rows)
+            pixels = read_cache(target, self.shards.shard(number).rows)
             if pixels is None:
                 # Another process has just cleared it away, or it was spoilt.
-                self._cleared(target)
+                self._evict(target)
                 continue
             with suppress(FileNotFoundError):
                 os.utime(target)
             if pixels.bad:
                 row, why = next(iter(pixels.bad.items()))
                 raise ShardError(
-                    f"picture {row} of {self.shards.shard(number).name} of {self.shards.place} can't be read ({why}), "
-                    "though it could when the shard was written: write it again with this version's Pillow"
+                    f"picture {row} of {self.shards.shard(number).name} of {self.shards.storage} can't be read "
+                    f"({why}), though it could when the shard was written: write it again with this version's Pillow"
                 )
             return pixels
         raise WorkError(
@@ -153,8 +153,8 @@ class ShardPixels:
                 return
             self._make_room(int(self.sizes[number]), target)
             shard = self.shards.shard(number)
-            with self.shards.place.fetched(shard.name, shard.sha256, self.folder) as file:
-                build(pictures_of(file), shard.rows, target, self.shorter_side, self.interpolation)
+            with self.shards.storage.fetched(shard.name, shard.sha256, self.folder) as file:
+                build_cache(read_images(file), shard.rows, target, self.shorter_side, self.interpolation)
             (target / RESERVED).unlink(missing_ok=True)
 
     def _make_room(self, needed: int, target: Path) -> None:
@@ -165,18 +165,18 @@ class ShardPixels:
             for folder in self.folder.glob("[!.]*-*-*-v*"):
                 with suppress(FileNotFoundError, ValueError):
                     if folder != target:
-                        found.append((folder.stat().st_mtime_ns, _held(folder), folder))
+                        found.append((folder.stat().st_mtime_ns, _disk_usage(folder), folder))
             held = sum(size for _, size, _ in found)
             for _, size, folder in sorted(found):
                 if held + needed <= self.limit:
                     break
-                if self._cleared(folder):
+                if self._evict(folder):
                     held -= size
             # Whoever makes room meanwhile counts what is still to be decoded here.
             target.mkdir(exist_ok=True)
             (target / RESERVED).write_text(str(needed))
 
-    def _cleared(self, folder: Path) -> bool:
+    def _evict(self, folder: Path) -> bool:
         try:
             with FileLock(self.folder / ".locks" / folder.name, timeout=0):
                 # The index first: without it nobody takes what is left for a whole shard.
@@ -186,19 +186,19 @@ class ShardPixels:
         except Timeout:
             return False  # being decoded just now
 
-    def fetch_ahead(self, numbers: list[int]) -> None:
+    def prefetch(self, numbers: list[int]) -> None:
         """Have shards fetched and decoded in the background; what goes wrong there is told when they are read."""
         asked = tuple(numbers)
-        if not asked or asked == self._asked:
+        if not asked or asked == self._requested:
             return
-        self._asked = asked
-        if self._ahead is None or self._ahead[0] != os.getpid():
+        self._requested = asked
+        if self._prefetcher is None or self._prefetcher[0] != os.getpid():
             # Threads do not live through a fork.
-            self._ahead = os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="shards")
+            self._prefetcher = os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="shards")
         for number in asked:
-            self._ahead[1].submit(self._quietly, number)
+            self._prefetcher[1].submit(self._prefetch_one, number)
 
-    def _quietly(self, number: int) -> None:
+    def _prefetch_one(self, number: int) -> None:
         try:
             self._build(number, wait=0)
         except Timeout:
@@ -207,7 +207,7 @@ class ShardPixels:
             log.debug("not fetched ahead: %s", reason_of(error))
 
 
-def _held(folder: Path) -> int:
+def _disk_usage(folder: Path) -> int:
     """Bytes that a decoded shard takes, or will take once it is whole."""
     reserved = folder / RESERVED
     present = sum(file.stat().st_size for file in folder.iterdir())
@@ -223,10 +223,10 @@ def open_shards(
     return ShardPixels(manifest, folder, limit, shorter_side, interpolation, window)
 
 
-def pictures_of(shard: Path) -> Iterator[bytes]:
+def read_images(shard: Path) -> Iterator[bytes]:
     """What was in the files of a shard's pictures, in order."""
     with pq.ParquetFile(shard) as file:
-        for batch in file.iter_batches(READ_AT_ONCE, columns=["image.bytes"]):
+        for batch in file.iter_batches(READ_BATCH, columns=["image.bytes"]):
             for value in batch.column("image").field("bytes"):
                 yield value.as_py()
 

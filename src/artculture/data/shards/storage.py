@@ -18,10 +18,10 @@ from artculture.utils.io import file_sha256, replacing, temporary_beside
 
 log = logging.getLogger(__name__)
 
-TRIES = 4
-FIRST_PAUSE = 0.5  # seconds; doubled after each failure
+MAX_ATTEMPTS = 4
+FIRST_DELAY = 0.5  # seconds; doubled after each failure
 # What another try can't mend.
-FINAL = (FileNotFoundError, PermissionError, NotImplementedError)
+NOT_RETRIED = (FileNotFoundError, PermissionError, NotImplementedError)
 
 Result = TypeVar("Result")
 
@@ -36,7 +36,7 @@ class ShardError(WorkError):
         super().__init__(message)
 
 
-class Place:
+class Storage:
     """A folder that a path or an address names.
 
     Args:
@@ -68,21 +68,21 @@ class Place:
             raise InputError(f"{self.url}: {error}") from error
         return system, str(path)
 
-    def _tried(self, name: str, work: Callable[[Any, str], Result]) -> Result:
-        for attempt in range(TRIES):
+    def _retried(self, name: str, work: Callable[[Any, str], Result]) -> Result:
+        for attempt in range(MAX_ATTEMPTS):
             try:
                 system, path = self._connect()
                 return work(system, f"{path}/{name}")
-            except (InputError, *FINAL):
+            except (InputError, *NOT_RETRIED):
                 raise
             except Exception as error:  # each store has its own errors
-                if attempt == TRIES - 1:
+                if attempt == MAX_ATTEMPTS - 1:
                     raise ShardError(
-                        f"{name} of {self} could not be reached in {TRIES} tries ({reason_of(error)}): see that the "
-                        "store answers; the same command goes on from here"
+                        f"{name} of {self} could not be reached in {MAX_ATTEMPTS} attempts ({reason_of(error)}): check "
+                        "that the store answers, then run the same command again to continue"
                     ) from error
                 log.info("%s of %s: %s; trying again", name, self, reason_of(error))
-                time.sleep(FIRST_PAUSE * 2**attempt)
+                time.sleep(FIRST_DELAY * 2**attempt)
         raise AssertionError("the last try returns or raises")
 
     def read_text(self, name: str) -> str:
@@ -92,7 +92,7 @@ class Place:
             FileNotFoundError: no such file.
             ShardError: the store does not answer.
         """
-        return self._tried(name, lambda system, path: bytes(system.cat_file(path)).decode())
+        return self._retried(name, lambda system, path: bytes(system.cat_file(path)).decode())
 
     def write_text(self, name: str, text: str) -> None:
         with self.writing(name) as file:
@@ -100,7 +100,7 @@ class Place:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A file on this machine that is at its place, whole, once the block ends well."""
+        """Yield a local file that is stored under `name`, complete, once the block ends without an error."""
         if self.local is not None:
             with replacing(self.local / name) as temporary:
                 yield temporary
@@ -110,19 +110,19 @@ class Place:
             yield file
             # A store shows an object only when all of it has arrived.
             try:
-                self._tried(name, lambda system, path: system.put_file(str(file), path))
+                self._retried(name, lambda system, path: system.put_file(str(file), path))
             except NotImplementedError as error:
                 raise InputError(f"{self}: nothing can be written to an address of this kind") from error
 
     def sha256(self, name: str) -> str | None:
-        """Hash of what lies at the place; None where nothing does."""
+        """Return the SHA-256 of a stored file, None if there is none."""
 
         def digest(system: Any, path: str) -> str:
             with system.open(path, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
 
         try:
-            return self._tried(name, digest)
+            return self._retried(name, digest)
         except FileNotFoundError:
             return None
 
@@ -143,7 +143,7 @@ class Place:
             return int(system.size(path))
 
         try:
-            return self._tried(name, measured)
+            return self._retried(name, measured)
         except FileNotFoundError:
             return None
 
@@ -155,7 +155,7 @@ class Place:
             return [str(found).rpartition("/")[2] for found in system.find(path)]
 
         try:
-            return self._tried(folder, listed)
+            return self._retried(folder, listed)
         except FileNotFoundError:  # some stores know no empty folders
             return []
 
@@ -168,7 +168,7 @@ class Place:
             for found in system.find(path):
                 system.rm_file(found)
 
-        self._tried(name, removed)
+        self._retried(name, removed)
         if self.local is not None:
             shutil.rmtree(self.local / name, ignore_errors=True)
 
@@ -179,7 +179,7 @@ class Place:
             with system.open(path, "rb") as file:
                 return work(file)
 
-        return self._tried(name, opened)
+        return self._retried(name, opened)
 
     @contextmanager
     def fetched(self, name: str, sha256: str, into: Path) -> Iterator[Path]:
@@ -197,7 +197,7 @@ class Place:
             log.info("%s of %s is corrupt; fetching it once more", name, self)
         raise ShardError(
             f"{name} of {self} is corrupt: its SHA-256 is {found[:16]}…, not {sha256[:16]}…; the `artculture shard` "
-            "command that wrote it mends it"
+            "command that wrote it repairs it"
         )
 
     @contextmanager
@@ -210,7 +210,7 @@ class Place:
         copy = temporary_beside(into / name)
         try:
             try:
-                self._tried(name, lambda system, path: system.get_file(path, str(copy)))
+                self._retried(name, lambda system, path: system.get_file(path, str(copy)))
             except FileNotFoundError as error:
                 raise self._missing(name) from error
             yield copy
@@ -218,4 +218,4 @@ class Place:
             copy.unlink(missing_ok=True)
 
     def _missing(self, name: str) -> ShardError:
-        return ShardError(f"{name} is not in {self}; the `artculture shard` command that wrote it mends it")
+        return ShardError(f"{name} is not in {self}; the `artculture shard` command that wrote it repairs it")

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from artculture.data.manifest import SPLITS
-from artculture.data.paintings import QUARANTINE, Selection, too_many_bad
+from artculture.data.paintings import QUARANTINE, Selection, too_many_bad_message
 from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shard, parse_listing
-from artculture.data.shards.packing import Packing, index_of, pack
-from artculture.data.shards.storage import Place
+from artculture.data.shards.packing import Packing, write_index, write_shard
+from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, json_text
 
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedShard:
     """A shard to be written: its name, the rows of the selection that go into it, and what they are made from."""
 
     name: str
@@ -41,7 +41,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteSummary:
     """What was done: shards in all, those that were there already, pictures, bytes, and the unreadable ones."""
 
     shards: int
@@ -51,7 +51,7 @@ class Written:
     bad: dict[str, str]
 
 
-def plan_shards(selection: Selection, pictures: int, seed: int) -> list[Planned]:
+def plan_shards(selection: Selection, pictures: int, seed: int) -> list[PlannedShard]:
     """Which paintings go into which shard: one split a shard, in random order, so that each is a fair mixture.
 
     Args:
@@ -65,27 +65,29 @@ def plan_shards(selection: Selection, pictures: int, seed: int) -> list[Planned]
         count = math.ceil(len(members) / pictures)
         names = [f"{split}-{part:05d}-of-{count:05d}.parquet" for part in range(count)]
         parts = np.array_split(members, count) if count else []
-        planned += [Planned(name, rows) for name, rows in zip(names, parts, strict=True)]
+        planned += [PlannedShard(name, rows) for name, rows in zip(names, parts, strict=True)]
     return planned
 
 
 class ShardWriter:
-    """Writes the planned shards of a selection to a place, several at a time.
+    """Writes the planned shards of a selection to a storage, several at a time.
 
     Args:
         selection: the paintings.
-        place: where they go.
+        storage: where they go.
         packing: how a picture is stored.
         verify: read each shard back, those of an earlier start too, and compare its hash.
         bad_share: the share of unreadable pictures that may be left out, where the packing leaves any out.
     """
 
-    def __init__(self, selection: Selection, place: Place, packing: Packing, *, verify: bool, bad_share: float) -> None:
-        self.selection, self.place, self.packing, self.verify = selection, place, packing, verify
+    def __init__(
+        self, selection: Selection, storage: Storage, packing: Packing, *, verify: bool, bad_share: float
+    ) -> None:
+        self.selection, self.storage, self.packing, self.verify = selection, storage, packing, verify
         self.bad_share = bad_share
         self.stopped = threading.Event()
 
-    def write(self, planned: list[Planned], workers: int, on_progress: Progress) -> Written:
+    def write(self, planned: list[PlannedShard], workers: int, on_progress: Progress) -> WriteSummary:
         """Write what is not there yet, then the index and the list.
 
         Raises:
@@ -110,35 +112,35 @@ class ShardWriter:
         if bad:
             self._quarantine(bad, total)
         self._finish(shards, before)
-        return Written(len(shards), kept, total - len(bad), sum(shard.size for shard in shards), bad)
+        return WriteSummary(len(shards), kept, total - len(bad), sum(shard.size for shard in shards), bad)
 
     def _listing(self) -> Listing | None:
         try:
-            return parse_listing(self.place.read_text(LISTING), f"{self.place}/{LISTING}")
+            return parse_listing(self.storage.read_text(LISTING), f"{self.storage}/{LISTING}")
         except FileNotFoundError:
             return None
 
     def _journal(self, names: set[str]) -> dict[str, Shard]:
         found = {}
-        for name in self.place.names(JOURNAL):
+        for name in self.storage.names(JOURNAL):
             # A note of another plan or cut short is no note: the shard is written again.
             with suppress(ValidationError, FileNotFoundError):
-                shard = Shard.model_validate_json(self.place.read_text(f"{JOURNAL}/{name}"))
+                shard = Shard.model_validate_json(self.storage.read_text(f"{JOURNAL}/{name}"))
                 found[shard.name] = shard
         for stale in set(found) - names:
-            self.place.remove(stale)
-            self.place.remove(f"{JOURNAL}/{stale}.json")
+            self.storage.remove(stale)
+            self.storage.remove(f"{JOURNAL}/{stale}.json")
         return found
 
-    def _check_same(self, planned: list[Planned], known: dict[str, Shard]) -> None:
+    def _check_same(self, planned: list[PlannedShard], known: dict[str, Shard]) -> None:
         others = sum(1 for plan in planned if plan.name not in known or known[plan.name].key != self._key(plan))
         if others or len(planned) != len(known):
             raise InputError(
-                f"{self.place} holds shards of other paintings or choices ({others} of {len(planned)} would differ): "
+                f"{self.storage} holds shards of other paintings or choices ({others} of {len(planned)} would differ): "
                 "name another folder, or delete that one first"
             )
 
-    def _key(self, plan: Planned) -> str:
+    def _key(self, plan: PlannedShard) -> str:
         """Names what a shard is made from: its rows, the files' sizes and times, and the packing."""
         manifest = self.selection.manifest
         rows = manifest.table.iloc[plan.rows].assign(split=self.selection.split[plan.rows])
@@ -156,11 +158,11 @@ class ShardWriter:
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]
 
     def _in_parallel(
-        self, planned: list[Planned], known: dict[str, Shard], workers: int
-    ) -> Iterator[tuple[Planned, Shard, bool]]:
+        self, planned: list[PlannedShard], known: dict[str, Shard], workers: int
+    ) -> Iterator[tuple[PlannedShard, Shard, bool]]:
         waiting = iter(planned)
         with ThreadPoolExecutor(workers) as pool:
-            running: dict[Future[tuple[Shard, bool]], Planned] = {}
+            running: dict[Future[tuple[Shard, bool]], PlannedShard] = {}
             try:
                 while True:
                     # No more in hand than there are workers: millions of paintings are many shards.
@@ -173,12 +175,12 @@ class ShardWriter:
             finally:
                 self.stopped.set()
 
-    def _one(self, plan: Planned, known: Shard | None) -> tuple[Shard, bool]:
+    def _one(self, plan: PlannedShard, known: Shard | None) -> tuple[Shard, bool]:
         key = self._key(plan)
-        if known is not None and known.key == key and self._lies_there(known):
+        if known is not None and known.key == key and self._is_stored(known):
             return known, True
-        with self.place.writing(plan.name) as file:
-            bad = pack(file, self.selection, plan.rows, self.packing, self.stopped)
+        with self.storage.writing(plan.name) as file:
+            bad = write_shard(file, self.selection, plan.rows, self.packing, self.stopped)
             sha256 = file_sha256(file)
             shard = Shard(
                 name=plan.name,
@@ -189,33 +191,34 @@ class ShardWriter:
                 bad=bad,
             )
         if self.verify:
-            self.place.check(shard.name, sha256)
-        self.place.write_text(f"{JOURNAL}/{plan.name}.json", shard.model_dump_json())
+            self.storage.check(shard.name, sha256)
+        self.storage.write_text(f"{JOURNAL}/{plan.name}.json", shard.model_dump_json())
         return shard, False
 
-    def _lies_there(self, shard: Shard) -> bool:
+    def _is_stored(self, shard: Shard) -> bool:
         if self.verify:
-            return self.place.sha256(shard.name) == shard.sha256
-        return self.place.size(shard.name) == shard.size
+            return self.storage.sha256(shard.name) == shard.sha256
+        return self.storage.size(shard.name) == shard.size
 
     def _quarantine(self, bad: dict[str, str], pictures: int) -> None:
         """Keep the list of what is left out, and refuse if it is more than may be."""
-        with self.place.writing(QUARANTINE) as file:
+        with self.storage.writing(QUARANTINE) as file:
             table = pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
             table.to_csv(file, index=False, lineterminator="\n")
         if len(bad) / pictures > self.bad_share:
             first = "; ".join(f"{image} ({why})" for image, why in sorted(bad.items())[:5])
             raise InputError(
-                f"{len(bad)} picture(s) can't be read: {first}. {too_many_bad(len(bad), pictures, self.bad_share)}; "
-                f"the same command goes on from the shards that are written. The whole list: {self.place}/{QUARANTINE}"
+                f"{len(bad)} picture(s) can't be read: {first}. "
+                f"{too_many_bad_message(len(bad), pictures, self.bad_share)}; the same command then continues from the "
+                f"shards that are written. The whole list: {self.storage}/{QUARANTINE}"
             )
 
     def _finish(self, shards: list[Shard], before: Listing | None) -> None:
-        if before is None or before.shards != shards or self.place.sha256(INDEX) != before.index_sha256:
-            with self.place.writing(INDEX) as file:
-                index_of(self.place, shards, file)
+        if before is None or before.shards != shards or self.storage.sha256(INDEX) != before.index_sha256:
+            with self.storage.writing(INDEX) as file:
+                write_index(self.storage, shards, file)
                 sha256 = file_sha256(file)
-            self.place.check(INDEX, sha256)
+            self.storage.check(INDEX, sha256)
             listing = Listing(format=FORMAT, index_sha256=sha256, shards=shards)
-            self.place.write_text(LISTING, listing.model_dump_json(indent=1) + "\n")
-        self.place.remove(JOURNAL)
+            self.storage.write_text(LISTING, listing.model_dump_json(indent=1) + "\n")
+        self.storage.remove(JOURNAL)

@@ -182,7 +182,7 @@ class Recorder(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         alone = trainer.world_size == 1
-        self.train_images += len(args[1][1]) if alone else cast(Any, trainer).datamodule.pictures_in(args[2])
+        self.train_images += len(args[1][1]) if alone else cast(Any, trainer).datamodule.images_in_batch(args[2])
         if trainer.fit_loop.batch_idx + 1 == trainer.num_training_batches:
             wait_for(pl_module.device)  # which the host is steps ahead of
         self._trained_until = time.monotonic()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from artculture.data.augmentation import Augmentation
-from artculture.data.cache.features import FrozenFeatures
+from artculture.data.cache.features import FeatureDataModule
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import Preprocessing
 
@@ -24,7 +24,7 @@ class Embed:
 def make(choose):
     def module(embed, views=2, backbone="one", **changes):
         usual = {"augmentation": Augmentation((0.2, 1.0), (0.75, 1.33), flip=True), "batch_size": 4, "seed": 0}
-        return FrozenFeatures(
+        return FeatureDataModule(
             PaintingsDataModule(choose(), PREPROCESSING, **{**usual, **changes}), embed, lambda: backbone, views
         )
 

@@ -10,8 +10,8 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice, select
 from artculture.data.shards.packing import Packing
-from artculture.data.shards.storage import Place
-from artculture.data.shards.writing import ShardWriter, Written, plan_shards
+from artculture.data.shards.storage import Storage
+from artculture.data.shards.writing import ShardWriter, WriteSummary, plan_shards
 from artculture.data.transforms import Preprocessing
 
 PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -20,19 +20,19 @@ STRONG = Augmentation((0.2, 1.0), (0.75, 1.33), flip=True, jitter=0.4, erase=0.5
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setattr("artculture.data.shards.storage.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("artculture.data.shards.storage.FIRST_DELAY", 0.0)
 
 
 @pytest.fixture
-def write(choose, tmp_path) -> Callable[..., Written]:
+def write(choose, tmp_path) -> Callable[..., WriteSummary]:
     """Write the gallery as shards of three pictures."""
 
     def shards(to="shards", *, workers=1, pictures=3, seed=0, shorter_side=None, verify=True, **changes):
         chosen = choose(**changes)
         selection = select(chosen)
         packing = Packing(shorter_side, 90, skip_bad=chosen.on_bad_image == "skip")
-        place = Place(to if "://" in to else str(tmp_path / to))
-        writer = ShardWriter(selection, place, packing, verify=verify, bad_share=chosen.bad_image_share)
+        storage = Storage(to if "://" in to else str(tmp_path / to))
+        writer = ShardWriter(selection, storage, packing, verify=verify, bad_share=chosen.bad_image_share)
         return writer.write(plan_shards(selection, pictures, seed), workers, lambda *_: None)
 
     return shards

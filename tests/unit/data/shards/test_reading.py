@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.sharding import Share
+from artculture.data.sharding import RankSlice
 from artculture.data.shards import pixels
 from artculture.data.shards.index import read_sharded
-from artculture.data.shards.storage import Place, ShardError
+from artculture.data.shards.storage import ShardError, Storage
 from artculture.utils.errors import InputError
 
 from .conftest import PREPROCESSING
@@ -87,7 +87,7 @@ def test_a_small_cache_changes_nothing_and_stays_small(module, sharded, tmp_path
     roomy = module()
     limit = int(np.sort(roomy.paintings.cache.sizes)[-4:].sum())
     made = []
-    monkeypatch.setattr(pixels, "build", lambda *args: (made.append(args[2]), build(*args))[1])
+    monkeypatch.setattr(pixels, "build_cache", lambda *args: (made.append(args[2]), build(*args))[1])
     small = module(sharded(cache_gb=limit / 1e9, cache=str(tmp_path / "small")))
     for epoch in range(3):
         assert same(epoch_of(small, epoch), epoch_of(roomy, epoch))
@@ -97,7 +97,7 @@ def test_a_small_cache_changes_nothing_and_stays_small(module, sharded, tmp_path
     assert len(again) > len(set(again)) == 6
 
 
-build = pixels.build
+build = pixels.build_cache
 
 
 def test_too_small_a_cache_is_refused(module, sharded):
@@ -115,7 +115,7 @@ def test_a_resumed_epoch_goes_on_exactly(module, batches):
 
 def test_devices_share_out_the_batches_of_one(module):
     alone = epoch_of(module(), 2)
-    shared = [epoch_of(module(share=Share(rank, 3)), 2) for rank in range(3)]
+    shared = [epoch_of(module(rank_slice=RankSlice(rank, 3)), 2) for rank in range(3)]
     for batch, *shares in zip(alone, *shared, strict=True):
         for part, parts in zip(batch, zip(*shares, strict=True), strict=True):
             assert torch.equal(torch.cat(parts), part)
@@ -123,7 +123,7 @@ def test_devices_share_out_the_batches_of_one(module):
 
 def test_what_comes_next_is_fetched_ahead(module, sharded, monkeypatch):
     asked = []
-    monkeypatch.setattr(pixels.ShardPixels, "fetch_ahead", lambda _, numbers: asked.append(numbers))
+    monkeypatch.setattr(pixels.ShardPixels, "prefetch", lambda _, numbers: asked.append(numbers))
     shards = module(sharded(shuffle_shards=1), batch_size=1)
     rows = torch.cat([rows for _, _, rows in epoch_of(shards)]).numpy()
     met = shards.paintings.cache.shards.shard_of(rows).tolist()
@@ -134,8 +134,8 @@ def test_what_comes_next_is_fetched_ahead(module, sharded, monkeypatch):
 
 def test_fetching_ahead_decodes_it(module, tmp_path):
     cache = module().paintings.cache
-    cache.fetch_ahead([2, 4])
-    cache._ahead[1].shutdown()
+    cache.prefetch([2, 4])
+    cache._prefetcher[1].shutdown()
     assert len(list((tmp_path / "cache/shards/pixels").glob("*/index.json"))) == 2
 
 
@@ -170,7 +170,7 @@ def _decoded(choice):
         made.append(arguments[2])
         build(*arguments)
 
-    pixels.build = counting
+    pixels.build_cache = counting
     cache = PaintingsDataModule(choice, PREPROCESSING).paintings.cache
     for row in range(20):
         cache.image(row)
@@ -186,14 +186,15 @@ def flip(file):
 @pytest.mark.parametrize(("spoil", "says"), [(flip, "is corrupt: its SHA-256 is"), (lambda f: f.unlink(), "is not in")])
 def test_a_spoilt_shard_is_named_with_the_mend(module, tmp_path, spoil, says):
     spoil(next((tmp_path / "shards").glob("train-00002*")))
-    with pytest.raises(ShardError, match=rf"^train-00002-of-00006.parquet .*{says}.* `artculture shard` .* mends it$"):
+    says = rf"^train-00002-of-00006.parquet .*{says}.* `artculture shard` .* repairs it$"
+    with pytest.raises(ShardError, match=says):
         epoch_of(module())
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_loader_process_says_the_same(module, tmp_path):
     flip(next((tmp_path / "shards").glob("train-00002*")))
-    with pytest.raises(ShardError, match=r"^train-00002-of-00006.parquet of .* mends it$"):
+    with pytest.raises(ShardError, match=r"^train-00002-of-00006.parquet of .* repairs it$"):
         epoch_of(module(num_workers=1))
 
 
@@ -260,5 +261,5 @@ def test_cultures_may_be_left_out(write, module, sharded, gallery, tmp_path):
 
 def test_a_path_with_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert Place("~/shards").local == tmp_path / "shards"
-    assert Place(f"file://{tmp_path}/shards").local == tmp_path / "shards"
+    assert Storage("~/shards").local == tmp_path / "shards"
+    assert Storage(f"file://{tmp_path}/shards").local == tmp_path / "shards"

@@ -7,7 +7,7 @@ import torch
 from fsspec.implementations.memory import MemoryFileSystem
 
 from artculture.data.shards.index import read_sharded
-from artculture.data.shards.storage import TRIES, Place, ShardError
+from artculture.data.shards.storage import MAX_ATTEMPTS, ShardError, Storage
 from artculture.utils.errors import InputError
 
 from .conftest import files_of
@@ -57,7 +57,7 @@ def test_an_object_store_serves_what_a_folder_serves(write, module, sharded, buc
     write(bucket)
     here, there = module(), module(sharded(bucket))
     assert torch.equal(epoch_of(here), epoch_of(there))
-    there.paintings.cache._ahead[1].shutdown()
+    there.paintings.cache._prefetcher[1].shutdown()
     # Nothing of what was fetched stays but the decoded pixels and the index.
     left = {path.suffix for path in (tmp_path / "cache").rglob("*") if path.is_file()}
     assert ".parquet" not in left
@@ -73,16 +73,16 @@ def test_loader_processes_reach_an_object_store(write, module, sharded, bucket):
     assert torch.equal(epoch_of(helped), alone)
 
 
-@pytest.mark.parametrize("place", ["memory", pytest.param("bucket", marks=pytest.mark.slow)])
-def test_writing_elsewhere_goes_on_and_mends(write, request, place):
-    url = request.getfixturevalue(place)
+@pytest.mark.parametrize("storage", ["memory", pytest.param("bucket", marks=pytest.mark.slow)])
+def test_writing_elsewhere_goes_on_and_mends(write, request, storage):
+    url = request.getfixturevalue(storage)
     first = write(url)
-    place = Place(url)
-    place.remove("shards.json")
+    storage = Storage(url)
+    storage.remove("shards.json")
     assert write(url).kept == 0  # the notes went with the list
-    place.write_text("train-00003-of-00006.parquet", "spoilt")
+    storage.write_text("train-00003-of-00006.parquet", "spoilt")
     assert write(url).kept == first.shards - 1
-    place.write_text("train-00004-of-00006.parquet", "spoilt")
+    storage.write_text("train-00004-of-00006.parquet", "spoilt")
     assert write(url, verify=False).kept == first.shards - 1  # by its size
 
 
@@ -129,7 +129,7 @@ def failing(monkeypatch):
 def test_a_fetch_that_fails_is_tried_again(write, module, sharded, memory, failing):
     write(memory)
     write()
-    failing(TRIES - 1)
+    failing(MAX_ATTEMPTS - 1)
     assert torch.equal(epoch_of(module(sharded(memory))), epoch_of(module()))
 
 
@@ -138,9 +138,9 @@ def test_a_fetch_that_keeps_failing_ends_in_one_error(write, module, sharded, me
     shards = module(sharded(memory))
     _ = shards.paintings
     calls = failing(10**6)
-    with pytest.raises(ShardError, match=rf"not be reached in {TRIES} tries \(reset by peer\).*goes on from here"):
+    with pytest.raises(ShardError, match=rf"in {MAX_ATTEMPTS} attempts \(reset by peer\).*again to continue"):
         shards.paintings.cache.image(0)
-    assert len(calls) == TRIES
+    assert len(calls) == MAX_ATTEMPTS
     assert not list((tmp_path / "cache").rglob("*.tmp"))
 
 
@@ -178,7 +178,7 @@ def test_a_killed_fetch_leaves_nothing_behind(write, module, sharded, memory, tm
 @pytest.mark.parametrize("url", ["nowhere://x/y", "s4://bucket"])
 def test_an_address_that_nobody_knows(url):
     with pytest.raises(InputError, match=r"nowhere|s4"):
-        Place(url)
+        Storage(url)
 
 
 def test_a_store_whose_package_is_missing(monkeypatch):
@@ -187,11 +187,11 @@ def test_a_store_whose_package_is_missing(monkeypatch):
 
     monkeypatch.setattr("artculture.data.shards.storage.url_to_fs", missing)
     with pytest.raises(InputError, match=r"Install s3fs.*pip install 'artculture\[shards\]'"):
-        Place("s3://bucket/paintings")
+        Storage("s3://bucket/paintings")
 
 
 def test_a_server_that_is_gone_is_one_error(module, sharded):
-    with pytest.raises(ShardError, match=r"^shards.json of http://.* could not be reached in \d tries .*127.0.0.1:9"):
+    with pytest.raises(ShardError, match=r"^shards.json of http://.* not be reached in \d attempts .*127.0.0.1:9"):
         _ = module(sharded("http://127.0.0.1:9/shards")).paintings
 
 
@@ -199,5 +199,5 @@ def test_memory_holds_what_a_folder_holds(write, memory, tmp_path):
     write()
     write(memory)
     for name, content in files_of(tmp_path / "shards").items():
-        assert Place(memory).read(name, lambda file: file.read()) == content
+        assert Storage(memory).read(name, lambda file: file.read()) == content
     shutil.rmtree(tmp_path / "shards")

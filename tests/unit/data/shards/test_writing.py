@@ -7,7 +7,7 @@ from PIL import Image
 from artculture.data.paintings import select
 from artculture.data.shards import writing
 from artculture.data.shards.index import read_sharded
-from artculture.data.shards.pixels import pictures_of
+from artculture.data.shards.pixels import read_images
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256
 
@@ -41,7 +41,7 @@ def test_the_hash_of_each_picture_s_file_is_kept(write, gallery, tmp_path, short
 def test_pictures_are_made_smaller_where_asked(write, tmp_path):
     write(shorter_side=32)
     for shard in (tmp_path / "shards").glob("*.parquet"):
-        for picture in pictures_of(shard):
+        for picture in read_images(shard):
             (tmp_path / "picture").write_bytes(picture)
             with Image.open(tmp_path / "picture") as image:
                 assert (min(image.size), image.format) == (32, "JPEG")
@@ -77,11 +77,11 @@ def test_a_killed_start_is_gone_on_from(write, monkeypatch, tmp_path, stop_at):
         calls.append(arguments)
         if len(calls) > stop_at:
             raise KeyboardInterrupt
-        return pack(*arguments)
+        return write_shard(*arguments)
 
-    pack = writing.pack
+    write_shard = writing.write_shard
     with monkeypatch.context() as patch:
-        patch.setattr(writing, "pack", dying)
+        patch.setattr(writing, "write_shard", dying)
         with pytest.raises(KeyboardInterrupt):
             write()
     assert not (tmp_path / "shards" / "shards.json").exists()
@@ -162,6 +162,6 @@ def test_too_many_bad_pictures_leave_no_list_of_shards(write, gallery, tmp_path)
 def test_a_missing_picture_is_named(write, gallery, choose, monkeypatch):
     selection = select(choose())
     (gallery / "wild" / "0.png").unlink()
-    monkeypatch.setattr("tests.data.shards.conftest.select", lambda _: selection)
+    monkeypatch.setattr("tests.unit.data.shards.conftest.select", lambda _: selection)
     with pytest.raises(InputError, match=r"wild/0.png, but there is no such file"):
         write()
