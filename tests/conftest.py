@@ -82,7 +82,7 @@ def run(train: Callable[..., int], only_run: Callable[[], Path], tmp_path: Path,
         fractions = "data.fractions=[0.4,0.3,0.3]"
         only = ["trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05", "study.name=kept"]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("artculture.evaluation.calibration.FEWEST", 10)
+            patch.setattr("artculture.evaluation.calibration.MIN_VALIDATION_IMAGES", 10)
             assert train(fractions, *only) == 0
         shutil.copytree(here, kept_run, dirs_exist_ok=True)
         (kept_run / "place").write_text(str(tmp_path))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.data.stored_split import StoredSplit, read_split
-from artculture.evaluation.calibration import logits_of, softmax
+from artculture.evaluation.calibration import logits_from_probabilities, softmax
 from artculture.utils.errors import InputError
 from artculture.utils.tables import read_own_csv
 
@@ -51,7 +51,7 @@ def stored_logits(model: ModelUnderStudy, computed: NDArray[np.float32]) -> NDAr
             f"painting: {fix}"
         )
     merged = computed.copy()
-    merged[positions] = logits_of(probabilities, temperature)
+    merged[positions] = logits_from_probabilities(probabilities, temperature)
     return merged
 
 

@@ -24,14 +24,14 @@ def predict(config: PredictConfig) -> int:
 
     from artculture.analysis.loading import checkpoint_file
     from artculture.analysis.saliency import feature_maps
-    from artculture.evaluation.image_sources import MEGABYTE, Reader, find_sources
+    from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.prediction_output import write_predictions
     from artculture.models.checkpoint import load_classifier
 
     sources = find_sources(_names(config.images))
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
-    reader = Reader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
+    reader = ImageReader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
     overlays = None if config.overlay is None else feature_maps.overlays
     folder = Path(config.overlay or ".").expanduser()
     predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)

@@ -1,4 +1,4 @@
-"""How far confidence can be trusted: the calibration error, and the temperature that lowers it."""
+"""Expected calibration error, and temperature scaling that reduces it."""
 
 from typing import Any
 
@@ -9,32 +9,32 @@ from scipy.special import logsumexp
 from artculture.evaluation.metrics import SMALLEST_PROBABILITY
 
 BINS = 15
-# Of fewer validation paintings a temperature learns the chance of the draw, and makes confidence worse.
-FEWEST = 50
-# Logarithms of the coldest and the hottest temperature looked at; real networks lie between 0.5 and 5.
+# A temperature fitted on fewer validation images overfits them and makes calibration worse on the test split.
+MIN_VALIDATION_IMAGES = 50
+# Search range of log(T), so T is 0.007 to 148; trained networks need about 0.5 to 5.
 LOG_BOUNDS = (-5.0, 5.0)
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
-    """The temperature T whose softmax(logits / T) gives the labels the highest likelihood.
+    """Return the temperature T that maximises the likelihood of the labels under softmax(logits / T).
 
     Temperature scaling of Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017):
-    one number, fitted on paintings that were not trained on; it changes confidence, never the predicted culture.
+    one scalar, fitted on held-out images; it changes the confidence but never the predicted class.
 
     Args:
-        logits: float N x classes; each row up to a constant, so log-probabilities do as well.
-        labels: true class index, int64 N.
+        logits: float, N x classes; a constant per image does not matter, so log-probabilities are accepted too.
+        labels: true class indices, int64, N.
 
     Returns:
-        1.0 where no temperature is best: nothing to fit on, every painting right (the colder the better), or
-        logits that say no more than chance (the hotter the better).
+        The temperature, or 1.0 where the likelihood has no finite optimum: no images, every prediction correct
+        (T -> 0), or logits that are no better than chance (T -> infinity).
     """
     scores = np.asarray(logits, dtype=np.float64)
     own = scores[np.arange(len(labels)), labels]
-    # The loss is convex in 1/T: its slope at both ends says whether the best T is finite.
+    # The loss is convex in 1/T, so its slopes at 1/T = 0 and infinity show whether the optimum is finite.
     if len(labels) == 0 or np.all(own == scores.max(axis=1)) or own.mean() <= scores.mean():
         return 1.0
-    from scipy.optimize import minimize_scalar  # slow to load, and a training asks for it at its end only
+    from scipy.optimize import minimize_scalar  # slow to import and needed only at the end of training
 
     def loss(log_temperature: float) -> float:
         scaled = scores / np.exp(log_temperature)
@@ -45,65 +45,73 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> 
 
 
 def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Probabilities N x classes of logits N x classes, calibrated where the temperature is the checkpoint's."""
+    """Return softmax(logits / temperature), N x classes; calibrated if the temperature is the checkpoint's."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
-    shares: NDArray[np.float64] = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
-    return shares
+    probabilities: NDArray[np.float64] = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
+    return probabilities
 
 
-def logits_of(probabilities: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Logits, up to a constant a row, whose `softmax` at this temperature gives these probabilities N x classes."""
+def logits_from_probabilities(probabilities: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return logits, up to a constant per image, whose `softmax` at this temperature equals `probabilities`."""
     logs: NDArray[np.float64] = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY, dtype=np.float64))
     return logs * temperature
 
 
 def calibration_error(probabilities: NDArray[np.floating], labels: NDArray[np.int64], bins: int = BINS) -> float | None:
-    """The expected calibration error (see `ece`) of predictions.
+    """Return the expected calibration error of the predicted classes (see `expected_calibration_error`).
 
     Args:
-        probabilities: N x classes.
-        labels: true class index, int64 N.
-        bins: how many.
+        probabilities: float, N x classes.
+        labels: true class indices, int64, N.
+        bins: number of confidence bins.
 
     Returns:
-        None where there is no painting.
+        The error in 0..1, or None if there are no images.
     """
     if len(labels) == 0:
         return None
     confidences = np.asarray(probabilities, dtype=np.float64).max(axis=1)
-    return ece(confidences, probabilities.argmax(axis=1) == labels, bins)
+    return expected_calibration_error(confidences, probabilities.argmax(axis=1) == labels, bins)
 
 
-def ece(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> float:
-    """The expected calibration error (ECE): how far confidence and accuracy lie apart, 0..1.
+def expected_calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> float:
+    """Return the expected calibration error (ECE), the mean gap between confidence and accuracy, in 0..1.
 
-    Paintings are binned by the probability of their predicted culture, in bins of equal width; the bins' gaps between
-    mean confidence and accuracy are averaged, weighted by their paintings.
+    Predictions are grouped into equal-width bins of confidence; the bins' absolute gaps between mean confidence and
+    accuracy are averaged, weighted by the number of images (Guo et al. 2017).
+
+    Args:
+        confidences: probability of the predicted class, float64, N.
+        right: whether the prediction is correct, bool, N.
+        bins: number of bins.
     """
-    gaps = np.bincount(bins_of(confidences, bins), weights=right - confidences, minlength=bins)
+    gaps = np.bincount(bin_indices(confidences, bins), weights=right - confidences, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidences))
 
 
-def bins_of(confidences: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
-    """The bin of each confidence, counted from 0: (0, 1/15] to (14/15, 1], as in Guo et al. 2017."""
+def bin_indices(confidences: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """Return the bin of each confidence, int64, N; bins are (0, 1/15], ..., (14/15, 1] as in Guo et al. 2017."""
     return np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
-def calibration_part(
+def calibration_results(
     logits: NDArray[np.floating], labels: NDArray[np.int64], split: NDArray[np.str_]
 ) -> dict[str, Any]:
-    """A result's calibration: `temperature` from the validation split, the test split's ECE without and with it.
+    """Fit the temperature on the validation split and measure the test split's ECE without and with it.
 
-    With fewer than `FEWEST` validation paintings the temperature stays 1: probabilities are the network's own.
+    With fewer than `MIN_VALIDATION_IMAGES` validation images the temperature stays 1.
 
     Args:
-        logits: N x classes.
-        labels: true class index, int64 N.
-        split: of each painting, N; without test paintings there is no ECE.
+        logits: float, N x classes.
+        labels: true class indices, int64, N.
+        split: split name per image, N.
+
+    Returns:
+        `temperature`, and `test_ece` and `test_ece_calibrated` if there are test images.
     """
     val, test = split == "val", split == "test"
-    temperature = fit_temperature(logits[val], labels[val]) if val.sum() >= FEWEST else 1.0
-    if not test.any():  # left alone (trainer.evaluate_test=false)
+    temperature = fit_temperature(logits[val], labels[val]) if val.sum() >= MIN_VALIDATION_IMAGES else 1.0
+    if not test.any():  # trainer.evaluate_test=false
         return {"temperature": temperature}
     return {
         "temperature": temperature,

@@ -1,4 +1,4 @@
-"""The forward pass of a classifier outside of a trainer, in full precision."""
+"""Full-precision forward pass of a classifier without a `Trainer`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,24 +15,24 @@ Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 @contextmanager
 def forward_on(classifier: CultureClassifier, device: str = "auto") -> Iterator[Forward]:
-    """Move a classifier to a device for the length of a `with` block.
+    """Move a classifier to a device inside a `with` block, and back at its end.
 
     Yields:
-        A function of images, uint8 N x 3 x size x size, that returns features and logits, float32 on the CPU.
+        A function from images, uint8, N x 3 x size x size, to features and logits, both float32 on the CPU.
 
     Raises:
-        InputError: `gpu`, and there is none.
+        InputError: `device` is `gpu` and no GPU is available.
     """
-    home = classifier.device
+    original = classifier.device
     target = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
 
-    def forward(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(images: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode(), full_precision(target):
-            features, logits = classifier.features_and_logits(pictures.to(target, non_blocking=True))
+            features, logits = classifier.features_and_logits(images.to(target, non_blocking=True))
         return features.cpu(), logits.cpu()
 
     classifier.eval().to(target)
     try:
         yield forward
     finally:
-        classifier.to(home)
+        classifier.to(original)

@@ -1,4 +1,4 @@
-"""What `images=…` means: files, folders, globs, addresses and lists of them, as single pictures."""
+"""Resolve `images=…` (files, folders, globs, URLs) to single images, and read them."""
 
 import glob
 import tempfile
@@ -27,74 +27,78 @@ MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Source:
-    """One picture to come.
+class ImageSource:
+    """One image to read.
 
     Attributes:
-        name: as the user would write it: a path or an address.
-        problem: why there is none, where the name leads to nothing.
+        name: path or URL, as the user would type it.
+        error: reason why the name does not lead to an image, if so.
     """
 
     name: str
-    problem: str | None = None
+    error: str | None = None
 
     @property
-    def shown(self) -> str:
-        """The name as it is told: as text, which a file's need not be, and without an address's password."""
+    def display_name(self) -> str:
+        """The name as printable text: undecodable bytes of a file name escaped, a URL's password removed."""
         return hidden(self.name.encode("utf-8", "backslashreplace").decode())
 
     @property
-    def is_address(self) -> bool:
+    def is_url(self) -> bool:
         return self.name.lower().startswith(("http://", "https://"))
 
 
-def find_sources(names: Iterable[str]) -> list[Source]:
-    """Every picture that the names mean, each once, in the order given (a folder's by path).
+def find_sources(names: Iterable[str]) -> list[ImageSource]:
+    """Return every image that the names lead to, each once, in the order given; a folder's images by path.
 
     Args:
-        names: files, folders (with all below them), globs (`**` too) and http(s) addresses. A file of that very name
-            goes before a glob.
+        names: files, folders (searched recursively), globs (`**` included) and http(s) URLs. A file whose name looks
+            like a glob is taken as the file.
 
     Returns:
-        A name that leads to nothing is in the list too, with its `problem`.
+        The images; a name that leads to none is included with its `error`.
 
     Raises:
-        InputError: no name leads to anything.
+        InputError: no name leads to an image.
     """
-    found = list({source.name: source for name in names for source in _meant(name.strip()) if source.name}.values())
-    if all(source.problem for source in found):
-        reasons = "; ".join(f"{source.name}: {source.problem}" for source in found[:5])
-        raise InputError(f"images: {reasons or 'nothing named'}; give files, folders, globs or http(s) addresses")
+    found = list({source.name: source for name in names for source in _expand(name.strip()) if source.name}.values())
+    if all(source.error for source in found):
+        reasons = "; ".join(f"{source.name}: {source.error}" for source in found[:5])
+        raise InputError(f"images: {reasons or 'no images given'}; give files, folders, globs or http(s) URLs")
     return found
 
 
-def _meant(name: str) -> Iterator[Source]:
-    path = _expanded(name)
+def _expand(name: str) -> Iterator[ImageSource]:
+    path = _user_path(name)
     is_there = _is_there(path)
-    if not name or Source(name).is_address:
-        yield Source(name)
+    if not name or ImageSource(name).is_url:
+        yield ImageSource(name)
     elif is_there and path.is_dir():
         inside = find_images(path)
-        yield from (Source(str(image)) for image in inside) if inside else [Source(name, "no pictures in the folder")]
+        yield from (
+            (ImageSource(str(image)) for image in inside)
+            if inside
+            else [ImageSource(name, "no pictures in the folder")]
+        )
     elif is_there:
-        yield Source(name)
+        yield ImageSource(name)
     elif glob.has_magic(name):
-        # Path.glob takes no absolute pattern. A folder that is matched beside files need not hold any.
-        matches = [source for match in sorted(glob.glob(str(path), recursive=True)) for source in _meant(match)]  # noqa: PTH207
-        yield from [source for source in matches if not source.problem] or [Source(name, "matches nothing")]
+        # glob.glob, because Path.glob rejects absolute patterns. Empty folders among the matches are ignored.
+        matches = [source for match in sorted(glob.glob(str(path), recursive=True)) for source in _expand(match)]  # noqa: PTH207
+        yield from [source for source in matches if not source.error] or [ImageSource(name, "matches nothing")]
     else:
-        yield Source(name, "no such file or folder")
+        yield ImageSource(name, "no such file or folder")
 
 
-def _expanded(name: str) -> Path:
+def _user_path(name: str) -> Path:
     try:
         return Path(name).expanduser()
-    except RuntimeError:  # `~name` of nobody
+    except RuntimeError:  # `~name` where there is no such user
         return Path(name)
 
 
 def _is_there(path: Path) -> bool:
-    """Whether anything goes by that name: a pipe or a link to nothing too, which reading explains."""
+    """Return whether the path exists; a pipe or a dangling link counts, reading it gives the clearer error."""
     try:
         path.lstat()
     except (OSError, ValueError):
@@ -103,52 +107,52 @@ def _is_there(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Reads pictures from disk and from the web as training reads them from disk.
+class ImageReader:
+    """Reader of images from disk and from the web, with the decoding used in training.
 
     Attributes:
-        preprocessing: the classifier's.
-        timeout: seconds that an address may be silent.
-        largest: bytes a download.
+        preprocessing: resize and interpolation of the classifier.
+        timeout: seconds without data after which a download fails.
+        max_bytes: size limit per download.
     """
 
     preprocessing: Preprocessing
     timeout: float = 30.0
-    largest: float = 100 * MEGABYTE
+    max_bytes: float = 100 * MEGABYTE
 
-    def pixels(self, source: Source) -> NDArray[np.uint8]:
-        """The picture, its shorter side resized for the classifier, uint8 height x width x 3.
+    def pixels(self, source: ImageSource) -> NDArray[np.uint8]:
+        """Return an image, its shorter side resized for the classifier, uint8, height x width x 3.
 
         Raises:
-            BadImageError: with the reason.
+            BadImageError: the image can't be downloaded or decoded; its text is the reason.
         """
-        if source.problem:
-            raise BadImageError(source.problem)
-        if not source.is_address:
-            return self._decoded(_expanded(source.name))
+        if source.error:
+            raise BadImageError(source.error)
+        if not source.is_url:
+            return self._decode(_user_path(source.name))
         with tempfile.TemporaryDirectory(prefix="artculture-") as folder:
-            return self._decoded(self._downloaded(source.name, Path(folder) / "picture"))
+            return self._decode(self._download(source.name, Path(folder) / "image"))
 
-    def _decoded(self, path: Path) -> NDArray[np.uint8]:
+    def _decode(self, path: Path) -> NDArray[np.uint8]:
         try:
             return read_pixels(path, self.preprocessing.resize, self.preprocessing.interpolation)
-        except WorkError as error:  # the next one may fit into memory again
+        except WorkError as error:  # out of memory: smaller images may still fit
             raise BadImageError(str(error)) from error
 
-    def _downloaded(self, address: str, path: Path) -> Path:
-        too_large = BadImageError(f"more than {self.largest / MEGABYTE:g} MB")
+    def _download(self, url: str, path: Path) -> Path:
+        too_large = BadImageError(f"more than {self.max_bytes / MEGABYTE:g} MB")
         headers = {"User-Agent": USER_AGENT, "Accept": "image/*"}
         try:
             with (
                 translated_errors(self.timeout),
-                httpx.stream("GET", address, timeout=self.timeout, follow_redirects=True, headers=headers) as response,
+                httpx.stream("GET", url, timeout=self.timeout, follow_redirects=True, headers=headers) as response,
                 path.open("wb") as file,
             ):
                 check_status(response)
-                if int(response.headers.get("Content-Length") or 0) > self.largest:
+                if int(response.headers.get("Content-Length") or 0) > self.max_bytes:
                     raise too_large
                 for chunk in response.iter_bytes():
-                    if file.tell() + len(chunk) > self.largest:
+                    if file.tell() + len(chunk) > self.max_bytes:
                         raise too_large
                     file.write(chunk)
         except (FailedAttemptError, PermanentHTTPError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""From probabilities to the numbers of a result, counted by torchmetrics; every command counts here."""
+"""Classification metrics of predicted probabilities, computed by torchmetrics for every command."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,35 +15,37 @@ from torchmetrics.functional.classification import (
 
 from artculture.evaluation.intervals import Interval, bootstrap_variance, score_interval, wilson
 
-# A probability of exactly 0 would make the loss infinite: float32 rounds to it below this.
+# Lower bound in the loss, which a probability of 0 would make infinite; the smallest normal float32 is 1.2e-38.
 SMALLEST_PROBABILITY = 1e-38
 
 
-def scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]) -> dict[str, Any]:
-    """All numbers of one split.
+def classification_metrics(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return all metrics of one split.
 
     Args:
-        probabilities: float N x classes.
-        labels: true class index, int64 N.
+        probabilities: float64, N x classes.
+        labels: true class indices, int64, N.
         classes: names in label order.
 
     Returns:
-        `n`, `loss` (mean negative log-likelihood, nats), `top1`, `top3`, `macro_f1`, `intervals` (95 %, of the
-        last three, for this network on paintings like these), `recall` and `support` a culture (recall None where
-        there is no painting), `confusion` (rows true, columns predicted). Shares in 0..1.
+        `n`, `loss` (mean negative log-likelihood in nats), `top1`, `top3`, `macro_f1`, `intervals` (95 %, of the
+        last three, for this trained network on similar images), `recall` and `support` per class (recall None for
+        a class without images), `confusion` (rows true, columns predicted). Proportions are in 0..1.
     """
     n, c = len(labels), len(classes)
-    chances, truth = torch.tensor(probabilities), torch.tensor(labels)
+    predicted, truth = torch.tensor(probabilities), torch.tensor(labels)
     shares = {
-        "top1": float(multiclass_accuracy(chances, truth, c, average="micro")),
-        "top3": float(multiclass_accuracy(chances, truth, c, average="micro", top_k=min(3, c))),
+        "top1": float(multiclass_accuracy(predicted, truth, c, average="micro")),
+        "top3": float(multiclass_accuracy(predicted, truth, c, average="micro", top_k=min(3, c))),
     }
-    matrix = multiclass_confusion_matrix(chances, truth, c)
-    recall = multiclass_recall(chances, truth, c, average="none")
+    matrix = multiclass_confusion_matrix(predicted, truth, c)
+    recall = multiclass_recall(predicted, truth, c, average="none")
     support = [int(count) for count in matrix.sum(dim=1)]
-    guessed = chances.argmax(dim=1)
-    macro_f1 = float(multiclass_f1_score(chances, truth, c, average="macro"))
-    own = chances[torch.arange(n), truth].clamp_min(SMALLEST_PROBABILITY)
+    guessed = predicted.argmax(dim=1)
+    macro_f1 = float(multiclass_f1_score(predicted, truth, c, average="macro"))
+    own = predicted[torch.arange(n), truth].clamp_min(SMALLEST_PROBABILITY)
     return {
         "n": n,
         "loss": float(-own.log().mean()),
@@ -62,20 +64,22 @@ def scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64], classe
 def _macro_f1_interval(
     macro_f1: float, guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int
 ) -> Interval:
-    """The score interval of a share with the bootstrap variance of macro-F1.
+    """Return the score interval of a proportion that has the bootstrap variance of macro-F1.
 
-    That variance is too small, even 0, where rare classes are all right or all wrong, so macro-F1 never counts as more
-    certain than the mean of the classes' recalls would be if all were equal.
+    The bootstrap underestimates the variance, down to 0, where rare classes are all correct or all wrong. Its sample
+    size is therefore capped at that of the mean of the per-class recalls, if all recalls were equal.
     """
     support = np.bincount(labels, minlength=classes)
     support = support[support > 0]
     if not len(support):
         return (0.0, 1.0)
-    paintings = float(len(support) ** 2 / (1 / support).sum())
-    variance = bootstrap_variance(lambda drawn: _macro_f1(_counts(guessed[drawn], labels[drawn], classes)), len(labels))
+    images = float(len(support) ** 2 / (1 / support).sum())
+    variance = bootstrap_variance(
+        lambda sample: _macro_f1(_counts(guessed[sample], labels[sample], classes)), len(labels)
+    )
     if variance > 0:
-        paintings = min(paintings, macro_f1 * (1 - macro_f1) / variance)
-    return score_interval(macro_f1, paintings)
+        images = min(images, macro_f1 * (1 - macro_f1) / variance)
+    return score_interval(macro_f1, images)
 
 
 def _counts(guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -83,7 +87,7 @@ def _counts(guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int)
 
 
 def _macro_f1(matrix: NDArray[np.int64]) -> float:
-    # torchmetrics' definition (mean over the classes that occur), fast enough for a thousand resamples
+    # Same definition as torchmetrics (mean over the classes that occur), but fast enough for 1000 resamples.
     total = matrix.sum(axis=0) + matrix.sum(axis=1)
     occurs = total > 0
     return float((2 * np.diag(matrix)[occurs] / total[occurs]).mean())

@@ -1,4 +1,4 @@
-"""Predictions as people and programs read them: a table, JSON lines, CSV."""
+"""Writers of predictions as a table, JSON Lines or CSV."""
 
 import csv
 import sys
@@ -14,13 +14,13 @@ from artculture.utils.io import json_text, replacing
 
 
 def write_predictions(predictions: Iterable[Prediction], form: str, top: int, path: Path | None) -> None:
-    """Write predictions to a file, whole or not at all, or to stdout as they come.
+    """Write predictions to a file atomically, or to stdout as they are made.
 
     Args:
-        predictions: taken one by one.
+        predictions: consumed lazily.
         form: `table`, `jsonl` or `csv`.
-        top: how many cultures a picture has columns for.
-        path: None for stdout.
+        top: number of cultures per image, which sets the columns.
+        path: output file; None for stdout.
     """
     write = {"table": _table, "jsonl": _json_lines, "csv": _csv}[form]
     if path is None:
@@ -32,8 +32,8 @@ def write_predictions(predictions: Iterable[Prediction], form: str, top: int, pa
 
 def _json_lines(predictions: Iterable[Prediction], _top: int, file: IO[str]) -> None:
     for prediction in predictions:
-        said = [{"culture": name, "probability": share} for name, share in prediction.cultures]
-        rest = {"error": prediction.error} if prediction.error else {"predictions": said}
+        cultures = [{"culture": name, "probability": probability} for name, probability in prediction.cultures]
+        rest = {"error": prediction.error} if prediction.error else {"predictions": cultures}
         file.write(json_text({"image": prediction.image, **rest}) + "\n")
         file.flush()
 
@@ -54,12 +54,12 @@ def _table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     for number in range(1, top + 1):
         table.add_column(f"{number}.", no_wrap=True)
     for prediction in predictions:
-        # What can't be read is told on stderr.
+        # Unreadable images are reported on stderr.
         if prediction.error is None:
-            table.add_row(prediction.image, *_shares(prediction))
+            table.add_row(prediction.image, *_probabilities(prediction))
     if table.row_count:
         Console(file=file, width=None if file.isatty() else 160).print(table, markup=False)
 
 
-def _shares(prediction: Prediction) -> Iterator[str]:
-    return (f"{name} {100 * share:.1f} %" for name, share in prediction.cultures)
+def _probabilities(prediction: Prediction) -> Iterator[str]:
+    return (f"{name} {100 * probability:.1f} %" for name, probability in prediction.cultures)

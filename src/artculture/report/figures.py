@@ -111,7 +111,7 @@ def _shown(folder: Path, entry: dict[str, Any]) -> ShownFinding:
         str(entry["title"]),
         str(entry["caption"]),
         str(entry.get("alt") or entry["title"]),
-        list(told_numbers(entry.get("numbers", {}))),
+        list(formatted_numbers(entry.get("numbers", {}))),
         picture(png, svg),
         png or svg,
         [table for table in tables if table],
@@ -161,24 +161,24 @@ def _smaller(path: Path) -> tuple[tuple[str, bytes], tuple[int, int]]:
         return ("image/webp", file.getvalue()), small.size
 
 
-def told_numbers(numbers: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def formatted_numbers(numbers: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Label and value of each number, nested ones with their path."""
     for key, value in numbers.items():
         label = f"{prefix}{str(key).replace('_', ' ')}"
         if isinstance(value, dict):
-            yield from told_numbers(value, f"{label}: ")
+            yield from formatted_numbers(value, f"{label}: ")
         elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-            yield label, "; ".join(_told(item) for item in value)
+            yield label, "; ".join(_formatted(item) for item in value)
         else:
-            yield label, _told(value)
+            yield label, _formatted(value)
 
 
-def _told(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_told(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_formatted(item)}" for key, item in value.items())
     if isinstance(value, list):
         pair = len(value) == 2 and all(isinstance(item, float) for item in value)
-        told = [_told(item) for item in value]
+        told = [_formatted(item) for item in value]
         return f"{told[0]} to {told[1]}" if pair else ", ".join(told)
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -18,7 +18,7 @@ from artculture.data.manifest import Manifest, read_manifest
 from artculture.report import curves, provenance, results_table
 from artculture.report.content_security import policy
 from artculture.report.figures import Analysis, read_analysis
-from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, wrongest
+from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, worst_mistakes
 from artculture.report.study_data import StudyRecord, StudyRun, read_study
 from artculture.studies.results import write_results
 from artculture.utils.io import replacing, write_text
@@ -32,8 +32,8 @@ class Report:
 
     study: StudyRecord
     title: str
-    rows: list[results_table.ShownRow]
-    answers: list[results_table.Answer]
+    rows: list[results_table.TableRow]
+    headlines: list[results_table.Headline]
     notes: list[list[tuple[str, bool]]]
     panels: list[curves.Panel]
     costs: list[provenance.Cost]
@@ -44,13 +44,13 @@ class Report:
     analysed: StudyRun | None
     environments: list[tuple[str, list[str]]]
     configs: list[provenance.RunConfig]
-    unfinished: list[provenance.Unfinished]
+    unfinished: list[provenance.UnfinishedRun]
     quarantine: pd.DataFrame
     made: str = field(default_factory=lambda: datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC"))
 
     @property
     def synthetic(self) -> bool:
-        return any(answer.synthetic for answer in self.answers)
+        return any(headline.synthetic for headline in self.headlines)
 
     @property
     def paintings(self) -> int:
@@ -62,7 +62,7 @@ def write_report(folder: Path, mistakes: int, title: str | None = None) -> tuple
 
     Args:
         folder: the study's.
-        mistakes: how many of the wrongest predictions to show.
+        mistakes: how many of the worst_mistakes predictions to show.
         title: its heading; None takes what the study was called in training.
 
     Returns:
@@ -72,29 +72,29 @@ def write_report(folder: Path, mistakes: int, title: str | None = None) -> tuple
         InputError: no such study, or a file of it that is not whole.
     """
     write_results(folder)
-    report = gather(read_study(folder), mistakes, title)
+    report = build_report(read_study(folder), mistakes, title)
     html_file, md_file = folder / "report.html", folder / "report.md"
-    write_text(html_file, html_page(report))
-    write_text(md_file, markdown_page(report, _write_figures(report, folder / FIGURES)))
+    write_text(html_file, render_html(report))
+    write_text(md_file, render_markdown(report, _write_figures(report, folder / FIGURES)))
     return html_file, md_file
 
 
-def gather(study: StudyRecord, mistakes: int, title: str | None = None) -> Report:
+def build_report(study: StudyRecord, mistakes: int, title: str | None = None) -> Report:
     """Everything that the templates tell."""
-    rows = results_table.shown_rows(study.summary)
+    rows = results_table.table_rows(study.summary)
     best, analysed = study.best, study.analysed
     manifest = find_manifest(best.config) if best else None
     return Report(
         study,
         title or _title(study),
         rows,
-        results_table.answers(study.summary, rows),
+        results_table.headlines(study.summary, rows),
         list(results_table.table_notes(study.summary)),
         curves.panels(study.runs),
         provenance.costs(study),
         culture_counts(best) if best else [],
         _table1(best, manifest),
-        wrongest(best, manifest, mistakes) if best else [],
+        worst_mistakes(best, manifest, mistakes) if best else [],
         read_analysis(analysed.analysis) if analysed else None,
         analysed,
         provenance.environments(study),
@@ -118,7 +118,7 @@ def _table1(run: StudyRun | None, manifest: Manifest | None) -> list[Row]:
     return table1(initial.table["culture"].tolist(), manifest.table["culture"].tolist())
 
 
-def html_page(report: Report) -> str:
+def render_html(report: Report) -> str:
     """The whole page, nothing beside it needed."""
     environment = _environment(autoescape=True)
     pages = [finding.page for finding in report.analysis.findings if finding.page] if report.analysis else []
@@ -136,7 +136,7 @@ def html_page(report: Report) -> str:
     )
 
 
-def markdown_page(report: Report, pictures: dict[str, list[str]]) -> str:
+def render_markdown(report: Report, pictures: dict[str, list[str]]) -> str:
     """The same in Markdown, its figures as links relative to the study's folder."""
     environment = _environment(autoescape=False)
     environment.finalize = _escaped_markdown

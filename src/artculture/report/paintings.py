@@ -36,7 +36,7 @@ class CultureCount:
 
 
 @dataclass(frozen=True)
-class Guess:
+class CultureProbability:
     culture: str
     probability: float
 
@@ -57,8 +57,8 @@ class Mistake:
     artist: str
     date: str
     url: str
-    true: Guess
-    guesses: list[Guess]
+    true: CultureProbability
+    guesses: list[CultureProbability]
     thumbnail: bytes | None
 
     @property
@@ -96,7 +96,7 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
         return None
 
 
-def wrongest(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mistake]:
+def worst_mistakes(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mistake]:
     """The test paintings that a run got wrong with the highest probability, worst first."""
     text = dict.fromkeys(("source", "object_id", "culture"), str)
     table = read_table(run.directory.predictions, dtype=text, keep_default_na=False)
@@ -142,8 +142,8 @@ def _mistake(
         str(record.get("artist", "")),
         str(record.get("date", "")),
         web_address(str(record.get("object_url", ""))),
-        Guess(culture, float(chances.get(f"p_{culture}", 0.0))),
-        [Guess(str(name).removeprefix("p_"), float(value)) for name, value in ranked.items()],
+        CultureProbability(culture, float(chances.get(f"p_{culture}", 0.0))),
+        [CultureProbability(str(name).removeprefix("p_"), float(value)) for name, value in ranked.items()],
         _thumbnail_of(manifest, record["row"]) if manifest is not None and record else None,
     )
 

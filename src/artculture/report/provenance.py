@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from artculture.report.reproduce_commands import command_of
+from artculture.report.reproduce_commands import reproduce_command
 from artculture.report.results_table import common_variant, without
 from artculture.report.study_data import StudyRecord, StudyRun, read_table
 from artculture.studies.paper import word
@@ -51,7 +51,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class UnfinishedRun:
     run: str
     state: str
     progress: str
@@ -101,16 +101,16 @@ def _joined(table: pd.DataFrame, name: str) -> str:
     return " / ".join(dict.fromkeys(str(value) for value in table[name])) if name in table else ""
 
 
-def unfinished(study: StudyRecord) -> list[Unfinished]:
+def unfinished(study: StudyRecord) -> list[UnfinishedRun]:
     """Every run that is not in the table, with why."""
     return [_unfinished(run) for run in study.runs if run.name in study.states]
 
 
-def _unfinished(run: StudyRun) -> Unfinished:
+def _unfinished(run: StudyRun) -> UnfinishedRun:
     epoch, of = run.status.get("epoch"), run.status.get("max_epochs")
     progress = f"after epoch {epoch} of {of}" if epoch is not None and of is not None else "before the first epoch"
     log = run.directory.log
-    return Unfinished(
+    return UnfinishedRun(
         run.name,
         run.state,
         progress,
@@ -176,7 +176,7 @@ def _run_config(run: StudyRun, values: dict[str, Any], differing: list[str]) -> 
     return RunConfig(
         run.name,
         run.state,
-        command_of(run),
+        reproduce_command(run),
         [(label, _plain(value)) for label, value in told],
         yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     )

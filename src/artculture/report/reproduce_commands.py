@@ -18,15 +18,15 @@ from artculture.utils.secrets import hidden
 GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 
 
-def command_of(run: StudyRun) -> str:
+def reproduce_command(run: StudyRun) -> str:
     """Return the command that trains a run: the one that was typed, else one that composes its config again."""
     typed = run.status.get("arguments")
     if isinstance(typed, list) and typed:
         return hidden(shlex.join(["artculture", "train", *map(str, typed)]))
-    return shlex.join(["artculture", "train", *overrides_of(run.config)])
+    return shlex.join(["artculture", "train", *overrides_for(run.config)])
 
 
-def overrides_of(config: dict[str, Any]) -> list[str]:
+def overrides_for(config: dict[str, Any]) -> list[str]:
     """Overrides of `train` that compose a config: its groups' options, then every value that differs from theirs."""
     options = group_options([config_folder()])
     chosen = [f"{group}={_option(group, config, options)}" for group in GROUPS if config.get(group)]

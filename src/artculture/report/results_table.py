@@ -1,4 +1,4 @@
-"""Table 2 as a page shows it, its row of dots, and the answer of a study in a sentence."""
+"""Table 2 as a page shows it, its row of dots, and the headline of a study in a sentence."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class ShownRow:
+class TableRow:
     """A row of Table 2; `variant` is what tells it from the others, `best` the best validation accuracy on its data."""
 
     architecture: str
@@ -43,7 +43,7 @@ class ShownRow:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Headline:
     """What a study says about one data set: its best row, and the levels that it must beat, in percent.
 
     Attributes:
@@ -51,7 +51,7 @@ class Answer:
         overlapping: labels of the other rows whose test intervals overlap the best one's.
     """
 
-    row: ShownRow
+    row: TableRow
     models: int
     overlapping: list[str]
     chance: float
@@ -75,14 +75,14 @@ def without(variant: str, common: str) -> str:
     return " ".join(part for part in variant.split() if part not in common.split())
 
 
-def shown_rows(summary: pd.DataFrame) -> list[ShownRow]:
+def table_rows(summary: pd.DataFrame) -> list[TableRow]:
     best = set(summary.groupby("data")["validation"].idxmax()) if len(summary) else set()
     common = common_variant(summary)
     return [_row(row, common, place in best) for place, row in enumerate(summary.to_dict("records"))]
 
 
-def _row(row: dict[Hashable, Any], common: str, best: bool) -> ShownRow:
-    return ShownRow(
+def _row(row: dict[Hashable, Any], common: str, best: bool) -> TableRow:
+    return TableRow(
         word(row["architecture"]),
         word(row["scheduler"]),
         word(row["method"]),
@@ -101,11 +101,11 @@ def _accuracy(row: dict[Hashable, Any], name: str) -> Accuracy:
     return Accuracy(value, low, high, None if paper is None or pd.isna(paper) else float(paper))
 
 
-def answers(summary: pd.DataFrame, rows: list[ShownRow]) -> list[Answer]:
-    """One answer a data set; [] where no run is finished."""
+def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
+    """One headline a data set; [] where no run is finished."""
     records = summary.to_dict("records")
     return [
-        Answer(
+        Headline(
             row,
             sum(other.data == row.data for other in rows),
             [other.label for other in rows if other is not row and other.data == row.data and _overlap(other, row)],
@@ -119,7 +119,7 @@ def answers(summary: pd.DataFrame, rows: list[ShownRow]) -> list[Answer]:
     ]
 
 
-def _overlap(one: ShownRow, other: ShownRow) -> bool:
+def _overlap(one: TableRow, other: TableRow) -> bool:
     a, b = one.accuracies["top1"], other.accuracies["top1"]
     return a.low <= b.high and b.low <= a.high
 

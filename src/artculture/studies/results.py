@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from artculture.evaluation.intervals import Interval, equivalent_paintings, over_seeds, shared_sample
+from artculture.evaluation.intervals import Interval, effective_sample_size, interval_over_seeds, sample_overlap
 from artculture.studies.paper import TABLE_2
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import UNKNOWN
@@ -58,7 +58,7 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
         row = {key: value for key, value in result.items() if not isinstance(value, (dict, list))}
         for metric, (split, _) in COUNTED.items():
             low, high = result["intervals"][metric]
-            known = equivalent_paintings(result[metric], (low, high))
+            known = effective_sample_size(result[metric], (low, high))
             row[f"paintings_{metric}"] = min(known, result["counts"][split])
         row["test_paintings"] = result["counts"]["test"]
         row["folder"] = file.parent
@@ -86,8 +86,8 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """One row a cell of the grid: its seeds' mean, with an interval.
 
-    An interval is of the recipe, over its seeds and its paintings (`over_seeds`), for one seed as for many. Where
-    seeds share paintings is seen in their predictions.
+    An interval is of the recipe, over its seeds and its paintings (`interval_over_seeds`), for one seed as for many.
+    Where seeds share paintings is seen in their predictions.
 
     Args:
         runs: as `read_results` gives them.
@@ -126,9 +126,9 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _interval(group: pd.DataFrame, metric: str, predictions: list[pd.DataFrame]) -> Interval:
     split, guesses = COUNTED[metric]
-    shared = shared_sample([_right(table[table["split"] == split], guesses) for table in predictions])
+    shared = sample_overlap([_right(table[table["split"] == split], guesses) for table in predictions])
     paintings = 1 / float((1 / group[f"paintings_{metric}"]).mean())
-    low, high = over_seeds(group[metric].to_numpy(dtype=np.float64), paintings, shared)
+    low, high = interval_over_seeds(group[metric].to_numpy(dtype=np.float64), paintings, shared)
     return float(low), float(high)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.data.paintings import Selection
-from artculture.evaluation.metrics import scores
+from artculture.evaluation.metrics import classification_metrics
 
 VERSIONS = ("artculture", "torch", "torchvision", "lightning", "timm", "numpy")
 
@@ -35,10 +35,10 @@ def prediction_table(selection: Selection, rows: NDArray[np.int64], probabilitie
 
 
 def split_scores(predictions: pd.DataFrame, split: str, classes: Sequence[str]) -> dict[str, Any]:
-    """`scores` of one split of a prediction table."""
+    """`classification_metrics` of one split of a prediction table."""
     part = predictions[predictions["split"] == split]
     labels = np.array([classes.index(culture) for culture in part["culture"]], dtype=np.int64)
-    return scores(part[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64), labels, classes)
+    return classification_metrics(part[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64), labels, classes)
 
 
 def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from artculture.config.schema.train import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import QUARANTINE, Selection, write_quarantine
 from artculture.data.stored_split import read_split, write_split
-from artculture.evaluation.calibration import calibration_part, softmax
+from artculture.evaluation.calibration import calibration_results, softmax
 from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
@@ -244,7 +244,7 @@ def _train(
     if not world.first:
         return None
 
-    calibration = calibration_part(logits, selection.labels[rows], selection.split[rows])
+    calibration = calibration_results(logits, selection.labels[rows], selection.split[rows])
     predictions = prediction_table(selection, rows, softmax(logits, calibration["temperature"]))
     with replacing(directory.predictions) as temporary:
         predictions.drop(columns="row").to_csv(temporary, index=False, lineterminator="\n")

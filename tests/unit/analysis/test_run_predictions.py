@@ -6,7 +6,7 @@ import pytest
 
 from artculture.analysis.loading import load_model_under_study, own_data
 from artculture.analysis.run_predictions import stored_logits
-from artculture.evaluation.calibration import logits_of, softmax
+from artculture.evaluation.calibration import logits_from_probabilities, softmax
 from artculture.utils.errors import InputError
 
 NAMES = ["p_blue", "p_green", "p_red"]
@@ -28,7 +28,9 @@ def computed(model, stored):
     position = {ident: i for i, ident in enumerate(model.paintings.selection.manifest.table["object_id"])}
     logits = np.zeros((42, 3), dtype=np.float32)
     rows = [position[ident] for ident in stored["object_id"]]
-    logits[rows] = logits_of(stored[NAMES].to_numpy(), model.classifier.temperature) + 1e-3 * np.eye(3)[0]
+    logits[rows] = (
+        logits_from_probabilities(stored[NAMES].to_numpy(), model.classifier.temperature) + 1e-3 * np.eye(3)[0]
+    )
     return logits
 
 

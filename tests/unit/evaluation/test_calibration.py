@@ -8,7 +8,13 @@ import torch
 from scipy.special import log_softmax
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from artculture.evaluation.calibration import calibration_error, calibration_part, fit_temperature, logits_of, softmax
+from artculture.evaluation.calibration import (
+    calibration_error,
+    calibration_results,
+    fit_temperature,
+    logits_from_probabilities,
+    softmax,
+)
 from artculture.models.checkpoint import load_classifier, read_checkpoint
 
 
@@ -58,8 +64,8 @@ def test_no_temperature_near_the_found_one_is_better(drawn):
 def test_calibrating_is_dividing_the_logits(drawn):
     logits, _ = drawn
     assert softmax(logits, 2.5) == pytest.approx(scipy.special.softmax(logits / 2.5, axis=1))
-    assert softmax(logits_of(softmax(logits, 2.5), 2.5)) == pytest.approx(softmax(logits))
-    assert np.isfinite(logits_of(np.array([[1.0, 0.0, 0.0]]), 2.0)).all()
+    assert softmax(logits_from_probabilities(softmax(logits, 2.5), 2.5)) == pytest.approx(softmax(logits))
+    assert np.isfinite(logits_from_probabilities(np.array([[1.0, 0.0, 0.0]]), 2.0)).all()
 
 
 def test_calibration_error_by_hand():
@@ -81,7 +87,7 @@ def test_no_paintings_have_no_calibration_error():
 
 def test_a_result_s_part_fits_on_validation_alone(drawn):
     logits, labels = drawn
-    part = calibration_part(logits, labels, np.array(["val"] * 200 + ["test"] * 100))
+    part = calibration_results(logits, labels, np.array(["val"] * 200 + ["test"] * 100))
     assert part["temperature"] == pytest.approx(fit_temperature(logits[:200], labels[:200]))
     assert part["test_ece"] == calibration_error(softmax(logits[200:]), labels[200:])
     assert part["test_ece_calibrated"] < part["test_ece"]
@@ -90,7 +96,7 @@ def test_a_result_s_part_fits_on_validation_alone(drawn):
 @pytest.mark.parametrize(("paintings", "fitted"), [(49, False), (50, True)])
 def test_few_paintings_set_no_temperature(drawn, paintings, fitted):
     logits, labels = (part[:paintings] for part in drawn)
-    assert (calibration_part(logits, labels, np.full(paintings, "val"))["temperature"] != 1.0) == fitted
+    assert (calibration_results(logits, labels, np.full(paintings, "val"))["temperature"] != 1.0) == fitted
 
 
 def test_a_run_ends_with_its_temperature(run, read_json):
@@ -102,5 +108,5 @@ def test_a_run_ends_with_its_temperature(run, read_json):
     # The stored probabilities are calibrated: no other temperature makes them better.
     val = predictions[predictions["split"] == "val"]
     labels = np.array([("blue", "green", "red").index(culture) for culture in val["culture"]])
-    logits = logits_of(val[["p_blue", "p_green", "p_red"]].to_numpy())
+    logits = logits_from_probabilities(val[["p_blue", "p_green", "p_red"]].to_numpy())
     assert fit_temperature(logits, labels) == pytest.approx(1.0, rel=1e-3)

@@ -4,10 +4,10 @@ import pytest
 
 from artculture.evaluation.intervals import (
     bootstrap_variance,
-    equivalent_paintings,
-    over_seeds,
+    effective_sample_size,
+    interval_over_seeds,
+    sample_overlap,
     score_interval,
-    shared_sample,
     wilson,
 )
 
@@ -37,11 +37,11 @@ def test_wilson_of_nothing_says_nothing():
 
 @pytest.mark.parametrize(("share", "n"), [(0.0, 20), (0.3, 40), (0.72, 660), (1.0, 7)])
 def test_an_interval_tells_of_how_many_paintings_it_is(share, n):
-    assert equivalent_paintings(share, score_interval(share, n)) == pytest.approx(n)
+    assert effective_sample_size(share, score_interval(share, n)) == pytest.approx(n)
 
 
 def test_an_interval_without_width_is_of_any_number():
-    assert equivalent_paintings(1.0, (1.0, 1.0)) == np.inf
+    assert effective_sample_size(1.0, (1.0, 1.0)) == np.inf
 
 
 # 2,000 studies of each kind must cover the recipe's expected accuracy in 95 +- 2 %.
@@ -67,20 +67,21 @@ def test_recipes_are_covered_for_any_number_of_seeds(seeds, n):
     # At p = 0.7 the standard deviation over seeds is 0.3 to 3.2 points, all equally frequent: not the prior's shape.
     rng = np.random.default_rng([seeds, n])
     p, shares = studies(rng, seeds, n, rng.uniform(0.007, 0.07, STUDIES))
-    assert coverage(p, *over_seeds(shares, n)) == pytest.approx(0.95, abs=0.02)
+    assert coverage(p, *interval_over_seeds(shares, n)) == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize("seeds", SEEDS)
 def test_seeds_that_hardly_differ_are_covered_at_least_as_often(seeds):
     p, shares = studies(np.random.default_rng(seeds), seeds, 700, np.full(STUDIES, 0.002))
-    assert coverage(p, *over_seeds(shares, 700)) > 0.95
+    assert coverage(p, *interval_over_seeds(shares, 700)) > 0.95
 
 
 def test_more_seeds_overrule_what_is_assumed():
     # 14 points of standard deviation at p = 0.7: ten times what is usual, and nothing that one seed could tell.
     rng = np.random.default_rng(0)
     found = [
-        coverage(p, *over_seeds(x, 400)) for p, x in (studies(rng, k, 400, np.full(STUDIES, 0.3)) for k in (5, 20))
+        coverage(p, *interval_over_seeds(x, 400))
+        for p, x in (studies(rng, k, 400, np.full(STUDIES, 0.3)) for k in (5, 20))
     ]
     assert found[0] > 0.84
     assert found[1] > 0.92
@@ -93,16 +94,16 @@ def test_seeds_tested_on_the_same_paintings_are_covered():
     p = float(logit(rng.normal(size=400_000), rng.normal(size=400_000)).mean())
     for _ in range(200):
         right = rng.random((seeds, n)) < logit(rng.normal(size=n), rng.normal(size=(seeds, 1)))
-        shares, shared = right.mean(axis=1), shared_sample([pd.Series(one.astype(float)) for one in right])
+        shares, shared = right.mean(axis=1), sample_overlap([pd.Series(one.astype(float)) for one in right])
         for part, counted in ((shared, covered), (0.0, naive)):
-            low, high = over_seeds(shares, n, part)
+            low, high = interval_over_seeds(shares, n, part)
             counted.append(low <= p <= high)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.025)
     assert np.mean(naive) < np.mean(covered) - 0.03
 
 
 def test_one_seed_is_a_little_wider_than_its_test_paintings_alone():
-    low, high = over_seeds(np.array([0.72]), 92)
+    low, high = interval_over_seeds(np.array([0.72]), 92)
     narrow = wilson(66, 92)
     assert low < narrow[0]
     assert high > narrow[1]
@@ -112,20 +113,20 @@ def test_one_seed_is_a_little_wider_than_its_test_paintings_alone():
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_seeds_that_agree_keep_the_width_of_their_paintings(seeds):
     for share, right in ((0.5, 50), (1.0, 100), (0.0, 0)):
-        low, high = over_seeds(np.full(seeds, share), 100)
+        low, high = interval_over_seeds(np.full(seeds, share), 100)
         narrow = wilson(right * seeds, 100 * seeds)
         assert low <= share <= high
         assert narrow[1] - narrow[0] < high - low < 1.6 * (narrow[1] - narrow[0])
 
 
 def test_seeds_that_lie_far_apart_are_wide_and_stay_shares():
-    low, high = over_seeds(np.array([0.3, 0.6]), 400)
+    low, high = interval_over_seeds(np.array([0.3, 0.6]), 400)
     assert 0 < low < 0.3
     assert 0.6 < high < 1
 
 
 def test_more_seeds_narrow_it():
-    widths = [np.subtract(*over_seeds(np.full(seeds, 0.7), 100)[::-1]) for seeds in SEEDS]
+    widths = [np.subtract(*interval_over_seeds(np.full(seeds, 0.7), 100)[::-1]) for seeds in SEEDS]
     assert sorted(widths, reverse=True) == widths
 
 
@@ -135,13 +136,13 @@ def series(*right):
 
 def test_a_sample_is_shared_by_the_paintings_in_common_and_how_alike_they_fare():
     one = series(1, 1, 0, 0)
-    assert shared_sample([one]) == 0
-    assert shared_sample([one, one]) == pytest.approx(1)
-    assert shared_sample([one, series(1, 0, 1, 0)]) == pytest.approx(0)
-    assert shared_sample([one, one.set_axis([4, 5, 6, 7])]) == 0
-    assert shared_sample([one, one.set_axis([0, 5, 2, 7])]) == pytest.approx(1 / 2)
-    assert shared_sample([one, one, series(1, 0, 1, 0)]) == pytest.approx(1 / 3)
-    assert shared_sample([series(1, 1), series(1, 1)]) == 1
+    assert sample_overlap([one]) == 0
+    assert sample_overlap([one, one]) == pytest.approx(1)
+    assert sample_overlap([one, series(1, 0, 1, 0)]) == pytest.approx(0)
+    assert sample_overlap([one, one.set_axis([4, 5, 6, 7])]) == 0
+    assert sample_overlap([one, one.set_axis([0, 5, 2, 7])]) == pytest.approx(1 / 2)
+    assert sample_overlap([one, one, series(1, 0, 1, 0)]) == pytest.approx(1 / 3)
+    assert sample_overlap([series(1, 1), series(1, 1)]) == 1
 
 
 def test_the_bootstrap_variance_of_a_share_is_the_binomial_s():

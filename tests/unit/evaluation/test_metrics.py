@@ -5,7 +5,7 @@ import pytest
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from artculture.evaluation.intervals import score_interval, wilson
-from artculture.evaluation.metrics import _counts, _macro_f1, scores
+from artculture.evaluation.metrics import _counts, _macro_f1, classification_metrics
 
 CLASSES = ("a", "b", "c", "d")
 LABELS = np.array([0, 0, 1, 1, 2])
@@ -23,7 +23,7 @@ CHANCES = np.array(
 
 @pytest.fixture(scope="module")
 def found():
-    return scores(CHANCES, LABELS, CLASSES)
+    return classification_metrics(CHANCES, LABELS, CLASSES)
 
 
 def test_accuracies_by_hand(found):
@@ -68,7 +68,7 @@ def test_the_quick_macro_f1_is_torchmetrics(seed):
 
 
 def test_all_right():
-    found = scores(np.eye(4), np.arange(4), CLASSES)
+    found = classification_metrics(np.eye(4), np.arange(4), CLASSES)
     assert (found["top1"], found["top3"], found["macro_f1"]) == (1, 1, 1)
     assert found["loss"] == pytest.approx(0)
     assert found["intervals"]["top1"][1] == 1
@@ -78,21 +78,21 @@ def test_all_right():
 
 def test_macro_f1_of_rare_classes_is_less_sure_than_top_1():
     labels = np.repeat([0, 1, 2], [90, 5, 5])
-    found = scores(np.where(np.eye(3)[labels] > 0, 0.6, 0.2), labels, ("a", "b", "c"))
+    found = classification_metrics(np.where(np.eye(3)[labels] > 0, 0.6, 0.2), labels, ("a", "b", "c"))
     assert found["intervals"]["macro_f1"] == pytest.approx(score_interval(1, 9 / (1 / 90 + 2 / 5)))
 
 
 def test_a_probability_of_zero_costs_much_but_not_infinitely():
-    found = scores(np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0, 1]), ("a", "b"))
+    found = classification_metrics(np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0, 1]), ("a", "b"))
     assert found["top1"] == 0.5
     assert 10 < found["loss"] < 1000
 
 
 def test_two_classes_have_a_top_3_too():
-    assert scores(np.array([[0.4, 0.6]]), np.array([0]), ("a", "b"))["top3"] == 1
+    assert classification_metrics(np.array([[0.4, 0.6]]), np.array([0]), ("a", "b"))["top3"] == 1
 
 
 def test_the_numbers_are_plain():
     import json
 
-    assert json.loads(json.dumps(scores(CHANCES, LABELS, CLASSES), allow_nan=False))["n"] == 5
+    assert json.loads(json.dumps(classification_metrics(CHANCES, LABELS, CLASSES), allow_nan=False))["n"] == 5

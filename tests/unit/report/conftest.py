@@ -86,8 +86,9 @@ def adder(study, manifest):
             }
         )
         epochs = {"epoch": 2, "max_epochs": 3} | ({"error": error} if error else {})
-        directory.set_status(state, finished=1_700_000_000.0, **epochs)
-        directory.log.write_text(f"$ artculture train architecture={architecture} seed={seed}\nepoch 1/3\n")
+        typed = [f"architecture={architecture}", f"seed={seed}"]
+        directory.set_status(state, finished=1_700_000_000.0, arguments=typed, **epochs)
+        directory.log.write_text("epoch 1/3\n")
         _write_training(directory, manifest)
         if state == "finished":
             write_json(directory.result, result(name, architecture, scheduler, method, seed, val, **changes))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artculture.report.figures import LARGE_FIGURE, picture, read_analysis, told_numbers
+from artculture.report.figures import LARGE_FIGURE, formatted_numbers, picture, read_analysis
 from artculture.utils.errors import InputError
 from tests.unit.report.conftest import analyse
 
@@ -87,8 +87,8 @@ def test_a_large_figure_is_made_smaller(tmp_path):
     ],
 )
 def test_numbers_in_words(value, told):
-    assert list(told_numbers({"some_name": value})) == [("some name", told)]
+    assert list(formatted_numbers({"some_name": value})) == [("some name", told)]
 
 
 def test_nested_numbers_keep_their_path():
-    assert list(told_numbers({"ece": {"before": 0.5}})) == [("ece: before", "0.5")]
+    assert list(formatted_numbers({"ece": {"before": 0.5}})) == [("ece: before", "0.5")]

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from artculture.report.paintings import culture_counts, find_manifest, thumbnail, web_address, wrongest
+from artculture.report.paintings import culture_counts, find_manifest, thumbnail, web_address, worst_mistakes
 from artculture.report.study_data import read_study
 from artculture.utils.errors import InputError
 
@@ -17,7 +17,7 @@ def run(add, study):
 
 
 def test_the_surest_mistakes_come_first(run, manifest):
-    found = wrongest(run(), find_manifest(run().config), 12)
+    found = worst_mistakes(run(), find_manifest(run().config), 12)
     assert [mistake.object_id for mistake in found] == ["id-14", "id-12", "id-17"]
     first = found[0]
     assert (first.true.culture, first.true.probability) == ("Japanese", 0.04)
@@ -32,17 +32,17 @@ def test_the_surest_mistakes_come_first(run, manifest):
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_no_more_mistakes_than_asked_for(run, count):
-    assert len(wrongest(run(), None, count)) == count
+    assert len(worst_mistakes(run(), None, count)) == count
 
 
 def test_without_the_pictures_a_mistake_keeps_its_numbers(run, manifest):
     (manifest / "images/14.png").write_bytes(b"no picture")
     (manifest / "images/12.png").unlink()
-    found = wrongest(run(), find_manifest(run().config), 12)
+    found = worst_mistakes(run(), find_manifest(run().config), 12)
     assert [mistake.thumbnail is None for mistake in found] == [True, True, False]
     (manifest / "manifest.csv").unlink()
     assert find_manifest(run().config) is None or not find_manifest(run().config).table["title"].any()
-    assert wrongest(run(), None, 1)[0].guesses[0].culture == "Dutch"
+    assert worst_mistakes(run(), None, 1)[0].guesses[0].culture == "Dutch"
 
 
 def test_ids_that_two_museums_share_are_told_apart(run, manifest):
@@ -53,7 +53,7 @@ def test_ids_that_two_museums_share_are_told_apart(run, manifest):
         if "source" in table:
             table.loc[table.index[-1], "source"] = "artic"
         table.to_csv(file, index=False)
-    titles = [mistake.artist for mistake in wrongest(run(), find_manifest(run().config), 12)]
+    titles = [mistake.artist for mistake in worst_mistakes(run(), find_manifest(run().config), 12)]
     assert titles == ["A. & B. 14", "A. & B. 12", "A. & B. 17"]
 
 
@@ -69,7 +69,7 @@ def test_counts_by_culture_and_split(run):
 def test_a_broken_table_is_named(run):
     run().directory.predictions.write_text("nothing,here\n1,2\n")
     with pytest.raises(InputError, match=r"predictions\.csv is not a table of predictions; run the row again"):
-        wrongest(run(), None, 3)
+        worst_mistakes(run(), None, 3)
 
 
 @pytest.mark.parametrize("text", ["javascript:alert(1)", "data:text/html,x", "", "//museum.example", "http://[x"])

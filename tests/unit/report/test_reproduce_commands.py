@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from artculture.config.schema.train import plain
-from artculture.report.reproduce_commands import command_of, overrides_of
+from artculture.report.reproduce_commands import overrides_for, reproduce_command
 from artculture.report.study_data import StudyRun
 from artculture.training.run_directory import RunDirectory
 
@@ -35,17 +35,17 @@ def compose():
 )
 def test_the_rebuilt_command_composes_the_same_config(compose, typed):
     config = compose(*typed.split(" ")) if "\\" not in typed else compose(*typed.replace("\\ ", "_").split(" "))
-    assert compose(*overrides_of(config)) == config
+    assert compose(*overrides_for(config)) == config
 
 
 def test_what_was_typed_is_shown(add):
     status = {"state": "finished", "arguments": ["--config-dir", "my conf", "seed=1"]}
     run = StudyRun(add("resnet50", "step", "scratch"), status, {}, None, None)
-    assert command_of(run) == "artculture train --config-dir 'my conf' seed=1"
+    assert reproduce_command(run) == "artculture train --config-dir 'my conf' seed=1"
 
 
 def test_without_a_record_the_command_is_rebuilt(compose, tmp_path):
     config = compose("data=folder", "data.root=a b")
-    command = command_of(StudyRun(RunDirectory(tmp_path), {"state": "finished"}, config, None, None))
+    command = reproduce_command(StudyRun(RunDirectory(tmp_path), {"state": "finished"}, config, None, None))
     assert "'data.root='\"'\"'a b'\"'\"''" in command
     assert compose(*shlex.split(command)[2:]) == config

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from artculture import cli
-from artculture.evaluation.intervals import over_seeds, score_interval
+from artculture.evaluation.intervals import interval_over_seeds, score_interval
 from artculture.studies.results import read_results, summarise, write_results
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
@@ -84,9 +84,9 @@ def test_one_seed_is_a_sample_of_the_recipe(study, add):
     summary = summarise(read_results(study)[0])
     assert summary.loc[0, ["validation", "top1", "top3", "macro_f1"]].tolist() == [0.7, 0.72, 0.9, 0.5]
     assert summary["seeds"][0] == 1
-    assert ends(summary, "top1") == pytest.approx(over_seeds(np.array([0.72]), 100))
+    assert ends(summary, "top1") == pytest.approx(interval_over_seeds(np.array([0.72]), 100))
     # macro-F1 is as uncertain as its own interval says, not as a share of all test paintings
-    assert ends(summary, "macro_f1") == pytest.approx(over_seeds(np.array([0.5]), 30))
+    assert ends(summary, "macro_f1") == pytest.approx(interval_over_seeds(np.array([0.5]), 30))
 
 
 def test_several_seeds_have_their_mean_and_one_interval_of_seeds_and_paintings(study, add):
@@ -95,7 +95,7 @@ def test_several_seeds_have_their_mean_and_one_interval_of_seeds_and_paintings(s
         predict(directory, top1, first=100 * seed)
     summary = summarise(read_results(study)[0])
     assert summary["top1"][0] == pytest.approx(0.7)
-    assert ends(summary, "top1") == pytest.approx(over_seeds(np.array([0.6, 0.7, 0.8]), 100))
+    assert ends(summary, "top1") == pytest.approx(interval_over_seeds(np.array([0.6, 0.7, 0.8]), 100))
     assert summary.loc[0, ["seeds", "epochs", "seconds"]].tolist() == [3, 12, 100]
 
 

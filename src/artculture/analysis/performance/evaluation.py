@@ -16,7 +16,7 @@ from artculture.analysis.embedding.features import image_batches
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.data.manifest import SPLITS
 from artculture.evaluation.calibration import calibration_error, softmax
-from artculture.evaluation.metrics import scores
+from artculture.evaluation.metrics import classification_metrics
 from artculture.models.finite import check_predictions_finite
 from artculture.training.factory import ignore_known_warnings
 from artculture.training.result import prediction_table, versions
@@ -171,8 +171,8 @@ def evaluate(
         include_trained: as `select_rows`.
 
     Returns:
-        The numbers (those of `scores`, `ece` and `ece_calibrated`, and where they come from), and a prediction a
-        painting, as in a run's predictions.csv.
+        The numbers (those of `classification_metrics`, `ece` and `ece_calibrated`, and where they come from), and one
+        prediction per painting, as in a run's predictions.csv.
     """
     evaluated = select_rows(model, split, include_trained)
     _warn(evaluated)
@@ -191,7 +191,7 @@ def evaluate(
         "split": evaluated.split,
         "trained_on": evaluated.trained_on,
         "left_out": evaluated.left_out,
-        **scores(chances, labels, model.classes),
+        **classification_metrics(chances, labels, model.classes),
         "temperature": classifier.temperature,
         "ece": calibration_error(chances, labels),
         "ece_calibrated": calibration_error(tempered, labels),

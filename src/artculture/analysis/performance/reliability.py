@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
 from artculture.analysis.model_under_study import Embeddings
-from artculture.evaluation.calibration import BINS, bins_of, ece
+from artculture.evaluation.calibration import BINS, bin_indices, expected_calibration_error
 from artculture.evaluation.intervals import wilson
 
 NAME, TITLE = "reliability", "Can the probabilities be believed?"
@@ -32,7 +32,7 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     for name, chances in (("before", before), ("after", after)):
         own = np.clip(chances[np.arange(len(rows)), truth], 1e-300, None)
         numbers[name] = {
-            "ece": ece(states[name], right),
+            "ece": expected_calibration_error(states[name], right),
             "ece_if_calibrated": ece_by_chance(states[name], seed),
             "log_loss": float(-np.log(own).mean()),
             "mean_confidence": float(states[name].mean()),
@@ -54,14 +54,14 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
 def ece_by_chance(confidences: NDArray[np.float64], seed: int, bins: int = BINS) -> list[float]:
     """Mean and 95th percentile of the ECE that true probabilities would show on so few paintings."""
     drawn = np.random.default_rng(seed).random((DRAWS, len(confidences))) < confidences
-    member = np.eye(bins)[bins_of(confidences, bins)]
+    member = np.eye(bins)[bin_indices(confidences, bins)]
     errors = np.abs((drawn - confidences) @ member).sum(axis=1) / len(confidences)
     return [float(errors.mean()), float(np.percentile(errors, 95))]
 
 
 def bin_table(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> pd.DataFrame:
     """One row a bin that holds paintings: limits, paintings, confidence, accuracy with its Wilson interval."""
-    place = bins_of(confidences, bins)
+    place = bin_indices(confidences, bins)
     rows = []
     for index in np.unique(place):
         mine = place == index

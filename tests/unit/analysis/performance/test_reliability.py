@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from artculture.analysis.performance.reliability import bin_table, ece_by_chance, reliability_finding
-from artculture.evaluation.calibration import ece
+from artculture.evaluation.calibration import expected_calibration_error
 from tests.unit.analysis.synthetic import make_embeddings
 
 
 def test_ece_by_hand():
     # Two bins of two: |0.5 - 0.9| and |1 - 0.6|, each half of the paintings.
     confidences, right = np.array([0.88, 0.92, 0.58, 0.62]), np.array([True, False, True, True])
-    assert ece(confidences, right, bins=5) == pytest.approx(0.4)
+    assert expected_calibration_error(confidences, right, bins=5) == pytest.approx(0.4)
 
 
 def test_bins_are_closed_above():
@@ -21,7 +21,10 @@ def test_bins_are_closed_above():
 def test_true_probabilities_stay_within_what_chance_shows():
     confidences = np.random.default_rng(0).uniform(0.3, 1, 300)
     mean, most = ece_by_chance(confidences, seed=1)
-    errors = [ece(confidences, np.random.default_rng(seed).random(300) < confidences) for seed in range(200)]
+    errors = [
+        expected_calibration_error(confidences, np.random.default_rng(seed).random(300) < confidences)
+        for seed in range(200)
+    ]
     assert np.mean(errors) == pytest.approx(mean, abs=0.004)
     assert np.mean(np.array(errors) <= most) == pytest.approx(0.95, abs=0.05)
 
