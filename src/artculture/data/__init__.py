@@ -1,1 +1,1 @@
-"""From a manifest to batches: sources, splits, decoded pixels, transforms, the data module."""
+"""Data pipeline from a manifest to batches: sources, splits, decoded pixels, transforms, data module."""

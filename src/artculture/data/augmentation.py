@@ -1,4 +1,4 @@
-"""What happens to each training picture of a batch, drawn for the whole batch at once."""
+"""Random augmentation, drawn for a whole batch at once and applied on the CPU or a GPU."""
 
 import math
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from artculture.data.counter_rng import uniforms
 
-# As torchvision's RandomResizedCrop and RandomErasing: so many shapes are tried before giving up.
+# Attempts to find a box that fits, and the ranges of erased boxes, as in torchvision's RandomResizedCrop and
+# RandomErasing.
 TRIES = 10
 ERASED_SHARE, ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)
-# ITU-R 601, as torchvision's rgb_to_grayscale.
+# ITU-R 601 luma weights, as in torchvision's rgb_to_grayscale.
 GREY = (0.2989, 0.587, 0.114)
 
 Boxes = NDArray[np.int64]
@@ -22,7 +23,7 @@ Boxes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training pictures (see conf/augment); all None, 0 and False: none."""
+    """Settings of the augmentation of training images (see conf/augment); the defaults change nothing."""
 
     crop_scale: tuple[float, float] | None = None
     crop_ratio: tuple[float, float] | None = None
@@ -33,13 +34,13 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class DrawnAugmentation:
-    """What was drawn for the pictures of a batch.
+    """Augmentation drawn for the images of one batch.
 
     Attributes:
-        boxes: the part of each picture that is kept: top, left, height, width, int64 N x 4.
-        mirrored: bool N.
+        boxes: crop of each image: top, left, height, width in pixels, int64 N x 4.
+        mirrored: whether each image is flipped horizontally, bool N.
         jitter: factors of brightness, contrast, saturation, float64 N x 3; None for none.
-        erased: a rectangle of the result a picture, as `boxes`; height 0 for none. None where nothing is erased.
+        erased: one rectangle of each result, as `boxes`; height 0 for none. None if erasing is off.
     """
 
     boxes: Boxes
@@ -49,13 +50,13 @@ class DrawnAugmentation:
 
 
 def centre_boxes(shapes: NDArray[np.int64], size: int) -> Boxes:
-    """The central square of pictures (height, width: int64 N x 2), rounded as torchvision's CenterCrop does."""
+    """Return the central square of each image (height, width: int64 N x 2), rounded as in torchvision's CenterCrop."""
     corners = np.rint((shapes - size) / 2).astype(np.int64)
     return np.concatenate([corners, np.full_like(shapes, size)], axis=1)
 
 
 def evaluation_changes(shapes: NDArray[np.int64], size: int) -> DrawnAugmentation:
-    """What evaluation does: the centre, nothing else."""
+    """Return the changes of evaluation: a centre crop and nothing else."""
     return DrawnAugmentation(centre_boxes(shapes, size), np.zeros(len(shapes), dtype=np.bool_))
 
 
@@ -67,16 +68,18 @@ def draw_augmentation(
     epoch: int,
     rows: NDArray[np.int64],
 ) -> DrawnAugmentation:
-    """The changes of some pictures: functions of (seed, epoch, row) alone.
+    """Draw the augmentation of some images as a function of (seed, epoch, row) alone.
 
     Args:
-        augmentation: what may happen.
-        shapes: height and width of each picture, int64 N x 2.
+        augmentation: settings.
+        shapes: height and width of each image, int64 N x 2.
         size: side of the result, pixels.
-        seed: of the run.
+        seed: seed of the run.
         epoch: counted from 0.
-        rows: which painting each is, int64 N.
+        rows: row of each painting, int64 N.
     """
+    # The count of numbers per row does not depend on the settings, so that switching one augmentation off leaves the
+    # draws of the others as they were.
     box_draws = 2 * TRIES + 2
     numbers = uniforms(seed, epoch, rows, 2 * box_draws + 5)
     crop, erase, rest = np.split(numbers, [box_draws, 2 * box_draws], axis=1)
@@ -96,7 +99,7 @@ def draw_augmentation(
 def _random_boxes(
     numbers: NDArray[np.float64], shapes: NDArray[np.int64], share: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[Boxes, NDArray[np.bool_]]:
-    """A random box of a random share and ratio in each picture, and whether one of the tries fitted."""
+    """Return a box of random area and aspect ratio in each image, and whether one of the attempts fitted."""
     heights, widths = shapes[:, :1], shapes[:, 1:]
     area = heights * widths * (share[0] + numbers[:, :TRIES] * (share[1] - share[0]))
     low, high = math.log(ratio[0]), math.log(ratio[1])
@@ -111,7 +114,7 @@ def _random_boxes(
 
 
 def _largest_central_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxes:
-    """The largest central box whose ratio is allowed."""
+    """Return the largest central box of each image whose aspect ratio is allowed."""
     heights, widths = shapes[:, 0], shapes[:, 1]
     tall = np.minimum(heights, np.rint(widths / ratio[0]).astype(np.int64))
     wide = np.minimum(widths, np.rint(heights * ratio[1]).astype(np.int64))
@@ -119,17 +122,18 @@ def _largest_central_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]
 
 
 def to_device(values: NDArray[Any], device: torch.device) -> Tensor:
-    """A tensor of some numbers on a device, for which the host does not wait."""
+    """Copy an array to a device, without waiting for the copy on CUDA."""
     found = torch.from_numpy(values)
     return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
 def apply_colour_changes(pictures: Tensor, changes: DrawnAugmentation, fill: tuple[int, int, int]) -> Tensor:
-    """Jitter and erase what was drawn, for a batch of uint8 N x 3 x H x W, on its device."""
+    """Apply drawn colour jitter and erasing to images (uint8 N x 3 x H x W) on their device."""
     if changes.jitter is not None:
         pictures = _jitter(pictures, to_device(changes.jitter.astype(np.float32), pictures.device))
     if changes.erased is not None:
         blank = to_device(np.array(fill, dtype=np.uint8), pictures.device).view(3, 1, 1)
+        # On a GPU a loop would launch one kernel per image.
         if pictures.is_cuda:
             return erase_boxes(pictures, to_device(changes.erased, pictures.device), blank)
         for picture, (top, left, tall, wide) in zip(pictures, changes.erased.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Batches of uint8 pictures out of the pixel cache, on the processor or wholly on a GPU."""
+"""Batches of uint8 images from the pixel cache, made on the CPU or on a GPU."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ from artculture.data.augmentation import (
 from artculture.data.cache.pixel_cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
 
-# Batches that a GPU's host makes before their steps have begun, at most.
+# Largest number of batches that the host queues on a GPU ahead of the training steps; each takes memory.
 MAX_QUEUED_BATCHES = 4
 
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """Makes batches of some pictures of a cache.
+    """Maker of batches from a pixel cache.
 
     Attributes:
-        cache: the pixels.
-        positions: where each row of the selection stands in the cache, int64.
-        preprocessing: size of the result and more.
+        cache: decoded pixels.
+        positions: position in the cache of each row of the selection, int64.
+        preprocessing: size of the result, interpolation, fill colour.
         augmentation: None for evaluation.
-        seed: of what is drawn.
+        seed: seed of the augmentation.
     """
 
     cache: Pixels
@@ -54,7 +54,7 @@ class BatchMaker:
         return red, green, blue
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
-        """Pictures uint8 N x 3 x size x size (channels_last in memory)."""
+        """Return images uint8 N x 3 x size x size (channels_last in memory)."""
         changes, size = self.changes(epoch, rows), self.preprocessing.image_size
         shape = (len(rows), 3, size, size)
         out = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
@@ -67,11 +67,11 @@ class BatchMaker:
 
 
 def _write_crop(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
-    """Cut, mirror and resize one picture (uint8 H x W x 3) into its place (uint8 3 x size x size)."""
+    """Crop, flip and resize one image (uint8 H x W x 3) into `out` (uint8 3 x size x size)."""
     top, left, tall, wide = box
-    # One copy, of the part alone: the map is read-only. Mirroring on the way would copy byte by byte.
+    # One copy, of the crop alone, because the memory map is read-only. Flipping in numpy would copy byte by byte.
     part = torch.from_numpy(np.array(pixels[top : top + tall, left : left + wide], order="C"))
-    # A batch of one before the axes turn: torch then sees channels_last, and mirrors and resizes in that order.
+    # Add the batch axis before permuting: torch then detects channels_last and uses its faster kernels.
     kept = part[None].permute(0, 3, 1, 2)
     if mirrored:
         kept = kept.flip(3)
@@ -82,16 +82,16 @@ def _write_crop(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirr
 
 @dataclass(frozen=True)
 class ResidentBatches:
-    """The same batches with all pixels kept on a device; only what was drawn travels.
+    """Batches made on the device that holds all pixels; only the drawn augmentation is copied to it.
 
-    Resizing is bilinear without a low-pass: the cache is so small already that a crop shrinks by a third at most.
-    A GPU makes a batch while it trains on the one before.
+    Resizing is bilinear without antialiasing: cached images are small enough that a crop shrinks by a third at most.
+    A GPU makes a batch on a stream of its own while it trains on the one before.
 
     Attributes:
-        maker: draws the changes.
-        cache: whose pixels they are.
+        maker: draws the augmentation.
+        cache: cache whose pixels they are.
         pixels: the cache's pixels, uint8, flat, on the device.
-        stream: where a GPU makes batches.
+        stream: CUDA stream on which batches are made.
         asked: marks the moments at which the last few batches were asked for.
     """
 
@@ -105,7 +105,7 @@ class ResidentBatches:
     def on(cls, device: torch.device, maker: BatchMaker) -> "ResidentBatches":
         cache = maker.cache
         assert isinstance(cache, PixelCache), "only pixels that lie in one file can be kept on a device"
-        # In parts: a map larger than the page cache must not be read into memory whole.
+        # In chunks of 256 MB, because the map may be larger than the host's memory.
         source = cache.pixels
         pixels = torch.empty(len(source), dtype=torch.uint8, device=device)
         for start in range(0, len(source), 1 << 28):
@@ -117,15 +117,15 @@ class ResidentBatches:
         return cls(maker, cache, pixels, stream)
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
-        """Pictures uint8 N x 3 x size x size on the device."""
+        """Return images uint8 N x 3 x size x size on the device."""
         return self.batch(epoch, rows)[0]
 
     def batch(self, epoch: int, rows: NDArray[np.int64], *others: Tensor) -> tuple[Tensor, ...]:
-        """The same, and what belongs to it, on the device."""
+        """Return the images and `others` (labels, rows), all on the device."""
         device = self.pixels.device
         if self.stream is None:
             return self._make_images(epoch, rows), *(part.to(device) for part in others)
-        # Nothing here waits for the steps that were asked for before: the small kernels fill the gaps of theirs.
+        # No wait for the steps queued before: these small kernels fill the gaps between theirs.
         current = torch.cuda.current_stream(device)
         self._limit_queue(current)
         with torch.cuda.stream(self.stream):
@@ -136,7 +136,7 @@ class ResidentBatches:
         return made
 
     def _limit_queue(self, stream: torch.cuda.Stream) -> None:
-        """Keep the host from making many batches ahead of the steps, all of which would take memory."""
+        """Wait if `MAX_QUEUED_BATCHES` batches are queued ahead of the training steps."""
         moment = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         moment.record(stream)
         self.queued.append(moment)
@@ -152,15 +152,15 @@ class ResidentBatches:
         return apply_colour_changes(sampled, changes, maker.fill())
 
     def with_maker(self, maker: BatchMaker) -> "ResidentBatches":
-        """The same pixels, changed as another maker draws it."""
+        """Return batches of the same pixels, augmented as another maker draws it."""
         return ResidentBatches(maker, self.cache, self.pixels, self.stream, self.queued)
 
 
 def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
-    """Bilinear samples of boxes, pixel centres as in torch's `align_corners=False`.
+    """Sample boxes bilinearly, with pixel centres as in torch's `align_corners=False`.
 
     Args:
-        pixels: uint8, flat, each picture height x width x 3.
+        pixels: uint8, flat, each image height x width x 3.
         drawn: int64 N x 7: start, width, top, left, box height, box width, mirrored.
         size: side of the result.
     """
@@ -168,7 +168,7 @@ def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
     centres = (torch.arange(size, device=pixels.device, dtype=torch.float32) + 0.5) / size
     across = torch.where(mirrored.bool(), 1 - centres, centres)
     (y0, y1, dy), (x0, x1, dx) = _neighbours(centres * tall, tall), _neighbours(across * wide, wide)
-    # Of three bytes each: numbers of rows' first pixels and of columns together address N x size x size.
+    # Index whole RGB pixels: row starts plus columns address N x size x size of them, a third of the index arithmetic.
     colours = pixels.view(-1, 3)
     upper, lower = (start // 3 + (top + y) * width for y in (y0, y1))
     nearer, farther = (left + x for x in (x0, x1))
@@ -183,7 +183,7 @@ def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
 
 
 def _neighbours(at: Tensor, limit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The two pixels around each place, and how far it lies from the first towards the second."""
+    """Return the two pixels around each position, and its fraction of the way from the first to the second."""
     place = (at - 0.5).clamp_min(0)
     first = torch.minimum(place.floor().long(), limit - 1)
     return first, torch.minimum(first + 1, limit - 1), place - first

@@ -1,4 +1,4 @@
-"""Exact copies: pictures of identical bytes belong to one group, so that no split parts them."""
+"""Exact copies: images of identical bytes belong to one group, so that a split keeps them together."""
 
 import logging
 import os
@@ -17,14 +17,14 @@ NAMED = 10
 
 
 def is_exact_copy(table: pd.DataFrame) -> pd.Series:
-    """Whether each row's bytes are those of another row too, by the column `sha256`; text that is no hash is none."""
+    """Return whether another row has the same `sha256`; values that are not a full hash count as unknown."""
     known = table["sha256"].str.len() == SHA256_LENGTH
     found: pd.Series = known & table["sha256"].duplicated(keep=False)
     return found
 
 
 def group_exact_copies(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the groups of exact copies merged, each under the first of their names."""
+    """Return the table with the groups of exact copies merged, each under the first of their names."""
     part = table.loc[is_exact_copy(table), ["group", "sha256"]]
     if part.empty:
         return table
@@ -44,7 +44,7 @@ def group_exact_copies(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def log_exact_copies(table: pd.DataFrame, split: pd.Series) -> None:
-    """Log how many pictures are exact copies of others, which of them have two labels, and which a split parts."""
+    """Log how many images are exact copies, which of them have two labels, and which are in two splits."""
     part = table[is_exact_copy(table)]
     if part.empty:
         return
@@ -80,7 +80,7 @@ def _listed(part: pd.DataFrame, chosen: pd.Series, column: str) -> str:
 
 
 def hashes_of_same_size(manifest: Manifest) -> list[str]:
-    """SHA-256 of the pictures that may have an exact copy: files of one size. "" for the rest, which are not read."""
+    """Return the SHA-256 of files that share their size with another file; "" for the rest, which are not read."""
     sizes = [path.stat().st_size if path.is_file() else 0 for path in manifest.paths()]
     count = Counter(sizes)
     return [

@@ -1,4 +1,4 @@
-"""The LightningDataModule: batches of uint8 pictures in an order that seed and epoch alone decide."""
+"""LightningDataModule of uint8 images, in an order that depends on seed and epoch alone."""
 
 import os
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ from artculture.utils.errors import InputError
 if TYPE_CHECKING:
     from artculture.data.shards.order import ShardOrder
 
-# Of a GPU's free memory, at most this much holds pixels; a network's training needs the rest.
+# Largest fraction of a GPU's free memory for pixels; training the network needs the rest.
 RESIDENT_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a training stands: `batches` of `epoch` are done, fewer than the epoch has."""
+    """Position of a training: `batches` of `epoch` are done, fewer than the epoch has."""
 
     epoch: int = 0
     batches: int = 0
 
 
 def position(trainer: L.Trainer) -> Position:
-    """Where a trainer's fit stands between two steps."""
+    """Return the position of a trainer's fit between two steps."""
     done = trainer.fit_loop.batch_idx + 1
     if done >= trainer.num_training_batches:
         return Position(trainer.current_epoch + 1)
@@ -45,19 +45,19 @@ def position(trainer: L.Trainer) -> Position:
 class PaintingsDataModule(L.LightningDataModule):
     """Paintings in three splits.
 
-    A batch is (pictures uint8 N x 3 x size x size, labels int64 N, rows of the selection int64 N).
+    A batch is (images uint8 N x 3 x size x size, labels int64 N, rows of the selection int64 N).
 
     Args:
         choice: which paintings, in which split.
-        preprocessing: what the backbone's weights expect.
-        augmentation: random changes of training pictures.
-        batch_size: of training, over all devices; evaluation takes `eval_batches` times as many.
-        seed: of order and augmentation.
-        num_workers: loader processes; None finds a number by itself.
-        share: this device's part of every batch.
+        preprocessing: preprocessing that the backbone's weights expect.
+        augmentation: augmentation of training images.
+        batch_size: images per training step over all devices; evaluation takes `eval_batches` times as many.
+        seed: seed of order and augmentation.
+        num_workers: loader processes; None chooses a number.
+        rank_slice: this rank's part of every batch.
 
     Attributes:
-        predicted: the splits that a trainer's `predict` is for.
+        predicted: splits of the predict dataloader.
     """
 
     def __init__(
@@ -98,24 +98,24 @@ class PaintingsDataModule(L.LightningDataModule):
             self.move_pixels_to(self.trainer.strategy.root_device)
 
     def move_pixels_to(self, device: torch.device) -> None:
-        """Copy all pixels onto a GPU, if they fit and lie in one file: batches are made there from then on."""
+        """Copy all pixels to a GPU if they fit and are in one file; batches are made there from then on."""
         cache = self.paintings.cache
-        # Shards come and go.
+        # Shards are evicted from the cache and cannot be kept on the GPU as a whole.
         if self._resident is None and isinstance(cache, PixelCache) and _has_room(device, len(cache.pixels)):
             self._resident = ResidentBatches.on(device, self.maker(self.augmentation))
 
     @property
     def resident(self) -> bool:
-        """Whether a GPU keeps all pixels."""
+        """Whether a GPU holds all pixels."""
         return self._resident is not None
 
     def image_maker(self, augmentation: Augmentation | None) -> MakeBatch:
-        """Makes pictures where the pixels are: on the GPU that keeps them, else on the CPU."""
+        """Return a maker of images on the device that holds the pixels: a GPU or the CPU."""
         make = self.maker(augmentation)
         return make if self._resident is None else self._resident.with_maker(make)
 
     def maker(self, augmentation: Augmentation | None) -> BatchMaker:
-        """Makes batches of this data's pictures; without augmentation as evaluation sees them."""
+        """Return a maker of batches on the CPU; without augmentation as in evaluation."""
         paintings = self.paintings
         return BatchMaker(paintings.cache, paintings.selection.rows, self.preprocessing, augmentation, self.seed)
 
@@ -125,16 +125,16 @@ class PaintingsDataModule(L.LightningDataModule):
         return {**asdict(position(self.trainer)), "batch_size": self.batch_size}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a training stood.
+        """Continue at the position of a checkpoint.
 
         Raises:
-            InputError: the checkpoint was written amid an epoch, with batches of another size.
+            InputError: the checkpoint was written within an epoch, with another batch size.
         """
         start = Position(state_dict["epoch"], state_dict["batches"])
         if start.batches and state_dict["batch_size"] != self.batch_size:
             raise InputError(
-                f"the checkpoint was written amid an epoch with data.batch_size={state_dict['batch_size']}, so "
-                f"data.batch_size={self.batch_size} can't go on from it: take the same, or one from an epoch's end"
+                f"the checkpoint was written within an epoch with data.batch_size={state_dict['batch_size']}, so "
+                f"data.batch_size={self.batch_size} can't continue it: use the same, or one from an epoch's end"
             )
         self._start = start
 
@@ -153,13 +153,13 @@ class PaintingsDataModule(L.LightningDataModule):
         )
 
     def order(self, pictures: int) -> EpochSampler:
-        """The order of training pictures, from where the training stands."""
+        """Return the sampler of training images, starting at the training's position."""
         places = None if self._shard_order is None else self._shard_order.places
         return EpochSampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
 
     @cached_property
     def _shard_order(self) -> "ShardOrder | None":
-        """The order where pixels come in shards: only a few of them can be at hand."""
+        """Order of training images in shards, of which only a few fit into the cache; None for other data."""
         if self.choice.name != "shards":
             return None
         from artculture.data.shards.order import order_of
@@ -171,16 +171,16 @@ class PaintingsDataModule(L.LightningDataModule):
         return make if self._shard_order is None else self._shard_order.prefetching(make)
 
     def drop_last_batch(self, pictures: int) -> bool:
-        """Whether an epoch's last batch is left out: one of a single picture can't be normalised by BatchNorm."""
+        """Return whether an epoch's last batch is left out, because BatchNorm cannot normalise a single image."""
         return pictures > self.batch_size and pictures % self.batch_size == 1
 
     def images_in_batch(self, batch: int) -> int:
-        """How many pictures all devices together meet in a batch of an epoch."""
+        """Return the number of images, over all devices, in a batch of an epoch."""
         pictures = len(self.paintings.selection.members("train"))
         return min(self.batch_size, pictures - self.drop_last_batch(pictures) - batch * self.batch_size)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Make the pictures, on the device, where the loader only said which."""
+        """Make the images on the device if the batch holds only (epoch, row) pairs."""
         asked, labels, rows = batch
         if self._resident is None or asked.dtype != torch.int64:
             return batch
@@ -199,7 +199,7 @@ class PaintingsDataModule(L.LightningDataModule):
         return self.eval_dataloader("test")
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
-        """Every painting of a split once over all devices, in the manifest's order, nothing padded."""
+        """Return a loader of every painting of a split once over all ranks, in the manifest's order, unpadded."""
         rows = self.paintings.selection.members(split)
         make = None if self.resident else self.maker(None)
         dataset = SplitDataset(self.paintings, rows, make, self.rank_slice, NO_AUGMENTATION)
@@ -208,12 +208,12 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def _workers(self, asked: int | None) -> dict[str, Any]:
         gpu = torch.cuda.is_available()
-        # On a CPU the training step needs every core, and reading the cache takes next to none.
+        # On a CPU the training step needs every core, and reading the cache needs little.
         found = min(8, max(1, (os.cpu_count() or 1) // self.rank_slice.size - 1)) if gpu else 0
         workers = found if asked is None else asked
         return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": gpu}
 
 
 def _has_room(device: torch.device, pixels: int) -> bool:
-    """Whether all pixels fit on a GPU and leave most of it to the network."""
+    """Return whether all pixels (bytes) fit on a GPU and leave most of its memory to the network."""
     return device.type == "cuda" and pixels < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]

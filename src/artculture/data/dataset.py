@@ -1,4 +1,4 @@
-"""What a loader draws from: the pictures of a split a batch at a time, in an order that seed and epoch alone decide."""
+"""Dataset and sampler of a split: whole batches, in an order that depends on seed and epoch alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,22 +16,22 @@ Batch = tuple[Tensor, Tensor, Tensor]
 Key = tuple[int, int]
 MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
 
-# In place of the epoch of pictures that are not to be changed.
+# Stands in for the epoch of images that are not augmented.
 NO_AUGMENTATION = -1
 
 
 class EpochSampler(Sampler[Key]):
-    """(epoch, place) pairs: shuffled by seed and epoch alone, so a resumed run meets the same order.
+    """Sampler of (epoch, position) pairs, shuffled by seed and epoch alone, so that a resumed run sees the same order.
 
-    The epoch travels with each place: loader workers keep their own copy of the dataset and would not hear
-    of a new epoch otherwise.
+    Each position carries its epoch, because persistent loader workers keep their own copy of the dataset and are not
+    notified of a new epoch.
 
     Args:
-        length: number of pictures.
-        seed: of the shuffling.
-        epoch: the first one.
-        skip: pictures of the first epoch that were seen before; its length stays what it was.
-        places: gives the places of an epoch in order; None: any order is as good as another.
+        length: number of images.
+        seed: seed of the shuffling.
+        epoch: first epoch.
+        skip: images of the first epoch that were already seen; `len` still counts them.
+        places: returns the positions of an epoch in order; None for a plain permutation.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class EpochSampler(Sampler[Key]):
 
 
 class SplitDataset(Dataset[Batch]):
-    """One split's pictures, a batch at a time, or a device's share of each.
+    """Images of one split, served as whole batches, or as one rank's slice of each batch.
 
     Args:
-        paintings: with their pixels.
-        rows: of the split.
-        make: pictures of (epoch, rows); None leaves it to whoever has the pixels on a device, who gets the
-            epoch and rows instead, int64 N x 2.
-        share: of each batch that is asked for, what is given; none of it may be left.
-        epoch: of keys that tell none.
+        paintings: paintings with their pixels.
+        rows: rows of the split, int64.
+        make: makes images of (epoch, rows); with None a batch holds (epoch, row) pairs, int64 N x 2, and the data
+            module makes the images on the device that holds the pixels.
+        share: the part of each batch that this rank gets; it may be empty.
+        epoch: epoch of keys that carry none.
     """
 
     def __init__(
@@ -98,5 +98,5 @@ class SplitDataset(Dataset[Batch]):
 
 
 def identity_collate(batch: Any) -> Any:
-    """Collate nothing: the dataset gave a whole batch."""
+    """Return the batch unchanged: the dataset returns whole batches."""
     return batch

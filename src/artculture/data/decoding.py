@@ -1,4 +1,4 @@
-"""One picture file to RGB pixels, or one clear reason why not."""
+"""Decoding of image files to RGB pixels, with one clear reason if that fails."""
 
 import errno
 import io
@@ -16,17 +16,17 @@ from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedIma
 from artculture.utils.errors import WorkError, reason_of
 
 Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans
-# What is odd about a picture's metadata is no matter here, and its size is looked at below. For the whole process:
-# filters that are set and restored around each picture get mixed up between threads.
+# Pillow warns of odd metadata, which does not matter here, and of sizes, which are checked below. The filter is set
+# once per process, because `warnings.catch_warnings` around each image is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# The longer side in shorter ones: what lies beyond is cut off.
+# Largest ratio of the longer to the shorter side; the rest is cut off.
 MAX_ASPECT = 4
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
-# Not all that Pillow knows: it would start Ghostscript for PostScript, whatever the file's name.
+# Not all of Pillow's formats: for PostScript it would start Ghostscript, whatever the file's name.
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
-# The brightest value that a picture with more than 8 bits may mean by white, smallest first.
+# Values that may mean white in an image with more than 8 bits per channel, smallest first.
 WHITE_LEVELS = {"I": (255, 65535, 2**31 - 1), "F": (1.0, 255.0, 65535.0)}
 NOT_REGULAR = {
     stat.S_ISDIR: "a directory",
@@ -35,21 +35,21 @@ NOT_REGULAR = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-# The machine's trouble, not the picture's: not to be remembered as its fault.
+# Errors of the machine, not of the image: they must not be cached as a bad image.
 RESOURCE_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class BadImageError(Exception):
-    """The file can't be read as a picture; the message says why."""
+    """The file cannot be read as an image; the message says why."""
 
 
 def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
-    """Decode a picture, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
+    """Decode an image, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
 
-    The longer side is cut to four times the shorter one, centred: no crop reaches beyond that.
+    The longer side is cut to four times the shorter one, centred, because no crop reaches beyond that.
 
     Args:
-        picture: the file, or what is in it.
+        picture: path of the file, or its content.
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
 
@@ -57,8 +57,8 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
         uint8, height x width x 3.
 
     Raises:
-        BadImageError: no regular file, truncated, damaged, not a picture, or a decompression bomb.
-        WorkError: the machine is short of memory or file handles.
+        BadImageError: not a regular file, truncated, damaged, not an image, or a decompression bomb.
+        WorkError: the machine is out of memory or file handles.
     """
     if isinstance(picture, Path):
         check_file(picture)
@@ -69,7 +69,7 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
             _check_size(image)
             if image.format == "PNG":
                 _check_png_checksums(picture)
-            # JPEG decodes at 1/2, 1/4 or 1/8 where that is still at least twice the size wanted.
+            # Decode a JPEG at 1/2, 1/4 or 1/8 where that is still at least twice the requested size.
             image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
             image.load()
             _set_upright(image)
@@ -77,18 +77,18 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
             return np.asarray(_resize(seen, shorter_side, interpolation))
     except BadImageError:
         raise
-    except Exception as error:  # bytes that are no picture make decoders raise nearly anything
+    except Exception as error:  # on arbitrary bytes, decoders raise nearly anything
         if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
             name = picture if isinstance(picture, Path) else "a picture"
-            raise WorkError(f"{name} can't be read now ({error.strerror}); the same command goes on") from error
+            raise WorkError(f"{name} can't be read now ({error.strerror}); run the same command again") from error
         raise BadImageError(_reason(picture, error)) from error
 
 
 def check_file(path: Path) -> None:
-    """Check that a path leads to a regular file with something in it, without opening it: a pipe would wait for ever.
+    """Check that a path is a non-empty regular file, without opening it, because opening a pipe would block.
 
     Raises:
-        BadImageError: it does not.
+        BadImageError: it is not.
     """
     try:
         found = path.stat()
@@ -123,7 +123,7 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _check_png_checksums(picture: Path | bytes) -> None:
-    # Pillow stops at the last row and never looks at PNG's checksums.
+    # Image.load stops after the last row of pixels and does not verify PNG's checksums.
     with Image.open(_source(picture), formats=("PNG",)) as image:
         try:
             image.verify()
@@ -154,20 +154,20 @@ def _reason(picture: Path | bytes, error: Exception) -> str:
 
 
 def _set_upright(image: Image.Image) -> None:
-    # A damaged EXIF block takes nothing from the pixels, which are decoded by now.
+    # A damaged EXIF block does not affect the pixels, which are decoded by now.
     with suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
 
 
 def _with_adobe_polarity(image: Image.Image) -> Image.Image:
-    # Pillow takes every CMYK JPEG for inverted. That is Adobe's way; without its marker 0 is no ink (ITU-T T.872).
+    # Pillow treats every CMYK JPEG as inverted, as Adobe writes it; without Adobe's marker, 0 is no ink (ITU-T T.872).
     if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
         return ImageChops.invert(image)
     return image
 
 
 def upright_size(picture: bytes) -> tuple[int, int]:
-    """Height and width of a picture that can be read, as it is seen; nothing is decoded for it."""
+    """Return height and width of a readable image after its EXIF orientation, from the header alone."""
     with Image.open(io.BytesIO(picture), formats=_formats()) as image:
         width, height = image.size
         with suppress(Exception):  # as above
@@ -177,7 +177,7 @@ def upright_size(picture: bytes) -> tuple[int, int]:
 
 
 def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.int64]:
-    """Height and width that `read_pixels` gives pictures of these (int64 N x 2; no side 0), to a pixel or two."""
+    """Return the height and width after `read_pixels` for images of these shapes (int64 N x 2), within two pixels."""
     shorter = shapes.min(axis=1, keepdims=True)
     cut = np.minimum(shapes, MAX_ASPECT * shorter)
     resized: NDArray[np.int64] = np.rint(cut * (shorter_side / shorter)).astype(np.int64)
@@ -188,7 +188,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in WHITE_LEVELS or image.mode.startswith("I;16"):
         return _to_eight_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        # What is see-through is shown on white, as on a page, not as the black that lies under it.
+        # Transparent pixels are shown on white, as on a page; their stored colour is often black.
         layered = image.convert("RGBA")
         paper = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(paper, layered).convert("RGB")
@@ -201,11 +201,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits or of floating point, with its tones: Pillow would clip it to white or to black."""
+    """Scale grey of 16 or 32 bits or floating point to 8 bits; Pillow's `convert` would clip it."""
     values = np.asarray(image)
     darkest, brightest = values.min(), values.max()
     if not np.isfinite([darkest, brightest]).all() or darkest < 0:
-        raise BadImageError(f"grey values from {darkest:g} to {brightest:g}, which are no brightness")
+        raise BadImageError(f"grey values from {darkest:g} to {brightest:g}, which are not brightness values")
     whites = WHITE_LEVELS.get(image.mode, (65535,))
     white = next((white for white in whites if brightest <= white), None)
     if white is None:

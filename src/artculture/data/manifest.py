@@ -1,4 +1,4 @@
-"""The manifest: one row a painting. The only place that reads or writes `manifest.csv`."""
+"""The manifest, one row per painting. Only this module reads and writes `manifest.csv`."""
 
 import hashlib
 import os
@@ -47,7 +47,7 @@ TEXT_COLUMNS = (
 SIZE_COLUMNS = ("width", "height")
 COLUMNS = (*TEXT_COLUMNS[:13], *SIZE_COLUMNS, "group")
 SPLITS = ("train", "val", "test")
-# Pixels; what is more is no picture's side.
+# Pixels; larger values are mistakes and count as unknown.
 LARGEST_SIDE = 2**31 - 1
 HASHED_AT_ONCE = 50_000
 
@@ -58,7 +58,7 @@ class Manifest:
 
     Attributes:
         root: folder that the `image` paths are relative to.
-        table: one row a painting, the columns of `COLUMNS` (text; `width` and `height` in pixels, 0 where
+        table: one row per painting, the columns of `COLUMNS` (text; `width` and `height` in pixels, 0 where
             unknown), index 0..n-1, and `split` where one is stored.
     """
 
@@ -72,18 +72,18 @@ class Manifest:
         return [self.root / image for image in self.table["image"]]
 
     def picture(self, row: int) -> Path | bytes:
-        """The file of a painting's picture, or what is in it."""
+        """Return the path of a painting's image file, or its content."""
         return self.root / str(self.table["image"].iat[row])
 
     def part(self, table: pd.DataFrame) -> "Manifest":
-        """The same manifest with only some of its rows: `table` still has their index."""
+        """Return the manifest restricted to the rows of `table`, which must keep their index."""
         return Manifest(self.root, table.reset_index(drop=True))
 
     def fingerprint(self) -> str:
-        """Hash of what decides a training: ids, images, labels and groups (not titles or links)."""
+        """Return a hash of the columns that influence training: ids, images, labels, groups (no titles or links)."""
         keys = ["source", "object_id", "image", "culture", "sha256", "group"]
         digest = hashlib.sha256()
-        # In parts: the text of millions of rows would take gigabytes.
+        # In chunks, because the text of millions of rows would take gigabytes.
         for start in range(0, max(len(self), 1), HASHED_AT_ONCE):
             part = self.table[keys].iloc[start : start + HASHED_AT_ONCE]
             digest.update(part.to_csv(index=False, header=start == 0, lineterminator="\n").encode())
@@ -91,7 +91,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest.
+    """Read and validate a manifest.
 
     Args:
         path: the CSV file, or the folder that holds `manifest.csv`.
@@ -110,12 +110,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | None = None) -> pd.DataFrame:
-    """The table with all columns, typed and in order.
+    """Return the table with all columns, typed and in order.
 
     Args:
         table: at least the columns of `REQUIRED`, as text.
-        where: what messages call it.
-        lines: of the file that it was read from; None for a table of no file.
+        where: name of the table in messages.
+        lines: line numbers of the file that it was read from; None if there is no file.
 
     Raises:
         InputError: listing every mistake, each with its line in the file (or record of the table) or column.
@@ -133,7 +133,7 @@ def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | No
         raw = full[column] if column in full else pd.Series(0, index=full.index)
         pixels = pd.to_numeric(raw, errors="coerce")
         full[column] = pixels.where(pixels.between(0, LARGEST_SIDE), 0).astype("int64")
-    # A painting that names no group is a group of its own.
+    # A painting without a group forms its own.
     own = full["source"] + ":" + full["object_id"]
     full["group"] = full["group"].where(full["group"] != "", own)
 
@@ -152,7 +152,7 @@ def _refuse(mistakes: list[str], where: Path | str) -> None:
 
 
 def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
-    """Check and write a manifest, whole or not at all; returns the file's path."""
+    """Validate a manifest, write it atomically and return the file's path."""
     path = path or manifest.root / "manifest.csv"
     table = validate_table(manifest.table, path)
     with replacing(path) as temporary:
@@ -169,11 +169,11 @@ def _empty_values(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
 def _duplicates(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
     repeated = table.duplicated(["source", "object_id"], keep="first")
     for row, object_id in table.loc[repeated, "object_id"].items():
-        yield f"{lines(int(str(row)))}: object_id `{object_id!s}` stands twice"
+        yield f"{lines(int(str(row)))}: object_id `{object_id!s}` appears twice"
 
 
 def _two_labels(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
-    """One file under two labels; under one label it is a copy of itself, which no split parts."""
+    """Yield files with two labels. A file listed twice under one label is an exact copy, kept in one split."""
     files = table["image"].map(lambda image: posixpath.normpath(str(image).replace("\\", "/")))
     listed: dict[str, tuple[int, str]] = {}
     again = files.duplicated(keep=False) & (files != ".")
@@ -190,11 +190,11 @@ def _paths_that_leave(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
         if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             yield f"{lines(row)}: image `{image}` leaves the manifest's folder"
         elif not str(image).isprintable():
-            yield f"{lines(row)}: image {image!a} is no file's name"
+            yield f"{lines(row)}: image {image!a} is not a file name"
 
 
 def _links_that_leave(manifest: Manifest, lines: FileLines) -> Iterable[str]:
-    """Images that a link on their way takes out of the manifest's folder; the folder itself may be a link."""
+    """Yield images whose path leaves the manifest's folder through a link; the folder itself may be a link."""
     root = Path(os.path.realpath(manifest.root))
     inside: dict[Path, bool] = {}
     for row, (image, path) in enumerate(zip(manifest.table["image"], manifest.paths(), strict=True)):
@@ -213,7 +213,7 @@ def _real(path: Path) -> Path:
 
 
 def _is_link(path: Path) -> bool:
-    return os.path.islink(path)  # noqa: PTH114 - Path's own raises at names that are too long
+    return os.path.islink(path)  # noqa: PTH114 - Path.is_symlink raises for names that are too long
 
 
 def _unknown_splits(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
@@ -221,4 +221,4 @@ def _unknown_splits(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
         return
     unknown = table.loc[~table["split"].isin(["", *SPLITS]), "split"]
     for row, split in unknown.items():
-        yield f"{lines(int(str(row)))}: split `{split!s}` is none of {', '.join(SPLITS)}"
+        yield f"{lines(int(str(row)))}: split `{split!s}` is not one of {', '.join(SPLITS)}"

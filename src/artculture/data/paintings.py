@@ -1,4 +1,4 @@
-"""Everything a training reads, made from the choices of `data`: pixels, labels and split."""
+"""Selection of paintings by the `data` group: labels, split and pixels."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ QUARANTINE = "quarantine.csv"
 
 @dataclass(frozen=True)
 class DataChoice:
-    """What the `data` group says about which paintings, in which split (see conf/data for each value)."""
+    """Which paintings, in which split, as the `data` group says (see conf/data for each value)."""
 
     name: str
     root: str | None
@@ -44,7 +44,7 @@ class DataChoice:
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
-        """What a config's `data` says."""
+        """Return the choice in a config's `data`."""
         return cls(**{field.name: getattr(data, field.name) for field in fields(cls) if hasattr(data, field.name)})
 
     @property
@@ -54,15 +54,15 @@ class DataChoice:
 
 @dataclass(frozen=True)
 class Selection:
-    """The paintings that take part, with label and split; no pixel has been read for it.
+    """Paintings of a run with label and split; no pixels are read for it.
 
     Attributes:
-        manifest: only the rows that take part.
+        manifest: only the selected rows.
         classes: names in label order.
-        labels: class index a row, int64.
-        split: `train`, `val` or `test` a row.
-        whole: the manifest before any row was left out, whose pictures the cache holds.
-        rows: where each row stands in `whole`, int64.
+        labels: class index per row, int64.
+        split: `train`, `val` or `test` per row.
+        whole: manifest with all rows, in whose order the cache holds the pixels.
+        rows: position of each row in `whole`, int64.
     """
 
     manifest: Manifest
@@ -77,19 +77,19 @@ class Selection:
         return bool((self.manifest.table["source"] == "synthetic").any())
 
     def members(self, split: str) -> NDArray[np.int64]:
-        """Rows of a split, ascending."""
+        """Return the rows of a split, ascending."""
         return np.flatnonzero(self.split == split).astype(np.int64)
 
 
-# Chooses from a whole manifest: the rows that can take part, and whether this is the last word on them.
+# Selects from a manifest: (choice, whole manifest, usable rows, whether hashes and bad images are known).
 Selector = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
 
 
 def select(choice: DataChoice, find_copies: bool = False) -> Selection:
-    """Read the manifest, decide classes and split; no picture is decoded.
+    """Read the manifest and determine classes and split; no image is decoded.
 
     Args:
-        choice: what the user chose.
+        choice: choices of the `data` group.
         find_copies: keep exact copies in one split, as a training does: files of one size are read for it.
 
     Raises:
@@ -98,7 +98,7 @@ def select(choice: DataChoice, find_copies: bool = False) -> Selection:
     whole = whole_manifest(choice)
     table = whole.table
     if choice.name != "shards":
-        # Hashes of all files would be a pass over all data; no two files of different sizes are copies.
+        # Hashing all files would read all data; only files of equal size can be copies.
         table = table.assign(sha256=hashes_of_same_size(whole) if find_copies else "")
     selection = fresh_selection(choice, whole, table, final=True)
     kept = whole.part(whole.table.loc[selection.rows].assign(group=selection.manifest.table["group"].to_numpy()))
@@ -106,21 +106,21 @@ def select(choice: DataChoice, find_copies: bool = False) -> Selection:
 
 
 def whole_manifest(choice: DataChoice) -> Manifest:
-    """The manifest that a choice names, no row left out."""
+    """Return the manifest of a choice with all rows."""
     return load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
 
 
 def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
-    """Classes and a split for a training.
+    """Return the selection for training.
 
     Args:
-        choice: what the user chose.
-        whole: the manifest before any row was left out.
-        table: its rows that can take part.
-        final: the hashes of the files are known, and what is odd about the data is to be logged.
+        choice: choices of the `data` group.
+        whole: manifest with all rows.
+        table: its usable rows.
+        final: whether file hashes are known; copies and missing cultures are then logged.
 
     Raises:
-        InputError: cultures that are not there or too small for three splits.
+        InputError: cultures that do not exist or are too small for three splits.
     """
     classes = label_order(table, choice.cultures)
     table = group_exact_copies(_of_cultures(table, classes))
@@ -133,13 +133,13 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
 
 
 def selection_for(classes: Sequence[str]) -> Selector:
-    """Chooses the paintings of any manifest for a classifier that is trained already.
+    """Return a selector of a manifest's paintings for a trained classifier.
 
-    Labels are found by name, so a classifier's cultures may lack paintings here. A culture too small for three
-    splits is no mistake, for nothing is trained. Cultures that the classifier does not know are an InputError.
+    Labels are matched by name, so some of the classifier's cultures may have no painting. Cultures too small for three
+    splits are accepted, because nothing is trained. Cultures that the classifier does not know raise an InputError.
 
     Args:
-        classes: the classifier's, in label order.
+        classes: classes of the classifier, in label order.
     """
 
     def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, _final: bool) -> Selection:
@@ -149,11 +149,9 @@ def selection_for(classes: Sequence[str]) -> Selector:
         unknown = sorted(set(table["culture"]) - set(classes))
         if unknown:
             known = [name for name in classes if name in set(table["culture"])]
-            mend = (
-                f"leave them out with data.cultures=[{','.join(known)}]" if known else "give data of its own cultures"
-            )
+            fix = f"leave them out with data.cultures=[{','.join(known)}]" if known else "use data of its cultures"
             raise InputError(
-                f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {mend}"
+                f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {fix}"
             )
         table = group_exact_copies(table)
         split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
@@ -163,19 +161,19 @@ def selection_for(classes: Sequence[str]) -> Selector:
 
 
 def selection_of_run(stored: StoredSplit, classes: Sequence[str], where: Path) -> Selector:
-    """Chooses the paintings of a run that are still there, in the run's split, and warns of what changed since.
+    """Return a selector of a run's paintings that still exist, in the run's split.
 
-    None left is an InputError.
+    It warns of changes since the run was trained, and raises an InputError if no painting is left.
 
     Args:
-        stored: the run's.
-        classes: the run's, in label order.
-        where: what messages call the run.
+        stored: split of the run.
+        classes: classes of the run, in label order.
+        where: name of the run in messages.
     """
 
     def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
         table = table if choice.cultures is None else _of_cultures(table, choice.cultures)
-        # What a training drops by itself was not added since.
+        # Small cultures that the training dropped were not added since.
         table = _of_cultures(table, classes) if choice.small_cultures == "drop" else table
         match = stored.match(table)
         if final and (changes := match.changes()):
@@ -199,7 +197,7 @@ def _selection(whole: Manifest, table: pd.DataFrame, classes: Sequence[str], spl
 
 def _of_cultures(table: pd.DataFrame, cultures: Sequence[str]) -> pd.DataFrame:
     kept = table["culture"].isin(cultures)
-    # Millions of rows are not copied for nothing.
+    # Avoid a copy of millions of rows.
     return table if kept.all() else table[kept]
 
 
@@ -242,7 +240,7 @@ def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:
 
 @dataclass(frozen=True)
 class Paintings:
-    """A selection with its pixels."""
+    """Selection with its pixels and the images that were left out."""
 
     selection: Selection
     cache: Pixels
@@ -256,23 +254,23 @@ def load_paintings(
     on_progress: Callable[[int, int], None] | None = None,
     choose: Selector = fresh_selection,
 ) -> Paintings:
-    """Select the paintings and decode what was not decoded before.
+    """Select the paintings and decode images that are not cached yet.
 
-    The selection's column `sha256` is of the files' bytes as they are, whatever a manifest says of them.
+    The selection's column `sha256` is computed from the files; the manifest's own values are not used.
 
     Args:
-        choice: what the user chose.
+        choice: choices of the `data` group.
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
         on_progress: called with (done, all) while decoding.
-        choose: for a training, for a classifier (`selection_for`), or a run's own paintings (`selection_of_run`).
+        choose: selector: for training, for a classifier (`selection_for`) or for a run (`selection_of_run`).
 
     Raises:
-        InputError: as `choose`, and pictures that can't be read where `on_bad_image` is `error` or where they are
-            more than the share allowed.
+        InputError: as `choose`; also unreadable images if `on_bad_image` is `error` or if they are more than
+            `bad_image_share`.
     """
     whole = whole_manifest(choice)
-    # Mistakes are said before the pictures are decoded, which may take hours; hashes and bad pictures come with that.
+    # A first pass reports mistakes before hours of decoding; the second knows file hashes and bad images.
     first = choose(choice, whole, whole.table.assign(sha256="") if choice.name != "shards" else whole.table, False)
     cache = _open_pixels(whole, choice, shorter_side, interpolation, on_progress)
     bad = {row: cache.bad[row] for row in np.intersect1d(list(cache.bad), first.rows).astype(int).tolist()}
@@ -293,25 +291,25 @@ def _refuse_bad(choice: DataChoice, quarantine: pd.DataFrame, pictures: int, sho
     share = len(quarantine) / pictures
     if choice.on_bad_image == "skip" and share <= choice.bad_image_share:
         return
-    # No run has begun that could keep the list.
+    # There is no run directory yet that could hold the list.
     file = choice.cache_folder / "pixels" / key / QUARANTINE
     write_quarantine(quarantine, file)
-    mend = "Mend or remove them, or leave them out with data.on_bad_image=skip"
+    fix = "Repair or remove them, or leave them out with data.on_bad_image=skip"
     if choice.on_bad_image == "skip":
-        mend = too_many_bad_message(len(quarantine), pictures, choice.bad_image_share)
-    raise InputError(f"{len(quarantine)} picture(s) can't be read: {shown}. {mend}. The whole list: {file}")
+        fix = too_many_bad_message(len(quarantine), pictures, choice.bad_image_share)
+    raise InputError(f"{len(quarantine)} picture(s) can't be read: {shown}. {fix}. The whole list: {file}")
 
 
 def too_many_bad_message(bad: int, pictures: int, allowed: float) -> str:
-    """What is said where more pictures are bad than the share that may be left out, and the mend."""
+    """Return the message for more bad images than `data.bad_image_share` allows."""
     return (
-        f"That is {100 * bad / pictures:.1f} % of {pictures}, more than data.bad_image_share={allowed:g} allows: mend "
-        "or remove them, or allow more"
+        f"That is {100 * bad / pictures:.1f} % of {pictures}, more than data.bad_image_share={allowed:g} allows: "
+        "repair or remove them, or allow more"
     )
 
 
 def write_quarantine(quarantine: pd.DataFrame, path: Path) -> None:
-    """Store which pictures were left out, and why: `image, reason`."""
+    """Write which images were left out and why: `image, reason`."""
     with replacing(path) as temporary:
         quarantine.to_csv(temporary, index=False, lineterminator="\n")
 

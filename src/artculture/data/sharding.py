@@ -1,25 +1,25 @@
-"""What each of several devices takes of a batch: together exactly the batch, nothing twice and nothing left out."""
+"""Division of a batch among ranks: every image of it belongs to exactly one rank."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class RankSlice:
-    """One device's part of every batch.
+    """Part of every batch that one rank works on.
 
     Attributes:
-        rank: which device, counted from 0.
-        size: how many there are.
+        rank: counted from 0.
+        size: number of ranks.
     """
 
     rank: int = 0
     size: int = 1
 
     def of(self, pictures: int) -> slice:
-        """The pictures of a batch that are this device's: nearly even parts, in order.
+        """Return the slice of a batch of `pictures` images that belongs to this rank; slices are nearly even, in order.
 
-        Where there are fewer than two pictures a device, the last devices get none: one picture alone can't be
-        normalised by BatchNorm.
+        Where there are fewer than two images per rank, the last ranks get none, because BatchNorm cannot normalise a
+        single image.
         """
         working = max(1, min(self.size, pictures // 2))
         if self.rank >= working:

@@ -1,4 +1,4 @@
-"""Where paintings come from: the Met's manifest, a folder of the user's, or the embedded synthetic sample."""
+"""Data sources: a museum's manifest, a folder of the user, shards, or the synthetic sample."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", "
 def load_manifest(
     name: str, root: str | None, *, per_culture: int | None = None, seed: int = 0, cache: Path | None = None
 ) -> Manifest:
-    """The paintings of a data source.
+    """Return the manifest of a data source.
 
     Args:
         name: `met`, `folder`, `shards` or `sample`.
         root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
             `s3://bucket/paintings`); unused by `sample`.
-        per_culture: mean number of pictures of a culture, for `sample`.
-        seed: of the sample's pictures.
-        cache: folder under which the sample is drawn, or an index of shards elsewhere kept.
+        per_culture: mean number of pictures per culture, for `sample`.
+        seed: seed of the sample's pictures.
+        cache: folder for the sample, and for the index of remote shards.
 
     Raises:
         InputError: no such folder, nothing in it, or a manifest with mistakes.
@@ -54,14 +54,14 @@ SAMPLE_SIZE = 160
 
 
 def scan_class_folders(root: Path) -> Manifest:
-    """A manifest of `root/<class>/**/*.jpg`: the folder's name is the label, the path the object id.
+    """Return the manifest of `root/<class>/**/*.jpg`: the folder's name is the label, the path the object id.
 
     Raises:
         InputError: no class folders, or an empty one.
     """
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
     if not folders:
-        raise InputError(f"data.root={root}: neither a manifest.csv nor a folder a class in it")
+        raise InputError(f"data.root={root}: it has neither a manifest.csv nor one folder per class")
     images = {folder.name: find_images(folder) for folder in folders}
     empty = [name for name, found in images.items() if not found]
     if empty:
@@ -71,16 +71,16 @@ def scan_class_folders(root: Path) -> Manifest:
         )
     nameless = [image for found in images.values() for image in found if not _is_text(image)]
     if nameless:
-        raise InputError(f"{str(nameless[0])!a}: its name is no text (UTF-8); rename it")
+        raise InputError(f"{str(nameless[0])!a}: its name is not valid UTF-8 text; rename it")
     rows = [
         {"object_id": image.with_suffix("").as_posix(), "image": image.as_posix(), "culture": name}
         for name, found in images.items()
         for image in (path.relative_to(root) for path in found)
     ]
     table = pd.DataFrame(rows)
-    # a.jpg beside a.png: the suffix tells them apart
-    twins = table.duplicated("object_id", keep=False)
-    table.loc[twins, "object_id"] = table.loc[twins, "image"]
+    # a.jpg and a.png in one folder would have the same id without the suffix.
+    same_stem = table.duplicated("object_id", keep=False)
+    table.loc[same_stem, "object_id"] = table.loc[same_stem, "image"]
     return Manifest(root, validate_table(table, root))
 
 
@@ -93,13 +93,13 @@ def _is_text(path: Path) -> bool:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """What is called as pictures are, by path: links that lead nowhere and pipes too, for they are to be told."""
+    """Return all paths with an image suffix, sorted; broken links and pipes are included, so that they are reported."""
     found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
     return sorted(p for p in found if not p.name.startswith("."))
 
 
 def label_order(table: pd.DataFrame, cultures: list[str] | None) -> tuple[str, ...]:
-    """The classes in label order: the given list, else the canonical cultures present, else sorted names.
+    """Return the classes in label order: the given list, else the canonical cultures present, else sorted names.
 
     Raises:
         InputError: a culture that has no painting, or fewer than two classes.

@@ -1,4 +1,4 @@
-"""Train, validation and test: which painting goes where, as a pure function of the manifest and a seed."""
+"""Assignment of paintings to train, validation and test, as a pure function of the manifest and a seed."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ SMALLEST = 3
 
 
 def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: int) -> pd.Series:
-    """The split of each row of a manifest's table.
+    """Return the split of each row of a manifest's table.
 
     Args:
         table: a manifest's rows, any order: the order does not change the outcome.
-        how: `stratified` (each culture by itself, a group stays together), `random` (paintings alone, as the
-            paper did, but exact copies together) or `stored` (the table's own column).
+        how: `stratified` (per culture, groups kept together), `random` (single paintings, as in the paper, but exact
+            copies kept together) or `stored` (the table's own column).
         fractions: shares of train, val and test, summing to 1.
-        seed: of the shuffle.
+        seed: seed of the shuffle.
 
     Returns:
-        One of `train`, `val`, `test` a row, on the table's index.
+        One of `train`, `val`, `test` per row, on the table's index.
 
     Raises:
         InputError: `stored`, and the manifest stores none or not for every row.
@@ -40,14 +40,14 @@ def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: i
 
 
 def small_cultures(table: pd.DataFrame) -> dict[str, int]:
-    """Cultures that can't be in every split, with their number of groups (fewer than three)."""
+    """Return the cultures that cannot be in every split, with their number of groups (fewer than three)."""
     groups = _groups(table)
     counts = np.bincount(groups.culture, minlength=len(groups.cultures)).tolist()
     return {culture: n for culture, n in zip(groups.cultures, counts, strict=True) if 0 < n < SMALLEST}
 
 
 def count_leaking_groups(table: pd.DataFrame, split: pd.Series) -> int:
-    """How many groups have paintings in more than one split (0 for a stratified split)."""
+    """Return how many groups have paintings in more than one split (0 for a stratified split)."""
     return int((split.groupby(table["group"]).nunique() > 1).sum())
 
 
@@ -75,11 +75,11 @@ def _held_out_counts(n: int, fractions: list[float]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Groups:
-    """The groups of a table, by name, as numbers: millions of them are no Python objects.
+    """Groups of a table as integer arrays, because millions of Python objects would take gigabytes.
 
     Attributes:
-        of_row: which group each row is of, int64.
-        sizes: paintings a group, int64.
+        of_row: group of each row, int64.
+        sizes: paintings per group, int64.
         cultures: names, ascending.
         culture: the number of each group's culture, its most frequent one (the first by name where two are equal).
     """
@@ -112,16 +112,16 @@ def _stratified(table: pd.DataFrame, fractions: list[float], rng: np.random.Gene
 
 
 def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.random.Generator) -> NDArray[np.int8]:
-    """The split of each of a culture's groups, as a number."""
-    # Largest groups first, each to the split that lacks most: big albums train, the held-out splits are made of
-    # many small groups, which is what an estimate wants.
+    """Return the split of each of a culture's groups, as an index into `SPLITS`."""
+    # Largest groups first, each to the split that lacks most: large albums go to train, and the held-out splits
+    # consist of many small groups, which lowers the variance of their estimates.
     shuffled = rng.permutation(len(sizes))
     shuffled = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
     total = int(sizes.sum())
     val, test = _held_out_counts(total, fractions)
     lacking = np.array([total - val - test, val, test])
     split = np.zeros(len(sizes), dtype=np.int8)
-    # The last few may be the last chance of a split that is empty still; all before them go by size alone.
+    # The last groups are reserved for splits that are still empty; those before them are assigned by size alone.
     free, last = shuffled[: -len(SPLITS)], shuffled[-len(SPLITS) :]
     for run in np.split(free, np.flatnonzero(np.diff(sizes[free])) + 1):
         if len(run):
@@ -138,8 +138,8 @@ def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.ran
 
 
 def _distribute(lacking: NDArray[np.int64], size: int, count: int) -> NDArray[np.int8]:
-    """Where `count` groups of one size go, one after the other, each to the split that lacks most."""
-    # What a split lacks falls by `size` with each group: taking the largest each time merges three falling rows.
+    """Return the splits of `count` groups of one size, assigned one after the other to the split that lacks most."""
+    # What a split lacks falls by `size` with each group, so the greedy choice is a merge of three decreasing sequences.
     levels = lacking[:, None] - size * np.arange(count)
     numbers = np.repeat(np.arange(len(lacking), dtype=np.int8), count)
     return numbers[np.argsort(-levels.ravel(), kind="stable")[:count]]

@@ -1,4 +1,4 @@
-"""A run's `split.csv`: which painting was in which split, and what of it is found in other data."""
+"""The `split.csv` of a run, and its comparison with other data."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ def write_split(manifest: Manifest, split: NDArray[np.str_], path: Path) -> None
 
 @dataclass(frozen=True)
 class Match:
-    """What a run knows of the paintings of a table.
+    """Comparison of a table's paintings with those of a run.
 
     Attributes:
-        split: the run's split of each row, of a further copy of a painting too; "" for what the run did not have.
-        same: whether each row is one of the run's paintings, each once, its bytes unchanged as far as they are known.
+        split: the run's split of each row, also for further copies of a painting; "" for other paintings.
+        same: whether each row is one of the run's paintings (each counted once), its bytes unchanged as far as known.
         renamed, replaced, relabelled: rows of the run's paintings under another id, of other bytes under the same
             id, of another culture.
-        names: the id of each row.
-        removed: ids of the run's paintings that are not there any more.
+        names: id of each row.
+        removed: ids of the run's paintings that the table no longer has.
     """
 
     split: NDArray[np.object_]
@@ -46,7 +46,7 @@ class Match:
     removed: tuple[str, ...]
 
     def changes(self, kinds: Collection[str] = CHANGE_KINDS) -> str:
-        """How many paintings were added, removed … since, with the first ids of each; "" where nothing changed."""
+        """Return the numbers of paintings added, removed etc., with the first ids of each; "" if nothing changed."""
         found: dict[str, Sequence[object]] = {
             "added": self.names[~self.same & ~self.replaced].tolist(),
             "removed": self.removed,
@@ -63,16 +63,16 @@ def _name_some(names: Sequence[object]) -> str:
 
 @dataclass(frozen=True)
 class StoredSplit:
-    """The paintings of a run.
+    """Paintings of a run with their splits.
 
     Attributes:
-        table: `object_id`, `source`, `culture`, `sha256` ("" where it is not known) and `split`, one row a painting.
+        table: `object_id`, `source`, `culture`, `sha256` ("" where it is not known) and `split`, one row per painting.
     """
 
     table: pd.DataFrame
 
     def matches(self, table: pd.DataFrame, split: NDArray[np.str_]) -> bool:
-        """Whether these are the paintings of a table in its order, in this split, nothing changed as far as known."""
+        """Return whether a table has these paintings in this order and split, unchanged as far as known."""
         if len(table) != len(self.table) or (_keys(table).to_numpy() != _keys(self.table).to_numpy()).any():
             return False
         return not self.match(table).changes() and bool((_texts(self.table, "split") == split).all())
@@ -106,11 +106,11 @@ class StoredSplit:
         )
 
     def _with_content(self, contents: NDArray[np.object_]) -> NDArray[np.int64]:
-        """The stored row of the same bytes, -1 where there is none; of several a training painting."""
+        """Return the stored row with the same bytes, -1 if there is none; training paintings come first."""
         known = self.table[self.table["sha256"] != ""]
         order = known["split"].map({name: number for number, name in enumerate(SPLITS)})
         first = known.loc[order.sort_values(kind="stable").index].drop_duplicates("sha256")
-        # get_indexer says -1 for none, which is the last.
+        # get_indexer returns -1 for no match, which indexes the appended -1.
         rows = np.append(first.index.to_numpy(dtype=np.int64), -1)
         found: NDArray[np.int64] = rows[pd.Index(first["sha256"]).get_indexer(pd.Index(contents))]
         return found
@@ -120,7 +120,7 @@ class StoredSplit:
 
 
 def _first_of_entry(entry: NDArray[np.int64], found: NDArray[np.bool_], moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether a row is the first that was found for its entry; one under the entry's own id comes first."""
+    """Return whether a row is the first match of its stored entry; a match by id comes before one by content."""
     order = np.argsort(moved, kind="stable")
     order = order[found[order]]
     first = np.zeros(len(entry), dtype=np.bool_)
@@ -145,12 +145,12 @@ def read_split(path: Path, fix: str) -> StoredSplit:
         fix: what to do where it can't be read.
 
     Raises:
-        InputError: it is no whole split.
+        InputError: the file is not a complete split.
     """
     table = read_own_csv(path, fix, dtype=str, keep_default_na=False)
     needed = {"source", "object_id", "culture", "split"}
     if not needed <= set(table) or not set(table["split"]) <= set(SPLITS) or table.empty:
-        raise InputError(f"{path} is no split; {fix}")
+        raise InputError(f"{path} is not a split; {fix}")
     if table.duplicated(["source", "object_id"]).any():
         raise InputError(f"{path} lists a painting twice; {fix}")
     return StoredSplit(table if "sha256" in table else table.assign(sha256=""))

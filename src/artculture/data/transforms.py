@@ -1,4 +1,4 @@
-"""From cached pixels to what the network sees: values that say how, and the functions made of them."""
+"""Preprocessing of cached pixels for a network, as values and as functions."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,13 +12,13 @@ Transform = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the weights were trained with, and so what they expect.
+    """Preprocessing that the weights were trained with.
 
     Attributes:
         image_size: side of the square crop, pixels.
         resize: shorter side before the centre crop, pixels.
         interpolation: `bilinear` or `bicubic`.
-        mean, std: a colour channel, for values in 0..1.
+        mean, std: per colour channel, for values in 0..1.
     """
 
     image_size: int
@@ -28,7 +28,7 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     def at_size(self, image_size: int | None) -> "Preprocessing":
-        """The same for another crop size, with the same share of the picture in the crop."""
+        """Return the preprocessing for another crop size, with the same ratio of crop to shorter side."""
         if image_size is None or image_size == self.image_size:
             return self
         resize = max(image_size, round(self.resize * image_size / self.image_size))
@@ -45,18 +45,18 @@ class Preprocessing:
 
 
 def eval_transform(preprocessing: Preprocessing) -> Transform:
-    """uint8 3 x H x W (shorter side `resize`) to its centre, uint8 3 x size x size."""
+    """Return a transform of uint8 3 x H x W (shorter side `resize`) to its centre crop, uint8 3 x size x size."""
     crop: Transform = v2.CenterCrop(preprocessing.image_size)
     return crop
 
 
 def normalise(batch: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 N x 3 x H x W to float32 with the weights' mean and deviation, on the batch's device."""
+    """Convert uint8 N x 3 x H x W to float32, normalised by the weights' mean and std, on the batch's device."""
     values = batch.float()
     rows = values.permute(0, 2, 3, 1)
     if not rows.is_contiguous():
         return values.div_(255).sub_(mean.view(1, 3, 1, 1)).div_(std.view(1, 3, 1, 1))
-    # channels_last: numbers for a whole row of pixels, for three at a time would keep a CPU from its wide registers.
+    # channels_last: broadcast over a whole row of pixels; broadcasting over 3 channels would prevent vectorisation.
     width = values.shape[3]
     rows.view(-1, 3 * width).div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))
     return values

@@ -55,7 +55,7 @@ def test_no_temporary_file_stays(tmp_path, rows):
 
 def test_a_table_with_mistakes_is_not_written(tmp_path, rows):
     table = rows(Dutch=[1, 1]).assign(object_id="same")
-    with pytest.raises(InputError, match="`same` stands twice"):
+    with pytest.raises(InputError, match="`same` appears twice"):
         write_manifest(Manifest(tmp_path, table))
     assert not (tmp_path / "manifest.csv").exists()
 
@@ -66,7 +66,7 @@ MISTAKES = {
     "object_id,image,culture\n": ["lists no paintings"],
     "": ["is not a readable CSV file"],
     HEAD + "1,met,a.jpg,Dutch,,,,,surplus\n1,met,a.jpg\n2,3,4,5,6,7,8,9,10,11,12,13\n": ["not a readable CSV"],
-    HEAD + "1,met,a.jpg,Dutch,,\n1,met,b.jpg,Dutch,,\n": ["line 3: object_id `1` stands twice"],
+    HEAD + "1,met,a.jpg,Dutch,,\n1,met,b.jpg,Dutch,,\n": ["line 3: object_id `1` appears twice"],
     HEAD + "1,met,,Dutch,,\n2,met,b.jpg,,,\n": ["2 mistake", "line 2: `image` is empty", "line 3: `culture` is empty"],
     HEAD + "1,met,../a.jpg,Dutch,,\n": ["line 2: image `../a.jpg` leaves the manifest's folder"],
     HEAD + "1,met,x/../../a.jpg,Dutch,,\n": ["leaves the manifest's folder"],
@@ -77,7 +77,7 @@ MISTAKES = {
     "object_id,image,culture\n1,a.jpg,Dutch\n2,./a.jpg,French\n": [
         "line 2 and line 3: image `a.jpg` has two labels, Dutch and French"
     ],
-    "object_id,image,culture,split\n1,a.jpg,Dutch,dev\n": ["line 2: split `dev` is none of train, val, test"],
+    "object_id,image,culture,split\n1,a.jpg,Dutch,dev\n": ["line 2: split `dev` is not one of train, val, test"],
 }
 
 

@@ -44,7 +44,7 @@ def test_an_empty_class_folder_is_named(tmp_path):
 
 def test_a_folder_without_folders(tmp_path):
     make(tmp_path, "a.jpg")
-    with pytest.raises(InputError, match=r"neither a manifest\.csv nor a folder a class"):
+    with pytest.raises(InputError, match=r"neither a manifest\.csv nor one folder per class"):
         scan_class_folders(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A pixel cache while it is built: pictures are appended one by one, and a build that was killed goes on."""
+"""Resumable builder of a pixel cache: images are appended one by one."""
 
 import json
 import os
@@ -18,12 +18,13 @@ Decoded = NDArray[np.uint8] | BadImageError
 
 
 class PartialCache:
-    """The growing `pixels.part` and its journal: one line a picture, its shape and checksums or why it is bad.
+    """Writer of `pixels.part` and its journal, which has one line per image: shape and checksums, or why it is bad.
 
-    What a killed build left is checked line by line; what does not agree with the pixels is cut off and made anew.
+    Files of an interrupted build are checked line by line; from the first line that does not match the pixels on, they
+    are truncated and written again.
 
     Args:
-        target: the cache's folder; whoever builds holds its lock.
+        target: the cache's folder; the caller must hold its lock.
     """
 
     def __init__(self, target: Path) -> None:
@@ -52,7 +53,7 @@ class PartialCache:
         return len(self.entries)
 
     def _read_whole_entries(self) -> tuple[list[dict[str, object]], int]:
-        """The entries whose pixels are all there and as written, and the bytes they take."""
+        """Return the entries whose pixels are complete and match their checksum, and the bytes of these pixels."""
         entries: list[dict[str, object]] = []
         whole = 0
         with self.pixels.open("rb") as pixels:
@@ -62,7 +63,7 @@ class PartialCache:
                     bad, (height, width) = entry["bad"], entry["shape"]
                     size, checksum, content = 3 * int(height) * int(width), entry["crc32"], entry["sha256"]
                 except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
-                    break  # the line that was being written
+                    break  # the line that was being written when the build was interrupted
                 picture = pixels.read(max(0, size))
                 fits = size > 0 and len(picture) == size and zlib.crc32(picture) == checksum
                 if not isinstance(content, str) or not (fits if bad is None else isinstance(bad, str) and size == 0):
@@ -72,7 +73,7 @@ class PartialCache:
         return entries, whole
 
     def append(self, decoded: Decoded, sha256: str = "") -> None:
-        """Add the next picture, with the SHA-256 of its file where that is known."""
+        """Append the next image, with the SHA-256 of its file where that is known."""
         if isinstance(decoded, BadImageError):
             entry: dict[str, object] = {"shape": [0, 0], "crc32": 0, "sha256": sha256, "bad": str(decoded)}
         else:
@@ -84,7 +85,7 @@ class PartialCache:
         self._journal.write(json_text(entry, ensure_ascii=True) + "\n")
 
     def finish(self) -> None:
-        """Make it the cache: the index is written last, without it the folder counts as not built."""
+        """Complete the cache; the index is written last, and a folder without it counts as not built."""
         self._pixels.flush()
         os.fsync(self._pixels.fileno())
         self._pixels.close()
@@ -93,7 +94,7 @@ class PartialCache:
         bad = {str(row): entry["bad"] for row, entry in enumerate(self.entries) if entry["bad"] is not None}
         shapes = [entry["shape"] for entry in self.entries]
         contents = [str(entry["sha256"]) for entry in self.entries]
-        # A damaged hash would make a painting another one, and nothing else in the index tells.
+        # A damaged hash would silently turn a painting into another one: no other value in the index reveals it.
         hashes = {"sha256": contents, "crc32": zlib.crc32("".join(contents).encode())}
         index = {"version": CACHE_VERSION, "shapes": shapes, **hashes, "bad": bad}
         write_json(self.target / "index.json", index)

@@ -1,4 +1,4 @@
-"""Batches of feature vectors: a frozen backbone sees each view of a picture once, ever."""
+"""Cached features of a frozen backbone, which embeds each augmented view of an image once."""
 
 import hashlib
 import logging
@@ -29,14 +29,14 @@ Embed = Callable[[Tensor], Tensor]
 
 
 class FeatureViews:
-    """The features of all pictures of a split, a view at a time, kept on disk.
+    """Features of all images of a split, one file per augmented view.
 
     Args:
-        make: makes the pictures.
-        rows: of the split, int64.
-        embed: pictures uint8 N x 3 x size x size to vectors float32 N x features.
-        folder: where views of this backbone and this data lie.
-        batch_size: pictures at a time.
+        make: makes the images.
+        rows: rows of the split, int64.
+        embed: images uint8 N x 3 x size x size to vectors float32 N x features.
+        folder: folder of the views of this backbone and this data.
+        batch_size: images per call of `embed`.
     """
 
     def __init__(self, make: MakeBatch, rows: NDArray[np.int64], embed: Embed, folder: Path, batch_size: int) -> None:
@@ -44,7 +44,7 @@ class FeatureViews:
         self._open: tuple[int, NDArray[np.float32]] | None = None
 
     def view(self, number: int) -> NDArray[np.float32]:
-        """View `number`, float32 len(rows) x features: the pictures as epoch `number` would change them."""
+        """Return view `number`, float32 len(rows) x features: the images as augmented in epoch `number`."""
         if self._open is None or self._open[0] != number:
             file = self.folder / f"{number}.npy"
             found = _read_view(file, len(self.rows))
@@ -56,14 +56,14 @@ class FeatureViews:
 
     def _compute(self, number: int, file: Path) -> None:
         log.info("features of %d pictures (view %d) into %s", len(self.rows), number, self.folder)
-        # Two processes that compute the same view write the same file; whoever ends last replaces it whole.
+        # Processes that compute the same view write equal files; the last one replaces the others' atomically.
         with replacing(file) as temporary:
             out: np.memmap[Any, np.dtype[np.float32]] | None = None
             for start in range(0, len(self.rows), self.batch_size):
                 rows = self.rows[start : start + self.batch_size]
                 vectors = self.embed(self.make(number, rows)).float().cpu().numpy()
                 if out is None:
-                    # Mapped: the vectors of millions of pictures need not fit into memory.
+                    # Memory-mapped, because the vectors of millions of images may not fit into memory.
                     shape = (len(self.rows), vectors.shape[1])
                     out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
                 out[start : start + len(rows)] = vectors
@@ -72,13 +72,13 @@ class FeatureViews:
 
 
 def _read_view(file: Path, rows: int) -> NDArray[np.float32] | None:
-    """The view in a file; None where it is not there, or damaged."""
+    """Return the view in a file; None if the file does not exist or is damaged."""
     try:
         found: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
-    except Exception as error:  # numpy's header is Python text: damage in it raises nearly anything
-        log.warning("%s is damaged (%s): computed anew", file, reason_of(error))
+    except Exception as error:  # a damaged .npy header, which is Python text, raises nearly anything
+        log.warning("%s is damaged (%s) and will be recomputed", file, reason_of(error))
         return None
     return found if found.ndim == 2 and len(found) == rows and found.dtype == np.float32 else None
 
@@ -99,17 +99,17 @@ class _FeatureDataset(Dataset[Batch]):
 
 
 class FeatureDataModule(L.LightningDataModule):
-    """What `PaintingsDataModule` serves, seen through a frozen backbone.
+    """Data module of the images of `PaintingsDataModule`, embedded by a frozen backbone.
 
-    A batch is (features float32 N x features, labels int64 N, rows int64 N), in the order of the pictures'. Epoch
-    e trains on view e modulo `views`; with as many views as epochs it is what computing them anew would give.
+    A batch is (features float32 N x features, labels int64 N, rows int64 N), in the order of the images. Epoch
+    e trains on view e modulo `views`; with as many views as epochs it equals recomputing them in each epoch.
 
     Args:
-        pictures: whose batches these are.
-        embed: pictures to vectors (see `FeatureViews`).
-        backbone: names the frozen weights and whatever else changes what `embed` gives; asked when data is first
-            read, for a resumed run's weights come late.
-        views: how many augmented views of each training picture.
+        pictures: data module of the images.
+        embed: images to vectors (see `FeatureViews`).
+        backbone: returns an identifier of the frozen weights and of whatever else changes `embed`; called when data
+            is first read, because a resumed run loads its weights late.
+        views: number of augmented views of each training image.
     """
 
     def __init__(self, pictures: PaintingsDataModule, embed: Embed, backbone: Callable[[], str], views: int) -> None:
@@ -134,11 +134,11 @@ class FeatureDataModule(L.LightningDataModule):
             "pictures": hashlib.sha256(make.positions[rows].tobytes()).hexdigest(),
             "preprocessing": make.preprocessing.as_plain(),
             "augmentation": asdict(augmentation) if augmentation else None,
-            # Without augmentation nothing is drawn, and every seed sees the same.
+            # Without augmentation nothing is drawn, so all seeds share the features.
             "seed": make.seed if augmentation else None,
             "rows": hashlib.sha256(rows.tobytes()).hexdigest() if augmentation else None,
         }
-        if self.pictures.resident:  # a GPU resizes otherwise
+        if self.pictures.resident:  # the GPU resizes without antialiasing, so its features differ
             facts["resident"] = True
         digest = hashlib.sha256(json_text(facts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:24]
         folder = self.pictures.choice.cache_folder / "features" / digest
@@ -162,13 +162,13 @@ class FeatureDataModule(L.LightningDataModule):
         )
 
     def images_in_batch(self, batch: int) -> int:
-        """As the pictures' own data module counts them."""
+        """Return the number of images, over all devices, in a batch of an epoch."""
         return self.pictures.images_in_batch(batch)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
-        """Every painting of a split once, in the manifest's order."""
+        """Return a loader of every painting of a split once, in the manifest's order."""
         dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.labels, 1)
         return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=identity_collate)

@@ -1,4 +1,4 @@
-"""Decoded pixels on disk: every picture is decoded and resized once, then read through a memory map."""
+"""Cache of decoded pixels: every image is decoded and resized once, then read through a memory map."""
 
 import errno
 import hashlib
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class Pixels(Protocol):
-    """Decoded pictures, wherever they lie: all in one file, or in shards.
+    """Protocol of decoded images, stored in one file or in shards.
 
     Attributes:
-        bad: row to reason, for pictures that could not be read.
-        key: names the pictures, their size and the format; another key, other pixels.
+        bad: reason per row of an unreadable image.
+        key: identifies images, size and format; equal keys have equal pixels.
     """
 
     @property
@@ -42,25 +42,25 @@ class Pixels(Protocol):
     def key(self) -> str: ...
 
     def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Height and width of some pictures, int64 N x 2."""
+        """Return height and width of some images, int64 N x 2."""
         ...
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """Picture `row` as uint8, height x width x 3, read-only."""
+        """Return image `row` as uint8, height x width x 3, read-only."""
         ...
 
 
 @dataclass(frozen=True)
 class PixelCache:
-    """Pictures as uint8, each with its own size.
+    """Images of different sizes as uint8 in one memory map.
 
     Attributes:
-        pixels: all pictures, flat, one after the other (memory-mapped).
-        shapes: height and width of each, int64, n x 2; 0 x 0 where the picture could not be read.
-        starts: where each begins in `pixels`, int64, n + 1.
-        bad: row to reason, for pictures that could not be read.
-        key: names the pictures, their size and the format; another key, other pixels.
-        sha256: of each picture's file, n; "" where it could not be read.
+        pixels: all images, flat, one after the other (memory-mapped).
+        shapes: height and width of each, int64, n x 2; 0 x 0 for an unreadable image.
+        starts: offset of each in `pixels`, int64, n + 1.
+        bad: reason per row of an unreadable image.
+        key: identifies images, size and format; equal keys have equal pixels.
+        sha256: hash of each image file, n; "" for an unreadable image.
     """
 
     pixels: NDArray[np.uint8]
@@ -71,11 +71,11 @@ class PixelCache:
     sha256: tuple[str, ...]
 
     def shapes_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Height and width of some pictures, int64 N x 2."""
+        """Return height and width of some images, int64 N x 2."""
         return self.shapes[rows]
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """Picture `row` as uint8, height x width x 3 (a read-only view of the map)."""
+        """Return image `row` as uint8, height x width x 3 (a read-only view of the map)."""
         height, width = self.shapes[row]
         return self.pixels[self.starts[row] : self.starts[row + 1]].reshape(height, width, 3)
 
@@ -87,19 +87,19 @@ def open_cache(
     interpolation: str,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PixelCache:
-    """The cache of a manifest's pictures, built first where it is not there yet.
+    """Return the pixel cache of a manifest, built first if it does not exist or is damaged.
 
-    Two processes that ask at once build it once: the second waits for the first. A damaged one is built anew.
+    A file lock makes concurrent processes wait for the one that builds it.
 
     Args:
-        manifest: whose pictures, in its order.
-        folder: where caches live.
+        manifest: manifest of the images; the cache has its order.
+        folder: root folder of caches.
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
         on_progress: called with (done, all) while building.
 
     Raises:
-        InputError: picture files that are not there.
+        InputError: image files that do not exist.
     """
     target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
     found = read_cache(target, len(manifest))
@@ -111,21 +111,21 @@ def open_cache(
                 build_cache(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
                 found = read_cache(target, len(manifest))
     if found is None:
-        raise InputError(f"the pixel cache {target} can't be made whole: delete it and start again")
+        raise InputError(f"the pixel cache {target} can't be completed: delete it and start again")
     return found
 
 
 def file_hashes(manifest: Manifest, folder: Path) -> list[str]:
-    """SHA-256 of the file of each picture; "" for one that can't be read.
+    """Return the SHA-256 of each image file; "" for an unreadable one.
 
-    Files that were decoded or hashed before and have the same size and time since are not read again.
+    Files whose hash is cached, with unchanged size and modification time, are not read again.
 
     Args:
-        manifest: whose pictures, in its order.
-        folder: where caches live.
+        manifest: manifest of the images; the cache has its order.
+        folder: root folder of caches.
 
     Raises:
-        InputError: picture files that are not there.
+        InputError: image files that do not exist.
     """
     stamp = _stamp(manifest)
     for index in sorted((folder / "pixels").glob(f"{stamp}-*-v{CACHE_VERSION}/index.json")):
@@ -153,18 +153,18 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
 
 
 def _stamp(manifest: Manifest) -> str:
-    """Names a manifest with its files as they are now; no file is read for it."""
-    # Size and time of each file: a picture replaced under the same name is decoded anew.
+    """Return a hash of a manifest and of its files' sizes and modification times; no file is read for it."""
+    # Size and time of each file, so that an image replaced under the same name is decoded again.
     facts = [manifest.fingerprint(), str(manifest.root.resolve())]
     missing = []
     for row, path in enumerate(manifest.paths()):
         try:
             stat = path.stat()
-            # What may not be read is another picture once it may.
+            # An unreadable file must be decoded again once its permissions change.
             facts.append(f"{stat.st_size} {stat.st_mtime_ns}{'' if os.access(path, os.R_OK) else ' closed'}")
         except (OSError, ValueError) as error:
             leads_nowhere = isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ELOOP)
-            if leads_nowhere and path.is_symlink():  # there, and bad
+            if leads_nowhere and path.is_symlink():  # it exists, as a bad image
                 facts.append("link")
             else:
                 missing.append((row, path))
@@ -187,32 +187,35 @@ def build_cache(
     interpolation: str,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Decode pictures, files or what is in them, into a cache's folder, going on where a killed build stopped."""
+    """Decode images (paths or contents) into a cache's folder, continuing an interrupted build."""
 
     def decode(picture: Path | bytes) -> tuple[Decoded, str]:
         try:
             pixels = read_pixels(picture, shorter_side, interpolation)
         except BadImageError as error:
             return error, ""
-        # Right after decoding, the file is still in the operating system's page cache: hashing it costs arithmetic
-        # (SHA-256 is many times faster than decoding), not a second read. What is in shards was hashed when written.
+        # Right after decoding, the file is still in the page cache, so hashing it does not read the disk again, and
+        # SHA-256 is many times faster than decoding. Images in shards were hashed when the shard was written.
         return pixels, file_sha256(picture) if isinstance(picture, Path) else ""
 
-    tell = on_progress or (lambda *_: None)
+    report = on_progress or (lambda *_: None)
     with PartialCache(target) as partial:
         begun = len(partial)
         if begun:
-            tell(begun, count)
+            report(begun, count)
         for row, (decoded, sha256) in enumerate(_decode_in_parallel(decode, islice(pictures, begun, None)), begun):
             partial.append(decoded, sha256)
-            tell(row + 1, count)
+            report(row + 1, count)
         partial.finish()
 
 
 def _decode_in_parallel(
     decode: Callable[[Path | bytes], tuple[Decoded, str]], pictures: Iterable[Path | bytes]
 ) -> Iterator[tuple[Decoded, str]]:
-    """Decode in order on all cores, with no more than a few pictures in memory (Pillow frees the GIL)."""
+    """Decode in order in threads on all cores, with a bounded number of images in memory.
+
+    Threads suffice because Pillow releases the GIL while decoding and resizing.
+    """
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         waiting = iter(pictures)
@@ -223,7 +226,7 @@ def _decode_in_parallel(
 
 
 def read_cache(target: Path, pictures: int) -> PixelCache | None:
-    """The cache of so many pictures; None where it is not built yet, or damaged."""
+    """Return the cache of so many images; None if it is not built yet or damaged."""
     file = target / "index.json"
     if not file.is_file():
         return None
@@ -239,7 +242,7 @@ def read_cache(target: Path, pictures: int) -> PixelCache | None:
     except (InputError, LookupError, AttributeError, TypeError, ValueError, OverflowError, OSError):
         whole = False
     if not whole:
-        log.warning("the pixel cache %s is damaged: it is built anew", target)
+        log.warning("the pixel cache %s is damaged and will be rebuilt", target)
         return None
     empty = starts[-1] == 0
     pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(target / "pixels.bin", dtype=np.uint8, mode="r")

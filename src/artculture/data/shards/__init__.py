@@ -1,1 +1,1 @@
-"""Paintings beyond one disk: pictures in shards, in a folder or an object store, and a bounded cache of them here."""
+"""Data larger than one disk: images in shards, in a folder or an object store, with a bounded local cache."""

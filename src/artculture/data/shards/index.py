@@ -1,4 +1,4 @@
-"""The manifest of a folder of shards: mapped into memory, so that millions of rows cost next to none."""
+"""Memory-mapped manifest of a folder of shards, which takes little memory for millions of rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +17,18 @@ from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
 
-# Few different values a column: kept once, with a number a row.
+# Columns with few distinct values, kept as pandas categories.
 REPEATING = ("source", "culture", "medium", "licence", "split")
 
 
 @dataclass(frozen=True)
 class ShardSet:
-    """The shards of a folder.
+    """Shards of a folder.
 
     Attributes:
-        storage: where they lie.
+        storage: folder or object store that holds them.
         listing: their names, hashes and lengths.
-        starts: the row of the whole manifest with which each begins, int64, shards + 1.
+        starts: first row of each in the whole manifest, int64, shards + 1.
     """
 
     storage: Storage
@@ -36,7 +36,7 @@ class ShardSet:
     starts: NDArray[np.int64]
 
     def shard_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The number of the shard that holds each row of the whole manifest."""
+        """Return the number of the shard that holds each row of the whole manifest."""
         return np.searchsorted(self.starts, rows, side="right") - 1
 
     def shard(self, number: int) -> Shard:
@@ -45,11 +45,11 @@ class ShardSet:
 
 @dataclass(frozen=True)
 class ShardedManifest(Manifest):
-    """Paintings whose pictures lie in shards.
+    """Manifest of paintings whose images are in shards.
 
     Attributes:
-        shards: where the pictures are.
-        rows: where each painting stands among those of all shards, int64.
+        shards: shards that hold the images.
+        rows: row of each painting in the whole manifest, int64.
     """
 
     shards: ShardSet
@@ -62,7 +62,7 @@ class ShardedManifest(Manifest):
         return ShardedManifest(self.root, table.reset_index(drop=True), self.shards, self.rows[table.index.to_numpy()])
 
     def picture(self, row: int) -> bytes:
-        """What was in a picture's file; of its shard only the part that holds it is read."""
+        """Return the content of an image file; only the row group that holds it is read from its shard."""
         at = int(self.rows[row])
         number = int(self.shards.shard_of(np.array([at]))[0])
         offset = at - int(self.shards.starts[number])
@@ -82,14 +82,14 @@ class ShardedManifest(Manifest):
 
 
 def read_sharded(root: str, cache: Path) -> ShardedManifest:
-    """The manifest of a folder of shards.
+    """Read the manifest of a folder of shards.
 
     Args:
         root: the folder's path or address.
-        cache: where the index of a folder that is not on this machine is kept.
+        cache: folder for the index of a remote folder.
 
     Raises:
-        InputError: no shards there, or none that this version reads.
+        InputError: no shards, or an unknown format.
         ShardError: the store does not answer, or the index is corrupt.
     """
     storage = Storage(root)
@@ -105,7 +105,7 @@ def read_sharded(root: str, cache: Path) -> ShardedManifest:
         table = pa.ipc.open_file(mapped).read_all()
     lengths = [shard.rows for shard in listing.shards]
     if table.schema != INDEX_SCHEMA or len(table) != sum(lengths):
-        raise InputError(f"{storage}/{INDEX} is not the index of {LISTING} beside it: write the shards again")
+        raise InputError(f"{storage}/{INDEX} does not match {LISTING}: write the shards again")
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     shards = ShardSet(storage, listing, starts)
     return ShardedManifest(index.parent, _frame(table), shards, np.arange(len(table), dtype=np.int64))
@@ -127,7 +127,7 @@ def _index_file(storage: Storage, listing: Listing, cache: Path) -> Path:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """The table for pandas: texts stay where they are mapped."""
+    """Convert the table to pandas without copying the mapped text."""
     for name in REPEATING:
         table = table.set_column(table.schema.get_field_index(name), name, table[name].dictionary_encode())
     text = pd.StringDtype("pyarrow")

@@ -1,7 +1,7 @@
-"""What a folder of shards holds: `shards.json` names them, `index.arrow` lists their paintings.
+"""Format of a folder of shards: `shards.json` lists the shards, `index.arrow` their paintings.
 
-A shard is a Parquet file with a row a painting: the manifest's columns, and `image` as Hugging Face `datasets` keep
-it, `{bytes, path}`. So the shards can be read by anything that reads such datasets.
+A shard is a Parquet file with one row per painting: the manifest's columns, and `image` as `{bytes, path}`, as in
+Hugging Face `datasets`, so that other tools can read it.
 """
 
 import pyarrow as pa
@@ -15,22 +15,22 @@ FORMAT = 1
 LISTING, INDEX = "shards.json", "index.arrow"
 
 TEXTS = (*(column for column in TEXT_COLUMNS if column != "image"), "split")
-# The index as it is mapped into memory: 64-bit offsets are what pandas keeps, so that nothing is copied.
+# large_string has 64-bit offsets, as in pandas, so that the mapped index is not copied.
 INDEX_SCHEMA = pa.schema(
     [(name, pa.large_string()) for name in (*TEXTS, "image")] + [(name, pa.int64()) for name in SIZE_COLUMNS]
 )
 
 
 class Shard(BaseModel):
-    """One file.
+    """One shard file.
 
     Attributes:
-        name: of the file.
-        sha256: of its bytes.
+        name: file name.
+        sha256: hash of its bytes.
         size: bytes.
-        rows: paintings in it.
-        key: of the pictures and choices it was made from.
-        bad: pictures that could not be read and were left out, with the reason.
+        rows: number of paintings.
+        key: hash of the images and options that it was made from.
+        bad: reason per unreadable image that was left out.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -54,16 +54,16 @@ class Listing(BaseModel):
 
 
 def parse_listing(text: str, where: str) -> Listing:
-    """The listing in a `shards.json`.
+    """Parse a `shards.json`.
 
     Raises:
-        InputError: it is not one, or of a format that this version does not know.
+        InputError: invalid content, or an unknown format.
     """
     try:
         listing = Listing.model_validate_json(text)
     except ValidationError as error:
         raise InputError(
-            f"{where} is not a whole listing of shards ({reason_of(error)}): write the shards again"
+            f"{where} is not a complete listing of shards ({reason_of(error)}): write the shards again"
         ) from (error)
     if listing.format != FORMAT:
         raise InputError(f"{where} has format {listing.format}, this version reads {FORMAT}: write the shards again")
@@ -71,7 +71,7 @@ def parse_listing(text: str, where: str) -> Listing:
 
 
 def shard_schema() -> pa.Schema:
-    """Columns of a shard, with the note by which `datasets` knows that `image` is a picture."""
+    """Return the schema of a shard, with the metadata by which `datasets` decodes `image`."""
     fields = [pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))]
     fields += [pa.field(name, pa.string()) for name in TEXTS]
     fields += [pa.field(name, pa.int64()) for name in SIZE_COLUMNS]

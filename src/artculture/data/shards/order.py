@@ -1,4 +1,4 @@
-"""The order of an epoch over shards: a few of them at a time, shuffled together, so that few must be at hand."""
+"""Order of an epoch over shards: images of a window of shards are shuffled together, so that few must be cached."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +14,14 @@ from artculture.data.shards.pixels import ShardPixels
 
 @dataclass(frozen=True)
 class ShardOrder:
-    """Orders the paintings of a split, a function of seed and epoch alone.
+    """Order of a split's paintings, as a function of seed and epoch alone.
 
-    The shards are shuffled and dealt into windows; within a window the paintings of all its shards are shuffled.
+    Shards are shuffled and divided into windows; within a window the paintings of all its shards are shuffled.
 
     Attributes:
-        shards: the shard of each painting of the split, int64.
-        window: shards shuffled together.
-        seed: of the shuffling.
+        shards: shard of each painting of the split, int64.
+        window: number of shards shuffled together.
+        seed: seed of the shuffling.
     """
 
     shards: NDArray[np.int64]
@@ -30,27 +30,27 @@ class ShardOrder:
 
     @cached_property
     def names(self) -> NDArray[np.int64]:
-        """The shards that hold the split, ascending."""
+        """Shards that hold the split, ascending."""
         return np.unique(self.shards)
 
     def windows(self, epoch: int) -> NDArray[np.int64]:
-        """The window of an epoch in which each of `names` is read."""
+        """Return the window of an epoch in which each of `names` is read."""
         drawn = np.random.default_rng([self.seed, epoch, 0])
         return drawn.permutation(len(self.names)) // self.window
 
     def places(self, epoch: int) -> NDArray[np.int64]:
-        """The split's places in the order of an epoch."""
+        """Return the split's positions in the order of an epoch."""
         numbers = self.windows(epoch)[np.searchsorted(self.names, self.shards)]
         drawn = np.random.default_rng([self.seed, epoch, 1])
         return np.lexsort((drawn.random(len(numbers)), numbers))
 
     def prefetching(self, make: BatchMaker) -> "PrefetchingBatches":
-        """The same batches, with the shards of the next window fetched meanwhile."""
+        """Return a maker of the same batches that prefetches the shards of the next window."""
         return PrefetchingBatches(make, self)
 
 
 def order_of(paintings: Paintings, seed: int) -> ShardOrder:
-    """The order of training paintings whose pixels come in shards."""
+    """Return the order of training paintings whose images are in shards."""
     pixels, selection = paintings.cache, paintings.selection
     assert isinstance(pixels, ShardPixels)
     shards = pixels.shards.shard_of(selection.rows[selection.members("train")])
@@ -59,23 +59,23 @@ def order_of(paintings: Paintings, seed: int) -> ShardOrder:
 
 @dataclass(frozen=True)
 class PrefetchingBatches:
-    """Makes batches, and has the shards of the next window fetched while those of this one are read.
+    """Maker of batches that prefetches the shards of the next window while this one is read.
 
-    What comes next is computed, not told, so that it works in any loader process and on any rank.
+    The next window is computed from the rows of a batch, so that it works in any loader process and on any rank.
 
     Attributes:
         make: makes the batches.
-        order: of the epochs.
+        order: order of the epochs.
     """
 
     make: BatchMaker
     order: ShardOrder
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
-        """Pictures uint8 N x 3 x size x size, as `make` makes them."""
+        """Return images uint8 N x 3 x size x size, as `make` does."""
         pixels = self.make.cache
         assert isinstance(pixels, ShardPixels)
-        if not len(rows):  # a device that has no share of a small batch
+        if not len(rows):  # a rank without a part of a small batch
             return self.make(epoch, rows)
         names, windows = self.order.names, self.order.windows(epoch)
         here = pixels.shards.shard_of(self.make.positions[rows])

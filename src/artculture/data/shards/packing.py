@@ -1,4 +1,4 @@
-"""One shard's file made of its paintings, and the index made of all shards."""
+"""Writing of one shard and of the index of all shards."""
 
 import hashlib
 import io
@@ -21,22 +21,22 @@ from artculture.data.shards.listing import INDEX_SCHEMA, TEXTS, Shard, shard_sch
 from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError, WorkError
 
-# So many pictures are in memory at once, and read at once where one of them is asked for.
+# Images held in memory at once, and read at once when a single one is requested.
 ROW_GROUP = 64
 # Rows of the index written at a time.
 INDEX_ROWS = 65_536
-# A picture that decodes small decodes: JPEG then skips most of the arithmetic, not of the reading.
+# Size, in pixels, at which an image is decoded to check it: JPEG then skips most arithmetic but reads all data.
 PROBE = 64
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How pictures are stored.
+    """Options of storing images.
 
     Attributes:
-        shorter_side: pixels of the shorter side, saved anew as JPEG; None keeps each file as it is.
-        quality: of those JPEGs, as Pillow counts.
-        skip_bad: leave out pictures that can't be read instead of stopping.
+        shorter_side: pixels of the shorter side of re-encoded JPEGs; None keeps each file unchanged.
+        quality: Pillow's quality of re-encoded JPEGs.
+        skip_bad: leave out unreadable images instead of raising.
     """
 
     shorter_side: int | None
@@ -50,17 +50,17 @@ class Packing:
 def write_shard(
     file: Path, selection: Selection, rows: NDArray[np.int64], packing: Packing, stopped: threading.Event
 ) -> dict[str, str]:
-    """Write a shard; returns the pictures that can't be read, with the reason.
+    """Write a shard and return the reason per unreadable image.
 
     Args:
-        file: to write.
-        selection: the paintings.
-        rows: those that go into this shard, in its order.
-        packing: how pictures are stored.
-        stopped: gives up when set.
+        file: file to write.
+        selection: paintings.
+        rows: rows of this shard, in its order.
+        packing: options of storing images.
+        stopped: stops the work with an error when set.
 
     Raises:
-        InputError: a picture can't be read, and is not to be left out.
+        InputError: an image is unreadable and `skip_bad` is false.
     """
     bad: dict[str, str] = {}
     schema = shard_schema()
@@ -74,7 +74,7 @@ def write_shard(
             if bad and not packing.skip_bad:
                 image, why = next(iter(bad.items()))
                 raise InputError(
-                    f"{image} can't be read ({why}): mend or remove it, or leave such pictures out with "
+                    f"{image} can't be read ({why}): repair or remove it, or leave such pictures out with "
                     "data.on_bad_image=skip"
                 )
             writer.write_table(group)
@@ -93,7 +93,7 @@ def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad:
             continue
         images.append({"bytes": picture, "path": path})
         sizes.append(size)
-        # What was packed from shards keeps the hash of the file that those were made from.
+        # An image that comes from other shards keeps the hash of its original file.
         contents.append(content or str(manifest.table["sha256"].iat[row]))
         kept.append(row)
     table = manifest.table.iloc[kept].assign(split=selection.split[kept])
@@ -107,7 +107,7 @@ def _group(selection: Selection, rows: NDArray[np.int64], packing: Packing, bad:
 
 
 def _encode(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, int], str]:
-    """A picture's bytes as they are stored, its height and width, and the SHA-256 of its file ("" for bytes)."""
+    """Return the bytes to store, height and width, and the SHA-256 of the file ("" if `source` is bytes)."""
     if isinstance(source, Path):
         check_file(source)
     picture = source if isinstance(source, bytes) else source.read_bytes()
@@ -122,14 +122,14 @@ def _encode(source: Path | bytes, packing: Packing) -> tuple[bytes, tuple[int, i
 
 
 def write_index(storage: Storage, shards: list[Shard], file: Path) -> None:
-    """Write the index of some shards from what they themselves say; no picture is read for it."""
+    """Write the index of some shards from their own columns, without reading images."""
     with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, INDEX_SCHEMA) as writer:
         for table in _index_tables(storage, shards):
             writer.write_table(table.combine_chunks())
 
 
 def _index_tables(storage: Storage, shards: list[Shard]) -> Iterator[pa.Table]:
-    """The shards' rows, many at a time: an index of small pieces is slow to read."""
+    """Yield the shards' rows in large tables, because an index of many small batches is slow to read."""
     held: list[pa.Table] = []
     for shard in shards:
         held.append(storage.read(shard.name, _index_table))

@@ -1,4 +1,4 @@
-"""Decoded pixels of shards: fetched when needed, decoded once, kept in a folder that stays below a limit."""
+"""Decoded pixels of shards, fetched and decoded on demand into a cache folder of bounded size."""
 
 import logging
 import os
@@ -32,18 +32,18 @@ RESERVED = "reserved"
 
 
 class ShardPixels:
-    """The pixels of all paintings of a folder of shards (see `artculture.data.cache.pixel_cache.Pixels`).
+    """Pixels of all paintings of a folder of shards (see `artculture.data.cache.pixel_cache.Pixels`).
 
-    Processes of one machine share the folder: a shard is fetched and decoded by one of them. A shard that another
-    process clears away stays readable for whoever has it open.
+    Processes of one machine share the folder: each shard is fetched and decoded by one of them. A shard that another
+    process evicts stays readable while it is open.
 
     Args:
-        manifest: of all shards.
-        folder: where decoded shards lie.
-        limit: bytes that the folder may hold.
+        manifest: manifest of all shards.
+        folder: folder of decoded shards.
+        limit: largest size of the folder, bytes.
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
-        window: shards that are read together; twice as many must fit below the limit.
+        window: number of shards that are read together; twice as many must fit within the limit.
 
     Raises:
         InputError: the limit is too low.
@@ -62,7 +62,7 @@ class ShardPixels:
     ) -> None:
         self.shards, self.folder, self.limit = manifest.shards, folder, limit
         self.shorter_side, self.interpolation, self.window = shorter_side, interpolation, window
-        # What could not be read was left out when the shards were written.
+        # Unreadable images were left out when the shards were written.
         self.bad = {}
         self.key = f"{manifest.shards.listing.index_sha256[:16]}-{self._suffix}"
         self.sizes = _decoded_sizes(manifest, shorter_side)
@@ -72,7 +72,7 @@ class ShardPixels:
         self._requested: tuple[int, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        # For loader processes that are not forked: each opens its own maps and threads.
+        # Spawned loader processes open their own memory maps and threads.
         return {**self.__dict__, "_open": OrderedDict(), "_prefetcher": None, "_requested": ()}
 
     @property
@@ -80,12 +80,12 @@ class ShardPixels:
         return f"{self.shorter_side}-{self.interpolation}-v{CACHE_VERSION}"
 
     def _check_limit(self) -> None:
-        # This window's shards and the next one's, which are fetched meanwhile.
+        # The shards of this window and of the next one, which is prefetched.
         largest = np.sort(self.sizes)[-2 * self.window :]
         needed = int(largest.sum())
         if needed > self.limit:
             raise InputError(
-                f"data.cache_gb={self.limit / 1e9:g} is too little: {len(largest)} decoded shards must be at hand, "
+                f"data.cache_gb={self.limit / 1e9:g} is too little: {len(largest)} decoded shards must fit, "
                 f"and they take {needed / 1e9:.3g}; raise it, lower data.shuffle_shards (now {self.window}), or write "
                 "shards of fewer pictures"
             )
@@ -103,14 +103,14 @@ class ShardPixels:
         return self.shard(number).image(row - int(self.shards.starts[number]))
 
     def shard(self, number: int) -> PixelCache:
-        """A shard's pixels, fetched and decoded first where they are not at hand.
+        """Return a shard's pixels, fetched and decoded first if they are not cached.
 
         Raises:
-            ShardError: the shard can't be had, or is not what it was.
+            ShardError: the shard cannot be fetched, or has changed.
         """
         if number not in self._open:
             self._open[number] = self._open_shard(number)
-            # A batch may reach over the border of two windows.
+            # A batch may span two windows.
             while len(self._open) > 2 * self.window:
                 self._open.popitem(last=False)
         self._open.move_to_end(number)
@@ -122,7 +122,7 @@ class ShardPixels:
             self._build(number)
             pixels = read_cache(target, self.shards.shard(number).rows)
             if pixels is None:
-                # Another process has just cleared it away, or it was spoilt.
+                # Another process has just evicted it, or it is damaged.
                 self._evict(target)
                 continue
             with suppress(FileNotFoundError):
@@ -158,7 +158,7 @@ class ShardPixels:
             (target / RESERVED).unlink(missing_ok=True)
 
     def _make_room(self, needed: int, target: Path) -> None:
-        """Clear away the shards that were opened longest ago until `needed` bytes more stay below the limit."""
+        """Evict the least recently opened shards until `needed` more bytes fit within the limit."""
         with FileLock(self.folder / ".locks" / "room"):
             remove_leftovers(self.folder)
             found = []
@@ -172,28 +172,28 @@ class ShardPixels:
                     break
                 if self._evict(folder):
                     held -= size
-            # Whoever makes room meanwhile counts what is still to be decoded here.
+            # Other processes must count the size of this shard before it is decoded.
             target.mkdir(exist_ok=True)
             (target / RESERVED).write_text(str(needed))
 
     def _evict(self, folder: Path) -> bool:
         try:
             with FileLock(self.folder / ".locks" / folder.name, timeout=0):
-                # The index first: without it nobody takes what is left for a whole shard.
+                # The index first, because a folder without it does not count as a complete shard.
                 (folder / "index.json").unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)
                 return True
         except Timeout:
-            return False  # being decoded just now
+            return False  # it is being decoded
 
     def prefetch(self, numbers: list[int]) -> None:
-        """Have shards fetched and decoded in the background; what goes wrong there is told when they are read."""
+        """Fetch and decode shards in the background; errors are raised when the shards are read."""
         asked = tuple(numbers)
         if not asked or asked == self._requested:
             return
         self._requested = asked
         if self._prefetcher is None or self._prefetcher[0] != os.getpid():
-            # Threads do not live through a fork.
+            # Threads do not survive a fork.
             self._prefetcher = os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="shards")
         for number in asked:
             self._prefetcher[1].submit(self._prefetch_one, number)
@@ -202,13 +202,13 @@ class ShardPixels:
         try:
             self._build(number, wait=0)
         except Timeout:
-            pass  # another process has it in hand
+            pass  # another process is decoding it
         except Exception as error:
-            log.debug("not fetched ahead: %s", reason_of(error))
+            log.debug("prefetch failed: %s", reason_of(error))
 
 
 def _disk_usage(folder: Path) -> int:
-    """Bytes that a decoded shard takes, or will take once it is whole."""
+    """Return the bytes that a decoded shard takes, or will take once it is complete."""
     reserved = folder / RESERVED
     present = sum(file.stat().st_size for file in folder.iterdir())
     return max(present, int(reserved.read_text())) if reserved.is_file() else present
@@ -217,14 +217,14 @@ def _disk_usage(folder: Path) -> int:
 def open_shards(
     manifest: Manifest, cache: Path, limit: int, shorter_side: int, interpolation: str, window: int
 ) -> ShardPixels:
-    """The pixels of a manifest whose pictures lie in shards, kept under `cache` (see `ShardPixels`)."""
+    """Return the pixels of a manifest whose images are in shards, cached under `cache` (see `ShardPixels`)."""
     assert isinstance(manifest, ShardedManifest)
     folder = cache / "shards" / "pixels"
     return ShardPixels(manifest, folder, limit, shorter_side, interpolation, window)
 
 
 def read_images(shard: Path) -> Iterator[bytes]:
-    """What was in the files of a shard's pictures, in order."""
+    """Yield the contents of a shard's image files, in order."""
     with pq.ParquetFile(shard) as file:
         for batch in file.iter_batches(READ_BATCH, columns=["image.bytes"]):
             for value in batch.column("image").field("bytes"):
@@ -232,7 +232,7 @@ def read_images(shard: Path) -> Iterator[bytes]:
 
 
 def _decoded_sizes(manifest: ShardedManifest, shorter_side: int) -> NDArray[np.int64]:
-    """About how many bytes each shard's pixels take, int64."""
+    """Return the approximate bytes of each shard's decoded pixels, int64."""
     starts = manifest.shards.starts
     sizes = np.zeros(len(starts) - 1, dtype=np.int64)
     width, height = (manifest.table[name].to_numpy() for name in SIZE_COLUMNS)

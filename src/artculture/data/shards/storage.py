@@ -1,4 +1,4 @@
-"""A folder of shards, on a disk or in an object store: one interface to both, through fsspec."""
+"""Storage of shards, a local folder or an object store, through fsspec."""
 
 import hashlib
 import logging
@@ -20,43 +20,43 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
 FIRST_DELAY = 0.5  # seconds; doubled after each failure
-# What another try can't mend.
+# Errors that another attempt cannot solve.
 NOT_RETRIED = (FileNotFoundError, PermissionError, NotImplementedError)
 
 Result = TypeVar("Result")
 
 
 class ShardError(WorkError):
-    """A shard can't be had, or is not what it was."""
+    """A shard cannot be read, or has changed."""
 
     def __init__(self, message: str) -> None:
-        # A loader process hands an error on as the text of its traceback: its last line is the message.
+        # torch re-raises an error of a loader worker with its whole traceback as text; the last line is the message.
         if "Original Traceback" in message:
             message = message.strip().splitlines()[-1].partition(": ")[2]
         super().__init__(message)
 
 
 class Storage:
-    """A folder that a path or an address names.
+    """Folder at a path or an address.
 
     Args:
-        url: `path/to/folder`, `file://…`, `s3://bucket/prefix`, `https://…`: whatever fsspec knows.
+        url: `path/to/folder`, `file://…`, `s3://bucket/prefix`, `https://…`, or any other address that fsspec supports.
 
     Raises:
-        InputError: an address of a kind that needs a package which is not there, or that no one knows.
+        InputError: an unknown protocol, or one whose package is missing.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/") if "://" in url else str(Path(url).expanduser())
         system, path = self._connect()
-        # None for a folder that is not on this machine's disks.
+        # None for a remote folder.
         self.local = Path(path) if isinstance(system, LocalFileSystem) else None
 
     def __str__(self) -> str:
         return self.url
 
     def _connect(self) -> tuple[Any, str]:
-        # Anew each time: connections do not outlive a fork, and fsspec keeps those of this process by itself.
+        # On each call, because connections do not survive a fork; fsspec caches them within a process.
         try:
             system, path = url_to_fs(self.url)
         except ImportError as error:
@@ -86,7 +86,7 @@ class Storage:
         raise AssertionError("the last try returns or raises")
 
     def read_text(self, name: str) -> str:
-        """A small file.
+        """Return the text of a small file.
 
         Raises:
             FileNotFoundError: no such file.
@@ -108,7 +108,7 @@ class Storage:
         with tempfile.TemporaryDirectory(prefix="artculture-") as folder:
             file = Path(folder) / Path(name).name
             yield file
-            # A store shows an object only when all of it has arrived.
+            # An object store shows an object only after its upload is complete.
             try:
                 self._retried(name, lambda system, path: system.put_file(str(file), path))
             except NotImplementedError as error:
@@ -127,16 +127,16 @@ class Storage:
             return None
 
     def check(self, name: str, sha256: str) -> None:
-        """See that what was written is what lies there.
+        """Check that a stored file has the hash of what was written.
 
         Raises:
-            ShardError: it is not.
+            ShardError: it has not.
         """
         if self.sha256(name) != sha256:
-            raise ShardError(f"{self} does not give back {name} as it was written: is the store sound?")
+            raise ShardError(f"{self} does not return {name} as it was written: check the store")
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None where there is none."""
+        """Return the size of a file in bytes, None if it does not exist."""
 
         def measured(system: Any, path: str) -> int:
             system.invalidate_cache()
@@ -148,7 +148,7 @@ class Storage:
             return None
 
     def names(self, folder: str) -> list[str]:
-        """The files in a folder of this one; none where there is no such folder."""
+        """Return the names of the files in a subfolder; none if it does not exist."""
 
         def listed(system: Any, path: str) -> list[str]:
             system.invalidate_cache()
@@ -156,15 +156,15 @@ class Storage:
 
         try:
             return self._retried(folder, listed)
-        except FileNotFoundError:  # some stores know no empty folders
+        except FileNotFoundError:  # some stores have no empty folders
             return []
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a folder with all that is in it."""
+        """Remove a file, or a folder with its content."""
 
         def removed(system: Any, path: str) -> None:
             system.invalidate_cache()
-            # One by one: what removes many at once takes `[` and `*` in a name for a pattern.
+            # One by one, because fsspec's recursive removal treats `[` and `*` in names as glob patterns.
             for found in system.find(path):
                 system.rm_file(found)
 
@@ -173,7 +173,7 @@ class Storage:
             shutil.rmtree(self.local / name, ignore_errors=True)
 
     def read(self, name: str, work: Callable[[Any], Result]) -> Result:
-        """What `work` makes of a file opened for reading anywhere in it; only the parts asked for travel."""
+        """Return `work(file)` for a file opened for random access; only the requested parts are transferred."""
 
         def opened(system: Any, path: str) -> Result:
             with system.open(path, "rb") as file:
@@ -183,10 +183,10 @@ class Storage:
 
     @contextmanager
     def fetched(self, name: str, sha256: str, into: Path) -> Iterator[Path]:
-        """A file's copy on this machine, gone after the block; of a folder on this machine the file itself.
+        """Yield a temporary local copy of a file, or the file itself if the folder is local.
 
         Raises:
-            ShardError: the file is not there, can't be reached, or twice did not have the hash that it should have.
+            ShardError: the file does not exist, cannot be fetched, or had a wrong hash twice.
         """
         for _ in range(2):
             with self._copy(name, into) as file:

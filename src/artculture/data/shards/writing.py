@@ -1,4 +1,4 @@
-"""Writes a selection of paintings as shards: each file whole or absent, the list of them last."""
+"""Writer of a selection as shards: each file is written atomically, the list of them last."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ from artculture.utils.io import file_sha256, json_text
 
 log = logging.getLogger(__name__)
 
-# Notes on finished shards, until all are: a later start goes on from them.
+# Folder of notes on finished shards, from which an interrupted start continues.
 JOURNAL = "_writing"
 
 Progress = Callable[[int, int], None]
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """A shard to be written: its name, the rows of the selection that go into it, and what they are made from."""
+    """Shard to be written: its name and its rows of the selection."""
 
     name: str
     rows: NDArray[np.int64]
@@ -42,7 +42,7 @@ class PlannedShard:
 
 @dataclass(frozen=True)
 class WriteSummary:
-    """What was done: shards in all, those that were there already, pictures, bytes, and the unreadable ones."""
+    """Result of writing: all shards, shards that existed already, images, bytes, reason per unreadable image."""
 
     shards: int
     kept: int
@@ -52,12 +52,12 @@ class WriteSummary:
 
 
 def plan_shards(selection: Selection, pictures: int, seed: int) -> list[PlannedShard]:
-    """Which paintings go into which shard: one split a shard, in random order, so that each is a fair mixture.
+    """Assign paintings to shards: one split per shard, in random order, so that each is a sample of its split.
 
     Args:
-        selection: the paintings, with their split.
-        pictures: at most so many a shard.
-        seed: of the order.
+        selection: paintings with their split.
+        pictures: largest number of images per shard.
+        seed: seed of the order.
     """
     planned = []
     for number, split in enumerate(SPLITS):
@@ -70,14 +70,14 @@ def plan_shards(selection: Selection, pictures: int, seed: int) -> list[PlannedS
 
 
 class ShardWriter:
-    """Writes the planned shards of a selection to a storage, several at a time.
+    """Writer of the planned shards of a selection to a storage, several at a time.
 
     Args:
-        selection: the paintings.
-        storage: where they go.
-        packing: how a picture is stored.
-        verify: read each shard back, those of an earlier start too, and compare its hash.
-        bad_share: the share of unreadable pictures that may be left out, where the packing leaves any out.
+        selection: paintings to write.
+        storage: target folder or object store.
+        packing: options of storing images.
+        verify: read each shard back, also those of an earlier start, and compare its hash.
+        bad_share: largest fraction of unreadable images that may be left out.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class ShardWriter:
         self.stopped = threading.Event()
 
     def write(self, planned: list[PlannedShard], workers: int, on_progress: Progress) -> WriteSummary:
-        """Write what is not there yet, then the index and the list.
+        """Write missing shards, then the index and the list.
 
         Raises:
-            InputError: other shards lie there, a picture is missing or (unless left out) can't be read, or more are
-                left out than may be; the list of shards is then not written, so that nobody trains on them.
-            ShardError: the store does not answer, or does not keep what is written.
+            InputError: the folder holds other shards, an image is missing or (unless left out) unreadable, or more
+                than `bad_share` are left out; the list is then not written, so that the shards cannot be trained on.
+            ShardError: the store does not answer, or returns something else than was written.
         """
         before = self._listing()
         known = {shard.name: shard for shard in before.shards} if before else self._journal({p.name for p in planned})
@@ -123,7 +123,7 @@ class ShardWriter:
     def _journal(self, names: set[str]) -> dict[str, Shard]:
         found = {}
         for name in self.storage.names(JOURNAL):
-            # A note of another plan or cut short is no note: the shard is written again.
+            # A note that is truncated or belongs to another plan is ignored; its shard is written again.
             with suppress(ValidationError, FileNotFoundError):
                 shard = Shard.model_validate_json(self.storage.read_text(f"{JOURNAL}/{name}"))
                 found[shard.name] = shard
@@ -141,7 +141,7 @@ class ShardWriter:
             )
 
     def _key(self, plan: PlannedShard) -> str:
-        """Names what a shard is made from: its rows, the files' sizes and times, and the packing."""
+        """Return a hash of what a shard is made from: its rows, the files' sizes and times, and the packing."""
         manifest = self.selection.manifest
         rows = manifest.table.iloc[plan.rows].assign(split=self.selection.split[plan.rows])
         facts = [json_text([FORMAT, *self.packing.facts()], ensure_ascii=True), rows.to_csv(index=False)]
@@ -165,7 +165,7 @@ class ShardWriter:
             running: dict[Future[tuple[Shard, bool]], PlannedShard] = {}
             try:
                 while True:
-                    # No more in hand than there are workers: millions of paintings are many shards.
+                    # Submit at most `workers` shards at a time, because millions of paintings are many shards.
                     for plan in islice(waiting, workers - len(running)):
                         running[pool.submit(self._one, plan, known.get(plan.name))] = plan
                     if not running:
@@ -201,7 +201,7 @@ class ShardWriter:
         return self.storage.size(shard.name) == shard.size
 
     def _quarantine(self, bad: dict[str, str], pictures: int) -> None:
-        """Keep the list of what is left out, and refuse if it is more than may be."""
+        """Write the list of images that were left out, and raise if they are more than `bad_share`."""
         with self.storage.writing(QUARANTINE) as file:
             table = pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
             table.to_csv(file, index=False, lineterminator="\n")

@@ -85,7 +85,7 @@ def test_an_interrupted_build_is_not_taken_for_whole(manifest, tmp_path, monkeyp
 def test_a_process_killed_before_the_index_leaves_nothing_to_trust(manifest, tmp_path, decoded, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(builder, "write_json", lambda *_: None)
-        with pytest.raises(InputError, match="can't be made whole"):
+        with pytest.raises(InputError, match="can't be completed"):
             open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     assert len(decoded) == 2 * len(manifest)
@@ -149,7 +149,7 @@ def test_a_damaged_cache_is_built_anew(manifest, tmp_path, caplog, damage):
     (pixels,) = (tmp_path / "cache").rglob("pixels.bin")
     damage(pixels, pixels.with_name("index.json"))
     cache = open_cache(manifest, tmp_path / "cache", 32, "bilinear")
-    assert "is damaged: it is built anew" in caplog.text
+    assert "is damaged and will be rebuilt" in caplog.text
     assert cache.bad == {3: "zero bytes"}
     np.testing.assert_array_equal(cache.image(4), read_pixels(manifest.paths()[4], 32, "bilinear"))
 
