@@ -1,1 +1,1 @@
-"""Inside a trained model: what it sees, how near cultures stand to one another, and what that is worth."""
+"""Analysis of a trained model: saliency, distances between cultures, performance and embeddings."""

@@ -1,4 +1,4 @@
-"""All that feature vectors and predictions alone tell about cultures, in the report's order."""
+"""Findings that are computed from embeddings and predictions alone, in the order of the report."""
 
 import pandas as pd
 
@@ -19,24 +19,24 @@ from artculture.analysis.similarity.regions import regions_finding
 def culture_findings(
     embeddings: Embeddings, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0
 ) -> list[Finding]:
-    """Distances, graph, chords, geography, regions, recall, confusion, reliability and the map of paintings.
+    """Compute distances, graph, chords, geography, regions, recall, confusion, reliability and the map of paintings.
 
-    What can't be said of these data is a finding without a figure whose caption says why.
+    A finding that the data do not allow has no figure; its caption gives the reason.
 
     Args:
-        embeddings: all paintings, every split.
-        about: `object_id`, `title`, `artist`, `date` and `culture` of each, in the same order.
-        picture: pixels (H x W x 3, uint8) of a position, for the map's page.
-        seed: of everything random.
+        embeddings: of all paintings of all splits.
+        about: columns `object_id`, `title`, `artist`, `date` and `culture`, rows in the order of `embeddings`.
+        picture: returns the pixels (uint8 H x W x 3) at a position, for the thumbnails of the map page.
+        seed: of layouts, permutations and resampling.
     """
-    # Lengths of a fine-tuned network's vectors differ tenfold and say little about style: only directions are compared.
+    # Norms of a fine-tuned network's vectors differ tenfold and say little about style: only directions are compared.
     directions = embeddings.unit()
-    found = culture_distances(directions)
+    distances = culture_distances(directions)
     return [
-        distance_finding(found),
-        graph_finding(found, seed),
-        chord_finding(found),
-        geography_finding(found, seed),
+        distance_finding(distances),
+        graph_finding(distances, seed),
+        chord_finding(distances),
+        geography_finding(distances, seed),
         regions_finding(directions, seed),
         recalls_finding(embeddings, seed),
         confusion_finding(embeddings),

@@ -1,4 +1,4 @@
-"""A finding: one figure with its data and numbers, and the folder that holds all findings of an analysis."""
+"""Findings (a figure with its data and numbers) and the folder that an analysis writes them to."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,24 +10,24 @@ from matplotlib.figure import Figure
 from artculture.analysis import plotting_style
 from artculture.utils.io import replacing, write_json, write_text
 
-# What analysis.json means; raised when that changes.
+# Version of the layout of analysis.json; increase it with every incompatible change.
 FINDINGS_FORMAT = 1
 INDEX = "analysis.json"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that an analysis found.
+    """One result of an analysis.
 
     Attributes:
-        name: stem of its files, snake_case.
+        name: stem of its file names, snake_case.
         title: a heading.
-        caption: plain sentences: what is shown, how to read it, what it says.
-        figure: the picture of it.
-        tables: its data; file stem to table, written as CSV.
-        numbers: its key numbers, plain values.
-        page: a self-contained interactive HTML page of it.
-        alt: what the figure shows, for those who can't see it.
+        caption: sentences that say what is shown, how to read it and what follows.
+        figure: None where the data do not allow one.
+        tables: data behind the figure, by file stem; written as CSV.
+        numbers: key numbers, JSON values.
+        page: a self-contained interactive HTML page.
+        alt: alternative text of the figure.
     """
 
     name: str
@@ -41,15 +41,15 @@ class Finding:
 
 
 def write_findings(folder: Path, findings: list[Finding], about: dict[str, Any]) -> Path:
-    """Write every finding's files, and last the index `analysis.json` that names them.
+    """Write the files of all findings, then the index `analysis.json` that lists them.
 
     Args:
-        folder: made where it is missing; files of the same names are replaced.
+        folder: created if missing; files of the same names are replaced.
         findings: in the order of the report.
-        about: where they come from (checkpoint, data, versions …), plain values.
+        about: provenance (checkpoint, data, versions), JSON values.
 
     Returns:
-        The index.
+        The path of the index.
     """
     folder.mkdir(parents=True, exist_ok=True)
     entries = [_write(folder, finding) for finding in findings]

@@ -1,4 +1,4 @@
-"""From a checkpoint's path to what an analysis looks at: classifier, run and paintings."""
+"""Loading of a checkpoint with its run and the paintings to analyse."""
 
 import logging
 from collections.abc import Callable
@@ -26,15 +26,16 @@ log = logging.getLogger(__name__)
 def load_model_under_study(
     checkpoint: Path, data: DataChoice | None = None, on_progress: Callable[[int, int], None] | None = None
 ) -> ModelUnderStudy:
-    """Load a classifier and the paintings to look at, with the pixels that it expects.
+    """Load a classifier and the paintings to analyse, preprocessed as the classifier expects.
 
     Args:
-        checkpoint: the file, or the run directory whose best one is meant.
-        data: which paintings; None for those of the checkpoint's own run that are still there, in that run's split.
-        on_progress: called with (done, all) while pictures are decoded.
+        checkpoint: a checkpoint file, or a run directory for its best checkpoint.
+        data: the paintings; None for the paintings of the checkpoint's run that still exist, in the split of the run.
+        on_progress: called with (done, total) while images are decoded.
 
     Raises:
-        InputError: no such checkpoint, no run to take the data from, or cultures that the classifier does not know.
+        InputError: the checkpoint does not exist, belongs to no run although `data` is None, or the paintings have
+            cultures that the classifier was not trained on.
     """
     checkpoint = checkpoint_file(checkpoint)
     classifier = load_classifier(checkpoint)
@@ -53,14 +54,14 @@ def load_model_under_study(
     if stored is None:
         return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, own=data is None)
     known = stored.match(selection.manifest.table).split
-    # What a run knows stays in its split, whatever split is asked for now.
+    # Paintings of the run keep the split of the run, whichever split `data` asks for: no training painting is tested.
     split = np.where(known == "", selection.split, known).astype(np.str_)
     paintings = replace(paintings, selection=replace(selection, split=split))
     return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
 
 
 def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
-    """The model with paintings that its run did not have in the test split: none of them was trained on."""
+    """Return a copy in which paintings that the run did not have are in the test split."""
     if model.run_split is None or (model.run_split != "").all():
         return model
     selection = model.paintings.selection
@@ -69,27 +70,27 @@ def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The checkpoint that a path means: the file itself, or a run directory's best one."""
+    """Return the path itself, or the best checkpoint if the path is a run directory."""
     path = path.expanduser()
     return RunDirectory(path).best if path.is_dir() else path
 
 
 def run_of(checkpoint: Path) -> RunDirectory | None:
-    """The run that a checkpoint lies in, `<run>/checkpoints/<name>.ckpt`; None for one that lies elsewhere."""
+    """Return the run of a checkpoint at `<run>/checkpoints/<name>.ckpt`; None for a checkpoint elsewhere."""
     folder = checkpoint.resolve().parent
     directory = RunDirectory(checkpoint.parent.parent if checkpoint.parent.name else folder.parent)
     return directory if folder.name == "checkpoints" and directory.config.is_file() else None
 
 
 def own_data(checkpoint: Path, run: RunDirectory | None) -> tuple[DataChoice, str]:
-    """What a run was trained on, and the short word for it.
+    """Return the data that a run was trained on and its label.
 
     Raises:
-        InputError: the checkpoint belongs to no run, or the run's config says nothing of its data.
+        InputError: the checkpoint belongs to no run, or the config of the run has no valid `data`.
     """
     if run is None:
         raise InputError(
-            f"{checkpoint} lies in no run directory that says what it was trained on: name the paintings, as in "
+            f"{checkpoint} is not in a run directory, so its training data are unknown: name the paintings, as in "
             "data=folder data.root=path/to/folder"
         )
     values: dict[str, Any] = run.read_config() or {}
@@ -103,10 +104,10 @@ def own_data(checkpoint: Path, run: RunDirectory | None) -> tuple[DataChoice, st
 
 
 def best_run(study: Path) -> Path:
-    """The checkpoint of a study's best finished run by its validation top-1, never by test; ties: lower loss.
+    """Return the checkpoint of the finished run with the highest validation top-1 (ties: lowest validation loss).
 
     Raises:
-        InputError: no such study, or no finished run with its checkpoint in it.
+        InputError: the study does not exist or has no finished run with a checkpoint.
     """
     found: list[tuple[tuple[float, float], str]] = []
     for config in sorted(study.glob("*/config.yaml")):
@@ -114,7 +115,7 @@ def best_run(study: Path) -> Path:
         if run.status()["state"] == "finished" and run.result.is_file() and run.best.is_file():
             result = run.read_result()
             if result.get("val_loss") is None:
-                raise InputError(f"{run.result} lacks `val_loss`: train the row again")
+                raise InputError(f"{run.result} lacks `val_loss`: train the run again")
             found.append((validation_rank(result), str(run.best)))
     if not found:
         raise InputError(
@@ -128,7 +129,7 @@ def _label(data: DataChoice) -> str:
 
 
 def _stored_split(run: RunDirectory | None) -> StoredSplit | None:
-    """Which painting was in which split of a run, where it is stored."""
+    """Return the stored split of a run; None if there is none."""
     if run is None or not run.split.is_file():
         return None
     run.check_unchanged(run.split)

@@ -1,4 +1,4 @@
-"""What an analysis looks at: a trained classifier and paintings, and what the one makes of the others."""
+"""Input of an analysis: a trained classifier with paintings, and the embeddings it computes from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from artculture.evaluation.calibration import softmax
 
-if TYPE_CHECKING:  # figures are drawn from arrays alone: without torch
+if TYPE_CHECKING:  # Figures need arrays only, so drawing them does not import torch.
     from artculture.data.paintings import Paintings
     from artculture.models.classifier import CultureClassifier
     from artculture.training.run_directory import RunDirectory
@@ -19,17 +19,17 @@ if TYPE_CHECKING:  # figures are drawn from arrays alone: without torch
 
 @dataclass(frozen=True)
 class ModelUnderStudy:
-    """A checkpoint beside the paintings to look at.
+    """A checkpoint with the paintings to analyse.
 
     Attributes:
-        checkpoint: the file.
+        checkpoint: path of the file.
         classifier: in eval mode.
-        paintings: of the same classes in the same order, with pixels as the classifier expects them.
-        run: the run that the checkpoint belongs to; None for a file that lies elsewhere.
-        data: a short word for the paintings, as a run's result has it.
-        cache: folder for what is worth keeping (features); None keeps nothing.
-        run_split: the run's split of each painting, "" for one that the run did not have; None where that is unknown.
-        own: whether these are the run's own paintings, as no others were asked for.
+        paintings: with the classes of the classifier in the same order, and the pixels it expects.
+        run: the run of the checkpoint; None for a file outside a run directory.
+        data: label of the data, as in the result of a run.
+        cache: folder in which embeddings are cached; None for no cache.
+        run_split: split of each painting in the run, "" for one that the run did not have; None if unknown.
+        own: whether the paintings are those of the run (no other data were requested).
     """
 
     checkpoint: Path
@@ -48,16 +48,16 @@ class ModelUnderStudy:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What the classifier makes of every painting, in the manifest's order.
+    """Features and logits of all N paintings, in the order of the manifest.
 
     Attributes:
         classes: names in label order.
-        object_id: text, N.
-        labels: true class index, int64 N.
-        split: `train`, `val` or `test`, N.
-        features: the pooled latent representation before the head, float32 N x features.
-        logits: float32 N x classes, not calibrated.
-        temperature: what the logits are divided by for calibrated probabilities.
+        object_id: str N.
+        labels: true class indices, int64 N.
+        split: `train`, `val` or `test`, str N.
+        features: pooled representation before the head, float32 N x features.
+        logits: before temperature scaling, float32 N x classes.
+        temperature: divisor of the logits that calibrates the probabilities.
     """
 
     classes: tuple[str, ...]
@@ -69,14 +69,14 @@ class Embeddings:
     temperature: float = 1.0
 
     def probabilities(self) -> NDArray[np.float64]:
-        """Calibrated probabilities, N x classes, rows summing to 1."""
+        """Return calibrated probabilities, float64 N x classes; each row sums to 1."""
         return softmax(self.logits, self.temperature)
 
     def unit(self) -> Embeddings:
-        """The same with every feature vector divided by its L2 length (a vector of zeros stays)."""
+        """Return a copy whose feature vectors have L2 norm 1 (zero vectors stay zero)."""
         lengths = np.linalg.norm(self.features, axis=1, keepdims=True)
         return replace(self, features=(self.features / np.where(lengths > 0, lengths, 1)).astype(np.float32))
 
     def members(self, split: str) -> NDArray[np.int64]:
-        """Positions of a split, ascending."""
+        """Return the positions of the paintings of a split, ascending."""
         return np.flatnonzero(self.split == split).astype(np.int64)

@@ -1,4 +1,4 @@
-"""All findings about one classifier and its paintings, written to one folder and to the run's W&B page."""
+"""The whole analysis of one classifier, written to a folder and to the W&B run."""
 
 import logging
 from pathlib import Path
@@ -28,7 +28,7 @@ ABOUT = ["object_id", "title", "artist", "date", "culture"]
 
 
 def default_folder(model: ModelUnderStudy, own: bool, root: Path) -> Path:
-    """Where findings land: in the run (named by the data where it is not the run's own), or under `root`."""
+    """Return the output folder: in the run directory (named by the data if not the run's own), or under `root`."""
     if model.run is None:
         return root / "analyses" / model.checkpoint.stem / model.data
     return model.run.path / ("analysis" if own else f"analysis-{model.data}")
@@ -43,24 +43,24 @@ def make_findings(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Path:
-    """Featurise the paintings and write all that is found.
+    """Compute the embeddings of the paintings and write all findings.
 
     Args:
         model: the classifier and the paintings.
-        folder: gets `analysis.json`, figures, tables and `features.parquet`.
-        sheets: right and wrong paintings on each culture's sheet of feature maps; 0 for none.
-        batch_size: pictures at a time.
+        folder: receives `analysis.json`, figures, tables and `features.parquet`.
+        sheets: number of right and of wrong paintings on the contact sheet of a culture; 0 for no sheets.
+        batch_size: images per forward pass.
         device: `auto`, `cpu` or `gpu`.
-        seed: of everything random.
-        on_progress: called with (done, all) while featurising.
+        seed: of layouts, permutations and resampling.
+        on_progress: called with (done, total) while embeddings are computed.
 
     Returns:
-        The index, `analysis.json`.
+        The path of the index, `analysis.json`.
     """
     embeddings = compute_embeddings(model, batch_size, device, on_progress)
     folder.mkdir(parents=True, exist_ok=True)
     write_features(embeddings, folder / "features.parquet")
-    log.info("%d paintings embeddings; drawing", len(embeddings.labels))
+    log.info("embeddings of %d paintings computed; drawing figures", len(embeddings.labels))
     findings = [*_sheets(model, embeddings, sheets), *_from_features(model, embeddings, seed)]
     return write_findings(folder, findings, _about(model, embeddings, seed))
 
@@ -71,7 +71,7 @@ def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int) -> list[
     try:
         return contact_sheets(model, embeddings, count)
     except InputError as error:
-        # A network without a spatial map still has everything else.
+        # A network without a spatial map still gets all other findings.
         log.warning("no feature maps: %s", error)
         return []
 
@@ -108,7 +108,7 @@ def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[st
 
 
 def log_findings(run: RunDirectory, index: Path) -> None:
-    """Put the figures and numbers of an analysis on the page that its run has in W&B; nothing where it has none."""
+    """Log the figures and numbers of an analysis to the W&B run; do nothing for a run without one."""
     config: dict[str, Any] = run.read_config() or {}
     logger = config.get("logger", {})
     if logger.get("name", "csv") == "csv":

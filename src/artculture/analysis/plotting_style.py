@@ -1,4 +1,4 @@
-"""How all figures look: sizes, type, colours, and labels that don't cover one another."""
+"""Style of all figures: sizes, fonts, colours, and placement of labels without overlaps."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-# Told apart in grey and by people who see no red or no green, too: they differ in lightness.
+# The colours differ in lightness, so they are distinguishable in greyscale and with colour vision deficiency.
 REGIONS = {"Asian": "#b8432f", "European": "#1f4e79", "North American": "#b5811c"}
 ELSEWHERE = "#6b6b6b"
 RIGHT, WRONG = "#17807a", "#b8432f"
@@ -43,22 +43,22 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "figure.facecolor": "white",
-    # Outlines, not text: the page of a reader without these fonts looks the same, and nothing overlaps there.
+    # Outlines instead of text: SVGs look the same on machines without this font.
     "svg.fonttype": "path",
-    # With a fixed salt the same figure gets the same ids, so the same bytes.
+    # A fixed salt makes the ids, and so the bytes of an SVG, reproducible.
     "svg.hashsalt": "artculture",
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Everything drawn or saved inside looks the house's way; nothing outside is touched."""
+    """Apply the style of the project to everything drawn or saved inside the `with` block."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A new figure, inches; none of pyplot's state is touched."""
+    """Create a figure, size in inches, without changing the state of pyplot."""
     with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
@@ -66,7 +66,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def panels(width: float, height: float, rows: int = 1, columns: int = 1, **choices: Any) -> tuple[Figure, list[Axes]]:
-    """A new figure, inches, with rows x columns axes in reading order; `choices` as Figure.subplots takes them."""
+    """Create a figure (inches) with rows x columns axes in reading order; `choices` are passed to Figure.subplots."""
     figure = new_figure(width, height)
     with styled():
         axes = figure.subplots(rows, columns, squeeze=False, **choices)
@@ -74,15 +74,15 @@ def panels(width: float, height: float, rows: int = 1, columns: int = 1, **choic
 
 
 def save(figure: Figure, path: Path, kind: str) -> None:
-    """Write a figure as `png` or `svg`; the same figure gives the same bytes."""
-    # No date in the SVG: the same findings, the same bytes.
+    """Write a figure as `png` or `svg`, reproducibly: equal figures give equal bytes."""
+    # matplotlib writes the current date into SVGs by default.
     metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {}
     with styled():
         figure.savefig(path, format=kind, dpi=160, metadata=metadata, bbox_inches="tight")
 
 
 def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
-    """Name the colours of the regions that occur."""
+    """Add a legend of the regions that occur in `regions`."""
     names = [name for name in (*REGIONS, "other") if name in regions]
     dots = [
         Line2D([], [], marker="o", linestyle="", markersize=7, color=REGIONS.get(name, ELSEWHERE)) for name in names
@@ -91,10 +91,10 @@ def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
         axes.legend(dots, names, handletextpad=0.3, **choices)
 
 
-# A label's offset from its point, and its alignment there.
+# Offset of a label from its point (x, y, in points) with its horizontal and vertical alignment.
 LabelPosition = tuple[float, float, str, str]
 
-# Where a label may stand about its point: direction and alignment, the first that fits is taken.
+# Candidate positions of a label: direction and alignment; the first that fits is used.
 _LABEL_POSITIONS: tuple[LabelPosition, ...] = (
     (1, 0, "left", "center"),
     (-1, 0, "right", "center"),
@@ -115,23 +115,23 @@ def place_labels(
     keep_clear: Sequence[tuple[float, float, float, float]] = (),
     **style: Any,
 ) -> list[Text]:
-    """Write a name beside each point so that names cover neither one another nor a point.
+    """Label points so that labels overlap neither each other nor a point.
 
-    Every name tries eight places about its point, then farther ones with a thin line back to it.
+    Each label tries eight positions around its point, then farther ones with a leader line.
 
     Args:
-        axes: with its limits set: they must not change afterwards.
-        points: in data coordinates.
-        names: one a point; "" for a point that is only to be kept free.
-        radii: of the points' marks, in typographic points.
-        keep_clear: further boxes (x0, y0, x1, y1) to leave free where possible, in data coordinates.
-        style: of the text.
+        axes: with final limits: changing them afterwards would invalidate the positions.
+        points: (x, y) in data coordinates.
+        names: one per point; "" for a point without a label that must not be covered.
+        radii: of the markers, in points (1/72 inch).
+        keep_clear: further boxes (x0, y0, x1, y1) to avoid, in data coordinates.
+        style: properties of the text.
     """
     figure = axes.figure
     assert isinstance(figure, Figure)
     with styled():
         figure.draw_without_rendering()
-        # From here on the layout stands still: a label inside must not push the axes about.
+        # Freeze the layout: constrained layout would resize the axes to make room for the labels.
         figure.set_layout_engine("none")
         sizes = [radii] * len(points) if isinstance(radii, int | float) else list(radii)
         scale = figure.dpi / 72
@@ -146,13 +146,13 @@ def place_labels(
         for index, name in enumerate(names):
             if name:
                 others = marks[:index] + marks[index + 1 :] + free
-                text, box = _beside(axes, points[index], name, sizes[index], others, placed, style)
+                text, box = _place_label(axes, points[index], name, sizes[index], others, placed, style)
                 placed.append(box)
                 texts.append(text)
         return texts
 
 
-def _beside(
+def _place_label(
     axes: Axes,
     point: tuple[float, float],
     name: str,
@@ -171,48 +171,49 @@ def _beside(
             reach = radius + far
             place = (right * reach, up * reach, horizontal, vertical)
             box = _box_at(x + scale * place[0], y + scale * place[1], size, place).padded(1.5)
-            cost = 50 * sum(_shared(box, other) for other in placed) + sum(_shared(box, mark) for mark in marks)
-            cost += 5 * _outside(box, inside)
+            # Overlapping another label is worst, then leaving the axes, then covering a marker.
+            cost = 50 * sum(_overlap(box, other) for other in placed) + sum(_overlap(box, mark) for mark in marks)
+            cost += 5 * _area_outside(box, inside)
             if best is None or cost < best[0] - 1e-9:
                 best = (cost, place, box)
         if best is not None and best[0] < 1e-9:
             break
     assert best is not None
     _, place, box = best
-    _stand(text, place)
+    _set_position(text, place)
     if np.hypot(place[0], place[1]) > radius + 10:
         line = {"arrowstyle": "-", "color": SOFT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": radius}
         text.remove()
         text = axes.annotate(
             name, point, textcoords="offset points", annotation_clip=False, arrowprops=line, xytext=place[:2], **style
         )
-        _stand(text, place)
+        _set_position(text, place)
     return text, box
 
 
 def _box_at(x: float, y: float, size: Bbox, place: LabelPosition) -> Bbox:
-    """The box of a text of that size whose anchor stands at these pixels."""
+    """Return the bounding box (pixels) of a text of this size anchored at (x, y)."""
     left = x - size.width * {"left": 0.0, "center": 0.5, "right": 1.0}[place[2]]
     low = y - size.height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[place[3]]
     return Bbox.from_bounds(left, low, size.width, size.height)
 
 
-def _stand(text: Text, place: LabelPosition) -> None:
+def _set_position(text: Text, place: LabelPosition) -> None:
     text.set_position(place[:2])
     text.set_horizontalalignment(place[2])  # type: ignore[arg-type]
     text.set_verticalalignment(place[3])  # type: ignore[arg-type]
 
 
-def _shared(one: Bbox, other: Bbox) -> float:
+def _overlap(one: Bbox, other: Bbox) -> float:
     width = min(one.x1, other.x1) - max(one.x0, other.x0)
     height = min(one.y1, other.y1) - max(one.y0, other.y0)
     return float(width * height) if width > 0 and height > 0 else 0.0
 
 
-def _outside(box: Bbox, inside: Bbox) -> float:
-    return float(box.width * box.height - _shared(box, inside))
+def _area_outside(box: Bbox, inside: Bbox) -> float:
+    return float(box.width * box.height - _overlap(box, inside))
 
 
 def halo() -> AbstractPathEffect:
-    """A white rim about letters that stand on dots."""
+    """Return a white outline for text that is drawn over markers."""
     return withStroke(linewidth=2.5, foreground="white")

@@ -1,4 +1,4 @@
-"""Titles and names as a figure's font can show them."""
+"""Titles and names limited to the glyphs of the figures' font."""
 
 import re
 from functools import cache
@@ -11,9 +11,9 @@ FONT = "fonts/ttf/DejaVuSans.ttf"
 
 
 def printable(text: str) -> str:
-    """Text without what the figures' font has no glyph for (Chinese and Japanese script, say).
+    """Remove the characters that the figures' font has no glyph for (Chinese or Japanese script, for example).
 
-    Brackets that this leaves empty go too, and line breaks become spaces. Nothing is transliterated: a wrong reading
+    Brackets left empty are removed and line breaks become spaces. Nothing is transliterated: a wrong transliteration
     would be worse than none, and the tables keep the whole text.
     """
     kept = "".join(character for character in text if character.isspace() or ord(character) in _glyphs())
@@ -22,14 +22,14 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """Printable text of at most `length` characters, cut at a word, with `…` for what was cut."""
+    """Return printable text of at most `length` characters, cut between words and ended with `…`."""
     whole = printable(text)
     if len(whole) <= length:
         return whole
     cut = whole[: length - 1]
     at_word = cut.rpartition(" ")[0]
     cut = at_word if len(at_word) > length // 2 else cut
-    # A bracket that would stay open goes with what was cut.
+    # Remove a bracket whose closing part was cut.
     cut = re.sub(r"\s*[(\[][^)\]]*$", "", cut) or cut
     return cut.rstrip(" ,;:/|·") + "…"
 

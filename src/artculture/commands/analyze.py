@@ -29,7 +29,7 @@ def analyze(config: AnalyzeConfig) -> int:
     with shown_progress("decoding pictures") as progress:
         model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress))
     folder = Path(config.output).expanduser() if config.output else default_folder(model, data is None, LOOSE)
-    with shown_progress("featurising") as progress:
+    with shown_progress("computing embeddings") as progress:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
     if config.log and data is None and model.run is not None:
         log_findings(model.run, index)

@@ -10,7 +10,7 @@ from artculture.data.paintings import DataChoice
 
 @pytest.fixture
 def choose(pictures: Path, tmp_path: Path) -> Callable[..., DataChoice]:
-    """A `DataChoice` of the pictures, with anything changed."""
+    """A factory of `DataChoice` objects for the pictures."""
 
     def make(**changes: Any) -> DataChoice:
         usual = DataChoice(

@@ -1,4 +1,4 @@
-"""Feature vectors with a structure that is known, for the tests of what is made of them."""
+"""Synthetic embeddings with known structure."""
 
 import itertools
 
@@ -60,7 +60,7 @@ def picture(position):
 
 
 def distances(matrix, cultures=None, counts=None):
-    """What `culture_distances` would give for these distances, without intervals."""
+    """Return CultureDistances for these distances, without intervals."""
     matrix = np.asarray(matrix, dtype=float)
     n = len(matrix)
     cultures = tuple(cultures or PAPER[:n])

@@ -46,7 +46,7 @@ def test_labels_of_other_data_are_found_by_name(run, choose, pictures):
     assert set(selection.manifest.table["culture"][selection.labels == 2]) == {"red"}
 
 
-def test_unknown_cultures_are_named_with_the_mend(run, choose, pictures):
+def test_unknown_cultures_are_named_with_the_fix(run, choose, pictures):
     shutil.copytree(pictures / "red", pictures / "pink")
     with pytest.raises(InputError, match=r"does not know pink .*data\.cultures=\[blue,green,red\]"):
         load_model_under_study(run.best, choose())
@@ -102,7 +102,7 @@ def test_nothing_left_of_a_run_s_paintings(run, pictures):
         load_model_under_study(run.best)
 
 
-def test_a_split_from_before_hashes_were_stored_still_tells_by_id(run, pictures):
+def test_a_split_from_before_hashes_were_stored_still_matches_by_id(run, pictures):
     pd.read_csv(run.split).drop(columns="sha256").to_csv(run.split, index=False)
     status = json.loads((run.path / "status.json").read_text())
     (run.path / "status.json").write_text(json.dumps({**status, "sha256": {}}))
@@ -119,7 +119,7 @@ def test_paintings_that_the_run_did_not_have_are_test_paintings_in_an_analysis(r
     assert selection.split.tolist() == expected
 
 
-def test_few_paintings_are_no_mistake_where_nothing_is_trained(run, choose, pictures):
+def test_few_paintings_are_allowed_without_training(run, choose, pictures):
     for file in sorted((pictures / "green").iterdir())[1:]:
         file.unlink()
     assert np.sum(load_model_under_study(run.best, choose()).paintings.selection.labels == 1) == 1

@@ -9,7 +9,7 @@ from artculture.analysis import plotting_style
 
 
 def overlaps(texts):
-    """Pairs of texts whose boxes share room, by the Agg renderer."""
+    """Return pairs of texts whose boxes overlap with the Agg renderer."""
     shown = [text for text in texts if text.get_text() and text.get_visible()]
     boxed = [(text, Text.get_window_extent(text)) for text in shown]
     return [(a[0].get_text(), b[0].get_text()) for a, b in itertools.combinations(boxed, 2) if _meet(*a, *b)]
@@ -20,7 +20,7 @@ def _meet(one, box, other, other_box):
         return False
     slant = one.get_rotation()
     if slant % 90 and slant == other.get_rotation():
-        # Parallel slanted lines: their upright boxes overlap, they themselves only when nearer than they are high.
+        # Parallel slanted texts overlap only if they are closer than their height, unlike their bounding boxes.
         apart = one.get_transform().transform(one.get_position()) - other.get_transform().transform(
             other.get_position()
         )

@@ -1,1 +1,1 @@
-"""Feature vectors of paintings: neighbours and the map of all paintings."""
+"""Embeddings of paintings, their nearest neighbours and a map of all paintings."""

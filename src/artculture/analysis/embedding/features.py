@@ -1,4 +1,4 @@
-"""One vector a painting: the pooled latent representation before the head, and the logits beside it."""
+"""Embeddings of paintings: the pooled representation before the head, and the logits."""
 
 import hashlib
 from pathlib import Path
@@ -19,7 +19,7 @@ from artculture.evaluation.forward import forward_on
 from artculture.utils.io import file_sha256, json_text, replacing
 from artculture.utils.progress import Progress
 
-# Part of every cache key; raised when the same classifier and pictures would give other vectors.
+# Part of every cache key; increase it when a change of the code alters the vectors of the same classifier and images.
 FEATURES_VERSION = 1
 
 Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -28,27 +28,27 @@ Vectors = tuple[NDArray[np.float32], NDArray[np.float32]]
 def compute_embeddings(
     model: ModelUnderStudy, batch_size: int = 64, device: str = "auto", on_progress: Progress | None = None
 ) -> Embeddings:
-    """Features and logits of all paintings in one pass, kept on disk for the next time.
+    """Compute the features and logits of all paintings in one pass, or read them from the cache.
 
-    Paintings that the run itself predicted have its stored logits (see `stored_logits`).
+    Paintings that the run predicted have its stored logits (see `stored_logits`).
 
-    Computed in full float32 everywhere, so that batch size and device change the vectors by rounding alone: batch
-    sizes by at most 1e-5 of the largest value (6e-6 was measured), devices by at most 1e-4.
+    Everything is computed in float32, so batch size and device change the vectors by rounding only: the batch size by
+    at most 1e-5 of the largest value (6e-6 was measured), the device by at most 1e-4.
 
     Args:
-        model: the classifier and the paintings.
-        batch_size: pictures at a time.
+        model: classifier and paintings.
+        batch_size: images per forward pass.
         device: `auto`, `cpu` or `gpu`.
-        on_progress: called with (done, all); not at all where the vectors are at hand.
+        on_progress: called with (done, total); not called if the vectors are cached.
     """
     file = None if model.cache is None else model.cache / "features" / f"{_key(model)}.npz"
-    found = None if file is None else _read(file, len(model.paintings.selection.manifest))
-    if found is None:
-        found = _computed(model, batch_size, device, on_progress or (lambda *_: None))
+    vectors = None if file is None else _read(file, len(model.paintings.selection.manifest))
+    if vectors is None:
+        vectors = _compute(model, batch_size, device, on_progress or (lambda *_: None))
         if file is not None:
-            _write(file, found)
+            _write(file, vectors)
     selection = model.paintings.selection
-    features, logits = found
+    features, logits = vectors
     return Embeddings(
         model.classes,
         selection.manifest.table["object_id"].to_numpy(dtype=np.str_),
@@ -61,7 +61,7 @@ def compute_embeddings(
 
 
 def write_features(embeddings: Embeddings, path: Path) -> Path:
-    """Write one row a painting: `object_id`, `culture`, `split`, and the vector as columns `f0`, `f1`, … (Parquet)."""
+    """Write a Parquet table with one row per painting: `object_id`, `culture`, `split`, features `f0`, `f1`, …."""
     table = pd.DataFrame(
         {
             "object_id": embeddings.object_id,
@@ -76,7 +76,7 @@ def write_features(embeddings: Embeddings, path: Path) -> Path:
 
 
 def image_batches(model: ModelUnderStudy, rows: NDArray[np.int64], batch_size: int) -> DataLoader[Batch]:
-    """Batches (pictures, labels, rows) of some of the model's paintings, each once, in the order given."""
+    """Return a loader of batches (images uint8 N x 3 x H x W, labels, rows) of some paintings, in the given order."""
     paintings = model.paintings
     maker = BatchMaker(paintings.cache, paintings.selection.rows, model.classifier.preprocessing, None)
     return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=identity_collate)
@@ -89,7 +89,7 @@ def _key(model: ModelUnderStudy) -> str:
         "checkpoint": file_sha256(model.checkpoint),
         "manifest": selection.manifest.fingerprint(),
         "rows": hashlib.sha256(selection.rows.tobytes()).hexdigest(),
-        # of files that were replaced under the same name too
+        # Also changes when an image file is replaced under the same name.
         "pixels": model.paintings.cache.key,
         "preprocessing": model.classifier.preprocessing.as_plain(),
     }
@@ -98,10 +98,10 @@ def _key(model: ModelUnderStudy) -> str:
 
 def _read(file: Path, n: int) -> Vectors | None:
     try:
-        # Opened here: np.load leaves a damaged file open.
+        # np.load does not close a damaged file that it opened itself.
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             features, logits = stored["features"], stored["logits"]
-    except Exception:  # not there, or damaged, which makes zip and numpy raise nearly anything: computed anew
+    except Exception:  # Missing or damaged: zipfile and numpy raise many types of errors; recompute.
         return None
     return (features, logits) if len(features) == len(logits) == n else None
 
@@ -111,14 +111,14 @@ def _write(file: Path, vectors: Vectors) -> None:
         np.savez(opened, features=vectors[0], logits=vectors[1])
 
 
-def _computed(model: ModelUnderStudy, batch_size: int, device: str, on_progress: Progress) -> Vectors:
+def _compute(model: ModelUnderStudy, batch_size: int, device: str, on_progress: Progress) -> Vectors:
     n = len(model.paintings.selection.manifest)
-    found: list[tuple[Tensor, Tensor]] = []
+    outputs: list[tuple[Tensor, Tensor]] = []
     done = 0
     with forward_on(model.classifier, device) as forward:
-        for pictures, _, _ in image_batches(model, np.arange(n, dtype=np.int64), batch_size):
-            found.append(forward(pictures))
-            done += len(pictures)
+        for images, _, _ in image_batches(model, np.arange(n, dtype=np.int64), batch_size):
+            outputs.append(forward(images))
+            done += len(images)
             on_progress(done, n)
-    features, logits = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    features, logits = (torch.cat(parts).numpy() for parts in zip(*outputs, strict=True))
     return features, logits

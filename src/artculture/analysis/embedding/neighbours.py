@@ -1,6 +1,5 @@
-"""What a trained classifier finds alike: each test painting's nearest training paintings."""
+"""Nearest training paintings of each test painting."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,59 +14,60 @@ from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.plotting_style import RIGHT, WRONG, new_figure
 from artculture.evaluation.intervals import wilson
 from artculture.utils.errors import InputError
+from artculture.utils.thumbnails import Picture
 
-VOTERS = (1, 5, 20)
-SHOWN = 8
-
-Picture = Callable[[int], NDArray[np.uint8]]
+# Values of k of the k-nearest-neighbour accuracies.
+K_VALUES = (1, 5, 20)
+# Test paintings in the figure.
+FIGURE_ROWS = 8
 
 
 def neighbours(embeddings: Embeddings, k: int = 5, picture: Picture | None = None) -> Finding:
-    """The `k` training paintings whose features are most like each test painting's, by cosine similarity.
+    """Find the `k` training paintings with the highest cosine similarity to each test painting.
 
     Args:
-        embeddings: vectors of training and test paintings.
-        k: neighbours a painting; fewer where there are fewer training paintings.
-        picture: a painting's position to its pixels, uint8 H x W x 3; None draws no figure.
+        embeddings: of training and test paintings.
+        k: neighbours per painting; at most the number of training paintings.
+        picture: returns the pixels (uint8 H x W x 3) at a position; None for no figure.
 
     Raises:
-        InputError: no training or no test paintings.
+        InputError: there are no training or no test paintings.
     """
     train, test = embeddings.members("train"), embeddings.members("test")
     if len(train) == 0 or len(test) == 0:
         raise InputError("neighbours need training and test paintings: take the data that the run was trained on")
-    nearest, similarity = most_similar(embeddings.features, train, test, min(max(k, *VOTERS), len(train)))
+    nearest, similarity = most_similar(embeddings.features, train, test, min(max(k, *K_VALUES), len(train)))
     k = min(k, len(train))
     table = _table(embeddings, test, nearest[:, :k], similarity[:, :k])
     numbers = _numbers(embeddings.labels, train, test, nearest)
     figure = None if picture is None else _sheet(embeddings, test, nearest[:, :k], similarity[:, :k], picture)
     share, chance = numbers["nearest_same_culture"], numbers["random_same_culture"]
     caption = (
-        f"Each test painting beside the {k} training paintings whose features point most nearly the same way (cosine "
-        f"similarity, 1 is the same direction). A teal frame is the same culture, a red one another. The nearest "
-        f"neighbour has the painting's own culture in {100 * share:.1f} % of {len(test)} test paintings; a training "
-        f"painting drawn at random would in {100 * chance:.1f} %."
+        f"Test paintings (left) with their {k} nearest training paintings by cosine similarity of the features (1 is "
+        f"the same direction). A teal frame marks the same culture, a red frame another one. The nearest neighbour has "
+        f"the culture of the test painting in {100 * share:.1f} % of {len(test)} test paintings; for a randomly drawn "
+        f"training painting it would be {100 * chance:.1f} %."
     )
-    alt = f"Rows of paintings: {SHOWN} test paintings, each followed by its {k} nearest training paintings."
+    alt = f"Rows of paintings: {FIGURE_ROWS} test paintings, each followed by its {k} nearest training paintings."
     return Finding("neighbours", "Nearest neighbours", caption, figure, {"neighbours": table}, numbers, alt=alt)
 
 
 def most_similar(
     features: NDArray[np.float32], among: NDArray[np.int64], of: NDArray[np.int64] | None, k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Positions of the paintings nearest to others by cosine similarity, the one measure of nearness between paintings.
+    """Return the most similar paintings by cosine similarity, the measure used for all neighbours of paintings.
 
     Args:
-        features: vectors of all paintings, N x features.
-        among: positions of the paintings to choose from.
-        of: positions of the paintings whose nearest are asked for; None for those of `among`, each without itself.
-        k: how many, at most as many as there are to choose from.
+        features: of all paintings, float32 N x features.
+        among: positions of the candidates.
+        of: positions of the query paintings; None for those of `among`, each excluding itself.
+        k: neighbours per query, at most the number of candidates.
 
     Returns:
-        Positions int64 and similarities (1: the same direction), each paintings x k, most alike first.
+        Positions (int64) and similarities (float64), each queries x k, most similar first.
     """
-    found = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
-    distance, index = found.kneighbors(None if of is None else features[of].astype(np.float64))
+    search = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
+    distance, index = search.kneighbors(None if of is None else features[of].astype(np.float64))
     return among[index], 1 - distance
 
 
@@ -92,20 +92,20 @@ def _numbers(
     labels: NDArray[np.int64], train: NDArray[np.int64], test: NDArray[np.int64], nearest: NDArray[np.int64]
 ) -> dict[str, Any]:
     votes, truth = labels[nearest], labels[test]
-    right = {k: int((_winners(votes[:, :k]) == truth).sum()) for k in VOTERS}
-    # What one training painting drawn at random would reach.
+    right = {k: int((_winners(votes[:, :k]) == truth).sum()) for k in K_VALUES}
+    # Expected accuracy of a randomly drawn training painting.
     shares = np.bincount(labels[train], minlength=labels.max() + 1) / len(train)
     return {
         "test_paintings": len(test),
         "nearest_same_culture": right[1] / len(test),
         "nearest_same_culture_interval": list(wilson(right[1], len(test))),
         "random_same_culture": float(shares[truth].mean()),
-        **{f"knn_top1_k{k}": right[k] / len(test) for k in VOTERS},
+        **{f"knn_top1_k{k}": right[k] / len(test) for k in K_VALUES},
     }
 
 
 def _winners(votes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The most frequent label of each row; of equally frequent ones that of the nearest neighbour."""
+    """Return the most frequent label of each row; ties go to the nearest neighbour."""
     counts = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     winners: NDArray[np.int64] = votes[np.arange(len(votes)), counts.argmax(axis=1)]
     return winners
@@ -118,9 +118,9 @@ def _sheet(
     similarity: NDArray[np.float64],
     picture: Picture,
 ) -> Figure:
-    # Spread over the cultures, in their order.
+    # Evenly spaced over the test paintings sorted by culture.
     by_culture = np.argsort(embeddings.labels[test], kind="stable")
-    rows = by_culture[np.linspace(0, len(test) - 1, min(SHOWN, len(test))).round().astype(int)]
+    rows = by_culture[np.linspace(0, len(test) - 1, min(FIGURE_ROWS, len(test))).round().astype(int)]
     columns = nearest.shape[1] + 1
     figure = new_figure(1.35 * columns, 1.6 * len(rows))
     axes = figure.subplots(len(rows), columns, squeeze=False)

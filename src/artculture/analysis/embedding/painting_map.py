@@ -1,7 +1,6 @@
-"""A map of all paintings: those that look alike to the classifier lie together."""
+"""Map of all paintings: t-SNE of their embeddings."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,36 +19,37 @@ from artculture.analysis.embedding.neighbours import most_similar
 from artculture.analysis.figure import Finding
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import by_region, region_of
+from artculture.utils.thumbnails import Picture
 
-NAME, TITLE = "painting_map", "A map of all paintings"
+NAME, TITLE = "painting_map", "Map of all paintings"
+# Neighbours listed for each painting on the page.
 NEIGHBOURS = 6
+# Principal components given to t-SNE; 50 is the usual choice (van der Maaten and Hinton 2008).
 COMPONENTS = 50
-# More small panels than these could not be read.
-PANELS = 20
-# The share of all paintings from which on a culture is named on the large map.
-NAMED_FROM = 0.02
+# More small panels would be illegible.
+MAX_PANELS = 20
+# Smallest share of all paintings for which the name of a culture is written on the large map.
+MIN_NAMED_SHARE = 0.02
 
-# Beyond this many paintings a seeded sample chooses what is laid out.
-TRIED = 500
-# A layout that keeps no more than this share of the nearest, chance taken off, is not worth looking at.
-MEANINGLESS = 0.1
-
-Picture = Callable[[int], NDArray[np.uint8]]
+# Beyond this many paintings the representation is chosen on a seeded sample: t-SNE is run once per candidate.
+SAMPLE_SIZE = 500
+# A map that preserves less than this share of the neighbours (corrected for chance) is shown with a warning.
+MIN_FIDELITY = 0.1
 
 
 def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0) -> Finding:
-    """The map as a figure and as a page on which every painting can be looked at.
+    """Draw the map as a figure and as an interactive page with all paintings.
 
     Args:
-        embeddings: at least two paintings.
-        about: `object_id`, `title`, `artist`, `date` and `culture` of each, in the same order.
-        picture: pixels (H x W x 3, uint8) of a position; None makes a page without thumbnails.
-        seed: of the layout.
+        embeddings: of at least two paintings.
+        about: columns `object_id`, `title`, `artist`, `date` and `culture`, rows in the order of `embeddings`.
+        picture: returns the pixels (uint8 H x W x 3) at a position; None for a page without thumbnails.
+        seed: of PCA, t-SNE and the sample.
     """
     if len(embeddings.labels) < 2:
         return Finding(NAME, TITLE, "Left out: there is only one painting.")
-    name, vectors = representation(embeddings, seed)
-    places, neighbours = layout(vectors, seed), nearest(embeddings.features)
+    name, vectors = best_representation(embeddings, seed)
+    places, neighbours = tsne_layout(vectors, seed), nearest_neighbours(embeddings.features)
     kept, chance = neighbour_preservation(embeddings.features, places), _count(len(places)) / (len(places) - 1)
     fidelity = _fidelity(kept, chance, len(places))
     chances = embeddings.probabilities()
@@ -68,11 +68,11 @@ def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | 
         "representation": name,
     }
     caption = (
-        f"Every dot is one of {len(places):,} paintings, placed by t-SNE ({name}) so that those with like feature "
-        "vectors lie together. Large: coloured by region; small: each culture by itself, over all others in grey. Only "
-        "nearness counts: directions, the size of a cloud and the gap between two clouds mean nothing. "
-        f"{fidelity} Nearest is by cosine similarity of the feature vectors. The page beside it shows each painting, "
-        "and its nearest ones, when pointed at."
+        f"Each dot is one of {len(places):,} paintings, placed by t-SNE ({name}) so that paintings with similar "
+        "feature vectors are close to each other. Large panel: coloured by region; small panels: one culture each, all "
+        "others in grey. Only closeness is meaningful: directions, the size of clusters and gaps between clusters are "
+        f"not. {fidelity} Neighbours are by cosine similarity of the feature vectors. The interactive page shows each "
+        "painting and its nearest neighbours."
     )
     regions = tuple(region_of(name) for name in embeddings.classes)
     page_data = MapPageData(table, embeddings.classes, regions, neighbours, fidelity)
@@ -84,12 +84,12 @@ def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | 
         {NAME: table},
         numbers,
         page=render_page(page_data, picture),
-        alt="Map of dots, one a painting, coloured by region, beside small copies that each mark one culture.",
+        alt="Scatter plot with one dot per painting, coloured by region; small copies highlight one culture each.",
     )
 
 
-def representation(embeddings: Embeddings, seed: int = 0) -> tuple[str, NDArray[np.float32]]:
-    """The form of the feature vectors whose layout keeps the most nearest paintings: its name, and N x features."""
+def best_representation(embeddings: Embeddings, seed: int = 0) -> tuple[str, NDArray[np.float32]]:
+    """Choose the scaling of the features whose map preserves most neighbours; return its name and the features."""
     unit, raw = embeddings.unit().features, embeddings.features
     spread = raw.std(axis=0)
     forms = {
@@ -98,15 +98,15 @@ def representation(embeddings: Embeddings, seed: int = 0) -> tuple[str, NDArray[
         "standardised features": (raw - raw.mean(axis=0)) / np.where(spread > 0, spread, 1),
     }
     tried = np.arange(len(raw))
-    if len(raw) > TRIED:
-        tried = np.sort(np.random.default_rng(seed).choice(len(raw), TRIED, replace=False))
-    kept = {name: neighbour_preservation(unit[tried], layout(form[tried], seed)) for name, form in forms.items()}
+    if len(raw) > SAMPLE_SIZE:
+        tried = np.sort(np.random.default_rng(seed).choice(len(raw), SAMPLE_SIZE, replace=False))
+    kept = {name: neighbour_preservation(unit[tried], tsne_layout(form[tried], seed)) for name, form in forms.items()}
     best = max(kept, key=lambda name: kept[name])
     return best, forms[best]
 
 
-def layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
-    """Positions N x 2 by t-SNE over at most 50 principal components; fewer than six paintings by these alone."""
+def tsne_layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
+    """Return t-SNE positions N x 2 from at most 50 principal components; by PCA alone for fewer than six paintings."""
     n = len(features)
     if not np.ptp(features, axis=0).any():
         return np.zeros((n, 2))
@@ -115,20 +115,20 @@ def layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
     if n < 6:
         padded: NDArray[np.float64] = np.pad(reduced[:, :2], ((0, 0), (0, max(0, 2 - kept))))
         return padded
-    # The usual 30 neighbours, or fewer where there are few paintings.
+    # scikit-learn's default perplexity of 30, which must stay below the number of paintings.
     perplexity = min(30.0, (n - 1) / 3)
     places: NDArray[np.float64] = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
     return places.astype(np.float64)
 
 
-def nearest(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
-    """Positions of each painting's nearest others by cosine similarity, nearest first, N x at most `count`."""
+def nearest_neighbours(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
+    """Return the positions of the nearest paintings by cosine similarity, int64 N x min(count, N - 1)."""
     return most_similar(features, np.arange(len(features)), None, min(count, len(features) - 1))[0]
 
 
 def neighbour_preservation(features: NDArray[np.float32], places: NDArray[np.float64]) -> float:
-    """Mean share of each painting's ten nearest by features that are among its ten nearest on the map."""
-    ours = nearest(features, 10)
+    """Return the mean share of the ten nearest neighbours by features that are among the ten nearest on the map."""
+    ours = nearest_neighbours(features, 10)
     theirs = np.asarray(NearestNeighbors(n_neighbors=ours.shape[1]).fit(places).kneighbors(return_distance=False))
     return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
 
@@ -138,21 +138,21 @@ def _count(paintings: int) -> int:
 
 
 def _fidelity(kept: float, chance: float, paintings: int) -> str:
-    """How far the map can be believed, for caption, figure and page."""
+    """Say how many neighbours the map preserves, for caption, figure and page."""
     text = (
-        f"The map keeps {100 * kept:.0f} % of each painting's {_count(paintings)} nearest ones; chance would keep "
-        f"{100 * chance:.0f} %."
+        f"The map keeps {100 * kept:.0f} % of each painting's {_count(paintings)} nearest neighbours; a random map "
+        f"would keep {100 * chance:.0f} %."
     )
-    if chance < 1 and (kept - chance) / (1 - chance) < MEANINGLESS:
-        text += " That is next to nothing: what lies together here need not be alike."
+    if chance < 1 and (kept - chance) / (1 - chance) < MIN_FIDELITY:
+        text += " That is close to random: paintings close to each other here need not be similar."
     return text
 
 
 def _figure(embeddings: Embeddings, places: NDArray[np.float64], fidelity: str) -> Figure:
     counts = np.bincount(embeddings.labels, minlength=len(embeddings.classes))
     present = [i for i in by_region(embeddings.classes) if counts[i]]
-    if len(present) > PANELS:
-        largest = set(sorted(present, key=lambda i: -counts[i])[:PANELS])
+    if len(present) > MAX_PANELS:
+        largest = set(sorted(present, key=lambda i: -counts[i])[:MAX_PANELS])
         present = [i for i in present if i in largest]
     columns = math.ceil(math.sqrt(len(present) * 0.8))
     rows = math.ceil(len(present) / columns)
@@ -166,8 +166,8 @@ def _figure(embeddings: Embeddings, places: NDArray[np.float64], fidelity: str) 
         for place, label in enumerate(present):
             axes = figure.add_subplot(small[place // columns, place % columns])
             _one_culture(axes, embeddings, places, label)
-    # A name in the midst of a few scattered dots would only mislead: those cultures have their small panel.
-    named = [label for label in present if counts[label] >= NAMED_FROM * len(places)]
+    # A name among a few scattered dots would mislead; those cultures have their small panel.
+    named = [label for label in present if counts[label] >= MIN_NAMED_SHARE * len(places)]
     middles = [_medoid(places[embeddings.labels == label]) for label in named]
     names = [embeddings.classes[label] for label in named]
     style: dict[str, Any] = {"fontsize": 9, "fontweight": "bold", "zorder": 5, "path_effects": [plotting_style.halo()]}
@@ -176,7 +176,7 @@ def _figure(embeddings: Embeddings, places: NDArray[np.float64], fidelity: str) 
 
 
 def _medoid(places: NDArray[np.float64]) -> tuple[float, float]:
-    """The place of the one least far from all others: always amid dots, as a mean need not be."""
+    """Return the medoid of positions N x 2; unlike a mean it always lies on a dot."""
     x, y = places[np.argmin(cdist(places, places).sum(axis=1))]
     return float(x), float(y)
 
@@ -185,7 +185,7 @@ def _dots(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64]) -> No
     regions = [region_of(name) for name in embeddings.classes]
     colours = [plotting_style.REGIONS.get(regions[label], plotting_style.ELSEWHERE) for label in embeddings.labels]
     size = float(np.clip(9000 / len(places), 3, 26))
-    # One collection in the manifest's order: no region lies on top of the others as a whole.
+    # One collection in the order of the manifest, so that no region covers the others.
     axes.scatter(places[:, 0], places[:, 1], s=size, color=colours, alpha=0.65, linewidth=0)
     _bare(axes)
     plotting_style.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.06), ncols=4, columnspacing=1)

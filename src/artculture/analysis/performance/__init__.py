@@ -1,1 +1,1 @@
-"""Confusion, recall and reliability of a classifier."""
+"""Evaluation, confusion, recall and calibration of a classifier."""

@@ -1,4 +1,4 @@
-"""Which cultures are taken for which: the confusion matrix of the test split."""
+"""Confusion matrix of the test split."""
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,13 @@ from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import by_region
 from artculture.analysis.similarity.distance_matrix import style_culture_axes
 
-NAME, TITLE = "confusion_matrix", "Which cultures are taken for which"
-# Of equally frequent mistakes the caption names so many.
-NAMED = 3
+NAME, TITLE = "confusion_matrix", "Confusion matrix"
+# Number of equally frequent errors that the caption lists.
+MAX_LISTED = 3
 
 
 def confusion_finding(embeddings: Embeddings) -> Finding:
-    """Counts, and shares of each true culture's test paintings."""
+    """Draw the counts of test paintings and their shares per true culture, and list the errors."""
     matrix = confusion_matrix(embeddings)
     n = int(matrix.sum())
     if not n:
@@ -26,28 +26,29 @@ def confusion_finding(embeddings: Embeddings) -> Finding:
     mistakes = _mistakes(matrix, names)
     right = int(np.trace(matrix))
     text = (
-        f"Rows are what a painting is, columns what it was taken for: {n:,} test paintings, {right:,} of them right "
-        f"({100 * right / n:.1f} %). A cell's colour and first number are its share of the row in %, the number below "
-        "counts paintings; empty cells hold none. "
+        f"Rows are true cultures, columns predictions: {n:,} test paintings, {right:,} of them right "
+        f"({100 * right / n:.1f} %). The colour and the first number of a cell are its share of the row in %, the "
+        "number below is the count of paintings; empty cells have none. "
     )
     if len(mistakes):
         most = mistakes[mistakes["paintings"] == mistakes["paintings"].max()]
         kinds = [
-            f"{m['culture']} taken for {m['predicted']} (of {m['of']})" for m in most.head(NAMED).to_dict("records")
+            f"{m['culture']} predicted as {m['predicted']} (of {m['of']})"
+            for m in most.head(MAX_LISTED).to_dict("records")
         ]
-        rest = f" and {len(most) - NAMED} others" if len(most) > NAMED else ""
+        rest = f" and {len(most) - MAX_LISTED} others" if len(most) > MAX_LISTED else ""
         text += f"Most frequent, {most['paintings'].iloc[0]} times{' each' if len(most) > 1 else ''}: "
         text += f"{', '.join(kinds)}{rest}. "
     counts = pd.DataFrame(matrix, columns=names)
     counts.insert(0, "culture", names)
     numbers = {"paintings": n, "right": right}
-    alt = "Square heat map: true cultures in rows, predicted ones in columns; the diagonal is right."
+    alt = "Square heat map: true cultures in rows, predicted ones in columns; the diagonal holds right predictions."
     tables = {NAME: counts, "mistakes": mistakes}
     return Finding(NAME, TITLE, text.strip(), _figure(matrix, names), tables, numbers, alt=alt)
 
 
 def confusion_matrix(embeddings: Embeddings) -> NDArray[np.int64]:
-    """Test paintings by true (rows) and likeliest culture (columns), C x C."""
+    """Count test paintings by true (rows) and predicted culture (columns), int64 C x C."""
     rows, n = embeddings.members("test"), len(embeddings.classes)
     pairs = embeddings.labels[rows] * n + embeddings.logits[rows].argmax(axis=1)
     return np.bincount(pairs, minlength=n * n).reshape(n, n)
@@ -74,6 +75,7 @@ def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
             text = f"{shares[row, column]:.0f}\n({counts[row, column]})"
             axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink, linespacing=1.05)
         style_culture_axes(axes, shown)
+        # Setting new tick labels resets their colours, so they are restored afterwards.
         labels = [f"{name} ({count})" for name, count in zip(shown, total.ravel(), strict=True)]
         for label, text in zip(axes.get_yticklabels(), labels, strict=True):
             label.set_text(text)
@@ -81,7 +83,7 @@ def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
         axes.set_yticks(range(len(labels)), labels)
         for label, colour in zip(axes.get_yticklabels(), colours, strict=True):
             label.set_color(colour)
-        axes.set_xlabel("taken for")
+        axes.set_xlabel("predicted culture")
         axes.set_ylabel("true culture (test paintings)")
         for place in range(len(names) + 1):
             axes.axhline(place - 0.5, color=plotting_style.FAINT, linewidth=0.4)

@@ -1,4 +1,4 @@
-"""All metrics of a checkpoint on any paintings, counted as a run counts its own."""
+"""All metrics of a checkpoint on any paintings, computed as during training."""
 
 import logging
 import warnings
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How the network is run, always in float32.
+    """Settings of the forward passes, always in float32.
 
-    A run's own settings gives its own numbers again, to the last bit on the same machine.
+    The settings of a run reproduce its numbers bit for bit on the same machine.
 
     Attributes:
-        batch_size: pictures at a time.
-        deterministic: as Lightning takes it.
+        batch_size: images per forward pass.
+        deterministic: argument of `lightning.Trainer`.
     """
 
     batch_size: int = 64
@@ -43,7 +43,7 @@ class EvaluationSettings:
 
 
 def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
-    """The settings in which the model's run evaluated itself; the usual one where there is no run."""
+    """Return the settings with which the run evaluated itself; the defaults without a run."""
     if model.run is None or not model.run.result.is_file():
         return EvaluationSettings()
     values = model.run.read_config() or {}
@@ -51,18 +51,18 @@ def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
         size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
         return EvaluationSettings(size, values["trainer"]["deterministic"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{model.run.config} lacks {error}: not of this version") from error
+        raise InputError(f"{model.run.config} lacks {error}: it was written by another version") from error
 
 
 @dataclass(frozen=True)
 class EvaluatedPaintings:
-    """Which paintings are evaluated.
+    """The paintings to evaluate.
 
     Attributes:
-        rows: of the selection.
-        split: their split's name: `train`, `val`, `test`, or `all` for a mixture.
-        trained_on: how many of them the run trained on; None where that is unknown.
-        left_out: paintings of the run's training and validation splits that are not among them, by split.
+        rows: positions in the selection, int64.
+        split: `train`, `val`, `test`, or `all` for a mixture.
+        trained_on: how many of them are training paintings of the run; None if unknown.
+        left_out: number of excluded training and validation paintings of the run, by split.
     """
 
     rows: NDArray[np.int64]
@@ -72,17 +72,17 @@ class EvaluatedPaintings:
 
 
 def select_rows(model: ModelUnderStudy, split: str | None, include_trained: bool = False) -> EvaluatedPaintings:
-    """Choose the paintings to evaluate.
+    """Select the paintings to evaluate.
 
     Args:
-        model: what is evaluated.
-        split: `train`, `val`, `test` or `all`; None for those that the run neither trained on nor chose its checkpoint
-            by: its own test split, and paintings that it did not have.
-        include_trained: keep what the run trained on, and its validation paintings where `split` is None. A split of
-            the run's own paintings that is asked for is whole anyway.
+        model: classifier and paintings.
+        split: `train`, `val`, `test` or `all`; None for paintings that the run used neither for training nor for
+            choosing the checkpoint: its test split and paintings that it did not have.
+        include_trained: keep the training paintings of the run, and its validation paintings if `split` is None. A
+            requested split of the run's own paintings is always complete.
 
     Raises:
-        InputError: there is none.
+        InputError: no painting is left.
     """
     selection = model.paintings.selection
     every = np.arange(len(selection.manifest), dtype=np.int64)
@@ -107,22 +107,24 @@ def _require_rows(rows: NDArray[np.int64], split: str, left_out: dict[str, int])
     if len(rows) == 0 and left_out:
         raise InputError(
             f"no painting is left to evaluate: {sum(left_out.values())} are of the run's training or validation split; "
-            "include_trained=true evaluates them all the same"
+            "include_trained=true evaluates them anyway"
         )
     if len(rows) == 0:
-        raise InputError(f"no painting is in the split `{split}`: take another, as in split=all")
+        raise InputError(f"no painting is in the split `{split}`: choose another one, for example split=all")
     return rows
 
 
 def _warn(evaluated: EvaluatedPaintings) -> None:
     if evaluated.trained_on is None:
         log.warning(
-            "which paintings the checkpoint was trained on is unknown (no split.csv of its run beside it): the numbers "
-            "may flatter"
+            "which paintings the checkpoint was trained on is unknown (its run has no split.csv): the numbers "
+            "may be too good"
         )
     elif evaluated.trained_on and evaluated.split != "train":
         log.warning(
-            "%d of these %d paintings were trained on: the numbers flatter", evaluated.trained_on, len(evaluated.rows)
+            "%d of these %d paintings were trained on: the numbers are too good",
+            evaluated.trained_on,
+            len(evaluated.rows),
         )
     if evaluated.left_out:
         counts = " and ".join(f"{count} of its {name} split" for name, count in evaluated.left_out.items())
@@ -132,10 +134,10 @@ def _warn(evaluated: EvaluatedPaintings) -> None:
 def compute_logits(
     model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str = "auto"
 ) -> NDArray[np.float64]:
-    """Logits, computed in float32, of some of the model's paintings, N x classes.
+    """Compute logits in float32 for some paintings; return float64 N x classes.
 
     Raises:
-        WorkError: some are not finite.
+        WorkError: some logits are not finite.
     """
     trainer = L.Trainer(
         accelerator=hardware.checked_accelerator(accelerator),
@@ -161,18 +163,18 @@ def evaluate(
     accelerator: str = "auto",
     include_trained: bool = False,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Evaluate a checkpoint.
+    """Compute all metrics and predictions of a checkpoint.
 
     Args:
         model: the classifier and the paintings.
-        split: as `select_rows`.
-        settings: None for the run's own.
+        split: see `select_rows`.
+        settings: None for those of the run.
         accelerator: `auto`, `cpu` or `gpu`.
-        include_trained: as `select_rows`.
+        include_trained: see `select_rows`.
 
     Returns:
-        The numbers (those of `classification_metrics`, `ece` and `ece_calibrated`, and where they come from), and one
-        prediction per painting, as in a run's predictions.csv.
+        The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) with their provenance, and one
+        prediction per painting as in predictions.csv of a run.
     """
     evaluated = select_rows(model, split, include_trained)
     _warn(evaluated)
@@ -205,7 +207,7 @@ def evaluate(
 
 
 def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Path:
-    """Where an evaluation lands: inside the run, or under `root` for a loose checkpoint; a split asked for is named."""
+    """Return the output folder: in the run directory, or under `root` for a checkpoint without a run."""
     label = model.data if split is None else f"{model.data}-{split}"
     if model.run is not None:
         return model.run.path / "evaluation" / label
@@ -213,7 +215,7 @@ def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Pat
 
 
 def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:
-    """Write `predictions.csv` and, last, `result.json`; returns the latter."""
+    """Write `predictions.csv`, then `result.json`; return the path of the latter."""
     with replacing(folder / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False, lineterminator="\n")
     write_json(folder / "result.json", result)

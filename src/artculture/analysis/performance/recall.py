@@ -1,4 +1,4 @@
-"""Does a culture's recall follow the number of its training paintings?"""
+"""Recall of each culture against its number of training paintings."""
 
 import numpy as np
 import pandas as pd
@@ -12,23 +12,23 @@ from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.evaluation.intervals import wilson
 
-NAME, TITLE = "recall_by_paintings", "Do more paintings make a culture easier?"
-# Correlating fewer cultures says nothing.
-FEWEST = 4
+NAME, TITLE = "recall_by_paintings", "Recall by number of training paintings"
+# A correlation of fewer cultures is meaningless.
+MIN_CULTURES = 4
 PERMUTATIONS = 9999
 
 
 def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
-    """Recall on the test split against training paintings, with Wilson intervals and Spearman's correlation."""
+    """Plot test recall against training paintings, with Wilson intervals and Spearman's correlation."""
     table = recall_table(embeddings)
     shown = table[(table["test_paintings"] > 0) & (table["training_paintings"] > 0)]
     if shown.empty:
         return Finding(NAME, TITLE, "Left out: no culture has both training and test paintings.")
     correlation, p = _spearman(shown["training_paintings"].to_numpy(), shown["recall"].to_numpy(), seed)
     text = (
-        "Each dot is a culture: across, on a scale that multiplies, its training paintings; upwards, the share of its "
-        "test paintings named rightly, with a 95 % Wilson interval, which is wide where few were tested. Cultures with "
-        "equally many training paintings stand above one another, and their intervals overlap. "
+        "Each dot is a culture: x axis (logarithmic), its number of training paintings; y axis, its recall on the test "
+        "split with a 95 % Wilson interval, which is wide for few test paintings. Intervals of cultures with equal "
+        "numbers of training paintings overlap. "
     )
     if correlation is not None:
         text += (
@@ -36,14 +36,14 @@ def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
         )
     if len(shown) < len(table):
         absent = table[~table["culture"].isin(shown["culture"])]["culture"]
-        text += f"Not shown, for want of training or test paintings: {', '.join(absent)}. "
+        text += f"Not shown, without training or test paintings: {', '.join(absent)}. "
     numbers = {"spearman": correlation, "p_two_sided": p, "cultures": len(shown)}
-    alt = "Scatter plot: training paintings of each culture across, recall upwards, with intervals."
+    alt = "Scatter plot: training paintings of each culture on the x axis, recall on the y axis, with intervals."
     return Finding(NAME, TITLE, text.strip(), _figure(shown), {NAME: table}, numbers, alt=alt)
 
 
 def recall_table(embeddings: Embeddings) -> pd.DataFrame:
-    """One row a culture; recall and its interval are empty where nothing was tested."""
+    """Return one row per culture; recall and its interval are NaN without test paintings."""
     test, train = embeddings.members("test"), embeddings.members("train")
     n = len(embeddings.classes)
     trained = np.bincount(embeddings.labels[train], minlength=n)
@@ -64,12 +64,12 @@ def recall_table(embeddings: Embeddings) -> pd.DataFrame:
 def _spearman(
     paintings: NDArray[np.int64], recall: NDArray[np.float64], seed: int
 ) -> tuple[float | None, float | None]:
-    if len(paintings) < FEWEST or np.ptp(paintings) == 0 or np.ptp(recall) == 0:
+    if len(paintings) < MIN_CULTURES or np.ptp(paintings) == 0 or np.ptp(recall) == 0:
         return None, None
     ranks = stats.rankdata(recall)
 
     def correlation(order: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
-        # Pearson's of ranks; permuting ranks is permuting values.
+        # Pearson's correlation of ranks; ranks can be permuted in place of values.
         own = order - order.mean(axis=axis, keepdims=True)
         other = ranks - ranks.mean()
         lengths = np.linalg.norm(own, axis=axis) * np.linalg.norm(other)
@@ -96,6 +96,7 @@ def _figure(shown: pd.DataFrame) -> Figure:
         axes.vlines(across, shown["low"], shown["high"], color=colours, alpha=0.45, linewidth=1.8)
         axes.scatter(across, shown["recall"], color=colours, s=36, edgecolor="white", linewidth=0.7, zorder=3)
         axes.set_xlim(across.min() / 1.5, across.max() * 1.6)
+        # Room below 0 for the legend.
         axes.set_ylim(-0.16, 1.08)
         axes.set_yticks(np.linspace(0, 1, 6))
         usual = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _within(t, axes.get_xlim())]
@@ -110,6 +111,7 @@ def _figure(shown: pd.DataFrame) -> Figure:
         axes.set_axisbelow(True)
         plotting_style.region_legend(axes, [region_of(name) for name in shown["culture"]], loc="lower right")
     points = list(zip(across.tolist(), shown["recall"], strict=True))
+    # Thin boxes along the intervals, which labels should not cover.
     bars = [
         (x - 0.01 * x, low, x + 0.01 * x, high)
         for x, low, high in zip(across, shown["low"], shown["high"], strict=True)

@@ -1,4 +1,4 @@
-"""Can the probabilities be believed? Reliability diagrams before and after temperature scaling."""
+"""Calibration: reliability diagrams before and after temperature scaling."""
 
 from typing import Any
 
@@ -14,12 +14,13 @@ from artculture.analysis.model_under_study import Embeddings
 from artculture.evaluation.calibration import BINS, bin_indices, expected_calibration_error
 from artculture.evaluation.intervals import wilson
 
-NAME, TITLE = "reliability", "Can the probabilities be believed?"
-DRAWS = 2000
+NAME, TITLE = "reliability", "Calibration of the probabilities"
+# Simulations of the ECE of calibrated probabilities.
+SIMULATIONS = 2000
 
 
 def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
-    """Accuracy against confidence on the test split, as the logits say and after their temperature."""
+    """Plot accuracy against confidence on the test split, before and after temperature scaling."""
     rows = embeddings.members("test")
     if not len(rows):
         return Finding(NAME, TITLE, "Left out: the test split is empty.")
@@ -52,19 +53,19 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
 
 
 def ece_by_chance(confidences: NDArray[np.float64], seed: int, bins: int = BINS) -> list[float]:
-    """Mean and 95th percentile of the ECE that true probabilities would show on so few paintings."""
-    drawn = np.random.default_rng(seed).random((DRAWS, len(confidences))) < confidences
+    """Return mean and 95th percentile of the simulated ECE of calibrated probabilities for this many paintings."""
+    drawn = np.random.default_rng(seed).random((SIMULATIONS, len(confidences))) < confidences
     member = np.eye(bins)[bin_indices(confidences, bins)]
     errors = np.abs((drawn - confidences) @ member).sum(axis=1) / len(confidences)
     return [float(errors.mean()), float(np.percentile(errors, 95))]
 
 
 def bin_table(confidences: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> pd.DataFrame:
-    """One row a bin that holds paintings: limits, paintings, confidence, accuracy with its Wilson interval."""
-    place = bin_indices(confidences, bins)
+    """Return one row per non-empty bin: limits, paintings, confidence, accuracy with its Wilson interval."""
+    bin_index = bin_indices(confidences, bins)
     rows = []
-    for index in np.unique(place):
-        mine = place == index
+    for index in np.unique(bin_index):
+        mine = bin_index == index
         low, high = wilson(int(right[mine].sum()), int(mine.sum()))
         rows.append(
             {
@@ -85,22 +86,23 @@ def _caption(numbers: dict[str, Any]) -> str:
     mean, most = after["ece_if_calibrated"]
     low, high = numbers["accuracy_interval"]
     sure = before["mean_confidence"]
-    lean = "too sure" if sure > high else "not sure enough" if sure < low else "about as sure as it is right"
+    verdict = "overconfident" if sure > high else "underconfident" if sure < low else "about as confident as accurate"
     return (
-        f"Test paintings in {BINS} bins by the probability of their likeliest culture; dots on the diagonal are as "
-        "often right as they are sure. Lines are 95 % Wilson intervals, bars count paintings. Untouched, the "
-        f"classifier is {lean} on average ({100 * sure:.1f} % sure, "
-        f"{100 * numbers['accuracy']:.1f} % right, interval {100 * low:.1f} to {100 * high:.1f}) "
-        f"and its expected calibration error is {100 * before['ece']:.1f} %. "
-        f"Dividing the logits by {numbers['temperature']:.2f}, which changes no answer, makes it "
-        f"{100 * after['ece']:.1f} %. Perfect probabilities would show {100 * mean:.1f} % on {numbers['paintings']} "
-        f"paintings, and up to {100 * most:.1f} % in 19 of 20 cases: an error below that can't be told from none."
+        f"Test paintings in {BINS} bins by the probability of the predicted culture; for dots on the diagonal, "
+        "accuracy equals confidence. Lines are 95 % Wilson intervals, bars count paintings. Before temperature "
+        f"scaling, the classifier is {verdict} on average (confidence {100 * sure:.1f} %, accuracy "
+        f"{100 * numbers['accuracy']:.1f} %, interval {100 * low:.1f} to {100 * high:.1f}) "
+        f"and its expected calibration error (ECE) is {100 * before['ece']:.1f} %. "
+        f"Dividing the logits by the temperature {numbers['temperature']:.2f}, which changes no prediction, makes it "
+        f"{100 * after['ece']:.1f} %. Calibrated probabilities would have an ECE of {100 * mean:.1f} % on average for "
+        f"{numbers['paintings']} paintings, and at most {100 * most:.1f} % in 19 of 20 cases: a lower ECE is not "
+        "significantly different from 0."
     )
 
 
 def _figure(table: pd.DataFrame, numbers: dict[str, Any]) -> Figure:
     figure, axes = plotting_style.panels(7.4, 4.6, 2, 2, height_ratios=[4, 1], sharex=True)
-    titles = {"before": "As the network says", "after": f"After temperature {numbers['temperature']:.2f}"}
+    titles = {"before": "Before temperature scaling", "after": f"Temperature {numbers['temperature']:.2f}"}
     with plotting_style.styled():
         for column, (state, title) in enumerate(titles.items()):
             rows = table[table["state"] == state]
@@ -111,9 +113,9 @@ def _figure(table: pd.DataFrame, numbers: dict[str, Any]) -> Figure:
             bars.bar(
                 rows["from"], rows["paintings"], width, align="edge", color=plotting_style.FAINT, edgecolor="white"
             )
-            bars.set_xlabel("probability of the likeliest culture")
+            bars.set_xlabel("probability of the predicted culture")
             bars.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-        axes[0].set_ylabel("share that is right")
+        axes[0].set_ylabel("accuracy")
         axes[2].set_ylabel("paintings")
     return figure
 

@@ -1,4 +1,4 @@
-"""How contact sheets are drawn: every panel at its place, in inches from the top left."""
+"""Layout of contact sheets; all positions are in inches from the top left."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,10 @@ from artculture.analysis.printable_text import printable, shortened
 from artculture.analysis.saliency.feature_maps import overlay
 
 CAPTION_COLOUR = "#555555"
-# Small enough that a sheet of the usual length stays under 1.5 MB as SVG.
+# Panels of this size keep the SVG of a usual sheet under 1.5 MB.
 PANEL, GAP = 0.98, 0.05
 KINDS = ("painting", "feature map", "Grad-CAM")
-# Heights of what stands around the panels: the heading, three lines of text above, the kinds and air below.
+# Heights around the panels: heading, three lines of text above, panel titles and white space below.
 HEADING, LEGEND, BELOW = 0.34, 0.44, 0.28
 HALF = 3 * PANEL + 2 * GAP + 0.3
 OVERVIEW_COLUMNS = 4
@@ -23,13 +23,13 @@ OVERVIEW_COLUMNS = 4
 
 @dataclass(frozen=True)
 class SheetEntry:
-    """One painting as it is shown.
+    """One painting on a contact sheet.
 
     Attributes:
-        position: its row in the Embeddings.
-        picture: what the network sees, uint8 H x W x 3.
-        feature_map, cam: float32 h x w in 0..1.
-        facts: who painted it, and what was predicted.
+        position: of the painting in the embeddings.
+        picture: the crop that the network receives, uint8 H x W x 3.
+        feature_map, cam: heat maps, float32 h x w in 0..1.
+        facts: metadata of the painting and its prediction.
     """
 
     position: int
@@ -39,15 +39,18 @@ class SheetEntry:
     facts: dict[str, Any]
 
     def panels(self) -> list[Any]:
-        """One picture for each of KINDS."""
+        """Return one image for each of KINDS."""
         return [self.picture, overlay(self.picture, self.feature_map), overlay(self.picture, self.cam)]
 
 
 def draw_sheet(name: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> Figure:
-    """Right predictions on the left, wrong ones on the right, a painting a row."""
+    """Draw right predictions on the left and wrong ones on the right, one painting per line."""
     rows = max(len(right), len(wrong))
     figure = _new_sheet(2 * HALF - 0.3 + 2 * GAP, HEADING + rows * (LEGEND + PANEL + BELOW))
-    halves = (("✓ Surest right predictions", RIGHT, right), ("✗ Surest wrong predictions", WRONG, wrong))
+    halves = (
+        ("✓ Most confident right predictions", RIGHT, right),
+        ("✗ Most confident wrong predictions", WRONG, wrong),
+    )
     for half, (heading, colour, shown) in enumerate(halves):
         left = GAP + half * HALF
         _write(figure, left, 0.0, heading, size=9, color=colour, fontweight="bold")
@@ -59,7 +62,7 @@ def draw_sheet(name: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> F
 
 
 def draw_overview(firsts: dict[str, SheetEntry | None]) -> Figure:
-    """A pair of pictures a culture: the painting, and its feature map over it."""
+    """Draw one pair of images per culture: a painting, and the same with its feature map overlaid."""
     columns = min(OVERVIEW_COLUMNS, len(firsts))
     wide, high = 2 * PANEL + 4 * GAP, PANEL + 0.36
     figure = _new_sheet(columns * wide + GAP, -(-len(firsts) // columns) * high)
@@ -79,7 +82,7 @@ def _draw_entry(figure: Figure, left: float, top: float, shown: SheetEntry) -> N
     title = shortened(facts["title"], 54) or facts["object_id"]
     made = ", ".join(part for part in (shortened(facts["artist"], 34), shortened(facts["date"], 20)) if part)
     _write(figure, left, top, title)
-    _write(figure, left, top + 0.13, made or "artist and date not known", color=CAPTION_COLOUR)
+    _write(figure, left, top + 0.13, made or "artist and date unknown", color=CAPTION_COLOUR)
     _write(figure, left, top + 0.26, _verdict(facts), color=RIGHT if facts["right"] else WRONG)
     for index, (panel, kind) in enumerate(zip(shown.panels(), KINDS, strict=True)):
         x = left + index * (PANEL + GAP)
@@ -91,7 +94,7 @@ def _verdict(facts: dict[str, Any], culture: str | None = None) -> str:
     predicted = f"{printable(facts['predicted'])} {100 * facts['probability']:.1f} %"
     if facts["right"]:
         return f"✓ {predicted}"
-    return f"✗ {printable(culture)}, taken for {predicted}" if culture else f"✗ taken for {predicted}"
+    return f"✗ {printable(culture)}, predicted {predicted}" if culture else f"✗ predicted {predicted}"
 
 
 def _new_sheet(width: float, height: float) -> Figure:
@@ -102,7 +105,7 @@ def _new_sheet(width: float, height: float) -> Figure:
 
 def _write(figure: Figure, left: float, top: float, text: str, size: float = 6.8, **style: Any) -> None:
     width, height = figure.get_size_inches()
-    # Titles are free to hold a dollar sign: it is no formula.
+    # Titles may contain dollar signs, which are not formulas.
     figure.text(left / width, 1 - top / height, text, fontsize=size, va="top", parse_math=False, **style)
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: paintings beside what the network looked at, right and wrong, a sheet a culture."""
+"""Contact sheets of rightly and wrongly classified paintings with their saliency maps, one per culture."""
 
 import re
 from typing import Any
@@ -17,32 +17,34 @@ from artculture.analysis.saliency.grad_cam import grad_cam
 from artculture.analysis.saliency.last_feature_map import last_feature_maps
 from artculture.data.transforms import eval_transform
 
-# Pictures run at once: a step of Grad-CAM keeps little, but large networks are large.
-BATCH = 8
+# Images per forward pass, small enough for the activations of large networks.
+BATCH_SIZE = 8
 
 HOW_TO_READ = (
-    "Feature map: the last map of the network summed over its channels, rescaled to 0..1 a painting and laid over it "
-    "(bicubic); bright is where the network finds much of anything. Grad-CAM: the same map weighted by what speaks "
-    "for the predicted culture; bright is where that culture was recognised. Both show the part of the painting "
-    "that the network sees, its centre."
+    "Feature map: the last map of the network summed over its channels, rescaled to 0..1 per painting and overlaid on "
+    "it (bicubic); bright areas have a high total activation. Grad-CAM: the same map, its channels weighted by their "
+    "gradients for the predicted culture; bright areas support that prediction. Both show the centre crop that the "
+    "network receives."
 )
 
 
 def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: int = 3) -> list[Finding]:
-    """An overview of one painting a culture, then a sheet a culture.
+    """Make an overview with one painting per culture and one sheet per culture.
 
-    Only test paintings are shown, chosen by one rule: of each culture those whose prediction is surest, at most
-    `per_culture` right ones and as many wrong ones; equally sure ones by object id.
+    Only test paintings are shown: of each culture those with the most confident predictions, at most `per_culture`
+    right ones and as many wrong ones; ties are ordered by object id.
 
     Args:
-        model: the classifier and the paintings.
-        embeddings: what the classifier makes of them, row for row as `model.paintings.selection`.
-        per_culture: right and wrong paintings on a sheet.
+        model: classifier and paintings.
+        embeddings: of the paintings, in the order of `model.paintings.selection`.
+        per_culture: maximum number of right and of wrong paintings on a sheet.
 
     Raises:
-        InputError: a backbone without a last spatial map.
+        InputError: the backbone has no spatial map.
     """
-    chosen = {culture: surest(embeddings, index, per_culture) for index, culture in enumerate(embeddings.classes)}
+    chosen = {
+        culture: most_confident(embeddings, index, per_culture) for index, culture in enumerate(embeddings.classes)
+    }
     positions = [int(position) for pair in chosen.values() for part in pair for position in part]
     shown = {one.position: one for one in _compute_entries(model, embeddings, positions)}
     sheets = {
@@ -56,8 +58,8 @@ def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: 
     ]
 
 
-def surest(embeddings: Embeddings, culture: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of a culture's test paintings with the surest right and the surest wrong predictions."""
+def most_confident(embeddings: Embeddings, culture: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return positions of the test paintings of a culture with the most confident right and wrong predictions."""
     probabilities = embeddings.probabilities()
     members = embeddings.members("test")
     members = members[embeddings.labels[members] == culture]
@@ -68,18 +70,18 @@ def surest(embeddings: Embeddings, culture: int, count: int) -> tuple[NDArray[np
 
 
 def _compute_entries(model: ModelUnderStudy, embeddings: Embeddings, positions: list[int]) -> list[SheetEntry]:
-    """Run the chosen paintings, and no others, through the network."""
+    """Compute the saliency maps of the chosen paintings."""
     selection, cache = model.paintings.selection, model.paintings.cache
     crop = eval_transform(model.classifier.preprocessing)
     predicted = embeddings.probabilities().argmax(axis=1)
     shown = []
-    for start in range(0, len(positions), BATCH):
-        batch = positions[start : start + BATCH]
+    for start in range(0, len(positions), BATCH_SIZE):
+        batch = positions[start : start + BATCH_SIZE]
         images = [torch.tensor(cache.image(int(selection.rows[i]))).permute(2, 0, 1) for i in batch]
-        pictures = torch.stack([crop(image) for image in images])
-        heats = activation_heatmap(last_feature_maps(model.classifier, pictures))
-        cams = grad_cam(model.classifier, pictures, torch.from_numpy(predicted[batch]))
-        for i, picture, feature_map, cam in zip(batch, pictures, heats, cams, strict=True):
+        crops = torch.stack([crop(image) for image in images])
+        heats = activation_heatmap(last_feature_maps(model.classifier, crops))
+        cams = grad_cam(model.classifier, crops, torch.from_numpy(predicted[batch]))
+        for i, picture, feature_map, cam in zip(batch, crops, heats, cams, strict=True):
             facts = _facts(model, embeddings, i, feature_map, cam)
             shown.append(SheetEntry(i, picture.permute(1, 2, 0).numpy(), feature_map, cam, facts))
     return shown
@@ -111,19 +113,19 @@ def _overview(firsts: dict[str, SheetEntry | None]) -> Finding:
     seen = [one.facts for one in firsts.values() if one is not None]
     return Finding(
         name="feature_maps",
-        title="Feature maps: one painting a culture",
-        caption="Of each culture the test painting that is recognised most surely (✓), or, where none is, the surest "
-        f"mistake (✗). {HOW_TO_READ}",
+        title="Feature maps: one painting per culture",
+        caption="The test painting of each culture with the most confident right prediction (✓) or, if there is none, "
+        f"the most confident wrong one (✗). {HOW_TO_READ}",
         figure=draw_overview(firsts),
         tables={"feature_maps": pd.DataFrame(seen)},
         numbers={"shown": len(seen), "right": sum(facts["right"] for facts in seen)},
-        alt="Pairs of paintings, one pair a culture: the painting, and the same with its feature map overlaid.",
+        alt="Pairs of images, one per culture: a painting, and the same with its feature map overlaid.",
     )
 
 
 def _sheet(culture: str, slug: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> Finding:
     name = printable(culture)
-    title = f"Inside the model: {name} paintings"
+    title = f"Feature maps: {name} paintings"
     numbers = {"right": len(right), "wrong": len(wrong)}
     if not right and not wrong:
         return Finding(slug, title, f"No {name} painting is in the test set.", numbers=numbers)
@@ -131,18 +133,18 @@ def _sheet(culture: str, slug: str, right: list[SheetEntry], wrong: list[SheetEn
     return Finding(
         name=slug,
         title=title,
-        caption="Test paintings of this culture with the surest right (✓) and the surest wrong (✗) predictions."
+        caption="Test paintings of this culture with the most confident right (✓) and wrong (✗) predictions."
         f"{missing} From left to right: painting, feature map, Grad-CAM.",
         figure=draw_sheet(name, right, wrong),
         tables={slug: pd.DataFrame([one.facts for one in (*right, *wrong)])},
         numbers=numbers,
-        alt=f"{len(right)} rightly and {len(wrong)} wrongly predicted {name} paintings, each beside its feature map "
-        "and its Grad-CAM map laid over it.",
+        alt=f"{len(right)} rightly and {len(wrong)} wrongly predicted {name} paintings, each with its feature map "
+        "and its Grad-CAM map overlaid.",
     )
 
 
 def _slugs(classes: tuple[str, ...]) -> dict[str, str]:
-    """A file stem a culture; where names leave no letters of ASCII, or the same ones, its number joins in."""
+    """Return one ASCII file stem per culture; names with empty or equal stems get the number of the class."""
     plain = [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in classes]
     return {
         name: "feature_maps_" + (slug if slug and plain.count(slug) == 1 else f"{slug}_{index}".strip("_"))

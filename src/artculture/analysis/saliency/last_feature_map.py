@@ -1,4 +1,4 @@
-"""The last map of a backbone that still has height and width: where it is, what it holds, and a way to stand in it."""
+"""The last spatial feature map of a backbone: locate it, read it, and replace it in the forward pass."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from artculture.models.classifier import CultureClassifier
 from artculture.utils.errors import InputError
 
-# Where torchvision's networks end being spatial: ResNet's last stage, VGG's and AlexNet's whole convolutional part.
+# Last spatial modules of torchvision's networks: the last stage of ResNet, all convolutions of VGG and AlexNet.
 TORCHVISION_MODULES = {"resnet50": "layer4", "vgg16_bn": "features", "alexnet": "features"}
 
-# timm's way in: every classifier of its is `forward_head(forward_features(pictures))`.
+# Every timm classifier computes `forward_head(forward_features(images))`.
 FEATURES_METHOD = "forward_features"
 
 Change = Callable[[Tensor], Tensor]
@@ -23,13 +23,13 @@ Change = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class FeatureMapLocation:
-    """Where a backbone holds a map, and in which order of axes.
+    """Location and layout of a feature map in a backbone.
 
     Attributes:
-        name: the submodule whose output it is, or `forward_features` for the method of that name.
-        layout: `NCHW`, `NHWC`, or `tokens` (N x places x channels, row by row).
-        prefix: tokens before the places (class, distillation and register tokens).
-        architecture: for messages.
+        name: submodule whose output is the map, or `forward_features` for the method of that name.
+        layout: `NCHW`, `NHWC`, or `tokens` (N x (h * w) x channels, row-major).
+        prefix: number of tokens before the patches (class, distillation and register tokens).
+        architecture: name for error messages.
     """
 
     name: str
@@ -38,7 +38,7 @@ class FeatureMapLocation:
     architecture: str
 
     def read(self, output: Tensor) -> Tensor:
-        """The map N x channels x h x w in what the place gives."""
+        """Return the map N x channels x h x w of the output at this location."""
         if self.layout == "NCHW":
             return output
         if self.layout == "NHWC":
@@ -47,7 +47,7 @@ class FeatureMapLocation:
         return output[:, prefix:].transpose(1, 2).reshape(len(output), -1, side, side)
 
     def write(self, output: Tensor, maps: Tensor) -> Tensor:
-        """What the place gives, with another map in it."""
+        """Return a copy of the output in which the map is replaced by `maps`, N x channels x h x w."""
         if self.layout == "NCHW":
             return maps
         if self.layout == "NHWC":
@@ -61,14 +61,14 @@ class FeatureMapLocation:
             side = math.isqrt(max(0, tokens - prefix))
             if side and side * side == tokens - prefix:
                 return side, prefix
-        raise _no_map(self.architecture, f"its {tokens} tokens are no square grid")
+        raise _no_map(self.architecture, f"its {tokens} tokens are not a square grid")
 
 
 def locate_feature_map(classifier: CultureClassifier) -> FeatureMapLocation:
-    """Where the last spatial map is: just before the pooling.
+    """Locate the last spatial map, directly before the pooling.
 
     Raises:
-        InputError: a backbone without such a map.
+        InputError: the backbone has no such map.
     """
     name = classifier.hyper["architecture"]
     if classifier.hyper["library"] == "torchvision":
@@ -76,71 +76,71 @@ def locate_feature_map(classifier: CultureClassifier) -> FeatureMapLocation:
     backbone: Any = classifier.network.backbone
     output = _first_output(classifier, name)
     if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-        raise _no_map(name, "its last features are no single map")
+        raise _no_map(name, "its last features are not a single map")
     if output.ndim == 4:
         layout = "NHWC" if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else "NCHW"
         return FeatureMapLocation(FEATURES_METHOD, layout, 0, name)
     prefix = getattr(backbone, "num_prefix_tokens", None)
-    # MLP mixers blend all places, Hiera keeps them in another order: only where timm counts the tokens before the
-    # patches do the others stand row by row.
+    # MLP mixers mix all positions and Hiera reorders them. Only models for which timm counts the prefix tokens keep
+    # the patches in row-major order.
     if prefix is None:
-        raise _no_map(name, "timm does not say that its tokens are the places of the picture, row by row")
-    place = FeatureMapLocation(FEATURES_METHOD, "tokens", prefix, name)
-    place.read(output)
-    return place
+        raise _no_map(name, "timm does not declare that its tokens are image patches in row-major order")
+    location = FeatureMapLocation(FEATURES_METHOD, "tokens", prefix, name)
+    location.read(output)  # Raises for tokens that are not a square grid.
+    return location
 
 
 def locate_gradient_map(classifier: CultureClassifier) -> FeatureMapLocation:
-    """The last spatial map on which the logits depend everywhere.
+    """Locate the last spatial map with a gradient of the logits at all positions.
 
-    That is the last spatial map, except where the head reads a class token alone: behind the last attention no
-    other token has a gradient, so there it is that block's normalised input.
+    It is the last spatial map, except if the head reads only the class token: after the last attention the other
+    tokens have no gradient, so the normalised input of the last block is used.
 
     Raises:
-        InputError: a backbone without such a map.
+        InputError: the backbone has no such map.
     """
-    place = locate_feature_map(classifier)
+    location = locate_feature_map(classifier)
     backbone: Any = classifier.network.backbone
-    if place.layout != "tokens" or getattr(backbone, "global_pool", "") != "token":
-        return place
+    if location.layout != "tokens" or getattr(backbone, "global_pool", "") != "token":
+        return location
     blocks = getattr(backbone, "blocks", None)
     if not blocks or not hasattr(blocks[-1], "norm1"):
-        raise _no_map(place.architecture, "its last block has no normalised input to look at")
-    return FeatureMapLocation(f"blocks.{len(blocks) - 1}.norm1", "tokens", place.prefix, place.architecture)
+        raise _no_map(location.architecture, "its last block has no normalised input")
+    return FeatureMapLocation(f"blocks.{len(blocks) - 1}.norm1", "tokens", location.prefix, location.architecture)
 
 
-def last_feature_maps(classifier: CultureClassifier, pictures: Tensor) -> Tensor:
-    """The last spatial maps of pictures.
+def last_feature_maps(classifier: CultureClassifier, images: Tensor) -> Tensor:
+    """Compute the last spatial maps of images.
 
     Args:
-        classifier: left as it is; it is run in eval mode.
-        pictures: uint8 N x 3 x H x W.
+        classifier: run in eval mode; its modes are restored.
+        images: uint8 N x 3 x H x W.
 
     Returns:
         float32 N x channels x h x w, on the classifier's device.
 
     Raises:
-        InputError: a backbone without such a map.
+        InputError: the backbone has no such map.
     """
-    place, seen = locate_feature_map(classifier), list[Tensor]()
+    location, seen = locate_feature_map(classifier), list[Tensor]()
 
     def keep(output: Tensor) -> Tensor:
-        seen.append(place.read(output).float().clone())
+        seen.append(location.read(output).float().clone())
         return output
 
-    with torch.no_grad(), eval_mode(classifier), replaced_output(classifier, place.name, keep):
-        classifier(pictures.to(classifier.device))
+    with torch.no_grad(), eval_mode(classifier), replaced_output(classifier, location.name, keep):
+        classifier(images.to(classifier.device))
     return seen[-1]
 
 
 @contextmanager
 def replaced_output(classifier: CultureClassifier, name: str, change: Change) -> Iterator[None]:
-    """Pass what a place of the backbone gives through `change`, while the context lasts.
+    """Pass an output of the backbone through `change` inside the `with` block.
 
     Args:
-        classifier: whose backbone.
+        classifier: its backbone is modified temporarily.
         name: as `FeatureMapLocation.name`.
-        change: given the place's output, gives what goes on in its stead.
+        change: maps the output at the location to its replacement.
     """
     backbone: Any = classifier.network.backbone
     if name != FEATURES_METHOD:
@@ -160,7 +160,7 @@ def replaced_output(classifier: CultureClassifier, name: str, change: Change) ->
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Every part of a module in eval mode, and afterwards each as it was."""
+    """Set a module to eval mode inside the `with` block, then restore the mode of each submodule."""
     before = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -171,7 +171,7 @@ def eval_mode(module: nn.Module) -> Iterator[None]:
 
 
 def _first_output(classifier: CultureClassifier, name: str) -> Any:
-    """What `forward_features` gives for one blank image."""
+    """Return the output of `forward_features` for one blank image."""
     if not hasattr(classifier.network.backbone, FEATURES_METHOD):
         raise _no_map(name, "it has no features before its pooling")
     size = classifier.preprocessing.image_size
@@ -182,6 +182,6 @@ def _first_output(classifier: CultureClassifier, name: str) -> Any:
 
 def _no_map(architecture: str, why: str) -> InputError:
     return InputError(
-        f"architecture {architecture} has no last map of places to show: {why}. Feature maps and Grad-CAM are made "
-        "for convolutional networks and for vision transformers with a grid of patches"
+        f"architecture {architecture} has no spatial feature map: {why}. Feature maps and Grad-CAM support "
+        "convolutional networks and vision transformers with a grid of patches"
     )

@@ -1,1 +1,1 @@
-"""Distances between cultures, and the figures and tests made from them."""
+"""Distances between cultures, with their figures and statistical tests."""

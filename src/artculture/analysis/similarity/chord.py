@@ -15,67 +15,67 @@ from artculture.analysis.figure import Finding
 from artculture.analysis.similarity.culture_locations import by_region, region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
-NAME, TITLE = "culture_chords", "Who resembles whom most"
-GAP = 0.045  # of the circle between two cultures, radians
-RIM = 0.06  # breadth of a culture's arc, of the radius 1
-# A chord's end in the culture that is similar is broad, in the one that it is similar to it is a point.
+NAME, TITLE = "culture_chords", "Strongest similarities between cultures"
+GAP = 0.045  # between the arcs of two cultures, radians
+RIM = 0.06  # width of an arc; the radius of the circle is 1
+# A chord is wide at its source culture and tapers to a point at its target; the taper starts at this radius.
 TIP = 0.94
 
 
-def chord_finding(found: CultureDistances) -> Finding:
-    """The ordered pairs in the top quartile of similarity, drawn as chords."""
-    if len(found.cultures) < 2:
-        return Finding(NAME, TITLE, "Left out: it needs two cultures with as many as three paintings.")
-    chosen, threshold = top_quartile(found)
-    pairs = len(found.cultures) * (len(found.cultures) - 1)
+def chord_finding(distances: CultureDistances) -> Finding:
+    """Draw the ordered pairs in the top quartile of similarity as chords."""
+    if len(distances.cultures) < 2:
+        return Finding(NAME, TITLE, "Left out: at least two cultures with three paintings each are needed.")
+    chosen, threshold = top_quartile(distances)
+    pairs = len(distances.cultures) * (len(distances.cultures) - 1)
     numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": pairs}
     caption = (
         f"The strongest quarter of the normalised similarities: the {len(chosen)} of {pairs} "
         f"ordered pairs at or above their upper quartile, {100 * threshold:.1f} % (linear interpolation, ties kept). "
-        "A chord starts broad, in its own colour's culture A, and runs to a point in B: to A, B is near when compared "
-        "with all others. Breadth is the similarity of A to B. A pair that is strong both ways has two chords. "
-        f"{found.note()}"
+        "A chord is wide at culture A, whose colour it has, and tapers to a point at B: compared with all other "
+        "cultures, B is close to A. The width is the similarity of A to B. A pair that is strong in both directions "
+        "has two chords. "
+        f"{distances.note()}"
     )
     if len(chosen):
         first = chosen.iloc[0]
         caption += (
             f"The strongest is {first['culture']} to {first['other']} with {100 * first['similarity']:.1f} %; with "
-            f"{len(found.cultures)} cultures an even share would be {100 / max(1, len(found.cultures) - 1):.1f} %."
+            f"{len(distances.cultures)} cultures an equal share would be {100 / (len(distances.cultures) - 1):.1f} %."
         )
     return Finding(
         NAME,
         TITLE,
         caption.strip(),
-        _figure(found, chosen),
+        _figure(distances, chosen),
         {"culture_chords": chosen},
         numbers,
         alt="Chord diagram: cultures on a circle, the strongest similarities between them as ribbons.",
     )
 
 
-def top_quartile(found: CultureDistances) -> tuple[pd.DataFrame, float]:
-    """Ordered pairs whose similarity is at or above the upper quartile of all ordered pairs, strongest first.
+def top_quartile(distances: CultureDistances) -> tuple[pd.DataFrame, float]:
+    """Return the ordered pairs at or above the upper quartile of similarity, strongest first, and that quartile.
 
-    The quartile is numpy's 75th percentile with method `linear`; pairs that equal it are kept, so that ties never
-    part.
+    The quartile is numpy's 75th percentile with method `linear`; ties at the quartile are all kept.
     """
-    n = len(found.cultures)
+    n = len(distances.cultures)
     apart = ~np.eye(n, dtype=bool)
-    values = found.similarity[apart]
+    values = distances.similarity[apart]
     columns = ["culture", "other", "similarity"]
     if not len(values):
         return pd.DataFrame(columns=columns), math.nan
     threshold = float(np.quantile(values, 0.75, method="linear"))
-    # The interpolation may miss a tied value in its last bits.
-    kept = np.argwhere(apart & (found.similarity >= threshold * (1 - 1e-12)))
-    rows = [(found.cultures[a], found.cultures[b], found.similarity[a, b]) for a, b in kept]
+    # The interpolated quartile may exceed a tied value by rounding.
+    kept = np.argwhere(apart & (distances.similarity >= threshold * (1 - 1e-12)))
+    rows = [(distances.cultures[a], distances.cultures[b], distances.similarity[a, b]) for a, b in kept]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True), threshold
 
 
-def _figure(found: CultureDistances, chosen: pd.DataFrame) -> Figure:
+def _figure(distances: CultureDistances, chosen: pd.DataFrame) -> Figure:
     figure, (axes,) = plotting_style.panels(6.4, 6.4)
-    order = [found.cultures[i] for i in by_region(found.cultures)]
+    order = [distances.cultures[i] for i in by_region(distances.cultures)]
     arcs = _arcs(order, chosen)
     with plotting_style.styled():
         axes.set_axis_off()
@@ -87,14 +87,15 @@ def _figure(found: CultureDistances, chosen: pd.DataFrame) -> Figure:
             axes.add_patch(
                 Wedge((0, 0), 1, math.degrees(start), math.degrees(end), width=RIM, facecolor=colour, linewidth=0)
             )
-            _write_name(axes, found.label(name), (start + end) / 2)
+            _write_name(axes, distances.label(name), (start + end) / 2)
         _chords(axes, order, arcs, chosen)
         plotting_style.region_legend(axes, [region_of(name) for name in order], loc="lower left", bbox_to_anchor=(0, 0))
     return figure
 
 
 def _arcs(order: list[str], chosen: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Start and end angle of each culture: room for the breadth of all its chords, and a little for one without."""
+    """Return the start and end angle (radians) of each culture, proportional to the total width of its chords."""
+    # A culture without chords still gets a short arc.
     room = dict.fromkeys(order, 0.02)
     for _, chord in chosen.iterrows():
         room[chord["culture"]] += chord["similarity"]
@@ -130,7 +131,7 @@ def _write_name(axes: Axes, name: str, angle: float) -> None:
 
 def _chords(axes: Axes, order: list[str], arcs: dict[str, tuple[float, float]], chosen: pd.DataFrame) -> None:
     ends = _ends(order, arcs, chosen)
-    # Weak ones last: thin chords stay seen on broad ones.
+    # Weak chords are drawn last, so that thin ones stay visible on wide ones.
     for index, chord in chosen.iterrows():
         colour = plotting_style.REGIONS.get(region_of(chord["culture"]), plotting_style.ELSEWHERE)
         leave, arrive = ends[(index, "culture")], ends[(index, "other")]
@@ -141,7 +142,7 @@ def _chords(axes: Axes, order: list[str], arcs: dict[str, tuple[float, float]], 
 def _ends(
     order: list[str], arcs: dict[str, tuple[float, float]], chosen: pd.DataFrame
 ) -> dict[tuple[object, str], tuple[float, float]]:
-    """The stretch of the rim that each chord's end takes, so ordered inside a culture that chords cross little."""
+    """Return the angles of both ends of each chord, ordered within each arc so that chords cross little."""
     middle = {name: (start + end) / 2 for name, (start, end) in arcs.items()}
     ends = {}
     for name in order:
@@ -150,7 +151,7 @@ def _ends(
             for side, far in (("culture", "other"), ("other", "culture")):
                 if chord[side] == name:
                     width = chord["similarity"] if side == "culture" else _arrival(chord["similarity"])
-                    # The farther clockwise the other end, the earlier it leaves.
+                    # Sorted by the direction of the other end, to reduce crossings.
                     turn = (middle[chord[far]] - middle[name]) % (2 * math.pi)
                     mine.append((-turn, side, index, width))
         start, end = arcs[name]
@@ -163,12 +164,12 @@ def _ends(
 
 
 def ribbon(leave: tuple[float, float], arrive: tuple[float, float]) -> Path:
-    """A closed path from one stretch of the circle, through near its middle, to a point in another's middle."""
+    """Return a closed path from an interval of angles (radians) to a point in the middle of another interval."""
     radius = 1 - RIM - 0.01
     arc = _on_circle(np.linspace(*leave, 24), radius)
     tip = _on_circle(np.array([sum(arrive) / 2]), radius)[0]
     wings = _on_circle(np.array(arrive), TIP * radius)
-    # Neighbours' chords bend less deep, so that they don't all meet in the middle.
+    # Chords between neighbouring arcs bend less towards the centre, so that not all chords meet there.
     apart = abs((sum(arrive) - sum(leave)) / 2) % (2 * math.pi)
     depth = radius * 0.55 * (1 - math.sin(min(apart, 2 * math.pi - apart) / 2))
     turn_out = _on_circle(np.array(leave), depth)

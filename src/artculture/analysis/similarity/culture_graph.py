@@ -1,4 +1,4 @@
-"""Figure 6: cultures as a graph, drawn by ForceAtlas2 from a random start."""
+"""Graph of the cultures with a ForceAtlas2 layout (Figure 6 of the paper)."""
 
 from typing import Any
 
@@ -16,28 +16,27 @@ from artculture.analysis.figure import Finding
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
-NAME, TITLE = "culture_graph", "The cultures as a graph"
-# Starts whose layouts are compared, to say how far the picture hangs on chance.
+NAME, TITLE = "culture_graph", "Graph of culture similarities"
+# Random initial positions that are compared, to measure how much the layout depends on them.
 STARTS = 10
 ITERATIONS = 300
-# ForceAtlas2's edge weight influence: pull grows with weight to this power. Similarities of many cultures are nearly
-# even, and at 1 the layout would be nearly a ring whatever they say.
+# Edge weight influence of ForceAtlas2: attraction grows with the weight to this power. Similarities of many cultures
+# are nearly equal, so that with 1 the layout would be close to a ring whatever the data.
 INFLUENCE = 3
 
 
-def graph_finding(found: CultureDistances, seed: int = 0) -> Finding:
-    """The layout from one seeded start, and how faithful layouts from other starts are."""
-    if not found.cultures:
-        return Finding(NAME, TITLE, "Left out: no culture has as many as three paintings.")
-    layout = force_atlas(found, seed)
-    agreement = [_agreement(found, force_atlas(found, seed + start)) for start in range(STARTS)]
+def graph_finding(distances: CultureDistances, seed: int = 0) -> Finding:
+    """Draw the layout of one seeded start and measure the fidelity of layouts from other starts."""
+    if not distances.cultures:
+        return Finding(NAME, TITLE, "Left out: no culture has at least three paintings.")
+    layout = force_atlas(distances, seed)
+    agreement = [_agreement(distances, force_atlas(distances, seed + start)) for start in range(STARTS)]
     numbers: dict[str, Any] = {"seed": seed, "iterations": ITERATIONS, "edge_weight_influence": INFLUENCE}
     caption = (
-        "Every dot is a culture, its area the number of its paintings. All cultures pull one another along edges as "
-        "strongly as they are similar (the mean of the two normalised similarities, of A to B and of B to A, makes one "
-        "edge; darker is stronger) and push one another off; ForceAtlas2 lets them settle from a random start (edge "
-        f"weight influence {INFLUENCE}). "
-        f"Directions mean nothing, nearness does. {found.note()}"
+        "Each dot is a culture; its area grows with its number of paintings. Edges attract (weight: the mean of the "
+        "two normalised similarities, of A to B and of B to A; darker is stronger), all dots repel each other, and "
+        f"ForceAtlas2 (edge weight influence {INFLUENCE}) finds the layout from random initial positions. "
+        f"Only closeness is meaningful, directions are not. {distances.note()}"
     )
     known = [value for value in agreement if value is not None]
     if known:
@@ -48,35 +47,35 @@ def graph_finding(found: CultureDistances, seed: int = 0) -> Finding:
             "starts": STARTS,
         }
         caption += (
-            f"How well it tells the true distances: their rank correlation with those on paper is {known[0]:.2f} here, "
-            f"{np.median(known):.2f} at the median over {STARTS} starts and {min(known):.2f} at the worst."
+            f"Fidelity: the rank correlation of distances in the layout with the measured distances is {known[0]:.2f} "
+            f"here; over {STARTS} starts its median is {np.median(known):.2f} and its minimum {min(known):.2f}."
         )
     return Finding(
         NAME,
         TITLE,
         caption.strip(),
-        _figure(found, layout),
-        {"culture_graph_nodes": _nodes(found, layout), "culture_graph_edges": _edges(found)},
+        _figure(distances, layout),
+        {"culture_graph_nodes": _nodes(distances, layout), "culture_graph_edges": _edges(distances)},
         numbers,
-        alt="Network of cultures: similar ones stand close together; colours show their regions.",
+        alt="Network of cultures: similar cultures are close together; colours show regions.",
     )
 
 
-def edge_weights(found: CultureDistances) -> NDArray[np.float64]:
-    """One weight a pair: the mean of both directions' similarities, C x C."""
-    weights: NDArray[np.float64] = (found.similarity + found.similarity.T) / 2
+def edge_weights(distances: CultureDistances) -> NDArray[np.float64]:
+    """Return the mean of the similarities in both directions, symmetric C x C."""
+    weights: NDArray[np.float64] = (distances.similarity + distances.similarity.T) / 2
     return weights
 
 
-def force_atlas(found: CultureDistances, seed: int) -> NDArray[np.float64]:
-    """Positions C x 2, centred, the farthest culture at distance 1 from the middle."""
-    weights = edge_weights(found)
+def force_atlas(distances: CultureDistances, seed: int) -> NDArray[np.float64]:
+    """Return ForceAtlas2 positions C x 2, centred and scaled so that the largest distance from the centre is 1."""
+    weights = edge_weights(distances)
     n = len(weights)
     if n < 2:
         return np.zeros((n, 2))
     graph = nx.Graph()
     graph.add_nodes_from(range(n))
-    # The mean weight is made 1, so that pull and push balance at any number of cultures.
+    # Weights are scaled to mean 1, so that attraction and repulsion balance for any number of cultures.
     scale = (n * (n - 1) / 2) / max(float(np.triu(weights, 1).sum()), 1e-12)
     graph.add_weighted_edges_from(
         (a, b, float(weights[a, b] * scale) ** INFLUENCE)
@@ -93,41 +92,41 @@ def force_atlas(found: CultureDistances, seed: int) -> NDArray[np.float64]:
     return positions
 
 
-def _agreement(found: CultureDistances, layout: NDArray[np.float64]) -> float | None:
+def _agreement(distances: CultureDistances, layout: NDArray[np.float64]) -> float | None:
     upper = np.triu_indices(len(layout), 1)
-    distances, drawn = found.distance[upper], pdist(layout)
-    if len(drawn) < 3 or np.ptp(distances) == 0 or np.ptp(drawn) == 0:
+    actual, drawn = distances.distance[upper], pdist(layout)
+    if len(drawn) < 3 or np.ptp(actual) == 0 or np.ptp(drawn) == 0:
         return None
-    return float(spearmanr(distances, drawn).statistic)
+    return float(spearmanr(actual, drawn).statistic)
 
 
-def _nodes(found: CultureDistances, layout: NDArray[np.float64]) -> pd.DataFrame:
-    regions = [region_of(name) for name in found.cultures]
+def _nodes(distances: CultureDistances, layout: NDArray[np.float64]) -> pd.DataFrame:
+    regions = [region_of(name) for name in distances.cultures]
     return pd.DataFrame(
         {
-            "culture": found.cultures,
+            "culture": distances.cultures,
             "region": regions,
-            "paintings": found.counts,
-            "few_paintings": [name in found.small for name in found.cultures],
+            "paintings": distances.counts,
+            "few_paintings": [name in distances.small for name in distances.cultures],
             "x": layout[:, 0].round(6),
             "y": layout[:, 1].round(6),
         }
     )
 
 
-def _edges(found: CultureDistances) -> pd.DataFrame:
-    weights = edge_weights(found)
+def _edges(distances: CultureDistances) -> pd.DataFrame:
+    weights = edge_weights(distances)
     pairs = np.argwhere(np.triu(weights, 1) > 0)
-    rows = [(found.cultures[a], found.cultures[b], weights[a, b]) for a, b in pairs]
+    rows = [(distances.cultures[a], distances.cultures[b], weights[a, b]) for a, b in pairs]
     return pd.DataFrame(rows, columns=["culture", "other", "weight"])
 
 
-def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> Figure:
+def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
     figure, (axes,) = plotting_style.panels(6.4, 5.6)
-    weights = edge_weights(found)
+    weights = edge_weights(distances)
     pairs = np.argwhere(np.triu(weights, 1) > 0)
     strengths = np.array([weights[a, b] for a, b in pairs])
-    regions = [region_of(name) for name in found.cultures]
+    regions = [region_of(name) for name in distances.cultures]
     with plotting_style.styled():
         axes.set_axis_off()
         axes.set_aspect("equal")
@@ -139,8 +138,8 @@ def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> Figure:
             lines = [layout[list(pairs[i])] for i in order]
             colours = [(0.25, 0.24, 0.22, 0.04 + 0.6 * rank[i] ** 4) for i in order]
             axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.4 + 2.8 * rank[order] ** 4))
-        # Area in square points, by share of the largest culture; the smallest is still seen.
-        areas = 40 + 900 * found.counts / found.counts.max()
+        # Area in square points, relative to the largest culture, with a minimum that stays visible.
+        areas = 40 + 900 * distances.counts / distances.counts.max()
         axes.scatter(
             layout[:, 0],
             layout[:, 1],
@@ -151,7 +150,9 @@ def _figure(found: CultureDistances, layout: NDArray[np.float64]) -> Figure:
             zorder=3,
         )
         plotting_style.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.02))
-    names = [f"{found.label(name)} ({count:,})" for name, count in zip(found.cultures, found.counts, strict=True)]
+    names = [
+        f"{distances.label(name)} ({count:,})" for name, count in zip(distances.cultures, distances.counts, strict=True)
+    ]
     points = [(float(x), float(y)) for x, y in layout]
     plotting_style.place_labels(
         axes, points, names, list(np.sqrt(areas) / 2), fontsize=9, zorder=4, path_effects=[plotting_style.halo()]

@@ -1,4 +1,4 @@
-"""Where cultures are at home: their region, and a place that stands for them on the globe."""
+"""Region and geographic location of the cultures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 OTHER = "other"
-EARTH_RADIUS = 6371.0088  # km, the IUGG's mean radius
+EARTH_RADIUS = 6371.0088  # km, mean radius (IUGG)
 
 
 @dataclass(frozen=True)
 class CultureLocation:
-    """A culture's region, and today's capital of its country, degrees north and east."""
+    """Region of a culture, and the present capital of its country with coordinates in degrees."""
 
     region: str
     city: str
@@ -20,7 +20,7 @@ class CultureLocation:
     east: float
 
 
-# Coordinates: GeoNames (geonames.org, CC BY 4.0), rounded to hundredths, about a kilometre.
+# Coordinates: GeoNames (geonames.org, CC BY 4.0), rounded to 0.01 degrees, about 1 km.
 CULTURE_LOCATIONS = {
     "American": CultureLocation("North American", "Washington", 38.90, -77.04),
     "British": CultureLocation("European", "London", 51.51, -0.13),
@@ -37,13 +37,13 @@ CULTURE_LOCATIONS = {
 
 
 def region_of(culture: str) -> str:
-    """The culture's region, `other` where it is not in the table."""
-    place = CULTURE_LOCATIONS.get(culture)
-    return place.region if place else OTHER
+    """Return the region of a culture; `other` for a culture that is not in the table."""
+    location = CULTURE_LOCATIONS.get(culture)
+    return location.region if location else OTHER
 
 
 def great_circle(cultures: Sequence[str]) -> NDArray[np.float64]:
-    """Kilometres between the cultures' places (haversine, on a sphere), a symmetric matrix.
+    """Return great-circle distances in km (haversine formula), a symmetric float64 C x C matrix.
 
     Raises:
         KeyError: a culture is not in the table.
@@ -56,6 +56,6 @@ def great_circle(cultures: Sequence[str]) -> NDArray[np.float64]:
 
 
 def by_region(cultures: Sequence[str]) -> list[int]:
-    """Positions of the cultures, those of one region side by side, else in the order given."""
+    """Return positions of the cultures grouped by region, otherwise in the given order."""
     order = ["Asian", "European", "North American", OTHER]
     return sorted(range(len(cultures)), key=lambda i: order.index(region_of(cultures[i])))

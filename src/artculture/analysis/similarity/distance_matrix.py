@@ -1,4 +1,4 @@
-"""The matrix of culture distances and similarities, as a finding."""
+"""Heat maps and tables of the distances and similarities of cultures."""
 
 import itertools
 
@@ -10,67 +10,67 @@ from matplotlib.figure import Figure
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
 from artculture.analysis.similarity.culture_locations import by_region, region_of
-from artculture.analysis.similarity.distances import FEWEST, CultureDistances, Matrix
+from artculture.analysis.similarity.distances import MIN_PAINTINGS, CultureDistances, Matrix
 
-NAME, TITLE = "culture_distances", "How far apart the cultures lie"
+NAME, TITLE = "culture_distances", "Distances between cultures"
 
 
-def distance_finding(found: CultureDistances) -> Finding:
-    """Annotated heat maps of both matrices, and every pair with its interval."""
-    if not found.cultures:
-        return Finding(NAME, TITLE, "Left out: no culture has as many as three paintings.")
-    pairs = pair_table(found)
+def distance_finding(distances: CultureDistances) -> Finding:
+    """Draw annotated heat maps of both matrices and tabulate all pairs with their intervals."""
+    if not distances.cultures:
+        return Finding(NAME, TITLE, "Left out: no culture has at least three paintings.")
+    pairs = pair_table(distances)
     return Finding(
         NAME,
         TITLE,
-        _caption(found, pairs),
-        _figure(found),
+        _caption(distances, pairs),
+        _figure(distances),
         {
             "culture_distances": pairs,
-            "culture_distance_matrix": _matrix_table(found, found.distance),
-            "culture_similarity_matrix": _matrix_table(found, found.similarity),
+            "culture_distance_matrix": _matrix_table(distances, distances.distance),
+            "culture_similarity_matrix": _matrix_table(distances, distances.similarity),
         },
-        _numbers(found, pairs),
+        _numbers(distances, pairs),
         alt="Two square heat maps, culture by culture: L2 distance between mean feature vectors, and the normalised "
         "similarity of the row's culture to the column's.",
     )
 
 
-def pair_table(found: CultureDistances) -> pd.DataFrame:
-    """One row an ordered pair of cultures: similarity is of `culture` to `other`, distance is mutual."""
-    names = found.cultures
+def pair_table(distances: CultureDistances) -> pd.DataFrame:
+    """Return one row per ordered pair: `similarity` is of `culture` to `other`, `distance` is symmetric."""
+    names = distances.cultures
     rows = []
     for a, b in itertools.permutations(range(len(names)), 2):
         rows.append(
             {
                 "culture": names[a],
                 "other": names[b],
-                "paintings": int(found.counts[a]),
-                "few_paintings": bool({names[a], names[b]} & set(found.small)),
-                "distance": found.distance[a, b],
-                "distance_low": found.distance_interval[0][a, b],
-                "distance_high": found.distance_interval[1][a, b],
-                "similarity": found.similarity[a, b],
-                "similarity_low": found.similarity_interval[0][a, b],
-                "similarity_high": found.similarity_interval[1][a, b],
+                "paintings": int(distances.counts[a]),
+                "few_paintings": bool({names[a], names[b]} & set(distances.small)),
+                "distance": distances.distance[a, b],
+                "distance_low": distances.distance_interval[0][a, b],
+                "distance_high": distances.distance_interval[1][a, b],
+                "similarity": distances.similarity[a, b],
+                "similarity_low": distances.similarity_interval[0][a, b],
+                "similarity_high": distances.similarity_interval[1][a, b],
             }
         )
     columns = ["culture", "other", "paintings", "few_paintings", "distance", "distance_low", "distance_high"]
     return pd.DataFrame(rows, columns=[*columns, "similarity", "similarity_low", "similarity_high"])
 
 
-def _matrix_table(found: CultureDistances, matrix: Matrix) -> pd.DataFrame:
-    return pd.DataFrame(matrix, columns=list(found.cultures)).assign(culture=found.cultures)[
-        ["culture", *found.cultures]
+def _matrix_table(distances: CultureDistances, matrix: Matrix) -> pd.DataFrame:
+    return pd.DataFrame(matrix, columns=list(distances.cultures)).assign(culture=distances.cultures)[
+        ["culture", *distances.cultures]
     ]
 
 
-def _numbers(found: CultureDistances, pairs: pd.DataFrame) -> dict[str, object]:
+def _numbers(distances: CultureDistances, pairs: pd.DataFrame) -> dict[str, object]:
     numbers: dict[str, object] = {
-        "paintings": int(found.counts.sum()),
-        "splits": list(found.splits),
-        "cultures_left_out": list(found.absent),
-        "cultures_with_few_paintings": list(found.small),
+        "paintings": int(distances.counts.sum()),
+        "splits": list(distances.splits),
+        "cultures_left_out": list(distances.absent),
+        "cultures_with_few_paintings": list(distances.small),
     }
     if len(pairs):
         for name, line in zip(("nearest", "farthest"), _ends(pairs), strict=True):
@@ -83,31 +83,31 @@ def _numbers(found: CultureDistances, pairs: pd.DataFrame) -> dict[str, object]:
     return numbers
 
 
-def _caption(found: CultureDistances, pairs: pd.DataFrame) -> str:
+def _caption(distances: CultureDistances, pairs: pd.DataFrame) -> str:
     text = (
-        "Left: the L2 distance between the mean feature vectors of each two cultures, every vector brought to length "
-        f"1 ({int(found.counts.sum()):,} paintings of the splits {', '.join(found.splits)}), less what the scatter of "
-        "few paintings adds to it. Right: how similar the row's culture is to the column's, "
-        "as the share of all the pull that the row feels (inverse distance over the sum of inverse distances, in %); "
-        "rows add up to 100, and the matrix is not symmetric. In both, yellow is near and blue far. "
+        "Left: L2 distance between the mean feature vectors of two cultures; each vector is scaled to length 1 "
+        f"({int(distances.counts.sum()):,} paintings of the splits {', '.join(distances.splits)}) and the distance is "
+        "corrected for the bias of small samples. Right: similarity of the row's culture to the column's, the inverse "
+        "distance divided by the sum of the inverse distances in the row, in %; each row sums to 100 and the matrix is "
+        "not symmetric. In both, yellow is near and blue is far. "
     )
     if len(pairs):
         near, far = _ends(pairs)
         text += (
-            f"Nearest are {near['culture']} and {near['other']} ({_with_interval(near)}), farthest {far['culture']} "
-            f"and {far['other']} ({_with_interval(far)}). "
+            f"The nearest pair is {near['culture']} and {near['other']} ({_with_interval(near)}), the farthest "
+            f"{far['culture']} and {far['other']} ({_with_interval(far)}). "
         )
-        text += "Intervals are 95 % by the jackknife over paintings, each counting as independent of the next. "
-    text += found.note()
-    if "train" in found.splits:
-        text += "Paintings that the classifier was trained on are among these; it has learnt to hold them apart. "
-    if found.absent:
-        text += f"Left out, with fewer than {FEWEST} paintings: {', '.join(found.absent)}. "
+        text += "Intervals are 95 % jackknife intervals; paintings are treated as independent. "
+    text += distances.note()
+    if "train" in distances.splits:
+        text += "These include training paintings, which the classifier has learnt to separate. "
+    if distances.absent:
+        text += f"Left out, with fewer than {MIN_PAINTINGS} paintings: {', '.join(distances.absent)}. "
     return text.strip()
 
 
 def _ends(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The nearest and the farthest pair."""
+    """Return the nearest and the farthest pair."""
     distance = pairs["distance"].to_numpy()
     return pairs.iloc[int(distance.argmin())], pairs.iloc[int(distance.argmax())]
 
@@ -116,17 +116,17 @@ def _with_interval(pair: pd.Series) -> str:
     return f"{pair['distance']:.2f}, interval {pair['distance_low']:.2f} to {pair['distance_high']:.2f}"
 
 
-def _figure(found: CultureDistances) -> Figure:
-    order = by_region(found.cultures)
+def _figure(distances: CultureDistances) -> Figure:
+    order = by_region(distances.cultures)
     side = max(3.2, 0.42 * len(order) + 1.1)
     figure, (left, right) = plotting_style.panels(2 * side + 0.4, side + 0.3, 1, 2)
-    names = [found.cultures[i] for i in order]
-    labels = [found.label(name) for name in names]
+    names = [distances.cultures[i] for i in order]
+    labels = [distances.label(name) for name in names]
     block = np.ix_(order, order)
     with plotting_style.styled():
-        heat_map(left, found.distance[block], names, "{:.2f}", reverse=True, labels=labels)
+        heat_map(left, distances.distance[block], names, "{:.2f}", reverse=True, labels=labels)
         left.set_title("Distance between means (L2)")
-        heat_map(right, 100 * found.similarity[block], names, "{:.1f}", labels=labels)
+        heat_map(right, 100 * distances.similarity[block], names, "{:.1f}", labels=labels)
         right.set_title("Similarity of row to column, %")
     return figure
 
@@ -134,15 +134,15 @@ def _figure(found: CultureDistances) -> Figure:
 def heat_map(
     axes: Axes, values: Matrix, names: list[str], form: str, reverse: bool = False, labels: list[str] | None = None
 ) -> None:
-    """A square matrix with its numbers, its diagonal left empty, regions parted by white lines.
+    """Draw a square matrix with its values; the diagonal is empty and white lines separate the regions.
 
     Args:
         axes: to draw on.
         values: C x C.
-        names: of the cultures.
-        form: of the numbers, as "{:.1f}".
-        reverse: whether small numbers are light.
-        labels: what to write for the names, where it is not they.
+        names: of the C cultures.
+        form: format of the values, for example "{:.1f}".
+        reverse: whether small values are light.
+        labels: tick labels; None for the names.
     """
     n = len(names)
     shown = np.ma.masked_array(values, mask=np.eye(n, dtype=bool))
@@ -150,6 +150,7 @@ def heat_map(
     image = axes.imshow(shown, cmap=colours, aspect="equal")
     size = 7.5 if n <= 12 else max(4.0, 90 / n)
     for row, column in itertools.permutations(range(n), 2):
+        # White text on dark cells, by luma (ITU-R BT.601).
         red, green, blue, _ = image.cmap(image.norm(values[row, column]))
         ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else plotting_style.INK
         text = form.format(values[row, column])
@@ -158,7 +159,7 @@ def heat_map(
 
 
 def style_culture_axes(axes: Axes, names: list[str], labels: list[str] | None = None) -> None:
-    """Name rows and columns in their regions' colours and part the regions."""
+    """Label rows and columns in the colours of their regions and separate the regions by white lines."""
     axes.set_xticks(range(len(names)), labels or names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), labels or names)
     axes.tick_params(length=0)

@@ -1,10 +1,10 @@
-"""How far cultures' mean feature vectors lie apart, the paper's normalised similarity, and how sure both are.
+"""Distances between mean feature vectors of cultures, the normalised similarity of the paper, and their intervals.
 
-A mean of few vectors lies off its culture's true mean, in many dimensions always outwards, so the plain distance
-between two means makes small cultures seem far from all others. The square of the distance has an unbiased estimate,
-the plain square less the scatter of both means; its standard error is the jackknife's. What the true square may be is
-then a normal distribution about that estimate, cut at 0: its median and its 95 % are the distance and its interval, so
-that an estimate always lies in its interval and two cultures never lie at distance 0 because of noise alone.
+The plain distance between two sample means is biased upwards, the more so the fewer paintings there are, which makes
+small cultures seem far from all others. The squared distance has an unbiased estimate: the plain square minus the
+variances of both means; its standard error comes from the jackknife. The true square is modelled as a normal
+distribution with that mean and error, truncated at 0: the roots of its median and its 2.5 % and 97.5 % quantiles are
+the distance and its interval. Estimates therefore lie in their intervals, and noise alone never gives distance 0.
 """
 
 from collections.abc import Sequence
@@ -18,25 +18,26 @@ from artculture.analysis.model_under_study import Embeddings
 from artculture.evaluation.intervals import Z
 
 SPLITS = ("train", "val", "test")
-# Without one of them there must still be a scatter.
-FEWEST = 3
-# Of fewer paintings a culture's distances are mostly noise: marked.
-FEW = 10
+# The jackknife leaves one painting out, and a variance needs two.
+MIN_PAINTINGS = 3
+# Cultures with fewer paintings are marked: their distances are mostly noise.
+SMALL_CULTURE = 10
 
 Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class CultureDistances:
-    """Distances between the C cultures that have at least three paintings.
+    """Distances between the C cultures with at least three paintings.
 
     Attributes:
-        cultures: in label order; those with fewer paintings are in `absent`.
-        counts: paintings of each, int64 C.
-        distance: L2 between means, corrected for what few paintings add, C x C, symmetric.
-        similarity: the paper's, row A to column B; rows sum to 1, the diagonal is 0.
-        distance_interval, similarity_interval: 95 %, (low, high), C x C each; each holds its estimate.
-        splits: whose paintings were taken.
+        cultures: in label order.
+        absent: cultures with fewer paintings.
+        counts: number of paintings, int64 C.
+        distance: bias-corrected L2 distance between means, C x C, symmetric.
+        similarity: normalised similarity of row A to column B, C x C; rows sum to 1, the diagonal is 0.
+        distance_interval, similarity_interval: 95 % intervals (low, high), C x C each; they contain the estimates.
+        splits: of the paintings used.
     """
 
     cultures: tuple[str, ...]
@@ -50,26 +51,26 @@ class CultureDistances:
 
     @property
     def small(self) -> tuple[str, ...]:
-        """Cultures with fewer than `FEW` paintings."""
-        return tuple(name for name, count in zip(self.cultures, self.counts, strict=True) if count < FEW)
+        """Cultures with fewer than `SMALL_CULTURE` paintings."""
+        return tuple(name for name, count in zip(self.cultures, self.counts, strict=True) if count < SMALL_CULTURE)
 
     def label(self, culture: str) -> str:
-        """A culture's name as figures show it, small ones with an asterisk."""
+        """Return the name of a culture for figures, with an asterisk for a small one."""
         return culture + ("*" if culture in self.small else "")
 
     def note(self) -> str:
-        """What a caption says of small cultures; "" where there is none."""
+        """Return the sentence about small cultures for captions; "" if there are none."""
         if not self.small:
             return ""
-        return f"An asterisk marks cultures with fewer than {FEW} paintings, whose place is mostly chance. "
+        return f"An asterisk marks cultures with fewer than {SMALL_CULTURE} paintings, whose position is mostly noise. "
 
 
 def culture_distances(embeddings: Embeddings, splits: Sequence[str] = SPLITS) -> CultureDistances:
-    """Distances and similarities of all cultures, with jackknife intervals over paintings."""
+    """Compute distances and similarities of all cultures, with jackknife intervals over paintings."""
     taken = np.isin(embeddings.split, list(splits))
     features, labels = embeddings.features[taken].astype(np.float64), embeddings.labels[taken]
     counts = np.bincount(labels, minlength=len(embeddings.classes))
-    present = np.flatnonzero(counts >= FEWEST)
+    present = np.flatnonzero(counts >= MIN_PAINTINGS)
     groups = [features[labels == label] for label in present]
     squares = unbiased_squared_distances(groups)
     without = [leave_one_out_squared_distances(groups, culture, squares) for culture in range(len(groups))]
@@ -78,7 +79,7 @@ def culture_distances(embeddings: Embeddings, splits: Sequence[str] = SPLITS) ->
     similarity = normalised_similarity(distance)
     return CultureDistances(
         tuple(embeddings.classes[label] for label in present),
-        tuple(name for name, count in zip(embeddings.classes, counts, strict=True) if count < FEWEST),
+        tuple(name for name, count in zip(embeddings.classes, counts, strict=True) if count < MIN_PAINTINGS),
         counts[present],
         distance,
         similarity,
@@ -89,15 +90,15 @@ def culture_distances(embeddings: Embeddings, splits: Sequence[str] = SPLITS) ->
 
 
 def normalised_similarity(distance: Matrix) -> Matrix:
-    """d(A,B)^-1 / sum over C != A of d(A,C)^-1, for one matrix or a stack of them (... x C x C).
+    """Return d(A,B)^-1 / sum over C != A of d(A,C)^-1, for one matrix or a stack of them (... x C x C).
 
-    Where A's distance to k others is zero, each of them gets 1/k and the rest 0: the formula's limit.
+    If the distance of A to k others is zero, each of them gets 1/k and the rest 0, the limit of the formula.
     """
     itself = np.eye(distance.shape[-1], dtype=bool)
     apart = np.where(itself, np.inf, distance)
     twin = apart == 0
     twins = twin.any(axis=-1, keepdims=True)
-    # Measured in the row's least distance, so that the inverse of a tiny one does not overflow.
+    # Relative to the smallest distance of the row, so that inverses of tiny distances do not overflow.
     least = np.min(apart, axis=-1, keepdims=True, initial=np.inf)
     scale = np.where(twins | np.isinf(least), 1.0, least)
     inverse = np.where(twins, twin, scale / np.where(twin, 1.0, apart))
@@ -107,12 +108,12 @@ def normalised_similarity(distance: Matrix) -> Matrix:
 
 
 def unbiased_squared_distances(groups: Sequence[Matrix]) -> Matrix:
-    """Unbiased estimates of the squared distances between true means, C x C; below 0 where noise has it so.
+    """Return unbiased estimates of the squared distances between true means, C x C; noise can make them negative.
 
-    |mean A - mean B|^2 less, for A and B each, the trace of the covariance over the number of paintings.
+    |mean A - mean B|^2 minus, for A and B each, the trace of the covariance divided by the number of paintings.
 
     Args:
-        groups: n x features of each culture, n at least 2.
+        groups: features of each culture, n x features with n at least 2.
     """
     if not groups:
         return np.zeros((0, 0))
@@ -125,12 +126,12 @@ def unbiased_squared_distances(groups: Sequence[Matrix]) -> Matrix:
 
 
 def leave_one_out_squared_distances(groups: Sequence[Matrix], culture: int, squares: Matrix) -> Matrix:
-    """The row of `unbiased_squared_distances` of one culture without each of its paintings in turn, n x C.
+    """Return the row of `unbiased_squared_distances` of a culture with each of its n paintings left out, n x C.
 
     Args:
-        groups: n x features of each culture, n at least 3.
-        culture: the row.
-        squares: of all paintings.
+        groups: features of each culture, n x features with n at least 3.
+        culture: index of the row.
+        squares: estimates from all paintings, C x C.
     """
     group, n = groups[culture], len(groups[culture])
     mean = group.mean(axis=0)
@@ -146,15 +147,15 @@ def leave_one_out_squared_distances(groups: Sequence[Matrix], culture: int, squa
 
 
 def truncated_normal_quantiles(squares: Matrix, error: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """Median, 2.5 % and 97.5 % point of normal distributions that are cut off below 0; 0 on the diagonal.
+    """Return the median, 2.5 % and 97.5 % quantile of normal distributions truncated at 0; 0 on the diagonal.
 
     Args:
-        squares: the uncut distributions' means.
-        error: their standard deviations; where 0, all three are the mean or 0.
+        squares: means of the untruncated distributions, C x C.
+        error: their standard deviations; where 0, all three quantiles are max(mean, 0).
     """
     certain = error <= 0
     scale = np.where(certain, 1.0, error)
-    # Logarithms of the parts above the points: precise however far below 0 the mean is.
+    # Logarithms of the upper tails stay precise for means far below 0.
     above = log_ndtr(squares / scale)
     points = []
     for part in (0.5, 0.025, 0.975):
@@ -164,7 +165,7 @@ def truncated_normal_quantiles(squares: Matrix, error: Matrix) -> tuple[Matrix, 
 
 
 def _jackknife_errors(without: Sequence[Matrix]) -> Matrix:
-    """Standard errors of the squares, C x C: both cultures' jackknife variances added (Arvesen 1969)."""
+    """Return standard errors of the squares, C x C: the jackknife variances of both cultures added (Arvesen 1969)."""
     variance = np.array([(len(row) - 1) * row.var(axis=0) for row in without]).reshape(len(without), len(without))
     errors: Matrix = np.sqrt(variance + variance.T)
     return errors
@@ -173,7 +174,7 @@ def _jackknife_errors(without: Sequence[Matrix]) -> Matrix:
 def _similarity_interval(
     similarity: Matrix, squares: Matrix, without: Sequence[Matrix], error: Matrix
 ) -> tuple[Matrix, Matrix]:
-    """The jackknife's on the scale of the logarithm, where a share stays positive."""
+    """Return jackknife intervals computed on the logarithmic scale, which keeps them positive."""
     variance = np.zeros_like(similarity)
     for culture, rows in enumerate(without):
         replicates = np.repeat(squares[None], len(rows), axis=0)

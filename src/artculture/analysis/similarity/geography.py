@@ -1,4 +1,4 @@
-"""Do styles lie apart as their countries do? Style distance against distance on the globe."""
+"""Style distance against geographic distance of the cultures."""
 
 import itertools
 
@@ -10,24 +10,26 @@ from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
 from artculture.analysis.similarity.culture_locations import CULTURE_LOCATIONS, great_circle, region_of
 from artculture.analysis.similarity.distances import CultureDistances, Matrix
-from artculture.analysis.similarity.mantel import FEWEST, MantelTest, mantel
+from artculture.analysis.similarity.mantel import MIN_ITEMS, MantelTest, mantel
 
-NAME, TITLE = "geography", "Does the layout match the world?"
+NAME, TITLE = "geography", "Style distance against geographic distance"
 PERMUTATIONS = 9999
 
 
-def geography_finding(found: CultureDistances, seed: int = 0) -> Finding:
-    """Spearman's correlation with a Mantel test over all cultures, and inside each region that has at least four."""
-    unknown = [name for name in found.cultures if name not in CULTURE_LOCATIONS]
+def geography_finding(distances: CultureDistances, seed: int = 0) -> Finding:
+    """Compute Spearman's correlation with a Mantel test, over all cultures and within regions of at least four."""
+    unknown = [name for name in distances.cultures if name not in CULTURE_LOCATIONS]
     if unknown:
-        return Finding(NAME, TITLE, f"Left out: no place on the globe is known for {', '.join(unknown)}.")
-    if len(found.cultures) < FEWEST:
-        return Finding(NAME, TITLE, f"Left out: it needs at least {FEWEST} cultures, here are {len(found.cultures)}.")
-    kilometres = great_circle(found.cultures)
-    whole = mantel(found.distance, kilometres, PERMUTATIONS, seed)
+        return Finding(NAME, TITLE, f"Left out: no geographic location is known for {', '.join(unknown)}.")
+    if len(distances.cultures) < MIN_ITEMS:
+        return Finding(
+            NAME, TITLE, f"Left out: at least {MIN_ITEMS} cultures are needed, found {len(distances.cultures)}."
+        )
+    kilometres = great_circle(distances.cultures)
+    whole = mantel(distances.distance, kilometres, PERMUTATIONS, seed)
     if whole is None:
-        return Finding(NAME, TITLE, "Left out: all cultures lie equally far apart.")
-    inside = _inside_regions(found, kilometres, seed)
+        return Finding(NAME, TITLE, "Left out: all cultures are equally far apart.")
+    inside = _inside_regions(distances, kilometres, seed)
     numbers = {
         "all": _plain(whole),
         "inside": {region: _plain(test) for region, test in inside.items()},
@@ -35,22 +37,22 @@ def geography_finding(found: CultureDistances, seed: int = 0) -> Finding:
     return Finding(
         NAME,
         TITLE,
-        _caption(whole, inside) + (f" {found.note()}".rstrip()),
-        _figure(found, kilometres, whole),
-        {"geography": _table(found, kilometres)},
+        _caption(whole, inside) + (f" {distances.note()}".rstrip()),
+        _figure(distances, kilometres, whole),
+        {"geography": _table(distances, kilometres)},
         numbers,
-        alt="Scatter plot of pairs of cultures: distance on the globe across, style distance upwards.",
+        alt="Scatter plot of pairs of cultures: geographic distance on the x axis, style distance on the y axis.",
     )
 
 
-def _inside_regions(found: CultureDistances, kilometres: Matrix, seed: int) -> dict[str, MantelTest]:
+def _inside_regions(distances: CultureDistances, kilometres: Matrix, seed: int) -> dict[str, MantelTest]:
     tests = {}
     for region in plotting_style.REGIONS:
-        members = [i for i, name in enumerate(found.cultures) if region_of(name) == region]
-        # Of the whole world this test would only repeat the first one.
-        if len(members) < len(found.cultures):
+        members = [i for i, name in enumerate(distances.cultures) if region_of(name) == region]
+        # If all cultures are in one region, this test would repeat the one over all cultures.
+        if len(members) < len(distances.cultures):
             block = np.ix_(members, members)
-            test = mantel(found.distance[block], kilometres[block], PERMUTATIONS, seed)
+            test = mantel(distances.distance[block], kilometres[block], PERMUTATIONS, seed)
             if test is not None:
                 tests[region] = test
     return tests
@@ -66,16 +68,16 @@ def _plain(test: MantelTest) -> dict[str, float | int | bool]:
     }
 
 
-def _table(found: CultureDistances, kilometres: Matrix) -> pd.DataFrame:
+def _table(distances: CultureDistances, kilometres: Matrix) -> pd.DataFrame:
     rows = []
-    for a, b in itertools.combinations(range(len(found.cultures)), 2):
-        one, other = found.cultures[a], found.cultures[b]
+    for a, b in itertools.combinations(range(len(distances.cultures)), 2):
+        one, other = distances.cultures[a], distances.cultures[b]
         rows.append(
             {
                 "culture": one,
                 "other": other,
                 "kilometres": round(float(kilometres[a, b]), 1),
-                "distance": found.distance[a, b],
+                "distance": distances.distance[a, b],
                 "regions": " / ".join(sorted({region_of(one), region_of(other)})),
             }
         )
@@ -84,23 +86,23 @@ def _table(found: CultureDistances, kilometres: Matrix) -> pd.DataFrame:
 
 def _caption(whole: MantelTest, inside: dict[str, MantelTest]) -> str:
     how = "all orders" if whole.exact else f"{whole.permutations:,} random orders"
-    verdict = "go together" if whole.greater < 0.05 else "can't be said to go together"
+    verdict = "are correlated" if whole.greater < 0.05 else "are not significantly correlated"
     text = (
-        "Each dot is a pair of cultures: across, the great-circle distance between today's capitals; upwards, the "
-        f"distance of their mean feature vectors, as in the matrix of distances. The two {verdict}: Spearman's "
+        "Each dot is a pair of cultures: x axis, great-circle distance between the present capitals; y axis, distance "
+        f"of their mean feature vectors, as in the matrix of distances. The two {verdict}: Spearman's "
         f"correlation is {whole.correlation:+.2f}, one-sided p = {whole.greater:.4f} (two-sided {whole.two_sided:.4f}) "
         f"by a Mantel test over {how} of the cultures. "
     )
     for region, test in inside.items():
         text += (
-            f"Among {region} cultures alone it is {test.correlation:+.2f} (p = {test.greater:.3f}), which asks whether "
-            "more than the gap between regions is behind it. "
+            f"Within {region} cultures it is {test.correlation:+.2f} (p = {test.greater:.3f}), without the influence "
+            "of the gaps between regions. "
         )
-    return text + "A modern capital is a coarse stand-in for where paintings were made."
+    return text + "A present capital is only a rough proxy for where paintings were made."
 
 
-def _figure(found: CultureDistances, kilometres: Matrix, whole: MantelTest) -> Figure:
-    table = _table(found, kilometres)
+def _figure(distances: CultureDistances, kilometres: Matrix, whole: MantelTest) -> Figure:
+    table = _table(distances, kilometres)
     figure, (axes,) = plotting_style.panels(7.0, 4.6)
     with plotting_style.styled():
         kinds = table["regions"]
@@ -124,10 +126,10 @@ def _figure(found: CultureDistances, kilometres: Matrix, whole: MantelTest) -> F
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_title(f"Spearman {whole.correlation:+.2f}, one-sided p = {whole.greater:.4f}")
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.2, columnspacing=1.2)
-    told = _worth_naming(table)
+    labelled = _pairs_to_label(table)
     points = list(zip(table["kilometres"], table["distance"], strict=True))
     names = [
-        f"{found.label(a)} and {found.label(b)}" if i in told else ""
+        f"{distances.label(a)} and {distances.label(b)}" if i in labelled else ""
         for i, (a, b) in enumerate(zip(table.culture, table.other, strict=True))
     ]
     plotting_style.place_labels(axes, points, names, 3.0, fontsize=7.5, path_effects=[plotting_style.halo()])
@@ -142,8 +144,8 @@ def _between(kind: str) -> str:
     }.get(kind, plotting_style.ELSEWHERE)
 
 
-def _worth_naming(table: pd.DataFrame) -> set[int]:
-    """The pairs at the ends of either distance, and those that lie farthest off the common order."""
+def _pairs_to_label(table: pd.DataFrame) -> set[int]:
+    """Return the indices of pairs with extreme distances, and of those whose two ranks differ most."""
     off = table["distance"].rank() - table["kilometres"].rank()
     ends = [table["distance"].nsmallest(2), table["distance"].nlargest(2), off.nsmallest(2), off.nlargest(2)]
     ends += [table["kilometres"].nlargest(1)]

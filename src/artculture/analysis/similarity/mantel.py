@@ -1,7 +1,7 @@
-"""The Mantel test: do two distance matrices over the same things go together?
+"""Mantel test of the correlation of two distance matrices over the same items.
 
-Distances of one thing to all others are not independent, so an ordinary p-value would be far too small. The things
-themselves are permuted instead, rows and columns together (Mantel 1967, Cancer Research 27:209-220).
+The distances of one item to all others are not independent, so an ordinary p-value would be far too small. Items are
+permuted instead, rows and columns together (Mantel 1967, Cancer Research 27:209-220).
 """
 
 import itertools
@@ -12,21 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-# Up to so many things all orders are tried: 7! = 5,040.
+# Up to this number of items all permutations are enumerated: 7! = 5,040.
 EXACT_UP_TO = 7
-# Fewer things have too few pairs for a correlation to mean anything.
-FEWEST = 4
+# Fewer items have too few pairs for a meaningful correlation.
+MIN_ITEMS = 4
 
 
 @dataclass(frozen=True)
 class MantelTest:
-    """Spearman's correlation over pairs, and how often chance alone gives as much.
+    """Spearman's correlation over pairs, with permutation p-values.
 
     Attributes:
-        greater: one-sided p: distances go together (the question asked).
-        two_sided: p of a correlation as strong in either direction.
-        permutations: how many were drawn, or all there are.
-        exact: whether these were all.
+        correlation: Spearman's rho.
+        greater: one-sided p-value for a positive correlation.
+        two_sided: two-sided p-value.
+        permutations: number of permutations.
+        exact: whether these were all permutations.
     """
 
     correlation: float
@@ -39,13 +40,13 @@ class MantelTest:
 def mantel(
     one: NDArray[np.float64], other: NDArray[np.float64], permutations: int = 9999, seed: int = 0
 ) -> MantelTest | None:
-    """Spearman's correlation of two symmetric n x n matrices; None below 4 things or where one has no differences.
+    """Test Spearman's correlation of two symmetric n x n matrices; None for n < 4 or a matrix of equal distances.
 
-    p = (b + 1) / (permutations + 1) with b the permutations that reach the correlation found; all n! of them, and
-    p = b / n!, up to 7 things.
+    p = (b + 1) / (permutations + 1) with b the number of permutations that reach the observed correlation; up to 7
+    items all n! permutations are used and p = b / n!.
     """
     n = len(one)
-    if n < FEWEST:
+    if n < MIN_ITEMS:
         return None
     upper = np.triu_indices(n, 1)
     first, second = _standard_ranks(one[upper]), _standard_ranks(other[upper])
@@ -58,7 +59,7 @@ def mantel(
     orders = _all_orders(n) if exact else _some_orders(n, permutations, seed)
     drawn = ranks[orders[:, upper[0]], orders[:, upper[1]]] @ second
     found = float(first @ second)
-    # Equal correlations may differ in their last bits by the order of summing.
+    # Equal correlations may differ by rounding, depending on the order of summation.
     slack = 1e-12
     above, beyond = int((drawn >= found - slack).sum()), int((np.abs(drawn) >= abs(found) - slack).sum())
     if exact:

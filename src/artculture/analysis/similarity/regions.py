@@ -1,4 +1,4 @@
-"""Are the three regions apart? Silhouettes, and telling Asian from Western paintings."""
+"""Separation of the three regions: silhouettes, and Asian-against-Western accuracy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,22 +17,22 @@ from artculture.analysis.similarity.culture_locations import OTHER, by_region, r
 from artculture.analysis.similarity.separation import Separation, distance_sums, region_codes, separation, silhouettes
 from artculture.evaluation.intervals import Interval, wilson
 
-NAME, TITLE = "regions", "Asian, European and North American art"
-# Distances between all pairs of paintings are needed: beyond this many, a seeded sample stands for them.
-AT_MOST = 8000
+NAME, TITLE = "regions", "Separation of Asian, European and North American art"
+# Silhouettes need the distances of all pairs of paintings; beyond this number a seeded sample is used.
+MAX_PAINTINGS = 8000
 
 
 def regions_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
-    """Silhouettes of paintings and of culture means by region, and Asian-against-Western accuracy on the test split."""
+    """Compute silhouettes by region, of paintings and of culture means, and Asian-against-Western test accuracy."""
     unknown = [name for name in embeddings.classes if region_of(name) == OTHER]
     if unknown:
-        return Finding(NAME, TITLE, f"Left out: no region is known for {', '.join(unknown)}.")
+        return Finding(NAME, TITLE, f"Left out: the region is unknown for {', '.join(unknown)}.")
     rows = _sample(embeddings, seed)
     present, labels = np.unique(embeddings.labels[rows], return_inverse=True)
     cultures = [embeddings.classes[label] for label in present]
     regions = [region_of(name) for name in cultures]
     if len(set(regions)) < 2 or len(cultures) < 3:
-        return Finding(NAME, TITLE, "Left out: it needs at least three cultures of at least two regions.")
+        return Finding(NAME, TITLE, "Left out: at least three cultures of at least two regions are needed.")
     features = embeddings.features[rows]
     means = np.array([features[labels == label].mean(axis=0) for label in range(len(cultures))])
     sums, counts = distance_sums(features, labels, len(cultures)), np.bincount(labels)
@@ -66,28 +66,28 @@ def regions_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
         _figure(table, of_paintings, asian_western),
         tables,
         numbers,
-        alt="Left: mean silhouette of each culture's paintings. Middle: silhouettes of other groupings of cultures, "
-        "the true one marked. Right: share of each culture's test paintings put on the right side of Asian or Western.",
+        alt="Left: mean silhouette of each culture's paintings. Middle: silhouettes of permuted groupings of "
+        "cultures, the true one marked. Right: Asian-against-Western accuracy of each culture's test paintings.",
     )
 
 
 def _sample(embeddings: Embeddings, seed: int) -> NDArray[np.int64]:
     n = len(embeddings.labels)
-    if n <= AT_MOST:
+    if n <= MAX_PAINTINGS:
         return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, AT_MOST, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(n, MAX_PAINTINGS, replace=False))
 
 
 @dataclass(frozen=True)
 class AsianWesternAccuracy:
-    """Test paintings told Asian or Western: numbers of all, and one row a culture."""
+    """Accuracy of classifying test paintings as Asian or Western: total numbers, and one row per culture."""
 
     numbers: dict[str, Any]
     table: pd.DataFrame
 
 
 def asian_western_accuracy(embeddings: Embeddings) -> AsianWesternAccuracy | None:
-    """Asian against Western on the test split; None where that is empty or a side has no culture."""
+    """Compute Asian-against-Western accuracy; None for an empty test split or a side without cultures."""
     rows = embeddings.members("test")
     asian = np.array([region_of(name) == "Asian" for name in embeddings.classes])
     if not len(rows) or asian.all() or not asian.any():
@@ -135,21 +135,24 @@ def _caption(
 ) -> str:
     how = "all" if paintings.exact else "randomly drawn"
     text = (
-        "A silhouette near 1 says that a painting lies far closer to its own region than to the next, near 0 that it "
-        f"lies between. Left: its mean in each culture. Over all paintings it is {paintings.observed:.3f}; middle: "
-        f"that number among {how} {len(paintings.by_chance):,} ways to give the {cultures} cultures these regions' "
-        f"names (p = {paintings.p:.4f}). Names are permuted over cultures, not over paintings, for paintings of one "
-        "culture lie together whatever it is grouped with. Of the culture means alone the silhouette is "
+        "A silhouette near 1 means that a painting is much closer to its own region than to the next one, near 0 that "
+        f"it is in between. Left: mean per culture. The mean over all paintings is {paintings.observed:.3f}. Middle: "
+        f"this mean for {how} {len(paintings.by_chance):,} assignments of the region labels to the {cultures} cultures "
+        f"(p = {paintings.p:.4f}). Labels are permuted over cultures, not over paintings, because paintings of one "
+        "culture are close to each other in any grouping. The silhouette of the culture means is "
         f"{means.observed:.3f} (p = {means.p:.4f}; a region of one culture counts as 0). "
     )
     if asian_western:
-        told, other = asian_western.numbers["by_summed_probability"], asian_western.numbers["by_likeliest_culture"]
-        low, high = told["interval"]
+        by_sum, by_culture = (
+            asian_western.numbers["by_summed_probability"],
+            asian_western.numbers["by_likeliest_culture"],
+        )
+        low, high = by_sum["interval"]
         text += (
-            f"Right: {100 * told['share']:.1f} % of {told['n']} test paintings are put on the right side of Asian or "
-            f"Western by their summed probabilities (95 % interval {100 * low:.1f} to {100 * high:.1f}), "
-            f"{100 * other['share']:.1f} % by the region of the likeliest culture; always naming the larger side would "
-            f"get {100 * asian_western.numbers['larger_side']:.1f} %."
+            f"Right: {100 * by_sum['share']:.1f} % of {by_sum['n']} test paintings are classified correctly as Asian "
+            f"or Western by their summed probabilities (95 % interval {100 * low:.1f} to {100 * high:.1f}), "
+            f"{100 * by_culture['share']:.1f} % by the region of the predicted culture; always predicting the larger "
+            f"side would get {100 * asian_western.numbers['larger_side']:.1f} %."
         )
     return text.strip()
 
@@ -159,19 +162,19 @@ def _figure(table: pd.DataFrame, found: Separation, asian_western: AsianWesternA
     height = max(2.8, 0.26 * len(table) + 1.2)
     figure, axes = plotting_style.panels(3.1 * columns + 0.4, height, 1, columns)
     with plotting_style.styled():
-        _by_culture(axes[0], table)
+        _silhouette_by_culture(axes[0], table)
         axes[1].hist(found.by_chance, bins=40, color=plotting_style.FAINT, edgecolor="white", linewidth=0.3)
         axes[1].axvline(found.observed, color=plotting_style.WRONG, linewidth=1.6)
-        axes[1].set_title("Other groupings of the cultures")
-        axes[1].set_xlabel("mean silhouette of all paintings\n(line: the true regions)")
+        axes[1].set_title("Permuted region labels")
+        axes[1].set_xlabel("mean silhouette of all paintings\n(line: true regions)")
         axes[1].locator_params(axis="x", nbins=4)
         axes[1].set_ylabel("groupings")
         if asian_western:
-            _by_side(axes[2], asian_western.table)
+            _accuracy_by_culture(axes[2], asian_western.table)
     return figure
 
 
-def _by_culture(axes: Axes, table: pd.DataFrame) -> None:
+def _silhouette_by_culture(axes: Axes, table: pd.DataFrame) -> None:
     rows = table.iloc[by_region(table["culture"].tolist())]
     colours = [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in rows["region"]]
     axes.barh(range(len(rows)), rows["silhouette"], color=colours, height=0.7)
@@ -180,11 +183,11 @@ def _by_culture(axes: Axes, table: pd.DataFrame) -> None:
     axes.axvline(0, color=plotting_style.SOFT, linewidth=0.7)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=4)
-    axes.set_title("Each culture in its region")
+    axes.set_title("Silhouette by culture")
     axes.set_xlabel("mean silhouette of its paintings")
 
 
-def _by_side(axes: Axes, table: pd.DataFrame) -> None:
+def _accuracy_by_culture(axes: Axes, table: pd.DataFrame) -> None:
     rows = table.iloc[by_region(table["culture"].tolist())].reset_index(drop=True)
     colours = [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in rows["region"]]
     axes.hlines(range(len(rows)), rows["low"], rows["high"], color=colours, linewidth=1.6, alpha=0.6)
@@ -195,5 +198,5 @@ def _by_side(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlim(-0.02, 1.03)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.tick_params(axis="y", length=0)
-    axes.set_title("Asian or Western, told rightly")
+    axes.set_title("Asian-Western accuracy")
     axes.set_xlabel("share of test paintings, 95 % interval")

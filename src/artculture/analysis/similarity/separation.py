@@ -1,6 +1,6 @@
-"""Silhouettes of regions, and how other groupings of the same cultures fare.
+"""Permutation test of the silhouettes of regions over groupings of the cultures.
 
-Distances are summed once a painting and culture; a grouping then costs next to nothing, so that all can be tried.
+Distances are summed once per painting and culture; evaluating a grouping is then cheap, so that all can be tried.
 """
 
 import itertools
@@ -21,12 +21,12 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Separation:
-    """How far regions are apart, in silhouettes (-1..1), and what other groupings of the same cultures reach.
+    """Mean silhouette (-1..1) of the regions, and of other groupings of the same cultures.
 
     Attributes:
-        observed: mean silhouette.
-        by_chance: the same for every other way (or many) to give the cultures those regions' names.
-        p: share of groupings at least as well apart, the true one among them.
+        observed: mean silhouette of the true regions.
+        by_chance: mean silhouettes of all (or of sampled) assignments of the region labels to the cultures.
+        p: share of groupings with at least the observed silhouette, including the true one.
         exact: whether all groupings were tried.
     """
 
@@ -37,25 +37,28 @@ class Separation:
 
 
 def distance_sums(features: NDArray[np.float32], labels: NDArray[np.intp], cultures: int) -> Values:
-    """Of each painting, the summed L2 distance to all paintings of each culture, N x C."""
+    """Return the sum of the L2 distances of each painting to all paintings of each culture, N x C."""
     member = np.eye(cultures)[labels]
     centred = features - features.mean(axis=0)
+    # Blocks bound the memory of the N x N distances.
     blocks = range(0, len(centred), 1024)
     parts = [pairwise_distances(centred[at : at + 1024].astype(np.float64), centred) for at in blocks]
-    # A painting's distance to itself is 0, whatever rounding says.
+    # Rounding can make the distance of a painting to itself positive.
     for at, part in zip(blocks, parts, strict=True):
         part[np.arange(len(part)), at + np.arange(len(part))] = 0
     return np.concatenate([part @ member for part in parts])
 
 
 def silhouettes(sums: Values, labels: NDArray[Any], counts: NDArray[np.int64], codes: NDArray[np.int64]) -> Values:
-    """Each item's silhouette when cultures are merged into regions; 0 in a region of one item (as scikit-learn).
+    """Return the silhouette of each item with cultures merged into regions; 0 in a region of one item.
+
+    The convention for one item is that of scikit-learn.
 
     Args:
         sums: summed distances of each item to each culture, N x C.
-        labels: culture of each item.
-        counts: items of each culture.
-        codes: region of each culture, 0, 1, …
+        labels: culture of each item, N.
+        counts: number of items of each culture, C.
+        codes: region of each culture as 0, 1, …, C.
     """
     merge = np.eye(codes.max() + 1)[codes]
     sizes, to_region = counts @ merge, sums @ merge
@@ -74,14 +77,14 @@ def silhouettes(sums: Values, labels: NDArray[Any], counts: NDArray[np.int64], c
 def separation(
     sums: Values, labels: NDArray[Any], counts: NDArray[np.int64], regions: Sequence[str], seed: int = 0
 ) -> Separation:
-    """The mean silhouette of a grouping of cultures against all others of the same sizes.
+    """Compare the mean silhouette of a grouping of cultures with all other groupings of the same sizes.
 
-    Names of regions are permuted over cultures, never over paintings: paintings of a culture belong together for any
-    reason, so mixing paintings would call every grouping of cultures significant.
+    Region labels are permuted over cultures, never over paintings: paintings of a culture are close to each other in
+    any grouping, so permuting paintings would make every grouping significant.
     """
     truth = region_codes(regions)
     groupings, exact = _groupings(truth, seed)
-    # The mean over paintings, culture by culture: one small product a grouping.
+    # One small matrix product per grouping.
     means = np.array([silhouettes(sums, labels, counts, grouping).mean() for grouping in groupings])
     observed = float(silhouettes(sums, labels, counts, truth).mean())
     reached = int((means >= observed - 1e-12).sum())
@@ -90,7 +93,7 @@ def separation(
 
 
 def region_codes(regions: Sequence[str]) -> NDArray[np.int64]:
-    """Each culture's region as 0, 1, … in the alphabet's order."""
+    """Return the region of each culture as 0, 1, … in alphabetical order, int64 C."""
     names = sorted(set(regions))
     return np.array([names.index(region) for region in regions], dtype=np.int64)
 
@@ -105,7 +108,7 @@ def _groupings(truth: NDArray[np.int64], seed: int) -> tuple[list[NDArray[np.int
 
 
 def _arrangements(sizes: dict[int, int], n: int) -> list[list[int]]:
-    """All different orders of a multiset of codes."""
+    """Return all distinct permutations of a multiset of codes."""
     codes = sorted(sizes)
     if len(codes) == 1:
         return [[codes[0]] * n]

@@ -68,14 +68,14 @@ def _repaint(model) -> None:
 
 # A painting that is another picture now is none of the run's own any more.
 @pytest.mark.parametrize(("change", "again"), [(_warm, 42), (_repaint, 41)])
-def test_what_changed_is_computed_anew(model, passes, change, again):
+def test_what_changed_is_recomputed(model, passes, change, again):
     compute_embeddings(model)
     change(model)
     compute_embeddings(load_model_under_study(model.checkpoint))
     assert sum(passes) == 42 + again
 
 
-def test_a_half_written_file_is_computed_anew(model, passes):
+def test_a_half_written_file_is_recomputed(model, passes):
     first = compute_embeddings(model)
     (file,) = (model.cache / "features").iterdir()
     file.write_bytes(file.read_bytes()[:1000])

@@ -6,37 +6,37 @@ import pytest
 
 from artculture.analysis.embedding.painting_map import (
     _fidelity,
-    layout,
+    best_representation,
     map_finding,
-    nearest,
+    nearest_neighbours,
     neighbour_preservation,
-    representation,
+    tsne_layout,
 )
 from tests.unit.analysis.synthetic import about, make_embeddings, picture
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 6, 9])
 def test_places_any_number_of_paintings(n):
-    places = layout(np.random.default_rng(0).normal(size=(n, 4)).astype("f4"))
+    places = tsne_layout(np.random.default_rng(0).normal(size=(n, 4)).astype("f4"))
     assert places.shape == (n, 2)
     assert np.isfinite(places).all()
 
 
 def test_clusters_stay_together():
     embeddings = make_embeddings(("Dutch", "Indian"), 20, [[0] * 8, [30] * 8])
-    places = layout(embeddings.features)
+    places = tsne_layout(embeddings.features)
     apart = np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(40)
     np.testing.assert_array_equal(embeddings.labels[apart.argmin(axis=1)], embeddings.labels)
 
 
 def test_nearest_paintings_by_hand():
     angles = np.radians([0.0, 10.0, 30.0, 70.0])
-    found = nearest(np.array([[1], [2], [1], [5]]) * np.stack([np.cos(angles), np.sin(angles)], axis=1), 2)
+    found = nearest_neighbours(np.array([[1], [2], [1], [5]]) * np.stack([np.cos(angles), np.sin(angles)], axis=1), 2)
     assert found.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
 
 
 def test_twins_are_each_others_nearest_and_never_their_own():
-    found = nearest(np.array([[1.0, 0.0], [1.0, 0.0], [5.0, 1.0]], "f4"), 1)
+    found = nearest_neighbours(np.array([[1.0, 0.0], [1.0, 0.0], [5.0, 1.0]], "f4"), 1)
     assert found[:2].ravel().tolist() == [1, 0]
 
 
@@ -57,11 +57,11 @@ def test_lengths_of_vectors_do_not_decide_who_is_nearest():
     # Directions in three groups, lengths from 1 to 50 whatever the group.
     embeddings = make_embeddings(("Dutch", "Indian", "French"), 30, 10 * np.eye(3, 8), noise=0.5)
     embeddings.features[:] *= np.random.default_rng(1).uniform(0.1, 5, (90, 1)).astype("f4")
-    raw, name, vectors = layout(embeddings.features), *representation(embeddings)
+    raw, name, vectors = tsne_layout(embeddings.features), *best_representation(embeddings)
     assert name != "raw vectors"
     directions = embeddings.unit().features
-    assert neighbour_preservation(directions, layout(vectors)) > neighbour_preservation(directions, raw) + 0.1
-    same = embeddings.labels[nearest(directions)] == embeddings.labels[:, None]
+    assert neighbour_preservation(directions, tsne_layout(vectors)) > neighbour_preservation(directions, raw) + 0.1
+    same = embeddings.labels[nearest_neighbours(directions)] == embeddings.labels[:, None]
     assert same.all()
 
 
@@ -73,13 +73,13 @@ def test_the_share_kept_stands_on_figure_page_and_caption():
     assert kept in html.unescape(finding.page)
     assert kept in finding.figure.get_supxlabel()
     assert finding.numbers["neighbours_kept_by_chance"] == pytest.approx(10 / 23)
-    assert "next to nothing" not in finding.caption
+    assert "close to random" not in finding.caption
 
 
 @pytest.mark.parametrize(("kept", "warned"), [(0.02, True), (0.1, True), (0.34, False), (1.0, False)])
 def test_a_map_near_chance_warns(kept, warned):
-    assert ("next to nothing" in _fidelity(kept, 10 / 912, 913)) == warned
+    assert ("close to random" in _fidelity(kept, 10 / 912, 913)) == warned
 
 
 def test_few_paintings_keep_all_by_necessity():
-    assert "next to nothing" not in _fidelity(1.0, 1.0, 5)
+    assert "close to random" not in _fidelity(1.0, 1.0, 5)

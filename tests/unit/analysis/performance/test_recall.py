@@ -39,7 +39,7 @@ def test_equal_recalls_have_no_correlation():
 def test_untested_cultures_are_named_and_left_out():
     embeddings = make_embeddings(("Dutch", "French"), 4, split=["train"] * 4 + ["train", "train", "test", "test"])
     finding = recalls_finding(embeddings)
-    assert "for want of training or test paintings: Dutch" in finding.caption
+    assert "without training or test paintings: Dutch" in finding.caption
     assert np.isnan(finding.tables["recall_by_paintings"]["recall"][0])
 
 

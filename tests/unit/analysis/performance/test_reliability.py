@@ -38,9 +38,10 @@ def test_the_temperature_changes_probabilities_and_no_answer():
 
 
 @pytest.mark.parametrize(
-    ("right", "says"), [(3, "is too sure on average"), (6, "about as sure as it is right"), (10, "not sure enough")]
+    ("right", "says"),
+    [(3, "is overconfident on average"), (6, "about as confident as accurate"), (10, "is underconfident")],
 )
-def test_the_lean_is_only_told_where_accuracy_s_interval_carries_it(right, says):
+def test_over_and_underconfidence_are_stated_only_outside_the_interval_of_accuracy(right, says):
     embeddings = make_embeddings(("Dutch", "Indian"), [10, 1], split=["test"] * 10 + ["train"])
     # sigmoid(0.9) = 71 % sure of the first culture for the first `right` paintings, of the second for the others
     embeddings.logits[:10] = np.where(np.arange(10)[:, None] < right, [0.9, 0.0], [0.0, 0.9])

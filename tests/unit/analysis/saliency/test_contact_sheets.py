@@ -7,7 +7,7 @@ import torch
 from artculture.analysis.figure import write_findings
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency import contact_sheets as module
-from artculture.analysis.saliency.contact_sheets import contact_sheets, surest
+from artculture.analysis.saliency.contact_sheets import contact_sheets, most_confident
 from artculture.data.paintings import DataChoice, load_paintings
 from artculture.models.classifier import CultureClassifier
 
@@ -29,7 +29,7 @@ def model(pictures, tmp_path) -> ModelUnderStudy:
 
 @pytest.fixture
 def embeddings(model) -> Embeddings:
-    """All of blue right, all of green taken for red, of red one half each; the surer, the later."""
+    """All of blue right, all of green taken for red, of red one half each; confidence grows with the position."""
     selection = model.paintings.selection
     n = len(selection.labels)
     logits = np.zeros((n, 3), np.float32)
@@ -40,20 +40,20 @@ def embeddings(model) -> Embeddings:
     return Embeddings(CLASSES, ids, selection.labels, selection.split, np.zeros((n, 2), np.float32), logits)
 
 
-def test_the_surest_come_first(embeddings):
-    right, wrong = surest(embeddings, 2, 2)
+def test_the_most_confident_come_first(embeddings):
+    right, wrong = most_confident(embeddings, 2, 2)
     test = [i for i in embeddings.members("test") if embeddings.labels[i] == 2]
     assert right.tolist() == [i for i in test if i % 2][::-1][:2]
     assert wrong.tolist() == [i for i in test if not i % 2][::-1][:2]
 
 
-def test_equally_sure_ones_stand_by_object_id(embeddings):
+def test_ties_are_ordered_by_object_id(embeddings):
     embeddings.logits[:] = np.array([9.0, 0.0, 0.0])
-    right, _ = surest(embeddings, 0, 9)
+    right, _ = most_confident(embeddings, 0, 9)
     assert embeddings.object_id[right].tolist() == sorted(embeddings.object_id[right].tolist())
 
 
-def test_an_overview_and_a_sheet_a_culture(model, embeddings):
+def test_an_overview_and_one_sheet_per_culture(model, embeddings):
     findings = {finding.name: finding for finding in contact_sheets(model, embeddings, per_culture=2)}
     assert list(findings) == ["feature_maps", "feature_maps_blue", "feature_maps_green", "feature_maps_red"]
     assert "No blue test painting was predicted wrong." in findings["feature_maps_blue"].caption

@@ -54,7 +54,7 @@ def test_the_last_map_of_every_family(model, shape):
 
 @pytest.mark.parametrize("name", ["mixer_s16_224", "hiera_tiny_224"])
 def test_an_architecture_without_a_map_is_named(name):
-    with pytest.raises(InputError, match=f"architecture {name} has no last map"):
+    with pytest.raises(InputError, match=f"architecture {name} has no spatial feature map"):
         locate_feature_map(on_meta(name))
 
 
@@ -94,7 +94,7 @@ def test_tokens_stand_row_by_row_behind_the_prefix():
 
 
 def test_tokens_of_no_square_grid_are_refused():
-    with pytest.raises(InputError, match="its 13 tokens are no square grid"):
+    with pytest.raises(InputError, match="its 13 tokens are not a square grid"):
         FeatureMapLocation("x", "tokens", 1, "x").read(torch.zeros(1, 13, 4))
 
 

@@ -27,7 +27,7 @@ def test_a_quarter_of_distinct_similarities_is_kept():
 
 
 def test_one_direction_alone_may_be_strong():
-    # C's nearest is B by far, but B has A beside it.
+    # C's nearest is B by far, but B has A closer.
     chosen, _ = top_quartile(distances([[0, 1, 9], [1, 0, 8], [9, 8, 0]], "ABC"))
     assert ("C", "B") not in set(zip(chosen["culture"], chosen["other"], strict=True))
     assert len(chosen) == 2

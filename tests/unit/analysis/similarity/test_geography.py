@@ -14,7 +14,7 @@ def test_great_circle_of_known_cities():
     np.testing.assert_allclose(kilometres, kilometres.T)
 
 
-def test_every_culture_of_the_paper_has_a_place():
+def test_every_culture_of_the_paper_has_a_location():
     assert set(CULTURE_LOCATIONS) == set(PAPER)
 
 

@@ -1,4 +1,4 @@
-"""Puts the map's data, thumbnails, style and script into one HTML file that loads nothing."""
+"""Self-contained HTML page of the map: data, thumbnails, style and script inline."""
 
 import base64
 import hashlib
@@ -19,14 +19,14 @@ from artculture.utils.thumbnails import Picture, thumbnails
 
 @dataclass(frozen=True)
 class MapPageData:
-    """All that the page tells.
+    """Content of the page.
 
     Attributes:
-        table: as written to painting_map.csv, a row a painting.
+        table: as in painting_map.csv, one row per painting.
         classes: names in label order.
-        regions: of each class.
-        neighbours: positions of each painting's nearest others, N x k.
-        fidelity: how far the map can be believed, in a sentence.
+        regions: one per class.
+        neighbours: positions of the nearest paintings, int64 N x k.
+        fidelity: sentence that says how many neighbours the map preserves.
     """
 
     table: pd.DataFrame
@@ -37,9 +37,9 @@ class MapPageData:
 
 
 def render_page(page_data: MapPageData, picture: Picture | None) -> str:
-    """The whole page as text."""
+    """Return the page as HTML."""
     style, script = _asset("page.css"), _asset("page.js")
-    # Nothing but this very script and style may run, and nothing at all is loaded.
+    # Only this script and this style may run, and nothing may be loaded from the network.
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -58,7 +58,7 @@ def render_page(page_data: MapPageData, picture: Picture | None) -> str:
 def _data(data: MapPageData) -> dict[str, Any]:
     places = data.table[["x", "y"]].to_numpy(dtype=np.float64)
     low, high = places.min(axis=0), places.max(axis=0)
-    # One scale for both axes, in thousandths of the longer side: short numbers, true shape.
+    # Integers in thousandths of the longer side keep the file small; one scale for both axes keeps the aspect ratio.
     middle, length = (low + high) / 2, float((high - low).max()) or 1.0
     thousandths = ((places - middle) / length * 1000).round().astype(int)
     index = {name: label for label, name in enumerate(data.classes)}
@@ -79,7 +79,7 @@ def _data(data: MapPageData) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    # `</script>` and `<!--` inside a title must not end the element that holds it.
+    # `</script>` or `<!--` in a title must not end the script element.
     return json_text(value, compact=True).replace("<", "\\u003c")
 
 

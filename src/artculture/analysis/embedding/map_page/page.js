@@ -41,7 +41,7 @@ function paint() {
     if (x < -60 || y < -60 || x > width + 60 || y > height + 60) continue;
     inView.push(p);
   }
-  // Near enough, the paintings themselves; so few at a time that moving stays smooth.
+  // Zoomed in, draw the paintings themselves, but only a limited number so that panning stays smooth.
   const seen = inView.filter(visible);
   const pictures = thumbnails.length && view.scale >= 3 && seen.length <= 260;
   for (const p of inView) {
@@ -113,7 +113,7 @@ function choose(p) {
     parts.push(element("p", `${classes[culture]} (${splits[p]})`));
     const said = right ? `✓ recognised, ${percent[p]} % sure` : `✕ taken for ${classes[predicted]}, ${percent[p]} % sure`;
     parts.push(element("p", said, right ? "right" : "wrong"));
-    parts.push(element("h3", "Nearest to it"), nearby(p));
+    parts.push(element("h3", "Nearest paintings"), nearby(p));
   }
   card.replaceChildren(...parts);
   card.scrollTop = 0;
@@ -239,7 +239,7 @@ document.getElementById("out").onclick = () => zoomOnChosen(1 / 1.6);
 document.getElementById("whole").onclick = () => zoom(0);
 
 const legend = document.getElementById("cultures");
-// Regions side by side, as in the figures.
+// Grouped by region, as in the figures.
 const order = classes.map((_, label) => label).sort((a, b) => data.regions[a].localeCompare(data.regions[b]) || a - b);
 order.forEach((label) => {
   const name = classes[label];
