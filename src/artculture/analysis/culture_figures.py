@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from artculture.analysis.embedding.painting_map import Picture, map_finding
+from artculture.analysis.embedding.painting_map import map_finding
 from artculture.analysis.figure import Finding
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.performance.confusion import confusion_finding
@@ -14,6 +14,7 @@ from artculture.analysis.similarity.distance_matrix import distance_finding
 from artculture.analysis.similarity.distances import culture_distances
 from artculture.analysis.similarity.geography import geography_finding
 from artculture.analysis.similarity.regions import regions_finding
+from artculture.utils.thumbnails import Picture
 
 
 def culture_findings(

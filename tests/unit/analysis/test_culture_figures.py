@@ -29,7 +29,7 @@ def whole():
     return culture_findings(embeddings, about(embeddings), picture)
 
 
-def test_all_findings_stand_in_the_reports_order(whole):
+def test_findings_have_the_order_of_the_report(whole):
     assert [finding.name for finding in whole] == ORDER
     assert all(finding.figure and finding.caption and finding.alt and finding.tables for finding in whole)
 
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     ("classes", "counts"),
     [(("Dutch", "Indian"), 3), (("red", "green", "blue"), 4), (("Dutch", "Indian", "French"), [1, 5, 0]), (PAPER, 1)],
 )
-def test_small_and_foreign_data_go_through(classes, counts, tmp_path):
+def test_small_data_and_other_cultures_are_analysed(classes, counts, tmp_path):
     embeddings = make_embeddings(classes, counts)
     findings = culture_findings(embeddings, about(embeddings))
     assert [finding.name for finding in findings] == ORDER
@@ -78,12 +78,12 @@ def test_small_and_foreign_data_go_through(classes, counts, tmp_path):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_one_split_alone_goes_through(split):
+def test_a_single_split_is_analysed(split):
     embeddings = make_embeddings(("Dutch", "Indian", "French", "Chinese"), 4)
     embeddings = replace(embeddings, split=np.full(16, split))
     assert [finding.name for finding in culture_findings(embeddings, about(embeddings))] == ORDER
 
 
-def test_features_that_are_all_alike_go_through():
+def test_equal_features_are_analysed():
     embeddings = make_embeddings(("Dutch", "Indian", "French", "Chinese"), 4, np.zeros((4, 8)), noise=0)
     assert [finding.name for finding in culture_findings(embeddings, about(embeddings))] == ORDER

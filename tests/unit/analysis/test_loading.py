@@ -25,13 +25,13 @@ def test_a_run_directory_means_its_best_checkpoint(run):
     assert load_model_under_study(run.path).checkpoint == run.best
 
 
-def test_a_loose_checkpoint_asks_for_data(run, tmp_path):
+def test_a_checkpoint_without_a_run_needs_data(run, tmp_path):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
     with pytest.raises(InputError, match=r"data=folder data\.root="):
         load_model_under_study(tmp_path / "loose.ckpt")
 
 
-def test_a_loose_checkpoint_takes_the_data_given(run, tmp_path, choose):
+def test_a_checkpoint_without_a_run_uses_the_given_data(run, tmp_path, choose):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
     model = load_model_under_study(tmp_path / "loose.ckpt", choose())
     assert model.run is None
@@ -60,7 +60,7 @@ def test_a_run_s_own_paintings_stay_in_its_split(run, choose):
 
 
 def png(seed):
-    """A picture that no run has seen."""
+    """Return a PNG that no run has seen."""
     noise = np.random.default_rng([seed, 99]).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     with io.BytesIO() as file:
         Image.fromarray(noise).save(file, "PNG")
@@ -90,7 +90,7 @@ def test_of_changed_data_only_the_run_s_own_paintings_are_taken(run, pictures, c
     assert f"only its own paintings count: {says}" in caplog.text
 
 
-def test_nothing_is_said_of_data_that_did_not_change(run, caplog):
+def test_unchanged_data_give_no_warning(run, caplog):
     load_model_under_study(run.best)
     assert "changed" not in caplog.text
 
@@ -125,7 +125,7 @@ def test_few_paintings_are_allowed_without_training(run, choose, pictures):
     assert np.sum(load_model_under_study(run.best, choose()).paintings.selection.labels == 1) == 1
 
 
-def test_a_run_without_a_readable_choice_says_so(run):
+def test_a_run_without_valid_data_config_is_an_error(run):
     run.config.write_text("seed: 0\n")
     with pytest.raises(InputError, match="does not say what the run was trained on"):
         own_data(run.best, run)

@@ -47,6 +47,6 @@ def test_a_tracked_runs_page_gets_the_figures(analysed, only_run):
         (["study.name=x", "shets=1"], "sheets"),
     ],
 )
-def test_mistakes_are_one_message(overrides, says, capsys):
+def test_mistakes_give_one_message(overrides, says, capsys):
     assert cli.main(["analyze", *overrides]) == 2
     assert says in capsys.readouterr().err

@@ -36,7 +36,7 @@ def _plane():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_names_of_crowded_points_cover_neither_names_nor_points(seed):
+def test_labels_of_crowded_points_cover_neither_labels_nor_points(seed):
     figure, axes = _plane()
     points = np.random.default_rng(seed).uniform(0.3, 0.7, (14, 2))
     texts = plotting_style.place_labels(axes, points, [f"Culture {i}" for i in range(14)])

@@ -39,7 +39,7 @@ def rewrite(run, table):
     run.set_status("finished", sha256=run.checksums())
 
 
-def test_stored_predictions_take_the_place_of_computed_ones(model, stored, computed):
+def test_stored_predictions_replace_computed_ones(model, stored, computed):
     merged = stored_logits(model, computed)
     split = model.paintings.selection.split
     assert not merged[split == "train"].any()
@@ -49,12 +49,12 @@ def test_stored_predictions_take_the_place_of_computed_ones(model, stored, compu
         assert list(shares[place]) == pytest.approx([getattr(row, name) for name in NAMES], abs=1e-7)
 
 
-def test_another_checkpoint_of_the_run_keeps_its_own(model, run, computed):
+def test_another_checkpoint_of_the_run_keeps_its_computed_logits(model, run, computed):
     other = replace(model, checkpoint=run.last)
     assert stored_logits(other, computed) is computed
 
 
-def test_paintings_that_the_run_did_not_predict_keep_their_own(model, pictures, stored, computed):
+def test_paintings_that_the_run_did_not_predict_keep_computed_logits(model, pictures, stored, computed):
     first, second, *_ = stored["object_id"]
     (pictures / f"{first}.png").unlink()
     (pictures / f"{second}.png").write_bytes((pictures / f"{stored['object_id'].iloc[-1]}.png").read_bytes() + b" ")
@@ -66,20 +66,20 @@ def test_paintings_that_the_run_did_not_predict_keep_their_own(model, pictures, 
     assert {ident for ident, new in zip(now, changed, strict=True) if new} == set(stored["object_id"]) - {first, second}
 
 
-def test_predictions_that_are_not_the_checkpoints_are_refused(model, run, stored, computed):
+def test_predictions_of_another_checkpoint_are_an_error(model, run, stored, computed):
     rewrite(run, stored.assign(p_blue=stored["p_green"], p_green=stored["p_blue"]))
     with pytest.raises(InputError, match=r"give probabilities up to 0\.\d+ apart .* resume=never"):
         stored_logits(model, computed)
 
 
 @pytest.mark.parametrize("text", ["", "much"])
-def test_a_probability_that_is_no_number_is_refused(model, run, stored, computed, text):
+def test_a_non_numeric_probability_is_an_error(model, run, stored, computed, text):
     rewrite(run, stored.astype({"p_red": object}).assign(p_red=text))
     with pytest.raises(InputError, match=r"resume=never"):
         stored_logits(model, computed)
 
 
-def test_a_table_without_a_class_is_refused(model, run, stored, computed):
+def test_a_table_without_a_class_is_an_error(model, run, stored, computed):
     rewrite(run, stored.drop(columns="p_red"))
     with pytest.raises(InputError, match="lacks one of source, object_id, p_blue, p_green, p_red"):
         stored_logits(model, computed)

@@ -29,7 +29,7 @@ def passes(monkeypatch):
     return seen
 
 
-def test_one_pass_gives_features_and_the_classifier_s_logits(model):
+def test_one_pass_gives_features_and_logits_of_the_classifier(model):
     found = compute_embeddings(model)
     assert found.features.dtype == found.logits.dtype == np.float32
     assert found.features.shape == (42, model.classifier.backbone_parts.features)
@@ -48,7 +48,7 @@ def test_logits_are_those_of_the_run_s_predictions(model, run):
     assert found.probabilities()[rows] == pytest.approx(expected, abs=1e-7)
 
 
-def test_the_second_time_nothing_is_computed(model, passes):
+def test_a_second_call_reads_the_cache(model, passes):
     first = compute_embeddings(model)
     assert sum(passes) == 42
     second = compute_embeddings(model, batch_size=5)
@@ -66,7 +66,7 @@ def _repaint(model) -> None:
     first.write_bytes(second.read_bytes())
 
 
-# A painting that is another picture now is none of the run's own any more.
+# A painting whose image has changed no longer belongs to the run.
 @pytest.mark.parametrize(("change", "again"), [(_warm, 42), (_repaint, 41)])
 def test_what_changed_is_recomputed(model, passes, change, again):
     compute_embeddings(model)
@@ -126,7 +126,7 @@ def test_a_gpu_gives_the_vectors_of_the_cpu(untrained):
     assert torch.allclose(vectors["cpu"], vectors["gpu"], rtol=0, atol=1e-4 * float(vectors["cpu"].abs().max()))
 
 
-def test_written_features_say_which_painting_they_are_of(model, tmp_path):
+def test_written_features_identify_their_paintings(model, tmp_path):
     found = compute_embeddings(model)
     table = pd.read_parquet(write_features(found, tmp_path / "features.parquet"))
     assert list(table.columns[:4]) == ["object_id", "culture", "split", "f0"]

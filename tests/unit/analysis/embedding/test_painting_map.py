@@ -16,7 +16,7 @@ from tests.unit.analysis.synthetic import about, make_embeddings, picture
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 6, 9])
-def test_places_any_number_of_paintings(n):
+def test_any_number_of_paintings_has_a_layout(n):
     places = tsne_layout(np.random.default_rng(0).normal(size=(n, 4)).astype("f4"))
     assert places.shape == (n, 2)
     assert np.isfinite(places).all()
@@ -35,7 +35,7 @@ def test_nearest_paintings_by_hand():
     assert found.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
 
 
-def test_twins_are_each_others_nearest_and_never_their_own():
+def test_duplicates_are_neighbours_of_each_other_and_never_of_themselves():
     found = nearest_neighbours(np.array([[1.0, 0.0], [1.0, 0.0], [5.0, 1.0]], "f4"), 1)
     assert found[:2].ravel().tolist() == [1, 0]
 
@@ -53,7 +53,7 @@ def test_one_painting_has_no_map():
     assert map_finding(embeddings, about(embeddings)).page is None
 
 
-def test_lengths_of_vectors_do_not_decide_who_is_nearest():
+def test_lengths_of_vectors_do_not_affect_neighbours():
     # Directions in three groups, lengths from 1 to 50 whatever the group.
     embeddings = make_embeddings(("Dutch", "Indian", "French"), 30, 10 * np.eye(3, 8), noise=0.5)
     embeddings.features[:] *= np.random.default_rng(1).uniform(0.1, 5, (90, 1)).astype("f4")
@@ -65,7 +65,7 @@ def test_lengths_of_vectors_do_not_decide_who_is_nearest():
     assert same.all()
 
 
-def test_the_share_kept_stands_on_figure_page_and_caption():
+def test_the_preserved_share_is_on_figure_page_and_caption():
     embeddings = make_embeddings(("Dutch", "Indian", "French"), 8)
     finding = map_finding(embeddings, about(embeddings))
     kept = f"keeps {100 * finding.numbers['neighbours_kept']:.0f} % of each painting's 10 nearest"
@@ -81,5 +81,5 @@ def test_a_map_near_chance_warns(kept, warned):
     assert ("close to random" in _fidelity(kept, 10 / 912, 913)) == warned
 
 
-def test_few_paintings_keep_all_by_necessity():
+def test_few_paintings_get_no_warning():
     assert "close to random" not in _fidelity(1.0, 1.0, 5)

@@ -15,7 +15,7 @@ SAME = {"top1": "test_top1", "top3": "test_top3", "macro_f1": "test_macro_f1", "
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
-def test_a_run_s_own_numbers_come_out_again_exactly(train, only_run, read_json, precision):
+def test_the_numbers_of_a_run_are_reproduced_exactly(train, only_run, read_json, precision):
     fractions = "data.fractions=[0.4,0.3,0.3]"
     assert train(fractions, "trainer.max_epochs=2", f"trainer.precision={precision}", "method.head_lr=0.05") == 0
     own = read_json(only_run() / "result.json")
@@ -31,7 +31,7 @@ def test_a_run_s_own_numbers_come_out_again_exactly(train, only_run, read_json, 
 
 
 @pytest.mark.parametrize(("split", "n"), [(None, 12), ("val", 12), ("train", 18), ("all", 42)])
-def test_the_split_asked_for_is_evaluated(run, split, n, caplog):
+def test_the_requested_split_is_evaluated(run, split, n, caplog):
     result, predictions = evaluate(load_model_under_study(run.best), split)
     assert result["n"] == len(predictions) == n
     assert result["trained_on"] == {"train": 18, "all": 18}.get(split, 0)
@@ -91,7 +91,7 @@ def test_training_paintings_under_other_names_elsewhere_are_known(run, pictures,
     assert counted(root=str(tmp_path / "elsewhere"), include_trained=True)[0].trained_on == 18
 
 
-def test_what_a_loose_checkpoint_was_trained_on_is_unknown_and_said(run, choose, tmp_path, caplog):
+def test_unknown_training_paintings_give_a_warning(run, choose, tmp_path, caplog):
     shutil.copy(run.best, tmp_path / "loose.ckpt")
     result, _ = evaluate(load_model_under_study(tmp_path / "loose.ckpt", choose()))
     assert (result["n"], result["trained_on"]) == (42, None)
@@ -115,7 +115,7 @@ def test_calibration_softens_but_keeps_the_predictions(run):
     assert result["ece_calibrated"] != pytest.approx(raw["ece"])
 
 
-def test_an_empty_split_is_said(run):
+def test_an_empty_split_is_an_error(run):
     model = load_model_under_study(run.best)
     model.paintings.selection.split[:] = "val"
     with pytest.raises(InputError, match="no painting is in the split `test`"):

@@ -47,7 +47,7 @@ def test_no_test_split_leaves_it_out():
     assert recalls_finding(make_embeddings(split=["train"] * 132)).figure is None
 
 
-def test_points_stand_at_their_true_counts():
+def test_points_are_at_their_true_counts():
     # Thirty classes of eight training pictures, and one of twenty.
     embeddings = make_embeddings(
         tuple(f"Style {i}" for i in range(31)), [12] * 30 + [24], split=(["train"] * 8 + ["test"] * 4) * 30

@@ -66,7 +66,7 @@ def test_an_overview_and_one_sheet_per_culture(model, embeddings):
     assert findings["feature_maps"].tables["feature_maps"]["culture"].tolist() == list(CLASSES)
 
 
-def test_only_shown_paintings_are_run_in_small_batches(model, embeddings, monkeypatch):
+def test_only_shown_paintings_are_processed_in_small_batches(model, embeddings, monkeypatch):
     seen = []
     whole = module.last_feature_maps
     monkeypatch.setattr(module, "last_feature_maps", lambda classifier, x: seen.append(len(x)) or whole(classifier, x))
@@ -75,14 +75,14 @@ def test_only_shown_paintings_are_run_in_small_batches(model, embeddings, monkey
     assert max(seen) <= 8 < sum(seen) < len(embeddings.members("test"))
 
 
-def test_a_picture_is_the_part_that_the_network_sees(model, embeddings):
+def test_a_picture_is_the_crop_that_the_network_receives(model, embeddings):
     (shown,) = module._compute_entries(model, embeddings, [5])
     whole = model.paintings.cache.image(int(model.paintings.selection.rows[5]))
     top, left = (round((side - 64) / 2) for side in whole.shape[:2])
     assert np.array_equal(shown.picture, whole[top : top + 64, left : left + 64])
 
 
-def test_a_culture_without_test_paintings_says_so(model, embeddings, tmp_path):
+def test_a_culture_without_test_paintings_has_only_a_caption(model, embeddings, tmp_path):
     embeddings.split[embeddings.labels == 1] = "train"
     findings = {finding.name: finding for finding in contact_sheets(model, embeddings, per_culture=1)}
     assert findings["feature_maps_green"].caption == "No green painting is in the test set."
@@ -92,7 +92,7 @@ def test_a_culture_without_test_paintings_says_so(model, embeddings, tmp_path):
     assert not (tmp_path / "analysis" / "feature_maps_green.png").exists()
 
 
-def test_titles_that_the_font_lacks_print_no_boxes(model, embeddings, tmp_path):
+def test_glyphs_missing_in_the_font_are_left_out(model, embeddings, tmp_path):
     # matplotlib warns of each missing glyph, and of a formula that it can't read
     model.paintings.selection.manifest.table["title"] = "竹石圖 $Bamboo_{"
     folder = tmp_path / "analysis"
@@ -101,7 +101,7 @@ def test_titles_that_the_font_lacks_print_no_boxes(model, embeddings, tmp_path):
     assert "竹石圖" in (folder / "feature_maps_red.csv").read_text()
 
 
-def test_stems_are_ascii_and_differ():
+def test_stems_are_ascii_and_unique():
     assert list(module._slugs(("Old Master", "日本", "old-master")).values()) == [
         "feature_maps_old_master_0",
         "feature_maps_1",

@@ -18,11 +18,11 @@ def test_signs_do_not_cancel():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
-def test_a_map_that_is_the_same_everywhere_is_cold(value):
+def test_a_constant_map_is_zero(value):
     assert not activation_heatmap(torch.full((2, 3, 4, 4), value)).any()
 
 
-def test_each_picture_is_stretched_by_itself():
+def test_each_image_is_rescaled_separately():
     quiet = torch.rand(1, 3, 4, 4)
     both = activation_heatmap(torch.cat([quiet, 1000 * quiet]))
     np.testing.assert_allclose(both[0], both[1], rtol=1e-5)
@@ -30,7 +30,7 @@ def test_each_picture_is_stretched_by_itself():
     assert (both.min(), both.max()) == (0, 1)
 
 
-def test_upscaling_keeps_to_the_range_and_the_place():
+def test_upscaling_keeps_range_and_position():
     small = np.zeros((1, 7, 7), np.float32)
     small[0, 2, 5] = 1
     large = upscale(small, (70, 70))
@@ -39,12 +39,12 @@ def test_upscaling_keeps_to_the_range_and_the_place():
     assert peak(large[0]) == pytest.approx(peak(small[0]), abs=0.02)
 
 
-def test_the_peak_is_a_share_of_width_and_height():
+def test_the_peak_is_a_fraction_of_width_and_height():
     assert peak(np.array([[0, 0, 0, 1], [0, 0, 0, 0]], np.float32)) == (0.875, 0.25)
     assert peak(np.zeros((2, 2), np.float32)) == (None, None)
 
 
-def test_the_painting_shows_through_wherever_it_is_hot_or_cold():
+def test_the_painting_is_visible_under_any_activation():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
     for level in (0.0, 1.0):
@@ -52,7 +52,7 @@ def test_the_painting_shows_through_wherever_it_is_hot_or_cold():
         assert np.corrcoef(over.mean(2).ravel(), picture.mean(2).ravel())[0, 1] > 0.9
 
 
-def test_overlays_are_pictures_of_the_same_size():
+def test_overlays_have_the_size_of_the_images():
     classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], image_size=64)
     pictures = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
     images = overlays(classifier, pictures)

@@ -45,16 +45,16 @@ def some_pictures() -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("target", "expected"),
-    # red - green / 2; 2 green - red, of which the largest is 2; and nothing that speaks for the third
+    # red - green / 2; 2 green - red, of which the largest is 2; and no evidence for the third
     [(0, [[1.0, 0.0], [0.0, 0.5]]), (1, [[0.0, 1.0], [0.0, 0.5]]), (2, [[0.0, 0.0], [0.0, 0.0]])],
 )
-def test_grad_cam_of_a_network_done_by_hand(by_hand, target, expected):
+def test_grad_cam_by_hand(by_hand, target, expected):
     red, green = [[255, 0], [0, 255]], [[0, 255], [0, 255]]
     picture = torch.tensor([[red, green, [[0, 0], [0, 0]]]], dtype=torch.uint8)
     np.testing.assert_allclose(grad_cam(by_hand, picture, torch.tensor([target]))[0], expected, atol=1e-6)
 
 
-def test_behind_a_class_token_it_is_what_plain_autograd_gives():
+def test_grad_cam_with_a_class_token_equals_plain_autograd():
     classifier, pictures, kept = stub("test_vit").eval(), some_pictures(), []
     norm = classifier.network.backbone.blocks[5].norm1
     hook = norm.register_forward_hook(lambda _m, _i, output: kept.append(output))
@@ -70,7 +70,7 @@ def test_behind_a_class_token_it_is_what_plain_autograd_gives():
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_efficientnet", "test_mambaout"])
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
-def test_the_classifier_is_left_as_it_was(name, method):
+def test_the_classifier_is_unchanged(name, method):
     classifier = stub(name, method).train()
     before = [(p.requires_grad, p.clone()) for p in classifier.parameters()]
     modes = [part.training for part in classifier.modules()]
@@ -87,7 +87,7 @@ def test_the_classifier_is_left_as_it_was(name, method):
     assert "forward_features" not in vars(classifier.network.backbone)
 
 
-def test_a_frozen_backbone_gives_the_map_of_one_that_learns():
+def test_a_frozen_backbone_gives_the_same_map_as_a_trainable_one():
     frozen, free = stub("test_resnet", "transfer"), stub("test_resnet", "finetuned")
     targets = torch.tensor([1, 2])
     assert np.array_equal(grad_cam(frozen, some_pictures(), targets), grad_cam(free, some_pictures(), targets))

@@ -59,7 +59,7 @@ def test_an_architecture_without_a_map_is_named(name):
 
 
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet", "test_convnext"])
-def test_maps_are_those_that_timm_itself_gives(name):
+def test_maps_equal_those_of_timm(name):
     classifier = CultureClassifier(name, "timm", ["a", "b"], image_size=160).eval()
     pictures = pictures_for(classifier)
     normal = (pictures.float() / 255 - classifier.mean.view(3, 1, 1)) / classifier.std.view(3, 1, 1)
@@ -88,12 +88,12 @@ def test_a_map_read_and_written_back_changes_nothing(place, shape):
     assert torch.equal(place.write(output, maps), output)
 
 
-def test_tokens_stand_row_by_row_behind_the_prefix():
+def test_tokens_are_row_major_after_the_prefix():
     tokens = torch.tensor([[[9.0], [1.0], [2.0], [3.0], [4.0]]])
     assert FeatureMapLocation("x", "tokens", 1, "x").read(tokens).tolist() == [[[[1.0, 2.0], [3.0, 4.0]]]]
 
 
-def test_tokens_of_no_square_grid_are_refused():
+def test_tokens_without_a_square_grid_are_an_error():
     with pytest.raises(InputError, match="its 13 tokens are not a square grid"):
         FeatureMapLocation("x", "tokens", 1, "x").read(torch.zeros(1, 13, 4))
 
@@ -102,12 +102,12 @@ def test_tokens_of_no_square_grid_are_refused():
     ("name", "place"),
     [("test_vit", "blocks.5.norm1"), ("test_vit2", "forward_features"), ("test_vit3", "forward_features")],
 )
-def test_a_class_token_alone_in_the_head_moves_the_gradient_before_the_last_attention(name, place):
+def test_a_head_on_the_class_token_uses_the_map_before_the_last_attention(name, place):
     assert locate_gradient_map(on_meta(name)).name == place
 
 
 @pytest.mark.parametrize("name", ["forward_features", "layer4"])
-def test_what_was_put_into_the_backbone_is_gone_after_an_error(name):
+def test_the_backbone_is_restored_after_an_error(name):
     classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], image_size=32)
     backbone = classifier.network.backbone
     with pytest.raises(RuntimeError, match="stop"), replaced_output(classifier, name, lambda output: output):
@@ -116,7 +116,7 @@ def test_what_was_put_into_the_backbone_is_gone_after_an_error(name):
     assert not backbone.layer4._forward_hooks
 
 
-def test_modes_come_back_part_by_part():
+def test_modes_of_submodules_are_restored():
     classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], image_size=32, method="transfer")
     classifier.train()
     classifier.network.backbone.layer1.eval()

@@ -6,7 +6,7 @@ from tests.unit.analysis.synthetic import distances
 
 
 def test_quartile_of_a_hand_computed_case():
-    # Similarities, sorted: 3/8, 3/7, 4/9, 5/9, 4/7, 5/8; the 75th percentile lies at place 3.75:
+    # Similarities, sorted: 3/8, 3/7, 4/9, 5/9, 4/7, 5/8; the 75th percentile is at index 3.75:
     # 5/9 + 0.75 (4/7 - 5/9) = 0.5674…
     chosen, threshold = top_quartile(distances([[0, 3, 4], [3, 0, 5], [4, 5, 0]], "ABC"))
     assert threshold == pytest.approx(5 / 9 + 0.75 * (4 / 7 - 5 / 9))
@@ -37,11 +37,11 @@ def test_draws_two_cultures():
     assert len(chord_finding(distances(1 - np.eye(2))).tables["culture_chords"]) == 2
 
 
-def test_one_culture_resembles_none():
+def test_a_single_culture_has_no_figure():
     assert chord_finding(distances(np.zeros((1, 1)))).figure is None
 
 
-def test_a_ribbon_ends_in_the_middle_of_where_it_goes():
+def test_a_ribbon_ends_in_the_middle_of_its_target():
     path = ribbon((0.0, 0.2), (3.0, 3.2))
     tip = np.array([np.cos(3.1), np.sin(3.1)])
     angles = path.vertices @ tip / np.linalg.norm(path.vertices, axis=1)

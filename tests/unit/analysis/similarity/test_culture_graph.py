@@ -18,7 +18,7 @@ def test_an_edge_is_the_mean_of_both_similarities():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_similar_cultures_settle_together(seed):
+def test_similar_cultures_are_placed_together(seed):
     layout = force_atlas(_two_groups(), seed)
     apart = np.linalg.norm(layout[:, None] - layout, axis=2)
     assert apart[:3, :3].max() < apart[:3, 3:].min()

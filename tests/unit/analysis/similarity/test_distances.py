@@ -35,19 +35,19 @@ def test_similarity_is_the_papers_and_not_symmetric():
     assert similarity[0, 1] != similarity[1, 0]
 
 
-def test_cultures_at_distance_zero_share_everything():
+def test_cultures_at_distance_zero_share_the_similarity():
     similarity = normalised_similarity(np.array([[0, 0, 0, 5], [0, 0, 0, 5], [0, 0, 0, 5], [5, 5, 5, 0]], dtype=float))
     np.testing.assert_allclose(similarity[0], [0, 0.5, 0.5, 0])
     np.testing.assert_allclose(similarity[3], [1 / 3, 1 / 3, 1 / 3, 0])
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-12, 1.0, 1e200])
-def test_similarity_does_not_hang_on_the_unit(scale):
+def test_similarity_does_not_depend_on_the_unit(scale):
     similarity = normalised_similarity(scale * np.array([[0, 3, 4], [3, 0, 5], [4, 5, 0]], dtype=float))
     np.testing.assert_allclose(similarity[0], [0, 4 / 7, 3 / 7], rtol=1e-2)
 
 
-def test_one_culture_alone_resembles_none():
+def test_a_single_culture_has_no_similarity():
     assert normalised_similarity(np.zeros((1, 1))).tolist() == [[0.0]]
 
 
@@ -104,7 +104,7 @@ def test_a_normal_distribution_cut_at_zero_is_scipy_s():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_estimate_lies_in_its_interval(seed):
-    # From 3 paintings to 40, cultures a little apart and cultures that are the same.
+    # From 3 paintings to 40, cultures a little apart and equal cultures.
     centres = np.random.default_rng(seed).normal(0, 0.3, (8, 40))
     centres[3] = centres[4]
     found = culture_distances(make_embeddings(tuple("ABCDEFGH"), [3, 3, 4, 5, 6, 9, 20, 40], centres, seed=seed))
@@ -141,7 +141,7 @@ def test_intervals_narrow_with_more_paintings():
     assert widths[1] < widths[0] / 2.5
 
 
-def test_equal_paintings_lie_at_distance_zero():
+def test_equal_paintings_have_distance_zero():
     found = culture_distances(make_embeddings(("A", "B"), 4, [[1, 1], [1, 1]], noise=0))
     assert found.distance.tolist() == [[0, 0], [0, 0]]
     assert found.similarity.tolist() == [[0, 1], [1, 0]]

@@ -18,7 +18,7 @@ def test_every_culture_of_the_paper_has_a_location():
     assert set(CULTURE_LOCATIONS) == set(PAPER)
 
 
-def test_regions_stand_side_by_side():
+def test_cultures_are_grouped_by_region():
     ordered = [region_of(PAPER[i]) for i in by_region(PAPER)]
     assert ordered == ["Asian"] * 3 + ["European"] * 7 + ["North American"]
 

@@ -33,7 +33,7 @@ def test_equals_brute_force_over_all_orders(seed):
     assert test.permutations == 120
 
 
-def test_random_orders_come_near_the_exact_p(monkeypatch):
+def test_random_permutations_approximate_the_exact_p(monkeypatch):
     one, other = _symmetric(6, 1), _symmetric(6, 1) + 0.8 * _symmetric(6, 2)
     exact = mantel(one, other)
     monkeypatch.setattr("artculture.analysis.similarity.mantel.EXACT_UP_TO", 5)
@@ -55,7 +55,7 @@ def test_unrelated_distances_are_rarely_called_related():
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
-def test_too_few_things_have_no_test(n):
+def test_too_few_items_have_no_test(n):
     assert mantel(np.zeros((n, n)), np.zeros((n, n))) is None
 
 

@@ -7,7 +7,7 @@ from tests.unit.analysis.synthetic import make_embeddings
 
 def test_asian_against_western_by_hand():
     embeddings = make_embeddings(("Chinese", "Japanese", "French"), counts=[1, 1, 2], split=["test"] * 4)
-    # Summed 0.6 Asian though French is likeliest; plainly Asian; plainly French; a French one taken for Chinese.
+    # Summed 0.6 Asian though French is likeliest; clearly Asian; clearly French; a French one predicted as Chinese.
     chances = np.array([[0.3, 0.3, 0.4], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.7, 0.1, 0.2]])
     embeddings.logits[:] = np.log(chances)
     numbers = asian_western_accuracy(embeddings).numbers
@@ -24,7 +24,7 @@ def test_no_sides_without_test_paintings_or_asian_cultures():
 @pytest.mark.parametrize(
     ("classes", "word"), [(("Cubism", "French", "Dutch"), "Cubism"), (("French", "Dutch", "British"), "two regions")]
 )
-def test_says_why_it_is_left_out(classes, word):
+def test_the_caption_states_why_it_is_left_out(classes, word):
     finding = regions_finding(make_embeddings(classes))
     assert finding.figure is None
     assert word in finding.caption

@@ -36,7 +36,7 @@ def test_planted_regions_get_the_least_p_of_all_groupings():
 
 
 def test_tight_cultures_without_regions_are_not_called_regions():
-    # Each culture is a tight cluster at a random place: permuting paintings would find regions every time.
+    # Each culture is a tight cluster at a random position: permuting paintings would find regions every time.
     found = [_separation(make_embeddings(seed=seed, noise=0.3, features=4, counts=4)).p for seed in range(20)]
     assert np.mean(np.array(found) <= 0.05) < 0.2
     assert np.mean(found) > 0.3

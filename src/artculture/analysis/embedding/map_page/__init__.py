@@ -1,1 +1,1 @@
-"""The map of paintings as one HTML file: point at a dot, see the painting."""
+"""Interactive map of paintings as one self-contained HTML file."""
