@@ -53,6 +53,7 @@ def write_findings(folder: Path, findings: list[Finding], about: dict[str, Any])
     """
     folder.mkdir(parents=True, exist_ok=True)
     entries = [_write(folder, finding) for finding in findings]
+    # The index is written last, so that it never lists missing files.
     index = folder / INDEX
     write_json(index, {"format": FINDINGS_FORMAT, "about": about, "findings": entries})
     return index

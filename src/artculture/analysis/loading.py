@@ -50,6 +50,7 @@ def load_model_under_study(
     expected = classifier.preprocessing
     paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose)
     selection = paintings.selection
+    # Label indices of data and classifier must agree before anything is computed.
     check_classes(read_checkpoint(checkpoint), checkpoint, selection.classes)
     if stored is None:
         return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, own=data is None)
@@ -116,6 +117,7 @@ def best_run(study: Path) -> Path:
             result = run.read_result()
             if result.get("val_loss") is None:
                 raise InputError(f"{run.result} lacks `val_loss`: train the run again")
+            # Chosen by validation metrics: choosing by test metrics would bias the test results.
             found.append((validation_rank(result), str(run.best)))
     if not found:
         raise InputError(

@@ -84,6 +84,7 @@ def _from_features(model: ModelUnderStudy, embeddings: Embeddings, seed: int) ->
         return model.paintings.cache.image(int(selection.rows[position]))
 
     findings = culture_findings(embeddings, about, picture, seed)
+    # Neighbours are training paintings of test paintings, so both splits are needed.
     if {"train", "test"} <= set(embeddings.split.tolist()):
         findings.append(neighbours(embeddings, picture=picture))
     return findings

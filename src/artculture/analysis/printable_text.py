@@ -17,6 +17,7 @@ def printable(text: str) -> str:
     would be worse than none, and the tables keep the whole text.
     """
     kept = "".join(character for character in text if character.isspace() or ord(character) in _glyphs())
+    # Brackets without letters or digits, left over from removed characters.
     kept = re.sub(r"\(\W*\)|\[\W*\]", "", kept)
     return re.sub(r"\s+", " ", kept).strip(" ,;:/|·")
 

@@ -84,6 +84,7 @@ def image_batches(model: ModelUnderStudy, rows: NDArray[np.int64], batch_size: i
 
 def _key(model: ModelUnderStudy) -> str:
     selection = model.paintings.selection
+    # Everything that the vectors depend on, except device and batch size.
     facts: dict[str, Any] = {
         "version": FEATURES_VERSION,
         "checkpoint": file_sha256(model.checkpoint),

@@ -106,6 +106,7 @@ def _numbers(
 
 def _winners(votes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the most frequent label of each row; ties go to the nearest neighbour."""
+    # argmax returns the first maximum, and the first column is the nearest neighbour.
     counts = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     winners: NDArray[np.int64] = votes[np.arange(len(votes)), counts.argmax(axis=1)]
     return winners
@@ -135,6 +136,7 @@ def _sheet(
 
 
 def _frame(axis: Axes, pixels: NDArray[np.uint8], title: str, colour: str) -> None:
+    # Centre crop to a square, so that all panels have the same size.
     side = min(pixels.shape[:2])
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     axis.imshow(pixels[top : top + side, left : left + side])

@@ -108,6 +108,7 @@ def best_representation(embeddings: Embeddings, seed: int = 0) -> tuple[str, NDA
 def tsne_layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
     """Return t-SNE positions N x 2 from at most 50 principal components; by PCA alone for fewer than six paintings."""
     n = len(features)
+    # t-SNE and PCA are undefined for equal features.
     if not np.ptp(features, axis=0).any():
         return np.zeros((n, 2))
     kept = min(COMPONENTS, n - 1, features.shape[1])

@@ -50,6 +50,7 @@ def confusion_finding(embeddings: Embeddings) -> Finding:
 def confusion_matrix(embeddings: Embeddings) -> NDArray[np.int64]:
     """Count test paintings by true (rows) and predicted culture (columns), int64 C x C."""
     rows, n = embeddings.members("test"), len(embeddings.classes)
+    # Each (true, predicted) pair is encoded as one integer and counted.
     pairs = embeddings.labels[rows] * n + embeddings.logits[rows].argmax(axis=1)
     return np.bincount(pairs, minlength=n * n).reshape(n, n)
 
@@ -69,6 +70,7 @@ def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
     figure, (axes,) = plotting_style.panels(side + 0.5, side)
     size = 7.5 if len(names) <= 12 else max(3.5, 90 / len(names))
     with plotting_style.styled():
+        # vmax above 100 % avoids the darkest end of the colour map.
         image = axes.imshow(np.ma.masked_equal(shares, 0), cmap="Blues", vmin=0, vmax=115)
         for row, column in np.argwhere(counts):
             ink = "white" if shares[row, column] > 60 else plotting_style.INK

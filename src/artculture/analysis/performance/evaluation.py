@@ -48,6 +48,7 @@ def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
         return EvaluationSettings()
     values = model.run.read_config() or {}
     try:
+        # Another batch size would change the last bits of the logits.
         size = int(values["data"]["batch_size"]) * int(values["trainer"]["eval_batches"])
         return EvaluationSettings(size, values["trainer"]["deterministic"])
     except (KeyError, TypeError, ValueError) as error:
@@ -88,6 +89,7 @@ def select_rows(model: ModelUnderStudy, split: str | None, include_trained: bool
     every = np.arange(len(selection.manifest), dtype=np.int64)
     rows = selection.members(split) if split in SPLITS else every
     known = model.run_split
+    # Without split.csv it is unknown which paintings were trained on.
     if known is None:
         name = split or "all"
         if model.own and split is None and not include_trained:
@@ -95,6 +97,7 @@ def select_rows(model: ModelUnderStudy, split: str | None, include_trained: bool
         return EvaluatedPaintings(_require_rows(rows, name, {}), name, None, {})
     asked = rows
     if not include_trained and not (model.own and split):
+        # Without a requested split the validation paintings are excluded too: the checkpoint was chosen by them.
         seen = ["train"] if split else ["train", "val"]
         rows = rows[~np.isin(known[rows], seen)]
     left_out = {name: int((known[asked] == name).sum() - (known[rows] == name).sum()) for name in ("train", "val")}
@@ -139,6 +142,7 @@ def compute_logits(
     Raises:
         WorkError: some logits are not finite.
     """
+    # A bare Trainer as used for testing a run, without logging, checkpoints and progress bar.
     trainer = L.Trainer(
         accelerator=hardware.checked_accelerator(accelerator),
         devices=1,
@@ -216,6 +220,7 @@ def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Pat
 
 def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:
     """Write `predictions.csv`, then `result.json`; return the path of the latter."""
+    # result.json comes last: its existence marks a complete evaluation.
     with replacing(folder / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False, lineterminator="\n")
     write_json(folder / "result.json", result)

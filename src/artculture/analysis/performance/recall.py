@@ -101,6 +101,7 @@ def _figure(shown: pd.DataFrame) -> Figure:
         axes.set_yticks(np.linspace(0, 1, 6))
         usual = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _within(t, axes.get_xlim())]
         counts = np.unique(across).astype(int).tolist()
+        # With few distinct counts, label these instead of round numbers.
         ticks = counts if len(counts) < 4 else usual
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.minorticks_off()

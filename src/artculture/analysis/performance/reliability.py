@@ -31,6 +31,7 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     states = {"before": before.max(axis=1), "after": after.max(axis=1)}
     numbers: dict[str, Any] = {"paintings": len(rows), "bins": BINS, "temperature": embeddings.temperature}
     for name, chances in (("before", before), ("after", after)):
+        # Probabilities that underflow to 0 would make the log loss infinite.
         own = np.clip(chances[np.arange(len(rows)), truth], 1e-300, None)
         numbers[name] = {
             "ece": expected_calibration_error(states[name], right),
@@ -54,6 +55,7 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
 
 def ece_by_chance(confidences: NDArray[np.float64], seed: int, bins: int = BINS) -> list[float]:
     """Return mean and 95th percentile of the simulated ECE of calibrated probabilities for this many paintings."""
+    # A calibrated classifier is right with a probability equal to its confidence.
     drawn = np.random.default_rng(seed).random((SIMULATIONS, len(confidences))) < confidences
     member = np.eye(bins)[bin_indices(confidences, bins)]
     errors = np.abs((drawn - confidences) @ member).sum(axis=1) / len(confidences)

@@ -145,6 +145,7 @@ def _sheet(culture: str, slug: str, right: list[SheetEntry], wrong: list[SheetEn
 
 def _slugs(classes: tuple[str, ...]) -> dict[str, str]:
     """Return one ASCII file stem per culture; names with empty or equal stems get the number of the class."""
+    # For example "Old Master" becomes "old_master".
     plain = [re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in classes]
     return {
         name: "feature_maps_" + (slug if slug and plain.count(slug) == 1 else f"{slug}_{index}".strip("_"))

@@ -144,12 +144,14 @@ def replaced_output(classifier: CultureClassifier, name: str, change: Change) ->
     """
     backbone: Any = classifier.network.backbone
     if name != FEATURES_METHOD:
+        # A forward hook that returns a value replaces the output of the module.
         hook = backbone.get_submodule(name).register_forward_hook(lambda _module, _inputs, output: change(output))
         try:
             yield
         finally:
             hook.remove()
         return
+    # forward_features is a method, not a module, so hooks do not apply: shadow it with an instance attribute.
     original = backbone.forward_features
     backbone.forward_features = lambda *args, **kwargs: change(original(*args, **kwargs))
     try:

@@ -168,6 +168,7 @@ def ribbon(leave: tuple[float, float], arrive: tuple[float, float]) -> Path:
     radius = 1 - RIM - 0.01
     arc = _on_circle(np.linspace(*leave, 24), radius)
     tip = _on_circle(np.array([sum(arrive) / 2]), radius)[0]
+    # The target end is an arrowhead: two wings at a smaller radius and a tip on the rim.
     wings = _on_circle(np.array(arrive), TIP * radius)
     # Chords between neighbouring arcs bend less towards the centre, so that not all chords meet there.
     apart = abs((sum(arrive) - sum(leave)) / 2) % (2 * math.pi)

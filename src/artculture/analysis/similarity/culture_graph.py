@@ -135,6 +135,7 @@ def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
         if len(pairs):
             order = np.argsort(strengths)
             rank = strengths / strengths.max()
+            # Strong edges are drawn on top of weak ones.
             lines = [layout[list(pairs[i])] for i in order]
             colours = [(0.25, 0.24, 0.22, 0.04 + 0.6 * rank[i] ** 4) for i in order]
             axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.4 + 2.8 * rank[order] ** 4))

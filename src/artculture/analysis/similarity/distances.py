@@ -136,6 +136,7 @@ def leave_one_out_squared_distances(groups: Sequence[Matrix], culture: int, squa
     group, n = groups[culture], len(groups[culture])
     mean = group.mean(axis=0)
     off = group - mean
+    # Closed form of the unbiased estimate without painting i, instead of n recomputations.
     towards = off @ (mean - np.array([other.mean(axis=0) for other in groups])).T  # n x C
     lengths = (off**2).sum(axis=1)
     scatter = lengths.sum() / (n * (n - 1))
@@ -177,6 +178,7 @@ def _similarity_interval(
     """Return jackknife intervals computed on the logarithmic scale, which keeps them positive."""
     variance = np.zeros_like(similarity)
     for culture, rows in enumerate(without):
+        # Leaving out a painting of one culture changes the row and the column of that culture.
         replicates = np.repeat(squares[None], len(rows), axis=0)
         replicates[:, culture, :] = replicates[:, :, culture] = rows
         shares = normalised_similarity(np.sqrt(truncated_normal_quantiles(replicates, error)[0]))

@@ -146,6 +146,7 @@ def _between(kind: str) -> str:
 
 def _pairs_to_label(table: pd.DataFrame) -> set[int]:
     """Return the indices of pairs with extreme distances, and of those whose two ranks differ most."""
+    # Spearman's correlation compares ranks, so outliers are pairs with a large difference of ranks.
     off = table["distance"].rank() - table["kilometres"].rank()
     ends = [table["distance"].nsmallest(2), table["distance"].nlargest(2), off.nsmallest(2), off.nlargest(2)]
     ends += [table["kilometres"].nlargest(1)]

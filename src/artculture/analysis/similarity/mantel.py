@@ -57,6 +57,7 @@ def mantel(
     ranks += ranks.T
     exact = n <= EXACT_UP_TO
     orders = _all_orders(n) if exact else _some_orders(n, permutations, seed)
+    # Permuting items permutes rows and columns of the rank matrix together.
     drawn = ranks[orders[:, upper[0]], orders[:, upper[1]]] @ second
     found = float(first @ second)
     # Equal correlations may differ by rounding, depending on the order of summation.

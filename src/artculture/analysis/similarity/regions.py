@@ -37,6 +37,7 @@ def regions_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     means = np.array([features[labels == label].mean(axis=0) for label in range(len(cultures))])
     sums, counts = distance_sums(features, labels, len(cultures)), np.bincount(labels)
     of_paintings = separation(sums, labels, counts, regions, seed)
+    # The means weight all cultures equally; the silhouette of paintings is dominated by large cultures.
     of_means = separation(
         pairwise_distances(means), np.arange(len(cultures)), np.ones(len(cultures), dtype=np.int64), regions, seed
     )
@@ -96,6 +97,7 @@ def asian_western_accuracy(embeddings: Embeddings) -> AsianWesternAccuracy | Non
     truth = asian[labels]
     by_sum = (chances[:, asian].sum(axis=1) > 0.5) == truth
     by_culture = asian[chances.argmax(axis=1)] == truth
+    # Baseline accuracy of a constant prediction.
     larger = max(int(truth.sum()), int((~truth).sum()))
     numbers = {
         "paintings": len(rows),

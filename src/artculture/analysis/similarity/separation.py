@@ -64,6 +64,7 @@ def silhouettes(sums: Values, labels: NDArray[Any], counts: NDArray[np.int64], c
     sizes, to_region = counts @ merge, sums @ merge
     own = codes[labels]
     itself = np.arange(len(labels))
+    # The distance to itself is 0, so the mean over the others divides by size - 1.
     alone = sizes[own] <= 1
     inside = to_region[itself, own] / np.where(alone, 1, sizes[own] - 1)
     others = to_region / sizes
