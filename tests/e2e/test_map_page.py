@@ -57,7 +57,7 @@ def test_the_card_shows_the_painting_and_its_neighbours(page):
     loaded = "return [...document.querySelectorAll('#card img')].every((image) => image.naturalWidth > 0)"
     WebDriverWait(page, 20).until(lambda browser: browser.execute_script(loaded))
     assert "Artist" in _card(page)
-    assert "% sure" in _card(page)
+    assert "% confidence" in _card(page)
     near = page.find_elements("css selector", "#near button")
     assert len(near) == 6
     before = page.find_element("css selector", "#card h2").text

@@ -29,7 +29,7 @@ def model(pictures, tmp_path) -> ModelUnderStudy:
 
 @pytest.fixture
 def embeddings(model) -> Embeddings:
-    """All of blue right, all of green taken for red, of red one half each; confidence grows with the position."""
+    """All of blue right, all of green predicted as red, of red one half each; confidence grows with the position."""
     selection = model.paintings.selection
     n = len(selection.labels)
     logits = np.zeros((n, 3), np.float32)

@@ -111,7 +111,7 @@ function choose(p) {
     parts.push(element("h2", title || "Untitled"));
     parts.push(element("p", [artist, date].filter(Boolean).join(", "), "artist"));
     parts.push(element("p", `${classes[culture]} (${splits[p]})`));
-    const said = right ? `✓ recognised, ${percent[p]} % sure` : `✕ taken for ${classes[predicted]}, ${percent[p]} % sure`;
+    const said = right ? `✓ predicted correctly, ${percent[p]} % confidence` : `✕ predicted as ${classes[predicted]}, ${percent[p]} % confidence`;
     parts.push(element("p", said, right ? "right" : "wrong"));
     parts.push(element("h3", "Nearest paintings"), nearby(p));
   }
