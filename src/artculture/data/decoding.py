@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from artculture.utils.errors import WorkError, reason_of
+from artculture.utils.thumbnails import on_white
 
 Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans
 # Pillow warns of odd metadata, which does not matter here, and of sizes, which are checked below. The filter is set
@@ -189,9 +190,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _to_eight_bits(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         # Transparent pixels are shown on white, as on a page; their stored colour is often black.
-        layered = image.convert("RGBA")
-        paper = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(paper, layered).convert("RGB")
+        return on_white(image)
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")

@@ -1,6 +1,5 @@
 """The paintings behind a run: how many of each culture, and which the run got most wrong."""
 
-import io
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from artculture.data.sample import sample_root
 from artculture.data.sources import SAMPLE_SIZE, load_manifest
 from artculture.report.study_data import StudyRun, read_table
 from artculture.utils.errors import InputError, WorkError
+from artculture.utils.thumbnails import encode_thumbnail
 
 THUMBNAIL = 240  # pixels of the shorter side: sharp on a phone's dense screen, about 15 KB
 
@@ -170,7 +170,4 @@ def thumbnail(picture: Path | bytes) -> bytes | None:
     except (BadImageError, OSError):
         return None
     image = Image.fromarray(pixels)
-    image.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
-    with io.BytesIO() as file:
-        image.save(file, "JPEG", quality=80, optimize=True, progressive=True)
-        return file.getvalue()
+    return encode_thumbnail(image, 2 * THUMBNAIL, "JPEG", quality=80, optimize=True, progressive=True)

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,41 @@ def thumbnails(picture: Picture, count: int) -> list[str]:
     return [base64.b64encode(thumbnail(picture(position), room)).decode() for position in range(count)]
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """Return an image with transparency as RGB on a white background."""
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def encode_thumbnail(
+    image: Image.Image,
+    longer_side: int,
+    file_format: str,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+    **options: Any,
+) -> bytes:
+    """Return an image file of at most `longer_side` pixels per side; smaller images keep their size.
+
+    Args:
+        image: image, which is not changed.
+        longer_side: pixels.
+        file_format: name of the format in Pillow.
+        resampling: filter for shrinking.
+        options: arguments of `PIL.Image.Image.save` for the format.
+    """
+    small = image.copy()
+    small.thumbnail((longer_side, longer_side), resampling)
+    with io.BytesIO() as file:
+        small.save(file, file_format, **options)
+        return file.getvalue()
+
+
 def thumbnail(pixels: NDArray[np.uint8], room: int) -> bytes:
     """A JPEG of at most `room` bytes (the smallest on the ladder, where even that is more)."""
     whole = Image.fromarray(pixels)
     encoded = b""
     for side, quality in LADDER:
-        small = whole.copy()
-        small.thumbnail((side, side), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality, optimize=True)
-        encoded = buffer.getvalue()
+        encoded = encode_thumbnail(whole, side, "JPEG", Image.Resampling.LANCZOS, quality=quality, optimize=True)
         if len(encoded) <= room:
             break
     return encoded

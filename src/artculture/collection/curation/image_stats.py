@@ -10,6 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
+from artculture.utils.thumbnails import encode_thumbnail, on_white
+
 # Increase it whenever a measurement below changes: cached image_stats of another version are measured again.
 VERSION = 1
 MEASURED = 384  # longer side at which images are measured, pixels
@@ -80,7 +82,7 @@ def measure_image(content: bytes, thumbnail: int) -> ImageStats:
         signature=grey.resize((SIGNATURE, SIGNATURE), Image.Resampling.BOX).tobytes(),
         chroma=residual_chroma(*planes),
         text=text_score(np.asarray(upright.convert("L"), dtype=np.float32)),
-        thumbnail=_webp(upright, thumbnail),
+        thumbnail=encode_thumbnail(upright, thumbnail, "WEBP", quality=50, method=2),
     )
 
 
@@ -93,21 +95,8 @@ def _decoded(content: bytes) -> tuple[Image.Image, tuple[int, int]]:
         turned = image.getexif().get(0x0112, 1) >= 5
         upright.thumbnail((MEASURED, MEASURED), reducing_gap=2.0)
         if upright.mode in ("RGBA", "LA", "PA", "P"):
-            upright = _on_white(upright)
+            upright = on_white(upright)
         return upright.convert("RGB"), (size[::-1] if turned else size)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-
-
-def _webp(image: Image.Image, longer_side: int) -> bytes:
-    small = image.copy()
-    small.thumbnail((longer_side, longer_side))
-    file = io.BytesIO()
-    small.save(file, "WEBP", quality=50, method=2)
-    return file.getvalue()
 
 
 def residual_chroma(luminance: Floats, blue: Floats, red: Floats) -> float:

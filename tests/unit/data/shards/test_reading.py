@@ -207,8 +207,8 @@ def test_no_shards_there(module, sharded, tmp_path):
     ("change", "says"),
     [
         ({"format": 2}, "has format 2, this version reads 1"),
-        ({"shards": []}, "is not a whole listing"),
-        ({"index_sha256": "../../etc"}, "is not a whole listing"),
+        ({"shards": []}, "is not a complete listing"),
+        ({"index_sha256": "../../etc"}, "is not a complete listing"),
     ],
 )
 def test_a_listing_of_another_kind_is_refused(module, tmp_path, change, says):
@@ -224,7 +224,7 @@ def test_a_shard_outside_the_folder_is_refused(module, tmp_path, name):
     listing = json.loads(file.read_text())
     listing["shards"][0]["name"] = name
     file.write_text(json.dumps(listing))
-    with pytest.raises(InputError, match="is not a whole listing"):
+    with pytest.raises(InputError, match="is not a complete listing"):
         _ = module().paintings
 
 
