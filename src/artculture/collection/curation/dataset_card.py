@@ -75,6 +75,7 @@ def _front_matter(table: pd.DataFrame) -> Iterator[str]:
     licences = {str(value).strip().casefold() for value in table["licence"]}
     licence = "cc0-1.0" if licences <= {"cc0", "cc0-1.0", "cc0 1.0"} else "other"
     # Size categories of dataset cards on the Hugging Face Hub.
+    # The size categories of dataset cards on the Hugging Face Hub.
     bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
     size = next((label for bound, label in bounds if len(table) < bound), "n>100K")
     yield f"---\nlicense: {licence}\ntask_categories:\n- image-classification\nsize_categories:\n- {size}\n---"

@@ -13,7 +13,9 @@ import httpx
 from artculture import __version__
 
 USER_AGENT = f"artculture/{__version__}"
+# Answers of bot protection and rate limits, for which requests are slowed down rather than just repeated.
 BLOCKED_STATUSES = {403, 429, 503}
+# Timeouts and server errors; 520 to 524 are Cloudflare's.
 TRANSIENT_STATUSES = {408, 425, 500, 502, 504, 520, 521, 522, 523, 524}
 
 

@@ -10,6 +10,7 @@ import unicodedata
 
 LONGEST_RANGE = 500  # items; a longer range is more likely a typing error
 
+# Museums type hyphens, dashes and minus signs alike.
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _LETTERS = re.compile(r"\.?[a-z](?:\s*(?:[-,&]|and)\s*\.?[a-z])*$")
 _RANGE = re.compile(r"^(?P<stem>.*\.)(?P<first>\d+)\s*(?:-|,|&|and|to)\s*(?P<stem2>[\d.]*\.)?(?P<last>\d+)$")
