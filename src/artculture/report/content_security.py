@@ -1,4 +1,4 @@
-"""What a browser may do with the page, as a content security policy."""
+"""Content security policy of the report."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 
 class _Scripts(HTMLParser):
-    """Collects the text of a page's inline scripts."""
+    """Parser that collects the inline scripts of a page."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
@@ -28,7 +28,7 @@ class _Scripts(HTMLParser):
 
 
 def policy(pages: Sequence[str]) -> str:
-    """What the browser may do: load nothing, run nothing but the interactive figures' own scripts."""
+    """Return a policy that loads nothing and runs only the scripts of the embedded pages, by their SHA-256."""
     parser = _Scripts()
     for page in pages:
         parser.feed(page)

@@ -1,4 +1,4 @@
-"""Learning curves as points on small charts, ready to be drawn as SVG."""
+"""Learning curves as small charts in SVG coordinates."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import pandas as pd
 from artculture.report.study_data import StudyRun
 from artculture.studies.paper import word
 
-# Of one chart, in SVG units; the margins hold the ticks' labels.
+# Size of one chart in SVG units, and its margins for the tick labels.
 WIDTH, HEIGHT = 300, 170
 LEFT, RIGHT, TOP, BOTTOM = 34, 8, 10, 24
 
@@ -18,7 +18,7 @@ SPLITS = ("train", "val")
 
 @dataclass(frozen=True)
 class Line:
-    """One run's metric of one split; `points` as SVG writes them, `end` its last point."""
+    """A metric of one run on one split; `points` is the SVG attribute, `end` the last point."""
 
     split: str
     seed: int
@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tick:
-    """Where a value stands on an axis, and its label."""
+    """Position and label of a tick on an axis."""
 
     at: float
     label: str
@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """One metric over the epochs: all seeds, training and validation."""
+    """One metric by epoch: training and validation of all seeds."""
 
     name: str
     alt: str
@@ -47,46 +47,48 @@ class Chart:
 
 @dataclass(frozen=True)
 class Panel:
-    """The charts of one row of the grid; `beyond` is its highest loss where the axis ends below it."""
+    """The charts of one row of Table 2; `clipped_loss` is its highest loss if that exceeds the axis."""
 
     title: str
     variant: str
     charts: list[Chart]
-    beyond: float | None
+    clipped_loss: float | None
 
 
 def panels(runs: Sequence[StudyRun]) -> list[Panel]:
-    """One panel a row, all on the same axes, so that rows can be compared by eye."""
+    """Return one panel per row of Table 2, all with the same axes so that they can be compared."""
     shown = [run for run in runs if _has_curves(run.metrics)]
     groups: dict[tuple[str, str, str, str], list[StudyRun]] = {}
     for run in shown:
-        groups.setdefault(run.row, []).append(run)
+        groups.setdefault(run.row_key, []).append(run)
     epochs = max((int(run.metrics["epoch"].max()) + 1 for run in shown), default=1)
-    top = _ceiling([value for run in shown for value in _values(run.metrics)], shown)
+    top = _loss_axis_end([value for run in shown for value in _finite_losses(run.metrics)], shown)
     return [
         Panel(
             f"{word(architecture)}, {word(method).lower()}, {word(scheduler)}",
             variant,
             [_chart("Loss", "loss", group, epochs, top), _chart("Top-1 accuracy, %", "top1", group, epochs, 1.0)],
-            highest if (highest := max(value for run in group for value in _values(run.metrics))) > top else None,
+            highest
+            if (highest := max(value for run in group for value in _finite_losses(run.metrics))) > top
+            else None,
         )
         for (architecture, scheduler, method, variant), group in groups.items()
     ]
 
 
 def _has_curves(metrics: pd.DataFrame) -> bool:
-    return "epoch" in metrics and bool(_values(metrics))
+    return "epoch" in metrics and bool(_finite_losses(metrics))
 
 
-def _values(metrics: pd.DataFrame) -> list[float]:
-    """All finite losses of a run."""
+def _finite_losses(metrics: pd.DataFrame) -> list[float]:
+    """Return all finite losses of a run."""
     columns = [f"{split}/loss" for split in SPLITS if f"{split}/loss" in metrics]
     values = [float(value) for column in columns for value in pd.to_numeric(metrics[column], errors="coerce")]
     return [value for value in values if math.isfinite(value)]
 
 
-def _ceiling(losses: list[float], runs: Sequence[StudyRun]) -> float:
-    """Where the loss axis ends: a diverging row must not flatten all others, and guessing costs ln(classes)."""
+def _loss_axis_end(losses: list[float], runs: Sequence[StudyRun]) -> float:
+    """Return the end of the loss axis: losses above twice ln(classes), the loss of guessing, do not stretch it."""
     classes = max((len(run.result["classes"]) for run in runs if run.result and "classes" in run.result), default=11)
     usual = [value for value in losses if value <= 2 * math.log(max(classes, 2))]
     return 1.05 * max(usual, default=1.0) or 1.0
@@ -101,7 +103,7 @@ def _chart(name: str, metric: str, runs: Sequence[StudyRun], epochs: int, top: f
         f"{name} over {epochs} epochs. " + " ".join(last),
         lines,
         [Tick(_x(epoch, epochs), str(epoch)) for epoch in _epoch_ticks(epochs)],
-        [Tick(_y(value, top), f"{100 * value:.0f}" if percent else f"{value:g}") for value in _nice(top)],
+        [Tick(_y(value, top), f"{100 * value:.0f}" if percent else f"{value:g}") for value in _round_values(top)],
     )
 
 
@@ -109,8 +111,8 @@ def _last(run: StudyRun, metric: str, percent: bool) -> str:
     final = run.metrics.iloc[-1]
     values = {split: final.get(f"{split}/{metric}", float("nan")) for split in SPLITS}
     scale = 100 if percent else 1
-    told = ", ".join(f"{_split(split)} {scale * value:.3g}" for split, value in values.items())
-    return f"Seed {run.seed} ends at {told}."
+    values_text = ", ".join(f"{_split(split)} {scale * value:.3g}" for split, value in values.items())
+    return f"Seed {run.seed} ends at {values_text}."
 
 
 def _split(name: str) -> str:
@@ -133,7 +135,7 @@ def _line(run: StudyRun, split: str, metric: str, epochs: int, top: float) -> Li
 
 
 def _x(epoch: int, epochs: int) -> float:
-    # A single epoch stands in the middle.
+    # A single epoch is drawn in the middle of the axis.
     share = (epoch - 1) / (epochs - 1) if epochs > 1 else 0.5
     return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
@@ -149,14 +151,14 @@ def _epoch_ticks(epochs: int) -> Iterable[int]:
     return [1, *(n for n in range(step, epochs + 1, step) if n > 1)]
 
 
-def _nice(top: float) -> list[float]:
-    """About four round values from 0 to `top`."""
+def _round_values(top: float) -> list[float]:
+    """Return about four round values from 0 to `top`."""
     raw = top / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = min((m * power for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(s - raw))
     return [round(step * n, 10) for n in range(int(top / step + 1e-9) + 1)]
 
 
-def sizes() -> dict[str, int]:
-    """The frame of every chart, for the template."""
+def frame() -> dict[str, int]:
+    """Return the size and margins of every chart, for the template."""
     return {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}

@@ -1,4 +1,4 @@
-"""The findings of an analysis as a page shows them: figure embedded, numbers in words, data linked."""
+"""Findings of an analysis for the report: embedded figures, formatted numbers, links to the data."""
 
 import io
 import math
@@ -14,21 +14,21 @@ from artculture.analysis.figure import FINDINGS_FORMAT, INDEX
 from artculture.utils.errors import InputError
 from artculture.utils.io import read_json
 
-# Contact sheets that `analyze` writes, one a culture.
+# Prefix of the contact sheets that `analyze` writes, one per culture.
 MAPS = "feature_maps_"
-# A figure above this is embedded smaller than it lies on the disk.
+# Bytes above which a PNG is scaled down before it is embedded.
 LARGE_FIGURE = 250_000
 MAX_WIDTH = 1600
-# Above this an interactive page is linked, not embedded: phones must still open the report.
+# Bytes above which an interactive page is linked instead of embedded, so that phones can open the report.
 MAX_PAGE = 6_000_000
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-# A drawing has few colours and stays sharp only without loss; a sheet of paintings has more.
+# Up to this many colours an image is a drawing and compressed without loss; contact sheets of paintings have more.
 DRAWING_COLOURS = 20_000
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure fit to be embedded; `width` and `height` in pixels, 0 where unknown."""
+    """An embeddable figure; `width` and `height` are in pixels, 0 if unknown."""
 
     kind: str
     content: bytes
@@ -45,11 +45,11 @@ class ShownFinding:
     """One entry of `analysis.json`.
 
     Attributes:
-        numbers: label and value in words.
-        figure: path of the best file of it for a link; None where there is no figure.
-        tables: paths of its data.
-        page: the interactive page's text where it is small enough to be embedded.
-        page_file: its path; None where there is none.
+        numbers: (label, formatted value).
+        figure: path of the figure's file; None if there is no figure.
+        tables: paths of the data files.
+        page: HTML of the interactive page; None if there is none or it is too large to embed.
+        page_file: path of the interactive page; None if there is none.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Analysis:
     findings: list[ShownFinding]
 
     def groups(self) -> Iterator[list[ShownFinding]]:
-        """The findings in their order, one a group; all contact sheets of feature maps in one."""
+        """Yield the findings in order as groups of one, with all contact sheets of feature maps in one group."""
         maps = [finding for finding in self.findings if finding.is_map]
         for finding in self.findings:
             if not finding.is_map:
@@ -84,10 +84,10 @@ class Analysis:
 
 
 def read_analysis(folder: Path) -> Analysis:
-    """An analysis folder.
+    """Read an analysis folder.
 
     Raises:
-        InputError: its index is of another format, or names files that are not there.
+        InputError: its index has another format, or names files that do not exist.
     """
     index = folder / INDEX
     content = read_json(index)
@@ -98,7 +98,7 @@ def read_analysis(folder: Path) -> Analysis:
     try:
         findings = [_shown(folder, entry) for entry in content["findings"]]
     except (KeyError, TypeError, AttributeError, OSError) as error:
-        raise InputError(f"{index} is not whole ({error}): run `artculture analyze` again") from error
+        raise InputError(f"{index} is incomplete ({error}): run `artculture analyze` again") from error
     return Analysis(dict(content.get("about", {})), findings)
 
 
@@ -132,7 +132,7 @@ def _file(folder: Path, name: Any) -> Path | None:
 
 
 def picture(png: Path | None, svg: Path | None) -> Picture | None:
-    """The smaller of both files; a large PNG is made smaller before."""
+    """Return the smaller of the two files for embedding; a large PNG is scaled down first."""
     size = (0, 0)
     candidates: list[tuple[str, bytes]] = []
     if png is not None:
@@ -147,7 +147,7 @@ def picture(png: Path | None, svg: Path | None) -> Picture | None:
 
 
 def _smaller(path: Path) -> tuple[tuple[str, bytes], tuple[int, int]]:
-    """A PNG's content and size in pixels, as WebP of a page's width where the file is large."""
+    """Return MIME type, content and size in pixels of a PNG; a large file becomes WebP of the page's width."""
     with Image.open(path) as image:
         size = image.size
         original = path.read_bytes()
@@ -162,7 +162,7 @@ def _smaller(path: Path) -> tuple[tuple[str, bytes], tuple[int, int]]:
 
 
 def formatted_numbers(numbers: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Label and value of each number, nested ones with their path."""
+    """Yield label and formatted value of each number; the label of a nested one has its path."""
     for key, value in numbers.items():
         label = f"{prefix}{str(key).replace('_', ' ')}"
         if isinstance(value, dict):
@@ -178,8 +178,8 @@ def _formatted(value: Any) -> str:
         return ", ".join(f"{key} {_formatted(item)}" for key, item in value.items())
     if isinstance(value, list):
         pair = len(value) == 2 and all(isinstance(item, float) for item in value)
-        told = [_formatted(item) for item in value]
-        return f"{told[0]} to {told[1]}" if pair else ", ".join(told)
+        items = [_formatted(item) for item in value]
+        return f"{items[0]} to {items[1]}" if pair else ", ".join(items)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -193,7 +193,7 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return "none"
     text = f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"
-    # 1.2e-05 as people write it
+    # 1.2e-05 becomes 1.2 × 10⁻⁵
     mantissa, _, exponent = text.partition("e")
     if exponent:
         text = f"{mantissa} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(RAISED)}"

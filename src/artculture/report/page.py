@@ -1,4 +1,4 @@
-"""Gathers what a study's report says, and writes it as one HTML file and as Markdown."""
+"""Report of a study, as one self-contained HTML file and as Markdown."""
 
 import html
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ FIGURES = "figures"
 
 @dataclass(frozen=True)
 class Report:
-    """All that a report shows, ready for the templates."""
+    """Content of a report, as the templates use it."""
 
     study: StudyRecord
     title: str
@@ -58,18 +58,18 @@ class Report:
 
 
 def write_report(folder: Path, mistakes: int, title: str | None = None) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` of a study, and its results anew so that they agree.
+    """Write `report.html` and `report.md` of a study, and update its results files so that they agree.
 
     Args:
-        folder: the study's.
-        mistakes: how many of the worst_mistakes predictions to show.
-        title: its heading; None takes what the study was called in training.
+        folder: directory of the study.
+        mistakes: number of wrong predictions to show, the most confident first.
+        title: heading of the report; None for the study's own title.
 
     Returns:
-        Both files.
+        Paths of the HTML and the Markdown file.
 
     Raises:
-        InputError: no such study, or a file of it that is not whole.
+        InputError: there is no such study, or one of its files is incomplete.
     """
     write_results(folder)
     report = build_report(read_study(folder), mistakes, title)
@@ -80,7 +80,7 @@ def write_report(folder: Path, mistakes: int, title: str | None = None) -> tuple
 
 
 def build_report(study: StudyRecord, mistakes: int, title: str | None = None) -> Report:
-    """Everything that the templates tell."""
+    """Return the content of a study's report."""
     rows = results_table.table_rows(study.summary)
     best, analysed = study.best, study.analysed
     manifest = find_manifest(best.config) if best else None
@@ -110,7 +110,7 @@ def _title(study: StudyRecord) -> str:
 
 
 def _table1(run: StudyRun | None, manifest: Manifest | None) -> list[Row]:
-    """Table 1 of the museum's paintings: as fetched and as curated; [] for any other data."""
+    """Return Table 1 (counts as fetched and as curated) for `data=met`; [] for any other data."""
     if run is None or manifest is None or run.config.get("data", {}).get("name") != "met":
         return []
     fetched = manifest.root / "manifest.fetched.csv"
@@ -119,14 +119,14 @@ def _table1(run: StudyRun | None, manifest: Manifest | None) -> list[Row]:
 
 
 def render_html(report: Report) -> str:
-    """The whole page, nothing beside it needed."""
+    """Return the self-contained HTML page."""
     environment = _environment(autoescape=True)
     pages = [finding.page for finding in report.analysis.findings if finding.page] if report.analysis else []
     return environment.get_template("report.html.j2").render(
         report=report,
         style=Markup(_asset("report.css")),
         policy=policy(pages),
-        frame=curves.sizes(),
+        frame=curves.frame(),
         accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         version=__version__,
@@ -136,35 +136,35 @@ def render_html(report: Report) -> str:
     )
 
 
-def render_markdown(report: Report, pictures: dict[str, list[str]]) -> str:
-    """The same in Markdown, its figures as links relative to the study's folder."""
+def render_markdown(report: Report, figures: dict[str, list[str]]) -> str:
+    """Return the Markdown page; its figures are links relative to the study's folder."""
     environment = _environment(autoescape=False)
     environment.finalize = _escaped_markdown
     return environment.get_template("report.md.j2").render(
         report=report,
         accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
-        pictures=pictures,
+        figures=figures,
         without=lambda variant: results_table.without(variant, results_table.common_variant(report.study.summary)),
         version=__version__,
-        address=lambda path: _address(path.relative_to(report.study.folder).as_posix()),
-        address_of=_address,
+        address=lambda path: _link_target(path.relative_to(report.study.folder).as_posix()),
+        address_of=_link_target,
     )
 
 
-def _address(text: str) -> Markup:
-    """As a link's target in Markdown: what would end it is encoded."""
+def _link_target(text: str) -> Markup:
+    """Return the text as a Markdown link target; characters that would end it are percent-encoded."""
     return Markup(quote(text, safe="/:?&=#%+,;@~-._!$"))
 
 
 def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
-    """The pictures that lie in no run's analysis, for the Markdown: charts and thumbnails."""
+    """Write the figures that are in no run's analysis, charts and thumbnails, as files for the Markdown page."""
     chart = _environment(autoescape=True).get_template("chart.svg.j2")
     found: dict[str, list[Any]] = {"charts": [], "mistakes": []}
     for number, panel in enumerate(report.panels, start=1):
         names = [f"curves-{number}-{slug(one.name)}.svg" for one in panel.charts]
         for name, one in zip(names, panel.charts, strict=True):
-            write_text(folder / name, chart.render(chart=one, frame=curves.sizes(), alone=True))
+            write_text(folder / name, chart.render(chart=one, frame=curves.frame(), alone=True))
         found["charts"].append([f"{FIGURES}/{name}" for name in names])
     for number, mistake in enumerate(report.mistakes, start=1):
         name = f"mistake-{number}.jpg" if mistake.thumbnail else ""
@@ -188,7 +188,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 
 def _escaped_markdown(value: Any) -> Any:
-    """Text of the data as Markdown that shows it literally; what is marked safe stays."""
+    """Return text of the data escaped for Markdown; `Markup` is kept."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     text = html.escape(" ".join(value.split()), quote=False)
@@ -202,6 +202,6 @@ def _asset(name: str) -> str:
 
 
 def slug(name: str) -> str:
-    """Text as part of a file's name or an anchor: plain letters, digits, `-` and `_`."""
+    """Return the text as part of a file name or an anchor: ASCII letters, digits, `-` and `_`."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.lower())
     return "-".join(part for part in kept.split("-") if part) or "part"

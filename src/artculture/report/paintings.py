@@ -1,4 +1,4 @@
-"""The paintings behind a run: how many of each culture, and which the run got most wrong."""
+"""Paintings of a run: counts by culture, and the most confident wrong predictions."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ from artculture.report.study_data import StudyRun, read_table
 from artculture.utils.errors import InputError, WorkError
 from artculture.utils.thumbnails import encode_thumbnail
 
-THUMBNAIL = 240  # pixels of the shorter side: sharp on a phone's dense screen, about 15 KB
+TRAIN_AGAIN = "train the run again with resume=never"
+THUMBNAIL = 240  # pixels of the shorter side: sharp on high-density screens at about 15 KB per image
 
 
 @dataclass(frozen=True)
 class CultureCount:
-    """One culture's paintings a split, and the share of its test paintings that were recognised."""
+    """Number of paintings of one culture in each split, and the culture's recall on the test split."""
 
     culture: str
     train: int
@@ -43,13 +44,13 @@ class CultureProbability:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test painting that was taken for another culture's.
+    """A test painting with a wrong predicted culture.
 
     Attributes:
-        guesses: the three likeliest cultures, likeliest first.
-        true: what the manifest says, with the probability given to it.
-        thumbnail: JPEG bytes; None where the picture is not at hand.
-        url: the museum's page; "" where there is none.
+        guesses: the three most probable cultures, most probable first.
+        true: the culture in the manifest, with its predicted probability.
+        thumbnail: JPEG bytes; None if the image is not available.
+        url: the museum's page; "" if there is none.
     """
 
     object_id: str
@@ -67,12 +68,12 @@ class Mistake:
 
 
 def culture_counts(run: StudyRun) -> list[CultureCount]:
-    """Paintings a culture and split as the run had them, in label order; [] where the split is not stored."""
+    """Return the run's paintings per culture and split, in label order; [] if its split is not stored."""
     if not run.directory.split.is_file():
         return []
     table = read_table(run.directory.split, dtype=str, keep_default_na=False)
     if not {"culture", "split"} <= set(table):
-        raise InputError(f"{run.directory.split} lacks `culture` or `split`; run the row again")
+        raise InputError(f"{run.directory.split} lacks `culture` or `split`; {TRAIN_AGAIN}")
     counted = pd.crosstab(table["culture"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
     result = run.result or {}
     known = [name for name in result.get("classes", []) if name in counted.index]
@@ -83,7 +84,7 @@ def culture_counts(run: StudyRun) -> list[CultureCount]:
 
 
 def find_manifest(config: dict[str, Any]) -> Manifest | None:
-    """The manifest that a run's config names, where it is still at hand; nothing is drawn or fetched for it."""
+    """Return the manifest that a run's config names, or None if it is not available; nothing is made or fetched."""
     data = config.get("data", {})
     try:
         if data.get("name") == "sample":
@@ -97,29 +98,29 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
 
 
 def worst_mistakes(run: StudyRun, manifest: Manifest | None, count: int) -> list[Mistake]:
-    """The test paintings that a run got wrong with the highest probability, worst first."""
+    """Return the wrongly predicted test paintings with the highest probability, highest first."""
     text = dict.fromkeys(("source", "object_id", "culture"), str)
     table = read_table(run.directory.predictions, dtype=text, keep_default_na=False)
     columns = [column for column in table if str(column).startswith("p_")]
     if not columns or not {"source", "object_id", "split", "culture"} <= set(table):
-        raise InputError(f"{run.directory.predictions} is not a table of predictions; run the row again")
+        raise InputError(f"{run.directory.predictions} is not a table of predictions; {TRAIN_AGAIN}")
     test = table[table["split"] == "test"]
     expected = (run.result or {}).get("counts", {}).get("test", len(test))
     if len(test) != expected:
         raise InputError(
-            f"{run.directory.predictions} has {len(test)} test paintings, its result {expected}; run the row again"
+            f"{run.directory.predictions} has {len(test)} test paintings, its result {expected}; {TRAIN_AGAIN}"
         )
-    chances = test[columns].apply(pd.to_numeric, errors="coerce")
-    if not chances.stack().between(0, 1).all():
-        raise InputError(f"{run.directory.predictions} holds probabilities that are none; run the row again")
-    wrong = chances.idxmax(axis=1) != "p_" + test["culture"]
-    worst = chances[wrong].max(axis=1).sort_values(ascending=False, kind="stable").index[:count]
+    probabilities = test[columns].apply(pd.to_numeric, errors="coerce")
+    if not probabilities.stack().between(0, 1).all():
+        raise InputError(f"{run.directory.predictions} has values that are no probabilities; {TRAIN_AGAIN}")
+    wrong = probabilities.idxmax(axis=1) != "p_" + test["culture"]
+    worst = probabilities[wrong].max(axis=1).sort_values(ascending=False, kind="stable").index[:count]
     records = _records(manifest, set(test.loc[worst, "object_id"]))
-    return [_mistake(test.loc[row], chances.loc[row], records, manifest) for row in worst]
+    return [_mistake(test.loc[row], probabilities.loc[row], records, manifest) for row in worst]
 
 
 def _records(manifest: Manifest | None, wanted: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
-    """What the manifest says of some paintings, and in which `row`."""
+    """Return the manifest's records of some paintings, with the number of their `row`, by source and id."""
     if manifest is None:
         return {}
     found = manifest.table[manifest.table["object_id"].isin(wanted)]
@@ -129,27 +130,27 @@ def _records(manifest: Manifest | None, wanted: set[str]) -> dict[tuple[str, str
 
 def _mistake(
     row: "pd.Series[Any]",
-    chances: "pd.Series[float]",
+    probabilities: "pd.Series[float]",
     records: dict[tuple[str, str], dict[str, Any]],
     manifest: Manifest | None,
 ) -> Mistake:
     object_id, culture = str(row["object_id"]), str(row["culture"])
     record = records.get((str(row["source"]), object_id), {})
-    ranked = chances.sort_values(ascending=False, kind="stable")[:3]
+    ranked = probabilities.sort_values(ascending=False, kind="stable")[:3]
     return Mistake(
         object_id,
         str(record.get("title", "")),
         str(record.get("artist", "")),
         str(record.get("date", "")),
         web_address(str(record.get("object_url", ""))),
-        CultureProbability(culture, float(chances.get(f"p_{culture}", 0.0))),
+        CultureProbability(culture, float(probabilities.get(f"p_{culture}", 0.0))),
         [CultureProbability(str(name).removeprefix("p_"), float(value)) for name, value in ranked.items()],
         _thumbnail_of(manifest, record["row"]) if manifest is not None and record else None,
     )
 
 
 def web_address(text: str) -> str:
-    """The address if it is one of the web, else "": a manifest may hold anything, `javascript:` too."""
+    """Return the text if it is an http(s) URL, else ""; a manifest may contain anything, also `javascript:`."""
     try:
         return text if urlsplit(text).scheme in ("http", "https") else ""
     except ValueError:
@@ -159,12 +160,12 @@ def web_address(text: str) -> str:
 def _thumbnail_of(manifest: Manifest, row: int) -> bytes | None:
     try:
         return thumbnail(manifest.picture(row))
-    except WorkError:  # a store that does not answer: the report goes without
+    except WorkError:  # storage that does not respond: the report is made without the thumbnail
         return None
 
 
 def thumbnail(picture: Path | bytes) -> bytes | None:
-    """A small JPEG of a picture; None where it can't be read."""
+    """Return a small JPEG of an image, or None if it can't be read."""
     try:
         pixels = read_pixels(picture, THUMBNAIL, "bicubic")
     except (BadImageError, OSError):

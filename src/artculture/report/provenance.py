@@ -1,4 +1,4 @@
-"""How a study was made: commands, configs, versions, hardware, and what went wrong."""
+"""Provenance of a study: commands, configs, versions, hardware, and failures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from artculture.studies.paper import word
 from artculture.studies.progress_view import clock
 from artculture.training.identity import leaves
 
-# What a reader asks first about a run, by the config's keys.
+# Config values that are always shown, with their label.
 CHOICES = {
     "Architecture": "architecture.name",
     "Weights": "architecture.weights",
@@ -37,7 +37,7 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What one row took: means over its seeds."""
+    """Training cost of one row of the table, averaged over its seeds."""
 
     row: str
     epochs: int
@@ -61,19 +61,19 @@ class UnfinishedRun:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A run's config: values that differ between the runs, and all of it as YAML."""
+    """Config of a run: the values of interest, and all of it as YAML."""
 
     run: str
     state: str
     command: str
     values: list[tuple[str, str]]
-    whole: str
+    yaml: str
 
 
 def costs(study: StudyRecord) -> list[Cost]:
     groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for run in study.finished:
-        groups.setdefault(run.row, []).append(run.result or {})
+        groups.setdefault(run.row_key, []).append(run.result or {})
     common = common_variant(study.summary)
     return [_cost((*row[:3], without(row[3], common)), results) for row, results in groups.items()]
 
@@ -102,7 +102,7 @@ def _joined(table: pd.DataFrame, name: str) -> str:
 
 
 def unfinished(study: StudyRecord) -> list[UnfinishedRun]:
-    """Every run that is not in the table, with why."""
+    """Return the runs that are not in the table, with the reason."""
     return [_unfinished(run) for run in study.runs if run.name in study.states]
 
 
@@ -120,7 +120,7 @@ def _unfinished(run: StudyRun) -> UnfinishedRun:
 
 
 def quarantine(runs: Iterable[StudyRun]) -> pd.DataFrame:
-    """Pictures that could not be read: `image`, `reason`, each once."""
+    """Return the unreadable images of all runs without duplicates, in columns `image` and `reason`."""
     found = [
         read_table(file, dtype=str, keep_default_na=False)
         for run in runs
@@ -131,7 +131,7 @@ def quarantine(runs: Iterable[StudyRun]) -> pd.DataFrame:
 
 
 def environments(study: StudyRecord) -> list[tuple[str, list[str]]]:
-    """Facts of how the finished runs were made, and each value that they had."""
+    """Return facts about hardware and software of the finished runs, each with its distinct values."""
     facts: dict[str, dict[str, None]] = {}
     for run in study.finished:
         for label, value in _facts(run):
@@ -146,7 +146,7 @@ def _facts(run: StudyRun) -> list[tuple[str, str]]:
     facts = [
         ("Trained on", str(result.get("device", ""))),
         ("Precision of training", str(result.get("precision", ""))),
-        ("Picture size", f"{result['image_size']} px" if "image_size" in result else ""),
+        ("Image size", f"{result['image_size']} px" if "image_size" in result else ""),
         ("Weights", str(result.get("weights", ""))),
         ("Seeds", str(run.seed)),
         ("Finished", when),
@@ -159,34 +159,30 @@ def _facts(run: StudyRun) -> list[tuple[str, str]]:
 
 
 def run_configs(study: StudyRecord) -> list[RunConfig]:
-    """Each run's choices and what it changed, told as far as the runs differ or a reader asks first."""
+    """Return each run's config, with the values in `CHOICES` and those that differ between the runs."""
     flat = {run.name: dict(leaves(run.config)) for run in study.runs}
     keys = list(dict.fromkeys(key for values in flat.values() for key in values))
-    shown = set(CHOICES.values())
+    always = set(CHOICES.values())
     differing = [
-        key for key in keys if key not in shown and len({repr(values.get(key)) for values in flat.values()}) > 1
+        key for key in keys if key not in always and len({repr(values.get(key)) for values in flat.values()}) > 1
     ]
     return [_run_config(run, flat[run.name], differing) for run in study.runs]
 
 
 def _run_config(run: StudyRun, values: dict[str, Any], differing: list[str]) -> RunConfig:
-    told = [(label, values[key]) for label, key in CHOICES.items() if key in values]
-    # Recipes hold the values of the methods not taken, too: they tell nothing here.
-    told += [(key, values[key]) for key in differing if key in values and ".recipe." not in key]
+    shown = [(label, values[key]) for label, key in CHOICES.items() if key in values]
+    # Recipes also hold the values for other methods, which have no effect on this run.
+    shown += [(key, values[key]) for key in differing if key in values and ".recipe." not in key]
     return RunConfig(
         run.name,
         run.state,
         reproduce_command(run),
-        [(label, _plain(value)) for label, value in told],
+        [(label, _format(value)) for label, value in shown],
         yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
     )
 
 
-def _plain(value: Any) -> str:
-    return (
-        " \N{MULTIPLICATION SIGN} ".join(map(str, value))
-        if isinstance(value, list)
-        else "none"
-        if value is None
-        else str(value)
-    )
+def _format(value: Any) -> str:
+    if isinstance(value, list):
+        return " \N{MULTIPLICATION SIGN} ".join(map(str, value))
+    return "none" if value is None else str(value)

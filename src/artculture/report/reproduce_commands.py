@@ -1,4 +1,4 @@
-"""The command line that makes a run again."""
+"""Command line that reproduces a run."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
 
 
 def reproduce_command(run: StudyRun) -> str:
-    """Return the command that trains a run: the one that was typed, else one that composes its config again."""
+    """Return the command that trains a run: the one that was typed, or one that composes the same config."""
     typed = run.status.get("arguments")
     if isinstance(typed, list) and typed:
         return hidden(shlex.join(["artculture", "train", *map(str, typed)]))
@@ -27,23 +27,23 @@ def reproduce_command(run: StudyRun) -> str:
 
 
 def overrides_for(config: dict[str, Any]) -> list[str]:
-    """Overrides of `train` that compose a config: its groups' options, then every value that differs from theirs."""
+    """Return overrides of `train` that compose a config: its group options, then all values that differ from theirs."""
     options = group_options([config_folder()])
     chosen = [f"{group}={_option(group, config, options)}" for group in GROUPS if config.get(group)]
-    # A folder's place is mandatory, and only known from the config itself.
-    usual = dict(leaves(resolved(_composed([*chosen, f"seed={config.get('seed', 0)}"]))))
+    # `data.root` of a folder is mandatory without a default, so it is compared after composing the rest.
+    composed = dict(leaves(resolved(_compose([*chosen, f"seed={config.get('seed', 0)}"]))))
     changed = [
-        f"{key}={_typed(value)}"
+        f"{key}={_hydra_value(value)}"
         for key, value in leaves(config)
-        if key == "seed" or (key in usual and usual[key] != value)
+        if key == "seed" or (key in composed and composed[key] != value)
     ]
     return chosen + changed
 
 
-def _composed(overrides: list[str]) -> DictConfig:
-    hydra_there = GlobalHydra.instance()
-    if hydra_there.is_initialized():  # the command that asks is composed by it
-        loader = hydra_there.config_loader()
+def _compose(overrides: list[str]) -> DictConfig:
+    hydra_instance = GlobalHydra.instance()
+    if hydra_instance.is_initialized():  # inside a command: initialising it a second time is an error
+        loader = hydra_instance.config_loader()
         return loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         return hydra.compose("train", overrides=overrides)
@@ -51,18 +51,18 @@ def _composed(overrides: list[str]) -> DictConfig:
 
 def _option(group: str, config: dict[str, Any], options: dict[str, set[str]]) -> str:
     name = str(config[group].get("name"))
-    # Any other model of timm's is an option's value, not an option.
+    # A timm model without an option of its own is composed by `architecture=timm`.
     return name if name in options[group] or group != "architecture" else "timm"
 
 
-def _typed(value: Any) -> str:
-    """A value as Hydra's command line reads it."""
+def _hydra_value(value: Any) -> str:
+    """Return a value in the syntax of Hydra's overrides."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{','.join(_typed(item) for item in value)}]"
+        return f"[{','.join(_hydra_value(item) for item in value)}]"
     text = str(value)
     if not isinstance(value, str) or re.fullmatch(r"[\w./~:+-]+", text):
         return text

@@ -1,4 +1,4 @@
-"""Table 2 as a page shows it, its row of dots, and the headline of a study in a sentence."""
+"""Rows of Table 2 and the headline result of a study, as the report shows them."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import pandas as pd
 from artculture.studies.paper import word
 from artculture.studies.table import notes
 
-# Summary's name to the table's header.
+# Column prefix of the summary to header of the table.
 ACCURACIES = {"validation": "Validation accuracy", "top1": "Top-1 accuracy", "top3": "Top-3 accuracy"}
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """In percent; `paper` is the paper's own number where it has such a row."""
+    """An accuracy with its interval, in percent; `paper` is the paper's value if it has such a row."""
 
     value: float
     low: float
@@ -25,7 +25,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of Table 2; `variant` is what tells it from the others, `best` the best validation accuracy on its data."""
+    """A row of Table 2; `variant` distinguishes it from the others, `best` marks the best validation accuracy."""
 
     architecture: str
     scheduler: str
@@ -44,11 +44,13 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Headline:
-    """What a study says about one data set: its best row, and the levels that it must beat, in percent.
+    """Headline result on one data set: the best row of the table and the baselines, in percent.
 
     Attributes:
-        models: how many rows there are on these data.
-        overlapping: labels of the other rows whose test intervals overlap the best one's.
+        models: number of rows on this data set.
+        overlapping: labels of the other rows whose test intervals overlap that of the best.
+        chance: accuracy of uniform guessing.
+        majority: accuracy of always predicting the most frequent culture.
     """
 
     row: TableRow
@@ -60,22 +62,24 @@ class Headline:
     synthetic: bool
 
     @property
-    def beats(self) -> bool:
-        """Whether the whole interval lies above both levels."""
+    def beats_baselines(self) -> bool:
+        """Whether the whole interval lies above both baselines."""
         return self.row.accuracies["top1"].low > max(self.chance, self.majority)
 
 
 def common_variant(summary: pd.DataFrame) -> str:
-    """What all rows changed alike: it tells none from another."""
+    """Return the part of the variant that is common to all rows."""
     texts = [str(text) for text in summary["variant"]] if len(summary) else [""]
     return " ".join(part for part in texts[0].split() if all(part in text.split() for text in texts))
 
 
 def without(variant: str, common: str) -> str:
+    """Return the variant without its common part."""
     return " ".join(part for part in variant.split() if part not in common.split())
 
 
 def table_rows(summary: pd.DataFrame) -> list[TableRow]:
+    """Return the rows of Table 2 for a study's summary."""
     best = set(summary.groupby("data")["validation"].idxmax()) if len(summary) else set()
     common = common_variant(summary)
     return [_row(row, common, place in best) for place, row in enumerate(summary.to_dict("records"))]
@@ -102,7 +106,7 @@ def _accuracy(row: dict[Hashable, Any], name: str) -> Accuracy:
 
 
 def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
-    """One headline a data set; [] where no run is finished."""
+    """Return one headline per data set; [] if no run is finished."""
     records = summary.to_dict("records")
     return [
         Headline(
@@ -125,7 +129,7 @@ def _overlap(one: TableRow, other: TableRow) -> bool:
 
 
 def table_notes(summary: pd.DataFrame) -> Iterator[list[tuple[str, bool]]]:
-    """The table's notes, each as pieces of text and whether they are strong (`**` in the notes)."""
+    """Yield the table's notes, each as pieces of text and whether they are bold (`**` in the notes)."""
     common = common_variant(summary)
     if common:
         yield [(f"All rows: {common.replace(' ', ', ')}.", False)]

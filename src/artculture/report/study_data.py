@@ -1,4 +1,4 @@
-"""What a report is made of: a study's run directories, read and never written to."""
+"""Reader of a study's run directories for the report; it never writes to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,13 @@ from artculture.utils.tables import read_own_csv
 
 @dataclass(frozen=True)
 class StudyRun:
-    """One run as it stands.
+    """One run in its current state.
 
     Attributes:
-        status: of `status.json`; `state` is always there.
-        config: of `config.yaml`.
-        result: of `result.json`; None where the run is not finished.
-        metrics: one row an epoch; empty where none is over.
+        status: content of `status.json`; `state` is always present.
+        config: content of `config.yaml`.
+        result: content of `result.json`; None if the run is not finished.
+        metrics: one row per epoch; empty before the end of the first one.
     """
 
     directory: RunDirectory
@@ -48,25 +48,25 @@ class StudyRun:
         return self.directory.path / "analysis"
 
     @property
-    def row(self) -> tuple[str, str, str, str]:
-        """Architecture, scheduler, method and variant: what all seeds of one row share."""
+    def row_key(self) -> tuple[str, str, str, str]:
+        """Architecture, scheduler, method and variant: the key of a row of Table 2, shared by all its seeds."""
         if self.result is not None:
             architecture, scheduler, method, variant = (str(self.result[key]) for key in KEY)
             return architecture, scheduler, method, variant
         names = [str(self.config.get(group, {}).get("name", "")) for group in ("architecture", "scheduler", "method")]
-        # The rest of the directory's name is what tells it from its choices alone, and the seed.
+        # Without a result, the variant is what remains of the directory's name without the choices and the seed.
         rest = self.name.removeprefix("-".join([names[0], names[2], names[1]])).removesuffix(f"-seed={self.seed}")
         return names[0], names[1], names[2], " ".join(rest.strip("-").split("-"))
 
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study, whole.
+    """All runs of a study.
 
     Attributes:
-        summary: one row a row of Table 2, as `runs.results.summarise` gives it; empty where no run is finished.
-        states: of the runs that are not in the table, by name.
-        runs: finished ones first, in the table's order.
+        summary: one row per row of Table 2, from `studies.results.summarise`; empty if no run is finished.
+        states: state of each run that is not in the table, by name.
+        runs: finished runs first, in the table's order.
     """
 
     folder: Path
@@ -85,9 +85,9 @@ class StudyRecord:
 
     @property
     def analysed(self) -> StudyRun | None:
-        """The run whose analysis is shown: the best one's, else that of the best that has one."""
-        having = [run for run in self.finished if (run.analysis / INDEX).is_file()]
-        return min(having, key=_rank, default=None)
+        """The best finished run that has an analysis."""
+        analysed = [run for run in self.finished if (run.analysis / INDEX).is_file()]
+        return min(analysed, key=_rank, default=None)
 
 
 def _rank(run: StudyRun) -> tuple[tuple[float, float], str]:
@@ -96,16 +96,16 @@ def _rank(run: StudyRun) -> tuple[tuple[float, float], str]:
 
 
 def read_study(folder: Path) -> StudyRecord:
-    """Everything that a study's run directories hold.
+    """Read all run directories of a study.
 
     Raises:
-        InputError: no such study, or a file of it that is not whole.
+        InputError: there is no such study, or one of its files is incomplete.
     """
     table, states = read_results(folder)
     summary = summarise(table) if len(table) else pd.DataFrame()
     names = [*(table["run"] if len(table) else []), *states]
     by_name = {path.parent.name: path.parent for path in folder.glob("*/config.yaml")}
-    # A copied run directory may be called otherwise than its result says.
+    # A copied or renamed run directory differs from the name in its result.
     names += [name for name in sorted(by_name) if name not in names]
     runs = [_read_run(RunDirectory(by_name[name])) for name in names if name in by_name]
     return StudyRecord(folder, summary, states, runs)
@@ -113,22 +113,22 @@ def read_study(folder: Path) -> StudyRecord:
 
 def _read_run(directory: RunDirectory) -> StudyRun:
     status = directory.status()
-    whole = status["state"] == "finished" and directory.result.is_file()
+    complete = status["state"] == "finished" and directory.result.is_file()
     for file in (directory.metrics, directory.predictions, directory.split):
         directory.check_unchanged(file)
     return StudyRun(
         directory,
         status,
         directory.read_config() or {},
-        directory.read_result() if whole else None,
+        directory.read_result() if complete else None,
         metrics_numbers(directory.metrics),
     )
 
 
 def read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """A CSV file that a run has written.
+    """Read a CSV file that a run has written.
 
     Raises:
-        InputError: it is not there or not readable.
+        InputError: the file is missing or unreadable.
     """
-    return read_own_csv(path, "train the row again with resume=never", **options)
+    return read_own_csv(path, "train the run again with resume=never", **options)

@@ -48,7 +48,7 @@ def test_a_diverging_row_is_cut_and_named(add, study):
     directory = add("resnet50", "step", "scratch")
     pd.DataFrame({"epoch": [0, 1], "train/loss": [1.0, 5e6], "val/loss": [1.1, float("nan")]}).to_csv(directory.metrics)
     calm, wild = panels(read_study(study).runs)
-    assert (calm.beyond, wild.beyond) == (None, 5e6)
+    assert (calm.clipped_loss, wild.clipped_loss) == (None, 5e6)
     assert max(float(tick.label) for tick in calm.charts[0].y_ticks) < 2
     assert len(points(wild.charts[0].lines[1])) == 1
 

@@ -35,8 +35,8 @@ def test_files_outside_the_folder_are_refused(analysis, name):
     ("change", "says"),
     [
         ({"format": 99}, "has the format 99, not 1"),
-        ({"findings": [{}]}, "is not whole"),
-        ({"findings": 3}, "is not whole"),
+        ({"findings": [{}]}, "is incomplete"),
+        ({"findings": 3}, "is incomplete"),
     ],
 )
 def test_an_index_of_another_kind_is_named(analysis, change, says):
@@ -73,7 +73,7 @@ def test_a_large_figure_is_made_smaller(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "formatted"),
     [
         (0.41234, "0.412"),
         (-3.14159, "\N{MINUS SIGN}3.14"),
@@ -86,8 +86,8 @@ def test_a_large_figure_is_made_smaller(tmp_path):
         ([{"a": 1}, {"a": 2}], "a 1; a 2"),
     ],
 )
-def test_numbers_in_words(value, told):
-    assert list(formatted_numbers({"some_name": value})) == [("some name", told)]
+def test_numbers_in_words(value, formatted):
+    assert list(formatted_numbers({"some_name": value})) == [("some name", formatted)]
 
 
 def test_nested_numbers_keep_their_path():

@@ -194,8 +194,8 @@ def test_predict_says_the_same_of_a_painting(study, capsys):
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     by_image = {one["image"]: {p["culture"]: p["probability"] for p in one["predictions"]} for one in said}
     for ident, row in stored.iterrows():
-        told = by_image[str(pictures / f"{ident}.png")]
-        assert [told[culture] for culture in CULTURES] == pytest.approx(list(row[NAMES]), abs=1e-5)
+        probabilities = by_image[str(pictures / f"{ident}.png")]
+        assert [probabilities[culture] for culture in CULTURES] == pytest.approx(list(row[NAMES]), abs=1e-5)
 
 
 def test_the_nearest_painting_is_the_same_on_the_map_and_in_the_table(study):

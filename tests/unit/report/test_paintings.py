@@ -68,7 +68,7 @@ def test_counts_by_culture_and_split(run):
 
 def test_a_broken_table_is_named(run):
     run().directory.predictions.write_text("nothing,here\n1,2\n")
-    with pytest.raises(InputError, match=r"predictions\.csv is not a table of predictions; run the row again"):
+    with pytest.raises(InputError, match=r"predictions\.csv is not a table of predictions; train the run again"):
         worst_mistakes(run(), None, 3)
 
 
