@@ -75,7 +75,7 @@ def test_pointing_shows_and_clicking_keeps(page):
         for x in range(-270, 271, 30):
             strokes.move_to_element_with_offset(canvas, x, y)
     strokes.perform()
-    assert "sure" in _card(page)
+    assert "% confidence" in _card(page)
 
 
 def test_a_culture_can_be_shown_alone(page):
