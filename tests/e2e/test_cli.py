@@ -173,8 +173,13 @@ MISTAKES = {
 @pytest.fixture
 def no_work(monkeypatch):
     """What must not be reached when something typed is wrong."""
-    for place in ("training.train_run", "job.write_job", "study.prepare_rows", "study.run_rows"):
-        monkeypatch.setattr(f"artculture.runs.{place}", lambda *_, **__: pytest.fail("work began"))
+    for place in (
+        "training.run.train_run",
+        "training.job.write_job",
+        "studies.study.prepare_runs",
+        "studies.study.execute_runs",
+    ):
+        monkeypatch.setattr(f"artculture.{place}", lambda *_, **__: pytest.fail("work began"))
 
 
 @pytest.mark.parametrize(("typed", "says"), MISTAKES.items())

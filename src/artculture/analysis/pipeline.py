@@ -114,7 +114,7 @@ def log_findings(run: RunDirectory, index: Path) -> None:
     logger = config.get("logger", {})
     if logger.get("name", "csv") == "csv":
         return
-    page = wandb_run.Page(
+    page = wandb_run.WandbRun(
         project=logger["project"],
         entity=logger["entity"],
         group=config["study"]["name"],
@@ -123,8 +123,8 @@ def log_findings(run: RunDirectory, index: Path) -> None:
         run_id=tracker_id(run.path, int(run.status().get("generation", 0))),
         tags=(),
     )
-    opened = wandb_run.open_page(page, run, {}, offline=logger["name"] == "wandb_offline")
+    opened = wandb_run.start_run(page, run, {}, offline=logger["name"] == "wandb_offline")
     try:
         media.log_figures(opened, index.parent, read_json(index)["findings"])
     finally:
-        wandb_run.close_page(opened, 0)
+        wandb_run.finish_run(opened, 0)

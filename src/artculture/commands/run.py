@@ -53,44 +53,46 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
 
     Raises:
         InputError, WorkError, Interrupted: as `train_run`.
-        HeldElsewhereError: another process trains this run, and this is no run of a study.
+        RunLockedError: another process trains this run, and this is no run of a study.
     """
-    from artculture.studies.launchers.process import HELD_ELSEWHERE
-    from artculture.training.distributed.context import RANK_OF, find_place
-    from artculture.training.distributed.processes import end_with_first, started
+    from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE
+    from artculture.training.distributed.context import RANK_OF, find_context
+    from artculture.training.distributed.processes import end_with_rank_zero, launched_ranks
     from artculture.training.job import write_job
-    from artculture.training.run_lock import HeldElsewhereError, is_held
+    from artculture.training.run_lock import RunLockedError, is_locked
     from artculture.utils import hardware
     from artculture.utils.child_process import RUN_OF_STUDY, end_with_study
     from artculture.utils.logging import only_failures, quiet_libraries
 
-    end_with_first() if RANK_OF in os.environ else end_with_study()
+    end_with_rank_zero() if RANK_OF in os.environ else end_with_study()
     trainer, of_study = job.config.trainer, RUN_OF_STUDY in os.environ
     hardware.check_machine(trainer.accelerator, trainer.precision, trainer.compile)
-    place = find_place(job.config)
-    if not place.takes_part:
+    context = find_context(job.config)
+    if not context.participates:
         return 0
-    if place.rank > 0:
+    if context.rank > 0:
         only_failures()
-    elif place.size > 1 and place.starter == "itself" and not of_study and not is_held(directory.path):
+    elif context.world_size > 1 and context.starter == "itself" and not of_study and not is_locked(directory.path):
         # The other processes are started with the directory alone.
         write_job(directory, job, restart=job.config.resume == "never")
     try:
-        with started(place, directory.path) as processes:
+        with launched_ranks(context, directory.path) as processes:
             with lean_torchmetrics():  # torch waits until there is something to train
-                from artculture.training.distributed.process_group import joined
+                from artculture.training.distributed.process_group import joined_process_group
                 from artculture.training.run import train_run
 
             quiet_libraries()
             hardware.keep_freed_memory()
-            with joined(place, hardware.real_accelerator(trainer.accelerator), processes) as world:
+            with joined_process_group(
+                context, hardware.real_accelerator(trainer.accelerator), processes
+            ) as process_group:
                 # A study has other runs to continue with; a single run is worth a wait.
-                train_run(job, directory, 0.0 if of_study else None, world)
-    except HeldElsewhereError:
+                train_run(job, directory, 0.0 if of_study else None, process_group)
+    except RunLockedError:
         if of_study:
-            return HELD_ELSEWHERE
+            return RUN_LOCKED_EXIT_CODE
         raise
-    if not of_study and place.rank == 0:
+    if not of_study and context.rank == 0:
         from artculture.studies.study import show_table
 
         show_table(directory.path.parent)

@@ -12,17 +12,17 @@ def train(config: TrainConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from artculture.commands.run import run_job
-    from artculture.studies.grid import planned_row
+    from artculture.studies.grid import planned_run
     from artculture.studies.planning import show_plan
-    from artculture.studies.run_name import named_run
+    from artculture.studies.run_name import locate_current_run
     from artculture.studies.study import launch
     from artculture.utils.logging import configure_logging
 
     configure_logging()
-    path, variant = named_run(config)
-    row = planned_row(config, path, [*config_flags(), *HydraConfig.get().overrides.task], variant)
+    path, variant = locate_current_run(config)
+    run = planned_run(config, path, [*config_flags(), *HydraConfig.get().overrides.task], variant)
     if config.launcher.name != "local":
-        return launch([row])
+        return launch([run])
     if config.plan:
-        return show_plan([row], at_once=1)
-    return run_job(row.job, row.directory)
+        return show_plan([run], at_once=1)
+    return run_job(run.job, run.directory)

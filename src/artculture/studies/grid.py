@@ -20,7 +20,7 @@ from artculture.utils.errors import InputError
 
 
 @dataclass(frozen=True)
-class Row:
+class PlannedRun:
     """One run of a grid.
 
     Attributes:
@@ -46,7 +46,7 @@ class Row:
         return Job(self.config, self.variant, self.arguments)
 
 
-def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[Row]:
+def compose_runs(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[PlannedRun]:
     """All rows of a grid, in its order.
 
     Args:
@@ -58,9 +58,9 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
         InputError: a wrong value in any row (all are listed), a group that the study's rows set themselves, two
             rows that would share a directory, or a directory made with another config.
     """
-    _refuse_groups_of_rows(loader.get_search_path(), master, job_overrides)
+    _refuse_groups_of_study(loader.get_search_path(), master, job_overrides)
     mistakes: dict[str, None] = {}
-    rows: list[Row] = []
+    runs: list[PlannedRun] = []
     fingerprints = resume.Fingerprints()
     for overrides in job_overrides:
         with explained_errors():
@@ -69,20 +69,20 @@ def compose_rows(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
         wrong = value_mistakes(TrainConfig, values)
         mistakes.update(dict.fromkeys(wrong))
         if not wrong and not mistakes:
-            rows.append(_place(TrainConfig.model_validate(values), composed, overrides, fingerprints))
+            runs.append(_place(TrainConfig.model_validate(values), composed, overrides, fingerprints))
     if mistakes:
         raise mistakes_error(list(mistakes))
-    _refuse_twins(rows)
-    return rows
+    _refuse_duplicates(runs)
+    return runs
 
 
-def planned_row(
+def planned_run(
     config: TrainConfig,
     path: Path,
     arguments: Sequence[str] = (),
     variant: Sequence[str] = (),
     fingerprints: resume.Fingerprints | None = None,
-) -> Row:
+) -> PlannedRun:
     """A single run as a row, with what is to be done with it.
 
     Args:
@@ -97,27 +97,27 @@ def planned_row(
     """
     directory = RunDirectory(path)
     plan = resume.plan(directory, plain(config), config.resume, fingerprints)
-    return Row(tuple(arguments), config, directory, plan, tuple(variant))
+    return PlannedRun(tuple(arguments), config, directory, plan, tuple(variant))
 
 
 def _place(
     config: TrainConfig, composed: DictConfig, overrides: Sequence[str], fingerprints: resume.Fingerprints
-) -> Row:
-    path, variant = run_name.place(config, dict(composed.hydra.runtime.choices))
-    return planned_row(config, path, [*config_flags(), *overrides], variant, fingerprints)
+) -> PlannedRun:
+    path, variant = run_name.locate_run(config, dict(composed.hydra.runtime.choices))
+    return planned_run(config, path, [*config_flags(), *overrides], variant, fingerprints)
 
 
-def _refuse_twins(rows: list[Row]) -> None:
-    by_path: dict[Path, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_path[row.directory.path].append(row)
+def _refuse_duplicates(runs: list[PlannedRun]) -> None:
+    by_path: dict[Path, list[PlannedRun]] = defaultdict(list)
+    for run in runs:
+        by_path[run.directory.path].append(run)
     for path, twins in by_path.items():
         if len(twins) > 1:
             shown = "\n  ".join(" ".join(twin.arguments) for twin in twins)
             raise InputError(f"{len(twins)} rows of the grid are the same run, {path}:\n  {shown}")
 
 
-def _refuse_groups_of_rows(
+def _refuse_groups_of_study(
     search_path: ConfigSearchPath, master: DictConfig, job_overrides: Sequence[Sequence[str]]
 ) -> None:
     # Hydra lets a group typed beside a study win over its rows, which then silently repeat one another.

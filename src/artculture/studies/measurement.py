@@ -23,7 +23,7 @@ from artculture.utils.io import json_text
 WARM_UP_STEPS, STEPS = 1, 3
 
 
-def measured(config: TrainConfig, classes: int) -> dict[str, float]:
+def measure_in_subprocess(config: TrainConfig, classes: int) -> dict[str, float]:
     """Images/s of training and of evaluation, and the peak memory in bytes.
 
     Args:

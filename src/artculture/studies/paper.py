@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class PaperRow(NamedTuple):
+class PaperResult(NamedTuple):
     """One row of Table 2, accuracies in percent."""
 
     architecture: str
@@ -15,12 +15,12 @@ class PaperRow(NamedTuple):
 
 
 TABLE_2 = (
-    PaperRow("resnet50", "plateau", "finetuned", 69.28, 71.79, 91.84),
-    PaperRow("resnet50", "step", "finetuned", 68.28, 70.09, 91.69),
-    PaperRow("vgg16_bn", "step", "finetuned", 67.37, 68.13, 90.63),
-    PaperRow("alexnet", "step", "finetuned", 68.28, 65.71, 88.07),
-    PaperRow("resnet50", "step", "transfer", 60.88, 60.88, 86.86),
-    PaperRow("resnet50", "step", "scratch", 50.01, 48.04, 78.55),
+    PaperResult("resnet50", "plateau", "finetuned", 69.28, 71.79, 91.84),
+    PaperResult("resnet50", "step", "finetuned", 68.28, 70.09, 91.69),
+    PaperResult("vgg16_bn", "step", "finetuned", 67.37, 68.13, 90.63),
+    PaperResult("alexnet", "step", "finetuned", 68.28, 65.71, 88.07),
+    PaperResult("resnet50", "step", "transfer", 60.88, 60.88, 86.86),
+    PaperResult("resnet50", "step", "scratch", 50.01, 48.04, 78.55),
 )
 
 # Our names to the words of the paper's table.

@@ -11,18 +11,18 @@ from rich.table import Table
 
 from artculture.config.schema.train import TrainConfig
 from artculture.data.paintings import select
-from artculture.studies.grid import Row
+from artculture.studies.grid import PlannedRun
 from artculture.studies.progress_view import clock
-from artculture.studies.throughput import Kind, best_match, known_speeds
-from artculture.training.distributed.context import find_place
+from artculture.studies.throughput import Workload, latest_throughput, recorded_throughput
+from artculture.training.distributed.context import find_context
 from artculture.training.origin import origin_of
-from artculture.training.run_lock import is_held
+from artculture.training.run_lock import is_locked
 from artculture.utils import hardware
 from artculture.utils.io import json_text
 
 
 @dataclass(frozen=True)
-class PlannedRow:
+class RunEstimate:
     """What becomes of a row.
 
     Attributes:
@@ -44,7 +44,7 @@ class PlannedRow:
     source: str = ""
 
 
-def show_plan(rows: Sequence[Row], at_once: int) -> int:
+def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
     """Print what a launch of the rows would do; writes no file.
 
     Args:
@@ -54,59 +54,59 @@ def show_plan(rows: Sequence[Row], at_once: int) -> int:
     Raises:
         InputError: rows that could not be trained; as many messages as there are mistakes.
     """
-    from artculture.studies.preparation import check_rows
+    from artculture.studies.preparation import check_runs
 
-    check_rows(rows)
-    choice = rows[0].config.plan
+    check_runs(runs)
+    choice = runs[0].config.plan
     choices = choice if isinstance(choice, list) else [choice]
-    planned = plan_rows(rows, measure="measure" in choices)
+    planned = estimate_runs(runs, measure="measure" in choices)
     seconds = _total(planned, at_once)
     if "json" in choices:
-        value = {"rows": [asdict(row) for row in planned], "at_once": at_once, "seconds": seconds}
+        value = {"rows": [asdict(estimate) for estimate in planned], "at_once": at_once, "seconds": seconds}
         sys.stdout.write(json_text(value, indent=2, ensure_ascii=True) + "\n")
     else:
         _print(Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
     return 0
 
 
-def plan_rows(rows: Sequence[Row], *, measure: bool) -> list[PlannedRow]:
+def estimate_runs(runs: Sequence[PlannedRun], *, measure: bool) -> list[RunEstimate]:
     """The rows' actions and estimates.
 
     Args:
         rows: composed and checked.
         measure: try a few steps where no earlier run tells the speed.
     """
-    speeds = {root: known_speeds(Path(root)) for root in {row.config.study.root for row in rows}}
+    speeds = {root: recorded_throughput(Path(root)) for root in {run.config.study.root for run in runs}}
     counts: dict[str, tuple[int, int, int]] = {}
     tried: dict[str, dict[str, float]] = {}
     planned = []
-    for row in rows:
-        action, detail, done = _what(row)
-        epochs = 0 if action == "skip" else max(0, row.config.trainer.max_epochs - done)
+    for run in runs:
+        action, detail, done = _what(run)
+        epochs = 0 if action == "skip" else max(0, run.config.trainer.max_epochs - done)
         if action == "skip" or epochs == 0:
-            planned.append(PlannedRow(str(row.directory.path), action, detail, epochs))
+            planned.append(RunEstimate(str(run.directory.path), action, detail, epochs))
             continue
-        key = str(row.config.data)
-        train, val, classes = counts[key] = counts.get(key) or _counts(row.config)
-        estimate = _from_runs(row.config, speeds[row.config.study.root], epochs, train, fresh=done == 0)
+        key = str(run.config.data)
+        train, val, classes = counts[key] = counts.get(key) or _counts(run.config)
+        estimate = _from_runs(run.config, speeds[run.config.study.root], epochs, train, fresh=done == 0)
         if not estimate and measure:
-            estimate = _from_steps(row.config, epochs, train, val, classes, tried)
-        planned.append(PlannedRow(str(row.directory.path), action, detail, epochs, **estimate))
+            estimate = _from_steps(run.config, epochs, train, val, classes, tried)
+        planned.append(RunEstimate(str(run.directory.path), action, detail, epochs, **estimate))
     return planned
 
 
-def _what(row: Row) -> tuple[str, str, int]:
+def _what(run: PlannedRun) -> tuple[str, str, int]:
     """Action, words and epochs that are done already."""
-    status, plan, epochs = row.directory.status(), row.plan, row.config.trainer.max_epochs
+    status, plan, epochs = run.directory.status(), run.plan, run.config.trainer.max_epochs
     if plan.action == "skip":
         return "skip", "skip (finished)", epochs
-    if row.directory.path.is_dir() and is_held(row.directory.path):
+    if run.directory.path.is_dir() and is_locked(run.directory.path):
         where = f"process {status.get('pid')} of {status.get('host')}"
         return "wait", f"runs now, in {where}", int(status.get("epoch", 0))
     if plan.action == "restart":
         return "restart", "start over (resume=never)", 0
     if plan.action == "continue":
-        if (origin := origin_of(row.directory, plan.checkpoint)) is not None:
+        if (origin := origin_of(run.directory, plan.checkpoint)) is not None:
             return "continue", f"start from {origin.path}, after epoch {origin.epochs} of {epochs}", origin.epochs
         done = int(status.get("epoch", 0))
         where = "only evaluate" if done >= epochs else f"resume from epoch {done} of {epochs}"
@@ -133,7 +133,7 @@ def _counts(config: TrainConfig) -> tuple[int, int, int]:
 
 
 def _from_runs(config: TrainConfig, speeds: Any, epochs: int, train: int, *, fresh: bool) -> dict[str, Any]:
-    speed = best_match(speeds, kind_of(config), config.data.batch_size) if speeds else None
+    speed = latest_throughput(speeds, workload_of(config), config.data.batch_size) if speeds else None
     if speed is None:
         return {}
     seconds = train * ((speed.first if fresh else speed.later) + speed.later * (epochs - 1))
@@ -145,12 +145,12 @@ def _from_runs(config: TrainConfig, speeds: Any, epochs: int, train: int, *, fre
 def _from_steps(
     config: TrainConfig, epochs: int, train: int, val: int, classes: int, tried: dict[str, dict[str, float]]
 ) -> dict[str, Any]:
-    from artculture.studies.measurement import measured
+    from artculture.studies.measurement import measure_in_subprocess
 
     key = (
         f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
     )
-    rates = tried[key] = tried.get(key) or measured(config, classes)
+    rates = tried[key] = tried.get(key) or measure_in_subprocess(config, classes)
     if config.method.name == "transfer" and config.method.features == "cached":
         # Each view passes the frozen backbone once; the head's own steps take next to nothing.
         seconds = (train * min(config.method.views, epochs) + val) / rates["forward"]
@@ -160,7 +160,7 @@ def _from_steps(
     return {"seconds": round(seconds, 1), "memory": memory, "source": "measured in a few steps"}
 
 
-def kind_of(config: TrainConfig) -> Kind:
+def workload_of(config: TrainConfig) -> Workload:
     """What decides how fast a run of this config is on this machine."""
     accelerator = config.trainer.accelerator
     if accelerator == "auto":
@@ -175,42 +175,42 @@ def kind_of(config: TrainConfig) -> Kind:
         from artculture.models.backbones import preprocessing_of
 
         size = preprocessing_of(config.architecture.name, config.architecture.library).image_size
-    return Kind(
+    return Workload(
         config.architecture.name,
         config.method.name,
         config.method.features if config.method.name == "transfer" else None,
         size,
         hardware.real_precision(config.trainer.precision, accelerator),
-        hardware.device_label(device, find_place(config).size),
+        hardware.device_label(device, find_context(config).world_size),
     )
 
 
-def _total(planned: Sequence[PlannedRow], at_once: int) -> float | None:
+def _total(planned: Sequence[RunEstimate], at_once: int) -> float | None:
     """Seconds until the last row ends, when each begins in order as soon as there is a place."""
     places = [0.0] * at_once
-    for row in planned:
-        if row.epochs and row.seconds is None:
+    for estimate in planned:
+        if estimate.epochs and estimate.seconds is None:
             return None
         place = places.index(min(places))
-        places[place] += row.seconds or 0.0
+        places[place] += estimate.seconds or 0.0
     return round(max(places), 1)
 
 
-def _print(console: Console, planned: Sequence[PlannedRow], at_once: int, seconds: float | None) -> None:
+def _print(console: Console, planned: Sequence[RunEstimate], at_once: int, seconds: float | None) -> None:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading, justify in (("", "right"), ("run", "left"), ("what", "left"), ("epochs", "right")):
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for heading in ("time, about", "memory, about"):
         table.add_column(heading, justify="right")
-    for number, row in enumerate(planned, 1):
-        memory = "" if row.memory is None else f"{row.memory / 2**30:.1f} GiB"
-        time = clock(row.seconds) if row.seconds is not None else ("?" if row.epochs else "")
-        table.add_row(str(number), row.run, row.detail, str(row.epochs or ""), time, memory)
+    for number, estimate in enumerate(planned, 1):
+        memory = "" if estimate.memory is None else f"{estimate.memory / 2**30:.1f} GiB"
+        time = clock(estimate.seconds) if estimate.seconds is not None else ("?" if estimate.epochs else "")
+        table.add_row(str(number), estimate.run, estimate.detail, str(estimate.epochs or ""), time, memory)
     console.print(table)
-    todo = [row for row in planned if row.action != "skip"]
+    todo = [estimate for estimate in planned if estimate.action != "skip"]
     rest = f"{len(todo)} of {len(planned)} rows to do, {at_once} at a time"
     console.print(f"{rest}: about {clock(seconds)} in all" if seconds is not None else rest, highlight=False)
-    for source in dict.fromkeys(row.source for row in planned if row.source):
+    for source in dict.fromkeys(estimate.source for estimate in planned if estimate.source):
         console.print(f"  time and memory {source}", highlight=False, soft_wrap=True, markup=False)
-    if any(row.epochs and row.seconds is None for row in planned):
+    if any(estimate.epochs and estimate.seconds is None for estimate in planned):
         console.print("  ?: no earlier run of this kind on this machine; plan=measure tries a few steps")

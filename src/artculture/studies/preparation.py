@@ -9,7 +9,7 @@ from artculture.config.validation import mistakes_error
 from artculture.data.paintings import Selection, load_paintings
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
-from artculture.studies.grid import Row
+from artculture.studies.grid import PlannedRun
 from artculture.training.factory import check_network, data_choice
 from artculture.training.origin import check_paintings, origin_of
 from artculture.utils import hardware
@@ -18,7 +18,7 @@ from artculture.utils.errors import InputError
 log = logging.getLogger(__name__)
 
 
-def check_rows(rows: Iterable[Row]) -> None:
+def check_runs(runs: Iterable[PlannedRun]) -> None:
     """Check all that rows to be trained need of machine, network and weights, without pictures and downloads.
 
     Raises:
@@ -26,10 +26,10 @@ def check_rows(rows: Iterable[Row]) -> None:
     """
     mistakes: dict[str, None] = {}
     seen: set[str] = set()
-    for row in rows:
-        config = row.config
-        key = f"{config.architecture} {config.data.image_size} {config.trainer} {_needs_weights(row)}"
-        if row.plan.action == "skip" or key in seen:
+    for run in runs:
+        config = run.config
+        key = f"{config.architecture} {config.data.image_size} {config.trainer} {_needs_weights(run)}"
+        if run.plan.action == "skip" or key in seen:
             continue
         seen.add(key)
         try:
@@ -37,53 +37,53 @@ def check_rows(rows: Iterable[Row]) -> None:
                 trainer = config.trainer
                 hardware.check_machine(trainer.accelerator, trainer.precision, trainer.compile)
             check_network(config)
-            if _needs_weights(row) and _is_file(row):
-                _load_weights(row)
+            if _needs_weights(run) and _is_file(run):
+                _load_weights(run)
         except InputError as error:
             mistakes[str(error)] = None
     if mistakes:
         raise mistakes_error(list(mistakes))
 
 
-def prepare(rows: Iterable[Row], on_progress: Callable[[int, int], None] | None = None) -> None:
+def prepare(runs: Iterable[PlannedRun], on_progress: Callable[[int, int], None] | None = None) -> None:
     """Check the rows, then read every data source and fetch every set of weights that they ask for, each once.
 
     Raises:
         InputError: data or weights that can't be had or have mistakes in them, or that are not those of the
             checkpoint that a row starts from.
     """
-    rows = list(rows)
-    check_rows(rows)
+    runs = list(runs)
+    check_runs(runs)
     seen: set[str] = set()
     selections: dict[str, Selection] = {}
-    for row in rows:
-        architecture = row.config.architecture
-        preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(row.config.data.image_size)
-        choice = data_choice(row.config)
+    for run in runs:
+        architecture = run.config.architecture
+        preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(run.config.data.image_size)
+        choice = data_choice(run.config)
         key = f"{choice} {preprocessing.resize} {preprocessing.interpolation}"
         if key not in selections:
             paintings = load_paintings(choice, preprocessing.resize, preprocessing.interpolation, on_progress)
             selections[key] = paintings.selection
-        if (origin := origin_of(row.directory, row.plan.checkpoint)) is not None:
-            check_paintings(origin, plain(row.config), selections[key])
+        if (origin := origin_of(run.directory, run.plan.checkpoint)) is not None:
+            check_paintings(origin, plain(run.config), selections[key])
         key = f"{architecture.name} {architecture.weights}"
-        if _needs_weights(row) and not _is_file(row) and key not in seen:
+        if _needs_weights(run) and not _is_file(run) and key not in seen:
             seen.add(key)
-            _load_weights(row)
+            _load_weights(run)
 
 
-def _needs_weights(row: Row) -> bool:
+def _needs_weights(run: PlannedRun) -> bool:
     # `auto` never fails, and random numbers need no fetching.
-    wanted = row.config.architecture.weights not in ("auto", "none") and row.config.method.name != "scratch"
-    return wanted and row.plan.checkpoint is None
+    wanted = run.config.architecture.weights not in ("auto", "none") and run.config.method.name != "scratch"
+    return wanted and run.plan.checkpoint is None
 
 
-def _is_file(row: Row) -> bool:
-    return Path(row.config.architecture.weights).expanduser().is_file()
+def _is_file(run: PlannedRun) -> bool:
+    return Path(run.config.architecture.weights).expanduser().is_file()
 
 
-def _load_weights(row: Row) -> None:
+def _load_weights(run: PlannedRun) -> None:
     """Check that a row's pretrained weights can be had and fit."""
-    architecture = row.config.architecture
+    architecture = run.config.architecture
     backbone = make_backbone(architecture.name, architecture.library)
     load_start(backbone, architecture.name, architecture.library, architecture.weights)

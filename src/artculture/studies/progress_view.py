@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from artculture.studies.executor import RowProcess
+from artculture.studies.executor import RunProcess
 
 STYLES = {
     "running": "bold cyan",
@@ -37,8 +37,8 @@ def clock(seconds: float | None) -> str:
 class StudyView:
     """A table that keeps itself up to date on a terminal; elsewhere a line at every change of state."""
 
-    def __init__(self, console: Console, title: str, rows: Sequence[RowProcess]) -> None:
-        self.console, self.title, self.rows = console, title, rows
+    def __init__(self, console: Console, title: str, processes: Sequence[RunProcess]) -> None:
+        self.console, self.title, self.processes = console, title, processes
         self.began = time.monotonic()
         self._said: dict[int, tuple[str, str]] = {}
         self._said_at = self.began
@@ -66,39 +66,43 @@ class StudyView:
             table.add_column(header, justify=justify)  # type: ignore[arg-type]
         table.add_column("val top-1", justify="right")
         table.add_column("left", justify="right")
-        for number, row in enumerate(self.rows, 1):
-            epoch, accuracy, left = _progress(row)
-            state = Text(row.shown + (f" ({row.place})" if row.place else ""), style=STYLES[row.shown])
-            table.add_row(str(number), row.row.name, state, epoch, accuracy, left)
+        for number, process in enumerate(self.processes, 1):
+            epoch, accuracy, left = _progress(process)
+            state = Text(
+                process.shown + (f" ({process.location})" if process.location else ""), style=STYLES[process.shown]
+            )
+            table.add_row(str(number), process.run.name, state, epoch, accuracy, left)
         return Group(table, Text(f"{clock(time.monotonic() - self.began)} so far", style="dim"))
 
     def _say_changes(self) -> None:
         now = time.monotonic()
         also_running = now - self._said_at > LINE_EVERY_SECONDS
-        for number, row in enumerate(self.rows):
+        for number, process in enumerate(self.processes):
             state, last = self._said.get(number, ("", ""))
-            changed = state != row.shown
-            if row.state == "waiting" or not (changed or (also_running and row.state == "running")):
+            changed = state != process.shown
+            if process.state == "waiting" or not (changed or (also_running and process.state == "running")):
                 continue
-            epoch, accuracy, left = _progress(row)
+            epoch, accuracy, left = _progress(process)
             facts = [
                 f"epoch {epoch}" if epoch else "",
                 f"val top-1 {accuracy}" if accuracy else "",
-                f"{left} left" if left and row.state == "running" else "",
-                row.error,
+                f"{left} left" if left and process.state == "running" else "",
+                process.error,
             ]
             what = ", ".join(fact for fact in facts if fact)
-            line = f"[{number + 1}/{len(self.rows)}] {row.row.name}: {row.shown}{': ' + what if what else ''}"
-            self._said[number], self._said_at = (row.shown, line), now
+            line = (
+                f"[{number + 1}/{len(self.processes)}] {process.run.name}: {process.shown}{': ' + what if what else ''}"
+            )
+            self._said[number], self._said_at = (process.shown, line), now
             if line != last:
                 self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _progress(row: RowProcess) -> tuple[str, str, str]:
-    if row.state in ("waiting", "queued"):
+def _progress(process: RunProcess) -> tuple[str, str, str]:
+    if process.state in ("waiting", "queued"):
         return "", "", ""
-    status = row.row.directory.status()
+    status = process.run.directory.status()
     epoch = f"{status['epoch']}/{status['max_epochs']}" if "epoch" in status else ""
     accuracy = f"{100 * status['val_top1']:.1f} %" if "val_top1" in status else ""
-    left = clock(status.get("seconds_left")) if row.state == "running" else ""
+    left = clock(status.get("seconds_left")) if process.state == "running" else ""
     return epoch, accuracy, left

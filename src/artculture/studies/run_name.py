@@ -14,12 +14,12 @@ from artculture.training.identity import run_name, variant
 GROUPS = ("architecture", "method", "scheduler", "data", "augment", "trainer")
 
 
-def named_run(config: TrainConfig) -> tuple[Path, list[str]]:
+def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
     """Directory and variant of the run that Hydra is executing."""
-    return place(config, dict(HydraConfig.get().runtime.choices))
+    return locate_run(config, dict(HydraConfig.get().runtime.choices))
 
 
-def place(config: TrainConfig, choices: dict[str, Any]) -> tuple[Path, list[str]]:
+def locate_run(config: TrainConfig, choices: dict[str, Any]) -> tuple[Path, list[str]]:
     """Directory and variant of a composed run.
 
     Args:

@@ -9,15 +9,15 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from artculture.studies.executor import RowProcess, run_rows
-from artculture.studies.grid import Row, compose_rows
+from artculture.studies.executor import RunProcess, execute_runs
+from artculture.studies.grid import PlannedRun, compose_runs
 from artculture.studies.launchers.protocol import Launcher
 from artculture.studies.launchers.selection import make_launcher
 from artculture.studies.planning import show_plan
 from artculture.studies.progress_view import StudyView
 from artculture.studies.results import write_results
 from artculture.studies.table import print_table
-from artculture.training.signals import listening
+from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import Interrupted
 from artculture.utils.logging import configure_logging
 from artculture.utils.progress import shown_progress
@@ -41,57 +41,57 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
         InputError: any mistake in any row, before the first one trains.
     """
     configure_logging()
-    return launch(compose_rows(loader, master, job_overrides))
+    return launch(compose_runs(loader, master, job_overrides))
 
 
-def launch(rows: Sequence[Row]) -> int:
+def launch(runs: Sequence[PlannedRun]) -> int:
     """Run composed rows by the launcher that their config names; returns and raises as `run_study`."""
-    first = rows[0].config
+    first = runs[0].config
     launcher = make_launcher(first)
     if first.plan:
-        return show_plan(rows, launcher.places or len(rows))
-    to_train = [row for row in rows if row.plan.action != "skip"]
-    for row in to_train:
-        row.directory.make()
-    processes = [RowProcess(row, "finished" if row.plan.action == "skip" else "waiting") for row in rows]
-    if len(to_train) < len(rows):
-        log.info("%d of %d rows were finished before", len(rows) - len(to_train), len(rows))
+        return show_plan(runs, launcher.capacity or len(runs))
+    to_train = [run for run in runs if run.plan.action != "skip"]
+    for run in to_train:
+        run.directory.make()
+    processes = [RunProcess(run, "finished" if run.plan.action == "skip" else "waiting") for run in runs]
+    if len(to_train) < len(runs):
+        log.info("%d of %d rows were finished before", len(runs) - len(to_train), len(runs))
     console = Console(stderr=True)
     asked = _train(to_train, processes, launcher, console) if to_train else None
-    for study in dict.fromkeys(row.directory.path.parent for row in rows):
+    for study in dict.fromkeys(run.directory.path.parent for run in runs):
         show_table(study)
-    return _tell_failures(console, processes, asked)
+    return _print_failures(console, processes, asked)
 
 
 def _train(
-    to_train: Sequence[Row], processes: Sequence[RowProcess], launcher: Launcher, console: Console
+    to_train: Sequence[PlannedRun], processes: Sequence[RunProcess], launcher: Launcher, console: Console
 ) -> str | None:
     """Train the rows; the signal that asked to stop, if one did."""
     first = to_train[0].config
     with launcher:  # open while data are prepared, so that what it has to start itself is ready then
-        prepare_rows(to_train)
+        prepare_runs(to_train)
         with (
-            listening() as interruption,
-            interruption.deferred(),
+            listen_for_signals() as listener,
+            listener.deferred(),
             StudyView(console, first.study.title or first.study.name, processes) as view,
         ):
-            run_rows(
+            execute_runs(
                 processes,
                 launcher=launcher,
                 on_change=view.update,
                 stop_at_failure=first.on_error == "stop",
-                interruption=interruption,
+                listener=listener,
             )
-    return interruption.asked
+    return listener.received
 
 
-def prepare_rows(rows: Sequence[Row]) -> None:
+def prepare_runs(runs: Sequence[PlannedRun]) -> None:
     """Make what all rows need, as `preflight.prepare` does, and show how far it is."""
     with lean_torchmetrics():  # torch waits until the rows are known to be sound
         from artculture.studies.preparation import prepare
 
     with shown_progress("decoding pictures") as progress:
-        prepare(rows, progress)
+        prepare(runs, progress)
 
 
 def show_table(study: Path) -> None:
@@ -106,13 +106,13 @@ def show_table(study: Path) -> None:
     console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
 
 
-def _tell_failures(console: Console, processes: Sequence[RowProcess], asked: str | None) -> int:
+def _print_failures(console: Console, processes: Sequence[RunProcess], asked: str | None) -> int:
     bad = [process for process in processes if process.state != "finished"]
     for process in bad:
-        log_file = process.row.directory.log
+        log_file = process.run.directory.log
         where = f" (log: {log_file})" if log_file.is_file() else ""
         console.print(
-            f"{process.row.name} {process.state}: {process.error}{where}",
+            f"{process.run.name} {process.state}: {process.error}{where}",
             style="bold red" if process.state == "failed" else "yellow",
             markup=False,
             highlight=False,

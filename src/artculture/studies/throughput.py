@@ -15,7 +15,7 @@ from artculture.utils.io import read_json
 
 
 @dataclass(frozen=True)
-class Kind:
+class Workload:
     """What decides how fast a run is, apart from the number of its pictures."""
 
     architecture: str
@@ -27,7 +27,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Speed:
+class Throughput:
     """What a finished run took.
 
     Attributes:
@@ -45,9 +45,9 @@ class Speed:
     run: Path
 
 
-def known_speeds(root: Path) -> dict[Kind, list[Speed]]:
+def recorded_throughput(root: Path) -> dict[Workload, list[Throughput]]:
     """The speeds of all finished runs of this machine under a folder of studies, the newest last."""
-    speeds: dict[Kind, list[Speed]] = {}
+    speeds: dict[Workload, list[Throughput]] = {}
     files = [*root.glob("*/*/result.json"), *root.glob("*/trials/*/result.json")]
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         for kind, speed in _speed(RunDirectory(file.parent)):
@@ -55,7 +55,7 @@ def known_speeds(root: Path) -> dict[Kind, list[Speed]]:
     return speeds
 
 
-def best_match(speeds: dict[Kind, list[Speed]], kind: Kind, batch_size: int) -> Speed | None:
+def latest_throughput(speeds: dict[Workload, list[Throughput]], kind: Workload, batch_size: int) -> Throughput | None:
     """The newest run of a kind, of the same batch size where there is one."""
     alike = speeds.get(kind, [])
     same = [speed for speed in alike if speed.batch_size == batch_size]
@@ -63,14 +63,14 @@ def best_match(speeds: dict[Kind, list[Speed]], kind: Kind, batch_size: int) -> 
     return found[-1] if found else None
 
 
-def _speed(directory: RunDirectory) -> Iterator[tuple[Kind, Speed]]:
+def _speed(directory: RunDirectory) -> Iterator[tuple[Workload, Throughput]]:
     # A run that can't be read says nothing about speed; whoever trains or compares it hears of the damage.
     try:
         result, config = read_json(directory.result), directory.read_config()
         if config is None or directory.status().get("host") != socket.gethostname():
             return
         seconds = pd.read_csv(directory.metrics)["seconds"] / result["counts"]["train"]
-        kind = Kind(
+        kind = Workload(
             result["architecture"],
             result["method"],
             config["method"].get("features"),
@@ -80,6 +80,6 @@ def _speed(directory: RunDirectory) -> Iterator[tuple[Kind, Speed]]:
         )
         later = float(median(seconds[1:] if len(seconds) > 1 else seconds))
         memory: Any = result.get("peak_memory")
-        yield kind, Speed(float(seconds.iloc[0]), later, config["data"]["batch_size"], memory, directory.path)
+        yield kind, Throughput(float(seconds.iloc[0]), later, config["data"]["batch_size"], memory, directory.path)
     except (InputError, OSError, KeyError, ValueError, IndexError, TypeError):
         return

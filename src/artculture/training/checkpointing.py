@@ -13,10 +13,10 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from artculture.models.checkpoint import read_checkpoint
 from artculture.models.safe_loading import DamagedError
 from artculture.models.tensor_files import save_whole
-from artculture.training.distributed.process_group import ALONE, World
+from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.run_directory import RunDirectory
-from artculture.training.run_lock import Lease
-from artculture.training.signals import Interruption
+from artculture.training.run_lock import RunLock
+from artculture.training.signals import SignalListener
 from artculture.utils.errors import WorkError
 from artculture.utils.hardware import wait_for
 
@@ -78,9 +78,9 @@ class LastCheckpoint(Checkpoint):
         directory: the run's.
         every_steps, every_minutes: None for not by that.
         eval_batches: how many times a training batch's pictures one of validation has.
-        interruption: asks to stop.
-        lease: the right to write; None where another process of the run has it.
-        world: the run's processes, which stop and save at the same steps.
+        listener: asks to stop.
+        lock: the right to write; None where another process of the run has it.
+        process_group: the run's processes, which stop and save at the same steps.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class LastCheckpoint(Checkpoint):
         every_steps: int | None,
         every_minutes: float | None,
         eval_batches: int,
-        interruption: Interruption,
-        lease: Lease | None,
-        world: World = ALONE,
+        listener: SignalListener,
+        lock: RunLock | None,
+        process_group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
-        self.directory, self.interruption, self.lease, self.world = directory, interruption, lease, world
+        self.directory, self.listener, self.lock, self.process_group = directory, listener, lock, process_group
         self.every_steps, self.eval_batches = every_steps, eval_batches
         self.every_seconds = None if every_minutes is None else 60 * every_minutes
         self._saved_at, self._saved_step = time.monotonic(), 0
@@ -129,9 +129,9 @@ class LastCheckpoint(Checkpoint):
 
     def on_validation_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
-        _, leave = self._agreed(due=long and self.interruption.asked is not None)
+        _, leave = self._agreed(due=long and self.listener.received is not None)
         if leave:
-            self.interruption.raise_if_asked()
+            self.listener.raise_if_received()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._validation_is_long = time.monotonic() - self._validation_began > VALIDATION_PATIENCE_SECONDS
@@ -143,16 +143,16 @@ class LastCheckpoint(Checkpoint):
 
     def _agreed(self, *, due: bool = False) -> tuple[bool, bool]:
         """Whether any process was asked to stop, which all then know, and whether any finds something due."""
-        own = self.interruption.asked
-        number, any_due = self.world.agree(signal.Signals[own] if own else 0, int(due))
+        own = self.listener.received
+        number, any_due = self.process_group.all_reduce_max(signal.Signals[own] if own else 0, int(due))
         if number:
-            self.interruption.asked = signal.Signals(number).name
+            self.listener.received = signal.Signals(number).name
         return bool(number), bool(any_due)
 
     def _stop(self, asked: bool) -> None:
         # What one process has heard since they agreed has to wait for the next step, where all can stop.
-        if asked or self.world.size == 1:
-            self.interruption.raise_if_asked()
+        if asked or self.process_group.world_size == 1:
+            self.listener.raise_if_received()
 
     def _due(self, trainer: L.Trainer, left: int) -> bool:
         if self.every_steps is not None and trainer.global_step - self._saved_step >= self.every_steps:
@@ -172,7 +172,7 @@ class LastCheckpoint(Checkpoint):
         return step * self.eval_batches * sum(trainer.num_val_batches) > VALIDATION_PATIENCE_SECONDS
 
     def _save(self, trainer: L.Trainer) -> None:
-        if self.lease is not None and not self.lease.still_ours():
+        if self.lock is not None and not self.lock.is_owned():
             raise WorkError(f"{self.directory.path} was taken over by another process while this one was silent")
         trainer.save_checkpoint(self.directory.last)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step

@@ -15,7 +15,7 @@ ADVICE = {
 }
 
 
-def explained(error: BaseException, asked: str | None) -> BaseException:
+def map_error(error: BaseException, asked: str | None) -> BaseException:
     """The error as the user should read it; itself where it says enough.
 
     Args:

@@ -19,15 +19,15 @@ from artculture.models.image_sizes import check_image_size
 from artculture.models.weights import check_weights
 from artculture.training.callbacks.recorder import DivergenceGuard, OwnSettings, Recorder, early_stopping
 from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
-from artculture.training.distributed.lightning_overrides import Together
-from artculture.training.distributed.process_group import ALONE, World, environment_of
+from artculture.training.distributed.lightning_overrides import KeepSignalHandlers
+from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, cluster_environment
 from artculture.training.run_directory import RunDirectory
-from artculture.training.run_lock import Lease
-from artculture.training.signals import Interruption
+from artculture.training.run_lock import RunLock
+from artculture.training.signals import SignalListener
 from artculture.utils import hardware
 
 
-def make_datamodule(config: TrainConfig, world: World = ALONE) -> PaintingsDataModule:
+def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PROCESS) -> PaintingsDataModule:
     """The data module that a config asks for, with the preprocessing of its backbone's weights."""
     data, augment = config.data, config.augment
     preprocessing = preprocessing_of(config.architecture.name, config.architecture.library)
@@ -45,7 +45,7 @@ def make_datamodule(config: TrainConfig, world: World = ALONE) -> PaintingsDataM
         eval_batches=config.trainer.eval_batches,
         seed=config.seed,
         num_workers=None if data.num_workers == "auto" else data.num_workers,
-        rank_slice=RankSlice(world.place.rank, world.size),
+        rank_slice=RankSlice(process_group.context.rank, process_group.world_size),
     )
 
 
@@ -107,9 +107,9 @@ def make_trainer(
     directory: RunDirectory,
     recorder: Recorder,
     accelerator: str,
-    interruption: Interruption,
-    lease: Lease | None = None,
-    world: World = ALONE,
+    listener: SignalListener,
+    lock: RunLock | None = None,
+    process_group: ProcessGroup = SINGLE_PROCESS,
     *,
     from_other: bool = False,
 ) -> L.Trainer:
@@ -120,9 +120,9 @@ def make_trainer(
         directory: where it lives.
         recorder: keeps its metrics.
         accelerator: `cpu` or `gpu`.
-        interruption: asks to stop.
-        lease: the right to write into the directory; None where another process of the run has it.
-        world: the run's processes.
+        listener: asks to stop.
+        lock: the right to write into the directory; None where another process of the run has it.
+        process_group: the run's processes.
         from_other: whether it starts from another run's checkpoint.
     """
     choice = config.trainer
@@ -130,15 +130,15 @@ def make_trainer(
     callbacks: list[Callback] = [OwnSettings()] if from_other else []
     callbacks += [
         # Before the recorder: numbers that are none are not told as an epoch's.
-        DivergenceGuard(world),
+        DivergenceGuard(process_group),
         recorder,
         best_checkpoint(directory, choice.monitor),
-        LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, interruption, lease, world),
+        LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, listener, lock, process_group),
     ]
     strategy: Any = "auto"
-    if world.size > 1:
-        callbacks.append(Together(interruption))
-        strategy = DDPStrategy(cluster_environment=environment_of(world.place))
+    if process_group.world_size > 1:
+        callbacks.append(KeepSignalHandlers(listener))
+        strategy = DDPStrategy(cluster_environment=cluster_environment(process_group.context))
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
     precision: Any = hardware.real_precision(choice.precision, accelerator)
@@ -148,10 +148,10 @@ def make_trainer(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return L.Trainer(
         accelerator=accelerator,
-        devices=world.place.local_size,
-        num_nodes=world.place.nodes,
+        devices=process_group.context.local_world_size,
+        num_nodes=process_group.context.num_nodes,
         strategy=strategy,
-        sync_batchnorm=choice.sync_batchnorm and world.size > 1,
+        sync_batchnorm=choice.sync_batchnorm and process_group.world_size > 1,
         max_epochs=choice.max_epochs,
         precision=precision,
         deterministic=deterministic,

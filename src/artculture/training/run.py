@@ -24,8 +24,8 @@ from artculture.models.finite import check_predictions_finite
 from artculture.training import feature_cache, resume
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.checkpointing import whole_checkpoint
-from artculture.training.distributed.process_group import ALONE, World
-from artculture.training.error_mapping import explained
+from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from artculture.training.error_mapping import map_error
 from artculture.training.factory import (
     check_network,
     ignore_known_warnings,
@@ -39,9 +39,9 @@ from artculture.training.origin import check_config, check_paintings, origin_of,
 from artculture.training.provenance import cost_part, identity_part
 from artculture.training.result import accuracy_part, prediction_table
 from artculture.training.run_directory import RunDirectory
-from artculture.training.run_lock import Lease
+from artculture.training.run_lock import RunLock
 from artculture.training.run_records import State
-from artculture.training.signals import Interruption, listening
+from artculture.training.signals import SignalListener, listen_for_signals
 from artculture.training.tracking import media, wandb_run
 from artculture.utils import hardware
 from artculture.utils.errors import Interrupted, reason_of
@@ -56,22 +56,22 @@ class Work:
 
     Attributes:
         page: the W&B run, which may still be opening; None where there is none.
-        interruption: hears signals.
-        lease: the right to write into the run's directory; None where another process of the run has it.
-        world: the run's processes.
+        listener: hears signals.
+        lock: the right to write into the run's directory; None where another process of the run has it.
+        process_group: the run's processes.
     """
 
-    page: wandb_run.OpeningPage | None
-    interruption: Interruption
-    lease: Lease | None
-    world: World
+    page: wandb_run.BackgroundWandbRun | None
+    listener: SignalListener
+    lock: RunLock | None
+    process_group: ProcessGroup
 
 
 def train_run(
     job: Job,
     directory: RunDirectory,
     patience: float | None = None,
-    world: World = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> resume.Plan:
     """Train a run as its directory's state asks, and write its result.
 
@@ -81,29 +81,29 @@ def train_run(
         job: the run.
         directory: where the run lives.
         patience: seconds to wait for another process that trains this run; None for the usual.
-        world: the run's processes.
+        process_group: the run's processes.
 
     Returns:
         What was done.
 
     Raises:
         InputError: data, weights or a checkpoint that do not fit.
-        HeldElsewhereError: another process trains this run.
+        RunLockedError: another process trains this run.
         WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
         Interrupted: a signal asked to stop.
     """
     config, variant = job.config, list(job.variant)
-    if not world.first:
-        return _train_along(config, directory, variant, world)
+    if not process_group.is_global_zero:
+        return _train_along(config, directory, variant, process_group)
     directory.make()
-    with listening() as interruption, directory.held(patience) as lease:
+    with listen_for_signals() as listener, directory.lock(patience) as lock:
         directory.remove_leftovers()
         values = plain(config)
         restart = directory.status().get("restart") is True
         plan = resume.Plan("restart") if restart else resume.plan(directory, values, config.resume)
         if plan.action == "skip":
             log.info("%s was finished before: skipped", directory.path)
-            _told(world, plan)
+            _told(process_group, plan)
             return plan
         generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
         if plan.action == "restart":
@@ -121,14 +121,14 @@ def train_run(
         directory.set_status("running", **facts, **job.facts())
         page = None
         try:
-            _told(world, plan)
+            _told(process_group, plan)
             page = _open_page(config, directory, generation, variant)
-            result = _train(config, directory, plan, variant, Work(page, interruption, lease, world))
+            result = _train(config, directory, plan, variant, Work(page, listener, lock, process_group))
             assert result is not None
             if page is not None:
                 page.close(0)
         except BaseException as error:
-            told = explained(world.explained(error), interruption.asked)
+            told = map_error(process_group.map_error(error), listener.received)
             interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
             _tell_end(directory, "interrupted" if interrupted else "failed", reason_of(told))
             if page is not None:
@@ -141,29 +141,31 @@ def train_run(
     return plan
 
 
-def _train_along(config: TrainConfig, directory: RunDirectory, variant: list[str], world: World) -> resume.Plan:
+def _train_along(
+    config: TrainConfig, directory: RunDirectory, variant: list[str], process_group: ProcessGroup
+) -> resume.Plan:
     """What a process does that is not the run's first: the same training, as the first has planned it."""
-    with listening() as interruption:
+    with listen_for_signals() as listener:
         try:
-            plan = _told(world)
+            plan = _told(process_group)
             if plan.action != "skip":
-                _train(config, directory, plan, variant, Work(None, interruption, None, world))
+                _train(config, directory, plan, variant, Work(None, listener, None, process_group))
         except BaseException as error:
-            told = explained(world.explained(error), interruption.asked)
+            told = map_error(process_group.map_error(error), listener.received)
             if told is error:
                 raise
             raise told from error
     return plan
 
 
-def _told(world: World, plan: resume.Plan | None = None) -> resume.Plan:
+def _told(process_group: ProcessGroup, plan: resume.Plan | None = None) -> resume.Plan:
     """The first process's plan, which it tells the others."""
 
     def say() -> tuple[str, str | None]:
         assert plan is not None
         return plan.action, None if plan.checkpoint is None else str(plan.checkpoint)
 
-    action, checkpoint = world.told("plan", say)
+    action, checkpoint = process_group.broadcast("plan", say)
     return resume.Plan(action, None if checkpoint is None else Path(checkpoint))
 
 
@@ -176,12 +178,12 @@ def _tell_end(directory: RunDirectory, state: State, reason: str) -> None:
 
 def _open_page(
     config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]
-) -> wandb_run.OpeningPage | None:
+) -> wandb_run.BackgroundWandbRun | None:
     if config.logger.name == "csv":
         return None
     architecture, method, scheduler = config.architecture.name, config.method.name, config.scheduler.name
     data = data_label(plain(config))
-    page = wandb_run.Page(
+    page = wandb_run.WandbRun(
         project=config.logger.project,
         entity=config.logger.entity,
         group=config.study.name,
@@ -190,19 +192,19 @@ def _open_page(
         run_id=tracker_id(directory.path, generation),
         tags=tuple(dict.fromkeys([architecture, method, scheduler, data, *variant, *config.logger.tags])),
     )
-    return wandb_run.OpeningPage(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
+    return wandb_run.BackgroundWandbRun(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
 
 
 def _train(
     config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], work: Work
 ) -> dict[str, Any] | None:
     """Train and predict; the result, of the run's first process alone."""
-    world = work.world
+    process_group = work.process_group
     L.seed_everything(config.seed, workers=True, verbose=False)
     check_network(config)
-    data = make_datamodule(config, world)
-    selection = world.in_turn("data", lambda: data.paintings.selection)
-    if world.first:
+    data = make_datamodule(config, process_group)
+    selection = process_group.main_process_first("data", lambda: data.paintings.selection)
+    if process_group.is_global_zero:
         _same_data(directory, selection)
         _write_choices(directory, data)
 
@@ -213,7 +215,7 @@ def _train(
         "data": data_label(values),
         "config": identity(values),
     }
-    checkpoint = world.in_turn("start", lambda: _begin(config, module, directory, plan))
+    checkpoint = process_group.main_process_first("start", lambda: _begin(config, module, directory, plan))
     origin = origin_of(directory, checkpoint)
     if origin is not None:
         check_paintings(origin, values, selection)
@@ -228,20 +230,20 @@ def _train(
         directory,
         recorder,
         accelerator,
-        work.interruption,
-        work.lease,
-        world,
+        work.listener,
+        work.lock,
+        process_group,
         from_other=origin is not None,
     )
     with warnings.catch_warnings():
         ignore_known_warnings()
-        with work.interruption.deferred():
+        with work.listener.deferred():
             fed = feature_cache.feed(config.method, data, module, trainer)
             trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
-        work.interruption.raise_if_asked()
+        work.listener.raise_if_received()
         splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
-        rows, logits = _predict_best(trainer, module, data, directory.best, splits, world)
-    if not world.first:
+        rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
+    if not process_group.is_global_zero:
         return None
 
     calibration = calibration_results(logits, selection.labels[rows], selection.split[rows])
@@ -256,12 +258,12 @@ def _train(
         **calibration,
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
-        **cost_part(trainer, module, recorder, accelerator, world.size),
+        **cost_part(trainer, module, recorder, accelerator, process_group.world_size),
     }
     page = None if work.page is None else work.page.run()
     if page is not None:
         test = predictions[predictions["split"] == "test"]
-        with wandb_run.quietly("take the result"):
+        with wandb_run.suppress_wandb_errors("take the result"):
             media.log_result(page, selection, test, result, config.logger.thumbnails)
     write_json(directory.result, result)
     return result
@@ -316,7 +318,7 @@ def _predict_best(
     data: PaintingsDataModule,
     best: Path,
     splits: Sequence[str],
-    world: World,
+    process_group: ProcessGroup,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Rows of the splits' paintings, and the best checkpoint's logits for each, in float32.
 
@@ -331,7 +333,7 @@ def _predict_best(
     batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
     own = torch.cat([batch[1] for batch in batches]).cpu().numpy()
     scores = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
-    gathered = world.gather((own, scores))
+    gathered = process_group.all_gather((own, scores))
     rows, logits = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     selection = data.paintings.selection
     expected = np.concatenate([selection.members(split) for split in splits])

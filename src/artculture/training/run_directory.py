@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from artculture.training.run_lock import Lease
+from artculture.training.run_lock import RunLock
 from artculture.training.run_records import UNKNOWN, State, read_result, read_status
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.io import file_sha256, remove_leftovers, write_json, write_text
@@ -169,16 +169,16 @@ class RunDirectory:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         self.make()
 
-    def held(self, patience: float | None = None) -> Lease:
+    def lock(self, patience: float | None = None) -> RunLock:
         """Hold the directory against other processes inside a `with` block, however this one ends.
 
         Args:
             patience: seconds to wait for another process of this machine; None for as long as a dying one may need.
 
         Raises:
-            HeldElsewhereError: another process trains this run.
+            RunLockedError: another process trains this run.
         """
-        return Lease(self.path, LOCK_PATIENCE_SECONDS if patience is None else patience)
+        return RunLock(self.path, LOCK_PATIENCE_SECONDS if patience is None else patience)
 
     def remove_leftovers(self) -> None:
         """Remove half-written files of killed launches."""

@@ -25,12 +25,12 @@ HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 120.0
 
 
-class HeldElsewhereError(WorkError):
+class RunLockedError(WorkError):
     """Another process works in this directory."""
 
 
 @dataclass
-class Lease:
+class RunLock:
     """The right to write into a folder, from `with` to its end.
 
     Args:
@@ -43,11 +43,11 @@ class Lease:
     _token: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
     _done: threading.Event = field(default_factory=threading.Event, init=False)
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> "RunLock":
         """Take it.
 
         Raises:
-            HeldElsewhereError: someone else has it.
+            RunLockedError: someone else has it.
         """
         self._lock: FileLock | None = FileLock(self.folder / ".lock")
         try:
@@ -71,11 +71,11 @@ class Lease:
         self._done.set()
         self._thread.join()
         with suppress(OSError):
-            if self.still_ours():
+            if self.is_owned():
                 self._file.unlink()
         self._release_lock()
 
-    def still_ours(self) -> bool:
+    def is_owned(self) -> bool:
         """False where another host took over, thinking this one dead (a machine that slept, say)."""
         return read_owner(self.folder).get("token") == self._token
 
@@ -105,17 +105,17 @@ class Lease:
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_SECONDS):
             with suppress(OSError):
-                if self.still_ours():
+                if self.is_owned():
                     os.utime(self._file)
 
     def _release_lock(self) -> None:
         if self._lock is not None:
             self._lock.release()
 
-    def _held(self) -> HeldElsewhereError:
+    def _held(self) -> RunLockedError:
         owner = read_owner(self.folder)
         who = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
-        return HeldElsewhereError(f"{self.folder} is being trained by {who}")
+        return RunLockedError(f"{self.folder} is being trained by {who}")
 
 
 def owner_file(folder: Path) -> Path:
@@ -131,7 +131,7 @@ def read_owner(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def is_held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Whether someone works in a folder at this moment; takes nothing for longer than a glance."""
     lock = FileLock(folder / ".lock")
     try:

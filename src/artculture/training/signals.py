@@ -16,65 +16,65 @@ log = logging.getLogger(__name__)
 SIGNALS = (*STOP_SIGNALS, signal.SIGINT)
 
 
-class Interruption:
+class SignalListener:
     """Whether a signal asked to stop, and whether it may be obeyed at once.
 
     Attributes:
-        asked: name of the first signal that asked, or None.
+        received: name of the first signal that asked, or None.
     """
 
     def __init__(self) -> None:
-        self.asked: str | None = None
+        self.received: str | None = None
         self._deferred = self._stopping = False
         self._process = os.getpid()
 
-    def raise_if_asked(self) -> None:
+    def raise_if_received(self) -> None:
         """Stop here, if asked to.
 
         Raises:
             Interrupted: a signal came.
         """
-        if self.asked:
+        if self.received:
             self._stopping = True
-            raise Interrupted(self.asked)
+            raise Interrupted(self.received)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Inside, a signal is only remembered: whoever works there calls `raise_if_asked` where it is safe."""
-        self.raise_if_asked()
+        """Inside, a signal is only remembered: whoever works there calls `raise_if_received` where it is safe."""
+        self.raise_if_received()
         self._deferred = True
         try:
             yield
         finally:
             self._deferred = False
 
-    def listen(self) -> None:
+    def install_handlers(self) -> None:
         """Be the only one to hear signals from here on (main thread only)."""
         for number in SIGNALS:
-            signal.signal(number, self._hear)
+            signal.signal(number, self._on_signal)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a loader process, which has inherited this
             return
         name = signal.Signals(number).name
-        again = self.asked is not None
-        self.asked = self.asked or name
+        again = self.received is not None
+        self.received = self.received or name
         if self._stopping:  # a batch system may send it to the study and to its rows: the end is under way
             return
         if not self._deferred or (again and number == signal.SIGINT):
-            self.raise_if_asked()
+            self.raise_if_received()
         if not again:
             log.warning("%s: stopping after this step, with a checkpoint (Ctrl-C again stops at once)", name)
 
 
 @contextmanager
-def listening() -> Iterator[Interruption]:
+def listen_for_signals() -> Iterator[SignalListener]:
     """Hear SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
-    interruption = Interruption()
+    listener = SignalListener()
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
-    interruption.listen()
+    listener.install_handlers()
     try:
-        yield interruption
+        yield listener
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

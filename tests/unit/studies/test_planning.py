@@ -9,8 +9,8 @@ import torch
 
 from artculture import cli
 from artculture.studies import measurement, planning
-from artculture.studies.grid import planned_row
-from artculture.studies.planning import PlannedRow, plan_rows
+from artculture.studies.grid import planned_run
+from artculture.studies.planning import RunEstimate, estimate_runs
 from artculture.utils.io import write_json
 from tests.conftest import STUB
 
@@ -60,24 +60,24 @@ def test_time_comes_from_runs_alike_and_memory_from_the_same_batch(run, plan):
 )
 def test_a_row_s_state_decides_what_becomes_of_it(composed, tmp_path, status, last, action, detail, epochs):
     config = composed("trainer.max_epochs=4", "data=sample", "data.image_size=64")
-    row = planned_row(config, tmp_path / "outputs" / "s" / "r")
+    row = planned_run(config, tmp_path / "outputs" / "s" / "r")
     if status is not None:
         row.directory.make()
         row.directory.write_config(config.model_dump())
         write_json(row.directory.path / "status.json", {"host": socket.gethostname(), **status})
     if last:
         row.directory.last.touch()
-    (planned,) = plan_rows([planned_row(config, row.directory.path)], measure=False)
+    (planned,) = estimate_runs([planned_run(config, row.directory.path)], measure=False)
     assert (planned.action, planned.detail, planned.epochs) == (action, detail, epochs)
 
 
 def test_a_run_that_another_process_trains_is_waited_for(composed, tmp_path):
     config = composed("trainer.max_epochs=4", "data=sample", "data.image_size=64")
-    directory = planned_row(config, tmp_path / "outputs" / "s" / "r").directory
+    directory = planned_run(config, tmp_path / "outputs" / "s" / "r").directory
     directory.make()
     directory.set_status("running", epoch=1)
-    with directory.held():
-        (planned,) = plan_rows([planned_row(config, directory.path)], measure=False)
+    with directory.lock():
+        (planned,) = estimate_runs([planned_run(config, directory.path)], measure=False)
     assert (planned.action, planned.epochs) == ("wait", 3)
     assert f"process {os.getpid()} of " in planned.detail
 
@@ -96,8 +96,8 @@ def test_what_was_measured_becomes_an_estimate(composed, tmp_path, monkeypatch):
     rates = {"train": 10.0, "forward": 50.0, "peak_memory": 1e9}
     common = ["data=sample", "data.per_culture=40", "data.image_size=64", "trainer.max_epochs=5"]
     configs = [composed(*common), composed(*common, "seed=1"), composed(*common, "method=transfer", "method.views=2")]
-    rows = [planned_row(config, tmp_path / str(i)) for i, config in enumerate(configs)]
-    first, second, frozen = plan_rows(rows, measure=True)
+    rows = [planned_run(config, tmp_path / str(i)) for i, config in enumerate(configs)]
+    first, second, frozen = estimate_runs(rows, measure=True)
     assert first.seconds == second.seconds == pytest.approx(5 * (352 / 10 + 44 / 50))
     assert frozen.seconds == pytest.approx((2 * 352 + 44) / 50, abs=0.1)
     assert len(asked) == 2
@@ -112,7 +112,7 @@ def test_steps_on_random_pixels_are_measured(composed):
 
 
 def test_rows_side_by_side_take_as_long_as_the_fullest_place():
-    rows = [PlannedRow("r", "start", "run", 1, seconds) for seconds in (30.0, 10.0, 10.0, 5.0)]
+    rows = [RunEstimate("r", "start", "run", 1, seconds) for seconds in (30.0, 10.0, 10.0, 5.0)]
     assert planning._total(rows, 2) == 30.0
     assert planning._total(rows, 1) == 55.0
 

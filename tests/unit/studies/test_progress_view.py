@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from artculture.studies.executor import RowProcess
+from artculture.studies.executor import RunProcess
 from artculture.studies.progress_view import StudyView, clock
 
 
@@ -11,14 +11,14 @@ def test_clock():
 
 
 class OnGpu:
-    place = "GPU 1"
+    location = "GPU 1"
 
 
 def test_a_terminal_shows_every_row_as_it_stands(composed_row):
     row = composed_row()
     row.directory.make()
     row.directory.set_status("running", epoch=3, max_epochs=10, val_top1=0.625, seconds_left=75)
-    rows = [RowProcess(row, state="running", started=OnGpu()), RowProcess(composed_row(seed=1))]
+    rows = [RunProcess(row, state="running", started=OnGpu()), RunProcess(composed_row(seed=1))]
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     console.print(StudyView(console, "Table 2", rows)._rendered())
     shown = console.file.getvalue()
@@ -26,7 +26,7 @@ def test_a_terminal_shows_every_row_as_it_stands(composed_row):
 
 
 def test_elsewhere_a_line_says_each_change_once(composed_row):
-    row = RowProcess(composed_row())
+    row = RunProcess(composed_row())
     console = Console(file=io.StringIO(), width=80)
     with StudyView(console, "Table 2", [row]) as view:
         row.state = "running"

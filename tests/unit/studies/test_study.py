@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artculture.studies.executor import RowProcess, run_rows
+from artculture.studies.executor import RunProcess, execute_runs
 from artculture.studies.launchers.local import LocalLauncher
-from artculture.studies.launchers.process import HELD_ELSEWHERE
-from artculture.training.signals import listening
+from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE
+from artculture.training.signals import listen_for_signals
 from tests.conftest import STUB
 
 GRID = ("scheduler=step,plateau,cosine", "trainer.max_epochs=4")
@@ -88,8 +88,8 @@ def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_j
     monkeypatch.setattr(
         "artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "import os; os.kill(os.getpid(), 9)"]
     )
-    processes = [RowProcess(row)]
-    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
+    processes = [RunProcess(row)]
+    execute_runs(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
     assert (processes[0].state, processes[0].error) == ("failed", "killed by SIGKILL")
     assert read_json(row.directory.path / "status.json")["state"] == "failed"
 
@@ -97,8 +97,8 @@ def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_j
 def test_a_row_told_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch, read_json):
     row = composed_row()
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(75)"])
-    processes = [RowProcess(row)]
-    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
+    processes = [RunProcess(row)]
+    execute_runs(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=False)
     assert (processes[0].state, processes[0].error) == ("interrupted", "by SIGTERM")
     assert read_json(row.directory.path / "status.json")["state"] == "interrupted"
 
@@ -111,9 +111,9 @@ def in_state(row, state, **facts):
 
 
 def run_all(rows, **changes):
-    processes = [RowProcess(row) for row in rows]
+    processes = [RunProcess(row) for row in rows]
     usual = {"launcher": LocalLauncher([None]), "on_change": lambda: None, "stop_at_failure": False}
-    run_rows(processes, **{**usual, **changes})
+    execute_runs(processes, **{**usual, **changes})
     return processes
 
 
@@ -145,10 +145,10 @@ def test_a_row_held_elsewhere_is_waited_for_and_taken_over_where_its_owner_died(
         seen.append(1)
         if len(seen) == 3:
             in_state(held, left, error="why")
-            lease.__exit__(None, None, None)
+            lock.__exit__(None, None, None)
 
-    lease = held.directory.held()
-    lease.__enter__()
+    lock = held.directory.lock()
+    lock.__enter__()
     processes = run_all([held, free], on_change=on_change)
     assert [process.state for process in processes] == [state, "finished"]
     assert ran() == 1 + started
@@ -159,7 +159,7 @@ def test_a_row_whose_process_lost_the_race_is_looked_at_again(composed_row, monk
 
     def lose(*_):
         in_state(row, "finished")
-        return ["-c", f"raise SystemExit({HELD_ELSEWHERE})"]
+        return ["-c", f"raise SystemExit({RUN_LOCKED_EXIT_CODE})"]
 
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lose)
     monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.1)
@@ -180,13 +180,13 @@ time.sleep(600)
 def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypatch):
     rows = [composed_row(0), composed_row(1)]
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", SAVES, str(run)])
-    with listening() as interruption, interruption.deferred():
+    with listen_for_signals() as listener, listener.deferred():
 
         def ask():
-            if (rows[0].directory.path / "ready").exists() and not interruption.asked:
+            if (rows[0].directory.path / "ready").exists() and not listener.received:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        processes = run_all(rows, on_change=ask, interruption=interruption)
+        processes = run_all(rows, on_change=ask, listener=listener)
     assert [(p.state, p.error) for p in processes] == [
         ("interrupted", "SIGINT, saved"),
         ("skipped", "not started: SIGINT"),
@@ -194,9 +194,9 @@ def test_a_signal_is_passed_on_to_the_rows_and_waited_for(composed_row, monkeypa
 
 
 def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):
-    processes = [RowProcess(composed_row(seed)) for seed in (0, 1)]
+    processes = [RunProcess(composed_row(seed)) for seed in (0, 1)]
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(3)"])
-    run_rows(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=True)
+    execute_runs(processes, launcher=LocalLauncher([None]), on_change=lambda: None, stop_at_failure=True)
     assert [process.state for process in processes] == ["failed", "skipped"]
 
 
@@ -204,18 +204,18 @@ def test_stop_at_failure_starts_no_further_row(composed_row, monkeypatch):
 TRAINS = f"""
 import pathlib, sys, time
 from artculture.training.run_directory import RunDirectory
-from artculture.training.run_lock import HeldElsewhereError
+from artculture.training.run_lock import RunLockedError
 run = RunDirectory(pathlib.Path(sys.argv[1]))
 try:
-    with run.held(0.0):
+    with run.lock(0.0):
         status = run.status()
         if status["state"] != "finished":
             run.set_status("running", launches=status.get("launches", 0) + 1)
             time.sleep(0.5)
             run.result.touch()
             run.set_status("finished")
-except HeldElsewhereError:
-    sys.exit({HELD_ELSEWHERE})
+except RunLockedError:
+    sys.exit({RUN_LOCKED_EXIT_CODE})
 """
 
 

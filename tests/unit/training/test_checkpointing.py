@@ -10,7 +10,7 @@ import torch
 from artculture.models.classifier import CHECKPOINT_FORMAT
 from artculture.training.checkpointing import VALIDATION_PATIENCE_SECONDS, LastCheckpoint, whole_checkpoint
 from artculture.training.run_directory import RunDirectory
-from artculture.training.signals import Interruption
+from artculture.training.signals import SignalListener
 from artculture.utils.errors import InputError
 
 BATCHES = 8
@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def last(tmp_path, clock) -> LastCheckpoint:
-    callback = LastCheckpoint(RunDirectory(tmp_path), None, 60.0, 2, Interruption(), None)
+    callback = LastCheckpoint(RunDirectory(tmp_path), None, 60.0, 2, SignalListener(), None)
     callback.saved = []
     callback._save = lambda trainer: callback.saved.append(trainer.fit_loop.batch_idx)
     return callback

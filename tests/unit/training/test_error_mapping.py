@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from artculture.models.classifier import CultureClassifier
-from artculture.training.error_mapping import explained
+from artculture.training.error_mapping import map_error
 from artculture.utils.errors import Interrupted, WorkError
 from tests.unit.training.same_run import assert_same_run
 
@@ -156,7 +156,7 @@ WORKER_DIED = RuntimeError("DataLoader worker (pid 123) is killed by signal: Ter
     ],
 )
 def test_faults_are_told_with_their_mend(error, asked, kind, says):
-    told = explained(error, asked)
+    told = map_error(error, asked)
     assert isinstance(told, kind)
     with pytest.raises(kind, match=says):
         raise told

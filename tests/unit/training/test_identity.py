@@ -8,7 +8,7 @@ import pytest
 from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import config_folder, is_known, known_keys, validated
-from artculture.studies.run_name import place
+from artculture.studies.run_name import locate_run
 from artculture.training.identity import (
     CIRCUMSTANCES,
     MAX_NAME,
@@ -139,7 +139,7 @@ def test_variant_leaves_architecture_method_schedule_and_seed_out(base):
 def placed(*overrides):
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         composed = hydra.compose("train", list(overrides), return_hydra_config=True)
-        return place(validated(TrainConfig, resolved(composed)), dict(composed.hydra.runtime.choices))[0]
+        return locate_run(validated(TrainConfig, resolved(composed)), dict(composed.hydra.runtime.choices))[0]
 
 
 @pytest.mark.parametrize(

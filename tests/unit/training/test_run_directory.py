@@ -103,7 +103,7 @@ import sys, time
 from pathlib import Path
 from artculture.training.run_directory import RunDirectory
 directory = RunDirectory(Path(sys.argv[1]))
-with directory.held():
+with directory.lock():
     directory.set_status("running")
     print("held", flush=True)
     time.sleep(600)
@@ -122,16 +122,16 @@ def holder(run, monkeypatch):
 
 
 def test_one_process_holds_it_until_it_dies(run, holder):
-    with pytest.raises(WorkError, match=rf"{run.path} is being trained by process {holder.pid} on "), run.held():
+    with pytest.raises(WorkError, match=rf"{run.path} is being trained by process {holder.pid} on "), run.lock():
         pass
     holder.kill()
     holder.wait()
-    with run.held():
+    with run.lock():
         assert run.status()["state"] == "running"
 
 
 def test_held_again_after_a_failure(run):
-    with pytest.raises(ZeroDivisionError), run.held():
+    with pytest.raises(ZeroDivisionError), run.lock():
         raise ZeroDivisionError
-    with run.held():
+    with run.lock():
         pass

@@ -3,44 +3,44 @@ import signal
 
 import pytest
 
-from artculture.training.signals import SIGNALS, listening
+from artculture.training.signals import SIGNALS, listen_for_signals
 from artculture.utils.errors import Interrupted
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
 def test_a_signal_stops_at_once_where_nothing_is_to_be_saved(number, code):
-    with pytest.raises(Interrupted, match=f"interrupted by {number.name}") as caught, listening():
+    with pytest.raises(Interrupted, match=f"interrupted by {number.name}") as caught, listen_for_signals():
         os.kill(os.getpid(), number)
     assert caught.value.code == code
 
 
 def test_inside_work_it_is_remembered_until_asked_for():
-    with listening() as interruption, interruption.deferred():
+    with listen_for_signals() as listener, listener.deferred():
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert interruption.asked == "SIGUSR1"
+        assert listener.received == "SIGUSR1"
         with pytest.raises(Interrupted, match="SIGUSR1"):
-            interruption.raise_if_asked()
+            listener.raise_if_received()
 
 
 def test_a_second_ctrl_c_does_not_wait():
-    with listening() as interruption, interruption.deferred():
+    with listen_for_signals() as listener, listener.deferred():
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_nothing_disturbs_the_end_once_it_began():
-    with listening() as interruption:
+    with listen_for_signals() as listener:
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert interruption.asked == "SIGTERM"
+        assert listener.received == "SIGTERM"
 
 
 def test_handlers_are_given_back():
     before = [signal.getsignal(number) for number in SIGNALS]
-    with listening():
+    with listen_for_signals():
         assert [signal.getsignal(number) for number in SIGNALS] != before
     assert [signal.getsignal(number) for number in SIGNALS] == before
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from artculture.config.schema.train import TrainConfig
-from artculture.studies.grid import Row
+from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.fork_server import ForkedRun, can_fork, start_server
-from artculture.studies.launchers.process import environment_of_row, row_command, threads_default
-from artculture.studies.launchers.protocol import AlwaysOpen, Ending, StartedRow
-from artculture.training.distributed.context import find_place
+from artculture.studies.launchers.process import run_command, run_environment, threads_default
+from artculture.studies.launchers.protocol import ExitStatus, NoSetup, StartedRun
+from artculture.training.distributed.context import find_context
 from artculture.utils import hardware
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def slots(config: TrainConfig) -> list[str | None]:
         InputError: GPUs are asked for where there is none.
     """
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
-    if len(gpus) > 1 and (devices := find_place(config).size) > 1:
+    if len(gpus) > 1 and (devices := find_context(config).world_size) > 1:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     hardware.check_machine(config.trainer.accelerator, config.trainer.precision, config.trainer.compile)
     parallel = config.launcher.parallel
@@ -36,7 +36,7 @@ def slots(config: TrainConfig) -> list[str | None]:
 
 
 @dataclass
-class LocalRow:
+class LocalRun:
     """A process of this machine.
 
     Attributes:
@@ -48,14 +48,14 @@ class LocalRow:
     gpu: str | None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return "" if self.gpu is None else f"GPU {self.gpu}"
 
-    def ending(self) -> Ending | None:
+    def exit_status(self) -> ExitStatus | None:
         if isinstance(self.process, ForkedRun) and self.process.lost:
-            return Ending(None, "the process that had started it was killed")
+            return ExitStatus(None, "the process that had started it was killed")
         code = self.process.poll()
-        return None if code is None else Ending(code)
+        return None if code is None else ExitStatus(code)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -64,46 +64,46 @@ class LocalRow:
         self.process.kill()
 
 
-class LocalLauncher(AlwaysOpen):
+class LocalLauncher(NoSetup):
     """Starts each row as soon as there is a place for it; on Linux rows are forked from a process that has imported.
 
     Args:
         gpus: a GPU's id for each place, or None for one on the CPU.
     """
 
-    queues = outlives = False
+    queues = detached = False
 
     def __init__(self, gpus: Sequence[str | None]) -> None:
         self.gpus = gpus
-        self.places: int | None = len(gpus)
-        self._started: list[LocalRow] = []
+        self.capacity: int | None = len(gpus)
+        self._started: list[LocalRun] = []
 
     def __enter__(self) -> Self:
         if can_fork():
-            start_server(environment_of_row(threads_default(self._threads(self.gpus[0])), {}))
+            start_server(run_environment(threads_default(self._threads(self.gpus[0])), {}))
         return self
 
-    def start(self, rows: Sequence[Row]) -> list[StartedRow]:
-        started = [self._start(row, gpu) for row, gpu in zip(rows, self._free(), strict=False)]
+    def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
+        started = [self._start(run, gpu) for run, gpu in zip(runs, self._free(), strict=False)]
         self._started += started
         return list(started)
 
     def _free(self) -> list[str | None]:
         free = list(self.gpus)
-        for row in self._started:
-            if row.ending() is None:
-                free.remove(row.gpu)
+        for run in self._started:
+            if run.exit_status() is None:
+                free.remove(run.gpu)
         return free
 
-    def _start(self, row: Row, gpu: str | None) -> LocalRow:
+    def _start(self, run: PlannedRun, gpu: str | None) -> LocalRun:
         chosen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
-        prepared = row_command(row, threads=self._threads(gpu), environment=chosen).prepare()
+        prepared = run_command(run, threads=self._threads(gpu), environment=chosen).prepare()
         if prepared.is_artculture and can_fork():
             try:
-                return LocalRow(ForkedRun(prepared), gpu)
+                return LocalRun(ForkedRun(prepared), gpu)
             except (OSError, EOFError) as error:
-                log.warning("%s is started in a new process: none could be forked (%r)", row.name, error)
-        return LocalRow(prepared.start(), gpu)
+                log.warning("%s is started in a new process: none could be forked (%r)", run.name, error)
+        return LocalRun(prepared.start(), gpu)
 
     def _threads(self, gpu: str | None) -> int | None:
         # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.

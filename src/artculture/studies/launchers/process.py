@@ -16,17 +16,17 @@ from artculture.utils.secrets import hidden
 
 if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
     from artculture.config.schema.train import TrainConfig
-    from artculture.studies.grid import Row
+    from artculture.studies.grid import PlannedRun
 
 # Exit code of a row's process that found its run in the hands of another launch.
-HELD_ELSEWHERE = 76
+RUN_LOCKED_EXIT_CODE = 76
 
 # With it Lightning takes a batch system's job for one process of several, and waits for the others.
 NOT_INHERITED = ("HYDRA_FULL_ERROR", "SLURM_NTASKS")
 
 
 @dataclass(frozen=True)
-class RowCommand:
+class RunCommand:
     """How to run a row alone, on any machine that has its folders.
 
     Attributes:
@@ -58,7 +58,7 @@ class RowCommand:
         log = Path(self.folder, self.log)
         with log.open("ab") as opened:
             opened.write(f"$ artculture {hidden(shlex.join(self.arguments[2:]))}\n".encode())
-        return Prepared(self.arguments, self.folder, str(log), environment_of_row(self.defaults, self.environment))
+        return Prepared(self.arguments, self.folder, str(log), run_environment(self.defaults, self.environment))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Prepared:
             )
 
 
-def environment_of_row(defaults: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
+def run_environment(defaults: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
     """A row's environment on this machine.
 
     Args:
@@ -116,7 +116,7 @@ def launches(run: Path) -> int:
     return int(read_json(status).get("launches", 0)) if status.is_file() else 0
 
 
-def row_command(row: "Row", *, threads: int | None, environment: Mapping[str, str] | None = None) -> RowCommand:
+def run_command(run: "PlannedRun", *, threads: int | None, environment: Mapping[str, str] | None = None) -> RunCommand:
     """A row's command for this working directory.
 
     Args:
@@ -124,11 +124,11 @@ def row_command(row: "Row", *, threads: int | None, environment: Mapping[str, st
         threads: for PyTorch, unless the environment says; None: as it sees fit.
         environment: variables that win over those of the machine.
     """
-    path = row.directory.path
-    return RowCommand(
+    path = run.directory.path
+    return RunCommand(
         tuple(arguments_of(path)),
         str(Path.cwd()),
-        str(row.directory.log),
+        str(run.directory.log),
         environment or {},
         threads_default(threads),
     )

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from artculture.studies.grid import Row
+from artculture.studies.grid import PlannedRun
 
 
 @dataclass(frozen=True)
-class Ending:
+class ExitStatus:
     """How a row's process ended.
 
     Attributes:
@@ -21,14 +21,14 @@ class Ending:
     reason: str = ""
 
 
-class StartedRow(Protocol):
+class StartedRun(Protocol):
     """A row that was handed to a launcher."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where it runs, for people: `GPU 1`, `job 4711_2`; empty where there is nothing to say."""
 
-    def ending(self) -> Ending | None:
+    def exit_status(self) -> ExitStatus | None:
         """How it ended; None while it waits for its turn or runs."""
 
     def stop(self) -> None:
@@ -38,7 +38,7 @@ class StartedRow(Protocol):
         """End it without waiting for anything."""
 
 
-class AlwaysOpen:
+class NoSetup:
     """What a launcher has in common that needs no way to its engine kept open."""
 
     def __enter__(self) -> Self:
@@ -54,14 +54,14 @@ class Launcher(Protocol):
     """Starts rows; open inside a `with` block.
 
     Attributes:
-        places: how many rows may be handed over at a time; None where the engine's own queue decides.
+        capacity: how many rows may be handed over at a time; None where the engine's own queue decides.
         queues: a row that was handed over may wait for its turn.
-        outlives: its rows go on when the launching command is told to stop.
+        detached: its rows go on when the launching command is told to stop.
     """
 
-    places: int | None
+    capacity: int | None
     queues: bool
-    outlives: bool
+    detached: bool
 
     def __enter__(self) -> Self:
         """Open the way to the engine.
@@ -74,7 +74,7 @@ class Launcher(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def start(self, rows: Sequence[Row]) -> list[StartedRow]:
+    def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
         """Hand over rows, at most as many as there are free places.
 
         Raises:

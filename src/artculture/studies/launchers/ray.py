@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from artculture.config.schema.train import Ray
-from artculture.studies.grid import Row
-from artculture.studies.launchers.process import gpus_of, row_command
-from artculture.studies.launchers.protocol import Ending, StartedRow
-from artculture.studies.launchers.ray_task import run_row
+from artculture.studies.grid import PlannedRun
+from artculture.studies.launchers.process import gpus_of, run_command
+from artculture.studies.launchers.protocol import ExitStatus, StartedRun
+from artculture.studies.launchers.ray_task import execute_run
 from artculture.utils.errors import InputError, reason_of
 
 # Ray's own word for: leave CUDA_VISIBLE_DEVICES alone where no GPU is asked for. Read at import.
@@ -44,7 +44,7 @@ CANCEL_AGAIN_SECONDS = 3.0
 
 
 @dataclass
-class RayRow:
+class RayRun:
     """A task of the cluster.
 
     Attributes:
@@ -56,10 +56,10 @@ class RayRow:
     told_at: float | None = None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"task {self.task.task_id().hex()[:8]}"
 
-    def ending(self) -> Ending | None:
+    def exit_status(self) -> ExitStatus | None:
         ready, _ = ray.wait([self.task], timeout=0)
         if not ready:
             # To cancel is a wish: it can reach a worker between two of its states and be lost.
@@ -67,13 +67,13 @@ class RayRow:
                 self.stop()
             return None
         try:
-            return Ending(int(ray.get(self.task)))
+            return ExitStatus(int(ray.get(self.task)))
         except ray.exceptions.TaskCancelledError:
-            return Ending(None, "told to stop")
+            return ExitStatus(None, "told to stop")
         except ray.exceptions.RayTaskError as error:
-            return Ending(None, reason_of(error.cause or error))
+            return ExitStatus(None, reason_of(error.cause or error))
         except ray.exceptions.RayError as error:  # its worker or its host died, once too often
-            return Ending(None, f"{type(error).__name__}: {reason_of(error)}")
+            return ExitStatus(None, f"{type(error).__name__}: {reason_of(error)}")
 
     def stop(self) -> None:
         self.told_at = time.monotonic()
@@ -91,11 +91,11 @@ class RayLauncher:
     """
 
     queues = True
-    outlives = False  # Ray ends the tasks of a driver that ends
+    detached = False  # Ray ends the tasks of a driver that ends
 
     def __init__(self, config: Ray) -> None:
         self.config = config
-        self.places = None if config.parallel == "auto" else config.parallel
+        self.capacity = None if config.parallel == "auto" else config.parallel
         self._local = config.address == "local"
 
     def __enter__(self) -> Self:
@@ -116,20 +116,20 @@ class RayLauncher:
     ) -> None:
         ray.shutdown()
 
-    def start(self, rows: Sequence[Row]) -> list[StartedRow]:
-        return [self._start(row) for row in rows]
+    def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
+        return [self._start(run) for run in runs]
 
-    def _start(self, row: Row) -> StartedRow:
-        asked = asked_of_ray(row)
+    def _start(self, run: PlannedRun) -> StartedRun:
+        asked = ray_resources(run)
         self._check(asked)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         if not asked["num_gpus"]:
             environment["CUDA_VISIBLE_DEVICES"] = ""
-        command = row_command(row, threads=asked["num_cpus"], environment=environment)
-        task = ray.remote(run_row).options(
-            **asked, name=row.name, max_retries=self.config.retries, retry_exceptions=False
+        command = run_command(run, threads=asked["num_cpus"], environment=environment)
+        task = ray.remote(execute_run).options(
+            **asked, name=run.name, max_retries=self.config.retries, retry_exceptions=False
         )
-        return RayRow(task.remote(command))
+        return RayRun(task.remote(command))
 
     def _check(self, asked: dict[str, Any]) -> None:
         # Hosts join a cluster that grows by demand: only this machine's resources are all that there will be.
@@ -144,12 +144,12 @@ class RayLauncher:
                 )
 
 
-def asked_of_ray(row: Row) -> dict[str, Any]:
+def ray_resources(run: PlannedRun) -> dict[str, Any]:
     """The resources of a row's task."""
-    config = row.config.launcher
+    config = run.config.launcher
     assert isinstance(config, Ray)
     asked: dict[str, Any] = {
-        "num_gpus": gpus_of(row.config),
+        "num_gpus": gpus_of(run.config),
         "num_cpus": config.cpus,
     }
     if config.memory_gb is not None:

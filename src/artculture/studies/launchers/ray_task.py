@@ -5,12 +5,12 @@ import subprocess
 import time
 from contextlib import suppress
 
-from artculture.studies.launchers.process import RowCommand
+from artculture.studies.launchers.process import RunCommand
 
 POLL_SECONDS = 0.3
 
 
-def run_row(command: RowCommand) -> int:
+def execute_run(command: RunCommand) -> int:
     """In a Ray worker: run a row to its end, return its exit code."""
     # Ray cancels by SIGINT, which is ignored here where the launch came from `nohup` or a shell's background.
     signal.signal(signal.SIGINT, signal.default_int_handler)

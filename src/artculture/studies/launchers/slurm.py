@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from artculture.config.schema.train import Slurm
-from artculture.studies.grid import Row
+from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.jobs import JobNotes, Submitted
-from artculture.studies.launchers.process import RowCommand, gpus_of, row_command
-from artculture.studies.launchers.protocol import AlwaysOpen, Ending, StartedRow
+from artculture.studies.launchers.process import RunCommand, gpus_of, run_command
+from artculture.studies.launchers.protocol import ExitStatus, NoSetup, StartedRun
 from artculture.utils.errors import InputError, reason_of
 
 try:
@@ -36,7 +36,7 @@ PREEMPTED_SECONDS = 300.0
 
 
 @dataclass
-class SlurmRow:
+class SlurmRun:
     """A row's job.
 
     Attributes:
@@ -52,13 +52,13 @@ class SlurmRow:
     _done: bool = field(default=False, repr=False)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"job {self.job.job_id}"
 
-    def ending(self) -> Ending | None:
+    def exit_status(self) -> ExitStatus | None:
         code = self.notes.ended(self.job.job_id)
         if code is not None:
-            return Ending(code)
+            return ExitStatus(code)
         now = time.monotonic()
         if not self._done and now >= self._look_at:
             self._look_at = now + (ASK_SECONDS if self._stopped else LOOK_SECONDS)
@@ -66,7 +66,7 @@ class SlurmRow:
         if not self._done:
             return None
         code = self.notes.ended(self.job.job_id)  # written a moment before
-        return Ending(code) if code is not None else self._lost()
+        return ExitStatus(code) if code is not None else self._lost()
 
     def _given_up(self, now: float) -> bool:
         if self.job.state != "PREEMPTED":
@@ -76,9 +76,9 @@ class SlurmRow:
         long = now - self._preempted > PREEMPTED_SECONDS
         return long and self.job.get_info(mode="force").get("State") == "PREEMPTED"
 
-    def _lost(self) -> Ending:
+    def _lost(self) -> ExitStatus:
         log = self.job.paths.stderr
-        return Ending(None, f"{self.place} ended: {self.job.state}" + (f" (see {log})" if log.is_file() else ""))
+        return ExitStatus(None, f"{self.location} ended: {self.job.state}" + (f" (see {log})" if log.is_file() else ""))
 
     def stop(self) -> None:
         self._stopped, self._look_at = True, 0.0
@@ -88,7 +88,7 @@ class SlurmRow:
         self.stop()  # SLURM kills what does not end in its time
 
 
-class SlurmLauncher(AlwaysOpen):
+class SlurmLauncher(NoSetup):
     """Submits all rows that are to start as one job array.
 
     Args:
@@ -111,73 +111,73 @@ class SlurmLauncher(AlwaysOpen):
             )
         # Without a cluster there is no queue to hold back rows: it is done here.
         one_at_a_time = 1 if config.parallel == "auto" else config.parallel
-        self.places: int | None = None if on_slurm else one_at_a_time
-        self.outlives = on_slurm and config.on_interrupt == "leave"
+        self.capacity: int | None = None if on_slurm else one_at_a_time
+        self.detached = on_slurm and config.on_interrupt == "leave"
 
-    def start(self, rows: Sequence[Row]) -> list[StartedRow]:
-        found = {row.name: self._attached(row) for row in rows}
-        new = [row for row in rows if found[row.name] is None]
+    def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
+        found = {run.name: self._attached(run) for run in runs}
+        new = [run for run in runs if found[run.name] is None]
         # An array's jobs ask for the same and have one folder.
-        for _, alike in groupby(new, key=lambda row: (row.directory.path.parent, asked_of_slurm(row))):
+        for _, alike in groupby(new, key=lambda run: (run.directory.path.parent, slurm_parameters(run))):
             members = list(alike)
-            found |= dict(zip([row.name for row in members], self._submit(members), strict=True))
-        return [started for row in rows if (started := found[row.name]) is not None]
+            found |= dict(zip([run.name for run in members], self._submit(members), strict=True))
+        return [started for run in runs if (started := found[run.name]) is not None]
 
-    def _submit(self, rows: Sequence[Row]) -> list[SlurmRow]:
-        folder = job_folder(rows[0])
+    def _submit(self, runs: Sequence[PlannedRun]) -> list[SlurmRun]:
+        folder = job_folder(runs[0])
         requeue, seconds = self.config.requeue, self.config.signal_seconds
-        tasks = [SlurmTask(self._command(row), notes_of(row), requeue, seconds * 0.8) for row in rows]
+        tasks = [SlurmTask(self._command(run), notes_of(run), requeue, seconds * 0.8) for run in runs]
         try:
             executor = submitit.AutoExecutor(
                 folder, cluster=self.config.cluster, slurm_max_num_timeout=self.config.max_timeouts
             )
-            executor.update_parameters(**asked_of_slurm(rows[0]), **self._array())
+            executor.update_parameters(**slurm_parameters(runs[0]), **self._array())
             jobs = executor.submit_array(tasks)
         except (FailedJobError, FailedSubmissionError) as error:
             raise InputError(f"SLURM refused the jobs: {reason_of(error)}") from error
         now = time.time()
-        for row, job in zip(rows, jobs, strict=True):
-            notes_of(row).submit(Submitted(job.job_id, now))
-        return [SlurmRow(job, notes_of(row)) for row, job in zip(rows, jobs, strict=True)]
+        for run, job in zip(runs, jobs, strict=True):
+            notes_of(run).submit(Submitted(job.job_id, now))
+        return [SlurmRun(job, notes_of(run)) for run, job in zip(runs, jobs, strict=True)]
 
     def _array(self) -> dict[str, Any]:
         return {} if self.config.parallel == "auto" else {"slurm_array_parallelism": self.config.parallel}
 
-    def _command(self, row: Row) -> RowCommand:
-        return row_command(row, threads=self.config.cpus)
+    def _command(self, run: PlannedRun) -> RunCommand:
+        return run_command(run, threads=self.config.cpus)
 
-    def _attached(self, row: Row) -> SlurmRow | None:
+    def _attached(self, run: PlannedRun) -> SlurmRun | None:
         """The job of an earlier launch that is still in the queue or running."""
-        note = notes_of(row).submitted()
-        if note is None or self.config.cluster != "slurm" or notes_of(row).ended(note.job) is not None:
+        note = notes_of(run).submitted()
+        if note is None or self.config.cluster != "slurm" or notes_of(run).ended(note.job) is not None:
             return None
-        job: Any = SlurmJob(job_folder(row), note.job)
+        job: Any = SlurmJob(job_folder(run), note.job)
         unknown = job.get_info(mode="force").get("State") is None and time.time() - note.at > KNOWN_AFTER_SECONDS
-        return None if unknown or job.done() else SlurmRow(job, notes_of(row))
+        return None if unknown or job.done() else SlurmRun(job, notes_of(run))
 
 
-def job_folder(row: Row) -> Path:
+def job_folder(run: PlannedRun) -> Path:
     """submitit's files of a study: scripts, tasks, logs."""
-    return (row.directory.path.parent / "slurm").absolute()
+    return (run.directory.path.parent / "slurm").absolute()
 
 
-def notes_of(row: Row) -> JobNotes:
-    return JobNotes(job_folder(row), row.name)
+def notes_of(run: PlannedRun) -> JobNotes:
+    return JobNotes(job_folder(run), run.name)
 
 
-def asked_of_slurm(row: Row) -> dict[str, Any]:
+def slurm_parameters(run: PlannedRun) -> dict[str, Any]:
     """submitit's parameters of a row's job."""
-    config = row.config.launcher
+    config = run.config.launcher
     assert isinstance(config, Slurm)
     given = {key: value for key, value in config.options.items() if value is not False}
     options = {("requeue" if config.requeue else "no-requeue"): True, **given}
     setup = {f"{config.cluster}_setup": list(config.setup)} if config.setup else {}
     asked = {
-        "name": f"artculture-{row.config.study.name.replace('/', '-')}",
+        "name": f"artculture-{run.config.study.name.replace('/', '-')}",
         "timeout_min": config.minutes,
         "cpus_per_task": config.cpus,
         "mem_gb": config.memory_gb,
-        "gpus_per_node": gpus_of(row.config) or None,
+        "gpus_per_node": gpus_of(run.config) or None,
         "nodes": 1,
         "tasks_per_node": 1,
         "slurm_partition": config.partition,

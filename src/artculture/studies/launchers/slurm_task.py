@@ -10,7 +10,7 @@ import submitit
 from submitit.helpers import DelayedSubmission
 
 from artculture.studies.launchers.jobs import JobNotes
-from artculture.studies.launchers.process import RowCommand
+from artculture.studies.launchers.process import RunCommand
 from artculture.utils.signals import STOP_SIGNALS
 
 POLL_SECONDS = 0.3
@@ -30,7 +30,7 @@ class SlurmTask:
         save_seconds: how long a row may take to save.
     """
 
-    command: RowCommand
+    command: RunCommand
     notes: JobNotes
     requeue: bool
     save_seconds: float

@@ -28,12 +28,14 @@ class SearchConfig(TrainConfig):
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from super().contradictions()
-        yield from ((f"search.space.{key}", what) for key, what in space_mistakes(self.search.space, self.row()))
+        yield from (
+            (f"search.space.{key}", what) for key, what in space_mistakes(self.search.space, self.train_config())
+        )
         if self.plan:
             yield "plan", "goes with `artculture train`; a search can't know its trials before"
         if self.resume not in ("auto", "never", "must"):
             yield "resume", "of a search is auto, never or must: a checkpoint belongs to one run"
 
-    def row(self) -> TrainConfig:
+    def train_config(self) -> TrainConfig:
         """The row whose values are searched."""
         return TrainConfig.model_construct(**{name: getattr(self, name) for name in TrainConfig.model_fields})

@@ -60,7 +60,7 @@ class SearchView:
         for heading, justify in (("trial", "right"), ("values", "left"), ("epoch", "right"), ("val top-1", "right")):
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
         for one in trials.running:
-            status = one.process.row.directory.status()
+            status = one.process.run.directory.status()
             epoch = f"{status['epoch']}/{status['max_epochs']}" if "epoch" in status else ""
             accuracy = f"{100 * status['val_top1']:.1f} %" if "val_top1" in status else ""
             table.add_row(str(one.trial.number), _shown(one.values), epoch, accuracy)

@@ -14,19 +14,19 @@ from rich.console import Console
 
 from artculture.config.composition import config_flags
 from artculture.studies import run_name
-from artculture.studies.executor import run_rows
-from artculture.studies.grid import Row
+from artculture.studies.executor import execute_runs
+from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.selection import make_launcher
 from artculture.studies.search import outcome
 from artculture.studies.search.config import SearchConfig
 from artculture.studies.search.progress_view import SearchView
 from artculture.studies.search.space import Dimension, dimensions
 from artculture.studies.search.store import TrialStore, best_trial, counted
-from artculture.studies.search.trials import RunningTrial, Trials, trial_row
-from artculture.studies.study import prepare_rows
+from artculture.studies.search.trials import RunningTrial, Trials, trial_run
+from artculture.studies.study import prepare_runs
 from artculture.training.resume import Plan
 from artculture.training.run_directory import RunDirectory
-from artculture.training.signals import listening
+from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import InputError, Interrupted
 
 log = logging.getLogger(__name__)
@@ -72,12 +72,14 @@ def search(config: SearchConfig) -> int:
         InputError: nothing to search, another search of this name, or a row that can't be trained.
     """
     typed = train_overrides(HydraConfig.get().overrides.task)
-    space, left_out = dimensions(config.search.space, config.row(), [text.split("=")[0].lstrip("+") for text in typed])
+    space, left_out = dimensions(
+        config.search.space, config.train_config(), [text.split("=")[0].lstrip("+") for text in typed]
+    )
     if left_out:
         log.info("not searched: %s", ", ".join(left_out))
     if not space:
         raise InputError("nothing is left to search: give search.space some values (conf/search/optuna.yaml)")
-    path, _ = run_name.place(config.row(), dict(HydraConfig.get().runtime.choices))
+    path, _ = run_name.locate_run(config.train_config(), dict(HydraConfig.get().runtime.choices))
     place = Place(path.parent, path.name)
     _make(place.runs)
     epochs = next((dimension.ends() for dimension in space if dimension.key == "trainer.max_epochs"), None)
@@ -87,7 +89,7 @@ def search(config: SearchConfig) -> int:
         if config.resume == "never":
             store.forget()
         store.begin(config)
-        prepare_rows([Row(tuple(typed), config.row(), RunDirectory(path), Plan("start"))])
+        prepare_runs([PlannedRun(tuple(typed), config.train_config(), RunDirectory(path), Plan("start"))])
         trials, asked = _run(config, store, space, typed, place)
         code = _finish(store, space, typed, place, trials)
         return Interrupted(asked).code if asked else code
@@ -127,28 +129,28 @@ def _run(
     trials = Trials(
         store,
         space,
-        lambda values: trial_row(typed, values, config.study.name, again=config.resume == "never"),
-        at_once=launcher.places or config.search.trials,
+        lambda values: trial_run(typed, values, config.study.name, again=config.resume == "never"),
+        at_once=launcher.capacity or config.search.trials,
         stop_at_failure=config.on_error == "stop",
         on_end=on_end,
     )
-    with launcher, listening() as interruption, interruption.deferred(), view:
+    with launcher, listen_for_signals() as listener, listener.deferred(), view:
 
         def advance() -> None:
-            trials.stopped |= interruption.asked is not None
+            trials.stopped |= listener.received is not None
             trials.advance()
             view.update(trials)
 
         advance()
         _write(config, store, space, place)
-        run_rows(
-            trials.rows,
+        execute_runs(
+            trials.processes,
             launcher=launcher,
             on_change=advance,
             stop_at_failure=False,
-            interruption=interruption,
+            listener=listener,
         )
-    return trials, interruption.asked
+    return trials, listener.received
 
 
 def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], place: Place) -> None:

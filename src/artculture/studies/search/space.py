@@ -66,7 +66,7 @@ class Dimension:
         return [int(end) if self.whole else end for end in (self.low, self.high)]
 
 
-def dimensions(space: dict[str, Any], row: TrainConfig, typed: Sequence[str]) -> tuple[list[Dimension], list[str]]:
+def dimensions(space: dict[str, Any], config: TrainConfig, typed: Sequence[str]) -> tuple[list[Dimension], list[str]]:
     """What is searched for a row, and what is left out and why.
 
     Args:
@@ -76,15 +76,15 @@ def dimensions(space: dict[str, Any], row: TrainConfig, typed: Sequence[str]) ->
     """
     found, left_out = [], []
     for key, leaf in _leaves(space):
-        why = _left_out(key, leaf, row, typed)
+        why = _left_out(key, leaf, config, typed)
         if why is None:
-            found.append(_dimension(key, leaf, row))
+            found.append(_dimension(key, leaf, config))
         elif why:
             left_out.append(f"{key} ({why})")
     return found, left_out
 
 
-def space_mistakes(space: dict[str, Any], row: TrainConfig) -> Iterator[tuple[str, str]]:
+def space_mistakes(space: dict[str, Any], config: TrainConfig) -> Iterator[tuple[str, str]]:
     """Every mistake in a space, as (key, what is wrong and the mend)."""
     keys = set(known_keys(TrainConfig))
     for key, leaf in _leaves(space):
@@ -96,13 +96,13 @@ def space_mistakes(space: dict[str, Any], row: TrainConfig) -> Iterator[tuple[st
             yield key, "is a choice of a group: start one search for each, or compare them by a grid (train -m)"
         elif leaf is not None:
             wrong = _form_mistake(key, leaf)
-            applies = _left_out(key, leaf, row, ()) is None
-            if wrong is None and applies and _has_times(leaf) and _value(plain(row), key) is None:
+            applies = _left_out(key, leaf, config, ()) is None
+            if wrong is None and applies and _has_times(leaf) and _value(plain(config), key) is None:
                 wrong = "has no value in this row to multiply: give low and high without times"
             if wrong:
                 yield key, wrong
             elif applies:
-                yield from ((key, text) for text in _value_mistakes(_dimension(key, leaf, row), row))
+                yield from ((key, text) for text in _value_mistakes(_dimension(key, leaf, config), config))
 
 
 def _leaves(space: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,16 +115,16 @@ def _leaves(space: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield prefix + str(name), value if chosen is None else chosen
 
 
-def _left_out(key: str, leaf: Any, row: TrainConfig, typed: Sequence[str]) -> str | None:
+def _left_out(key: str, leaf: Any, config: TrainConfig, typed: Sequence[str]) -> str | None:
     if leaf is None:
         return ""
     if key in typed:
         return "typed"
-    if key == "method.backbone_lr" and row.method.name == "transfer":
+    if key == "method.backbone_lr" and config.method.name == "transfer":
         return "the backbone is frozen"
     part = key.partition(".")[0]
-    if part in ("method", "scheduler") and _value(plain(row), key) is None:
-        return f"not of {part}={getattr(row, part).name}"
+    if part in ("method", "scheduler") and _value(plain(config), key) is None:
+        return f"not of {part}={getattr(config, part).name}"
     return None
 
 
@@ -151,10 +151,10 @@ def _form_mistake(key: str, leaf: Any) -> str | None:
     return None
 
 
-def _value_mistakes(dimension: Dimension, row: TrainConfig) -> Iterator[str]:
+def _value_mistakes(dimension: Dimension, config: TrainConfig) -> Iterator[str]:
     said = set()
     for value in dimension.ends():
-        values = copy.deepcopy(plain(row))
+        values = copy.deepcopy(plain(config))
         section, _, name = dimension.key.rpartition(".")
         _value(values, section)[name] = value
         for text in value_mistakes(TrainConfig, values):
@@ -165,11 +165,11 @@ def _value_mistakes(dimension: Dimension, row: TrainConfig) -> Iterator[str]:
         yield f"leaves one whole number, {int(dimension.low)}; widen the range"
 
 
-def _dimension(key: str, leaf: Any, row: TrainConfig) -> Dimension:
+def _dimension(key: str, leaf: Any, config: TrainConfig) -> Dimension:
     if isinstance(leaf, list):
         return Dimension(key, choices=tuple(dict.fromkeys(json_text(choice, ensure_ascii=True) for choice in leaf)))
     whole = float not in _number_kinds(key)
-    scale = _value(plain(row), key) or 1 if leaf.get("times") else 1
+    scale = _value(plain(config), key) or 1 if leaf.get("times") else 1
     low, high = leaf["low"] * scale, leaf["high"] * scale
     if whole:
         low, high = max(1, math.floor(low + 0.5)) if leaf.get("times") else math.ceil(low), math.floor(high)

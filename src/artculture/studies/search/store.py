@@ -68,7 +68,7 @@ class TrialStore:
             InputError: the search was begun with another space or another row; nothing to resume with `must`.
         """
         space = {dimension.key: dimension.described() for dimension in self.space}
-        row = plain(config.row())
+        row = plain(config.train_config())
         with self._lock:
             stored = self.study.user_attrs
             if "space" not in stored:

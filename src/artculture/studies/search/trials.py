@@ -15,8 +15,8 @@ from artculture.config.composition import config_flags, explained_errors, resolv
 from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import validated
 from artculture.studies import run_name
-from artculture.studies.executor import OPEN, RowProcess
-from artculture.studies.grid import Row, planned_row
+from artculture.studies.executor import OPEN, RunProcess
+from artculture.studies.grid import PlannedRun, planned_run
 from artculture.studies.search.space import Dimension
 from artculture.studies.search.store import TrialStore
 from artculture.training.run_directory import RunDirectory
@@ -38,19 +38,19 @@ class RunningTrial:
         epochs: how many were followed.
         pruned: it was asked to stop, as others are better.
         reported: epochs that an earlier launch told the store.
-        told: it has ended.
+        ended: whether its result is in the store.
     """
 
     trial: Trial
     values: dict[str, Any]
-    process: RowProcess
+    process: RunProcess
     epochs: int = 0
     pruned: bool = False
     reported: frozenset[int] = frozenset()
-    told: bool = False
+    ended: bool = False
 
 
-def trial_row(typed: Sequence[str], values: dict[str, Any], study: str, again: bool) -> Row:
+def trial_run(typed: Sequence[str], values: dict[str, Any], study: str, again: bool) -> PlannedRun:
     """The row of a trial: what was typed, with its values, in the folder of the study's trials.
 
     Args:
@@ -70,8 +70,8 @@ def trial_row(typed: Sequence[str], values: dict[str, Any], study: str, again: b
     with explained_errors():
         composed = loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
     config = validated(TrainConfig, resolved(composed))
-    path, variant = run_name.place(config, dict(composed.hydra.runtime.choices))
-    return planned_row(config, path, [*config_flags(), *overrides], variant)
+    path, variant = run_name.locate_run(config, dict(composed.hydra.runtime.choices))
+    return planned_run(config, path, [*config_flags(), *overrides], variant)
 
 
 def override_value(value: Any) -> str:
@@ -84,12 +84,12 @@ def override_value(value: Any) -> str:
 
 
 class Trials:
-    """Keeps as many trials on their way as there are places; `run_rows` runs their processes.
+    """Keeps as many trials on their way as there are places; `execute_runs` runs their processes.
 
     Args:
         store: gives trials and takes what came of them.
         space: what is searched.
-        make_row: the row of a trial's values.
+        make_run: the row of a trial's values.
         at_once: how many trials run side by side.
         stop_at_failure: give no further trial after one failed.
         on_end: called after each trial's end.
@@ -99,22 +99,22 @@ class Trials:
         self,
         store: TrialStore,
         space: Sequence[Dimension],
-        make_row: Callable[[dict[str, Any]], Row],
+        make_run: Callable[[dict[str, Any]], PlannedRun],
         *,
         at_once: int,
         stop_at_failure: bool,
         on_end: Callable[[RunningTrial], None],
     ) -> None:
-        self.store, self.space, self.make_row = store, space, make_row
+        self.store, self.space, self.make_run = store, space, make_run
         self.at_once, self.stop_at_failure, self.on_end = at_once, stop_at_failure, on_end
         self.given: list[RunningTrial] = []
-        # Grows while `run_rows` goes through it.
-        self.rows: list[RowProcess] = []
+        # Grows while `execute_runs` goes through it.
+        self.processes: list[RunProcess] = []
         self.stopped = False
 
     @property
     def running(self) -> list[RunningTrial]:
-        return [one for one in self.given if not one.told]
+        return [one for one in self.given if not one.ended]
 
     def advance(self) -> None:
         """Follow the trials on their way, end those that are done, begin new ones."""
@@ -130,30 +130,30 @@ class Trials:
         if trial is None:
             return False
         values = {dimension.key: dimension.suggest(trial) for dimension in self.space}
-        row = self.make_row(values)
-        trial.set_user_attr("run", row.name)
-        if row.plan.action == "restart":
-            row.directory.clear()  # nothing of the former run is to be followed
+        run = self.make_run(values)
+        trial.set_user_attr("run", run.name)
+        if run.plan.action == "restart":
+            run.directory.clear()  # nothing of the former run is to be followed
         # The same values were tried before: the run's directory has the answer.
-        process = RowProcess(row, "finished" if row.plan.action == "skip" else "waiting")
+        process = RunProcess(run, "finished" if run.plan.action == "skip" else "waiting")
         before = self.store.trials()[trial.number].intermediate_values
         one = RunningTrial(trial, values, process, reported=frozenset(before))
         self.given.append(one)
-        self.rows.append(process)
+        self.processes.append(process)
         if process.state == "finished":
             self._follow(one)
             self._end(one)
         return True
 
     def _follow(self, one: RunningTrial) -> None:
-        history = _history(one.process.row.directory)
+        history = _history(one.process.run.directory)
         for epoch, accuracy in enumerate(history["val/top1"] if len(history) else (), 1):
             if epoch <= one.epochs:
                 continue
             one.epochs = epoch
             if epoch not in one.reported:
                 one.trial.report(float(accuracy), epoch)
-            last = epoch >= one.process.row.config.trainer.max_epochs
+            last = epoch >= one.process.run.config.trainer.max_epochs
             if one.process.state == "running" and not last and not one.pruned and one.trial.should_prune():
                 one.pruned = True
                 if one.process.started is not None:
@@ -161,19 +161,19 @@ class Trials:
 
     def _end(self, one: RunningTrial) -> None:
         process, study = one.process, self.store.study
-        history = _history(process.row.directory)
-        one.told = True
+        history = _history(process.run.directory)
+        one.ended = True
         one.trial.set_user_attr("epochs", len(history))
         if process.state == "finished":
             one.trial.set_user_attr("seconds", round(float(history["seconds"].sum()), 2))
-            study.tell(one.trial, best_accuracy(history, process.row.config.trainer.monitor))
+            study.tell(one.trial, best_accuracy(history, process.run.config.trainer.monitor))
         elif one.pruned or _diverged(process, history):
             # For the sampler a divergence is a bad result like any other, and worth knowing.
             why = f"given up after epoch {one.epochs}" if one.pruned else process.error
             process.state, process.error = "pruned", why
             one.trial.set_user_attr("why", why)
             study.tell(one.trial, state=TrialState.PRUNED)
-            process.row.directory.set_status("pruned", error=why)
+            process.run.directory.set_status("pruned", error=why)
         elif process.state == "failed":
             one.trial.set_user_attr("why", process.error)
             study.tell(one.trial, state=TrialState.FAIL)
@@ -183,7 +183,7 @@ class Trials:
         self.on_end(one)
 
     def _is_hopeless(self) -> bool:
-        states = [one.process.state for one in self.given if one.told]
+        states = [one.process.state for one in self.given if one.ended]
         return len(states) >= HOPELESS_FAILURES and set(states) == {"failed"}
 
 
@@ -203,7 +203,7 @@ def _history(directory: RunDirectory) -> pd.DataFrame:
     return metrics_numbers(directory.metrics)
 
 
-def _diverged(process: RowProcess, history: pd.DataFrame) -> bool:
+def _diverged(process: RunProcess, history: pd.DataFrame) -> bool:
     if process.state != "failed":
         return False
     lost = len(history) and not all(math.isfinite(loss) for loss in history["val/loss"])

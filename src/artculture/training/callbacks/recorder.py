@@ -16,7 +16,7 @@ from artculture.models.divergence import BadLoss, LossWatch
 from artculture.models.optimizers import make_optimizer
 from artculture.models.schedulers import Schedule, continue_with, reductions
 from artculture.training.checkpointing import mode_of
-from artculture.training.distributed.process_group import ALONE, World
+from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import read_metrics
 from artculture.training.tracking.wandb_run import History
@@ -79,11 +79,11 @@ class DivergenceGuard(Callback):
     Amid an epoch it sees what a GPU had done at the look before: it does not wait for it.
 
     Args:
-        world: the run's processes, which look together.
+        process_group: the run's processes, which look together.
     """
 
-    def __init__(self, world: World = ALONE) -> None:
-        self.world = world
+    def __init__(self, process_group: ProcessGroup = SINGLE_PROCESS) -> None:
+        self.process_group = process_group
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         if trainer.fit_loop.batch_idx % LOOK_EVERY_STEPS == LOOK_EVERY_STEPS - 1:
@@ -102,7 +102,7 @@ class DivergenceGuard(Callback):
                 raise _diverged(trainer, f"{name} is not finite after step {trainer.global_step}")
 
     def _look(self, trainer: L.Trainer, own: BadLoss | None) -> None:
-        found = [bad for bad in self.world.gather(own) if bad is not None]
+        found = [bad for bad in self.process_group.all_gather(own) if bad is not None]
         if found:
             first = min(found, key=lambda bad: bad.step)
             raise _diverged(trainer, f"the training loss is {first.loss:.3g} at step {first.step}")

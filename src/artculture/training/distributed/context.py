@@ -16,33 +16,33 @@ Starter = Literal["itself", "torchrun", "srun"]
 
 
 @dataclass(frozen=True)
-class Place:
+class DistributedContext:
     """A process among those of a run.
 
     Attributes:
         rank: counted from 0 over all machines; the first writes what the run leaves.
         size: how many processes take part.
         local_rank: counted from 0 on this machine.
-        local_size: how many are on this machine.
+        local_world_size: how many are on this machine.
         starter: who started the processes: the run's first one, or a program outside.
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
     local_rank: int = 0
-    local_size: int = 1
+    local_world_size: int = 1
     starter: Starter = "itself"
 
     @property
-    def takes_part(self) -> bool:
-        return self.rank < self.size
+    def participates(self) -> bool:
+        return self.rank < self.world_size
 
     @property
-    def nodes(self) -> int:
-        return self.size // self.local_size
+    def num_nodes(self) -> int:
+        return self.world_size // self.local_world_size
 
 
-def find_place(config: TrainConfig) -> Place:
+def find_context(config: TrainConfig) -> DistributedContext:
     """This process's place in a run of a config.
 
     Raises:
@@ -50,28 +50,28 @@ def find_place(config: TrainConfig) -> Place:
     """
     trainer = config.trainer
     if (trainer.devices, trainer.num_nodes) == (1, 1):
-        return Place()  # whoever started it: several such processes are launches of their own
-    outer = _from_outside()
-    if one_device_does(config):
-        return Place() if outer is None else Place(rank=outer.rank)
-    place = outer or Place(size=_devices(config), local_size=_devices(config))
-    _check(config, place, from_outside=outer is not None)
-    return place
+        return DistributedContext()  # whoever started it: several such processes are launches of their own
+    outer = _from_environment()
+    if uses_one_device(config):
+        return DistributedContext() if outer is None else DistributedContext(rank=outer.rank)
+    context = outer or DistributedContext(world_size=_devices(config), local_world_size=_devices(config))
+    _check(config, context, from_outside=outer is not None)
+    return context
 
 
-def one_device_does(config: TrainConfig) -> bool:
+def uses_one_device(config: TrainConfig) -> bool:
     """Whether more devices would idle: on features that are computed once, the head alone trains."""
     return config.method.name == "transfer" and config.method.features == "cached"
 
 
-def _from_outside() -> Place | None:
+def _from_environment() -> DistributedContext | None:
     environment = os.environ
     if RANK_OF in environment:
-        return _read("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "itself")
+        return _read_torchrun("itself")
     if RUN_OF_STUDY in environment:  # whatever started the study started no ranks
         return None
     if "TORCHELASTIC_RUN_ID" in environment:
-        return _read("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "torchrun")
+        return _read_torchrun("torchrun")
     # SLURM_NTASKS is set in a batch script, too; the step's own number only where `srun` has started tasks.
     if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
         size = int(environment["SLURM_STEP_NUM_TASKS"])
@@ -79,13 +79,14 @@ def _from_outside() -> Place | None:
         if size % nodes:
             raise InputError(f"srun started {size} tasks on {nodes} nodes: give each node as many (--ntasks-per-node)")
         rank, local_rank = int(environment["SLURM_PROCID"]), int(environment["SLURM_LOCALID"])
-        return Place(rank, size, local_rank, size // nodes, "srun")
+        return DistributedContext(rank, size, local_rank, size // nodes, "srun")
     return None
 
 
-def _read(rank: str, size: str, local_rank: str, local_size: str, starter: Starter) -> Place:
-    read = {"rank": rank, "size": size, "local_rank": local_rank, "local_size": local_size}
-    return Place(**{field: int(os.environ[name]) for field, name in read.items()}, starter=starter)
+def _read_torchrun(starter: Starter) -> DistributedContext:
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    rank, world_size, local_rank, local_world_size = (int(os.environ[name]) for name in names)
+    return DistributedContext(rank, world_size, local_rank, local_world_size, starter)
 
 
 def _devices(config: TrainConfig) -> int:
@@ -99,13 +100,13 @@ def _gpus(config: TrainConfig) -> list[str]:
     return [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
 
 
-def _check(config: TrainConfig, place: Place, *, from_outside: bool) -> None:
+def _check(config: TrainConfig, context: DistributedContext, *, from_outside: bool) -> None:
     trainer, batch_size = config.trainer, config.data.batch_size
     asked = (trainer.devices, trainer.num_nodes)
-    real = (place.local_size, place.nodes)
+    real = (context.local_world_size, context.num_nodes)
     if from_outside and any(a not in ("auto", b) for a, b in zip(asked, real, strict=True)):
         raise InputError(
-            f"{place.starter} started {real[0]} processes on each of {real[1]} machines, but trainer.devices="
+            f"{context.starter} started {real[0]} processes on each of {real[1]} machines, but trainer.devices="
             f"{asked[0]} and trainer.num_nodes={asked[1]}: make them match, or leave both at auto"
         )
     if not from_outside and trainer.num_nodes not in ("auto", 1):
@@ -114,15 +115,15 @@ def _check(config: TrainConfig, place: Place, *, from_outside: bool) -> None:
             "(a study's rows stay on one machine each)"
         )
     gpus = _gpus(config)
-    if (gpus or trainer.accelerator == "gpu") and len(gpus) < place.local_size:
+    if (gpus or trainer.accelerator == "gpu") and len(gpus) < context.local_world_size:
         raise InputError(
-            f"trainer.devices={place.local_size}, but {len(gpus)} GPU(s) can be seen: take fewer, or trainer."
+            f"trainer.devices={context.local_world_size}, but {len(gpus)} GPU(s) can be seen: take fewer, or trainer."
             "accelerator=cpu"
         )
-    if place.size > 1 and trainer.sync_batchnorm and not gpus:
+    if context.world_size > 1 and trainer.sync_batchnorm and not gpus:
         raise InputError("trainer.sync_batchnorm=true needs GPUs: torch has it for no other device")
-    if place.size > 1 and batch_size < 2 * place.size:
+    if context.world_size > 1 and batch_size < 2 * context.world_size:
         raise InputError(
-            f"data.batch_size={batch_size} is shared by {place.size} devices and leaves fewer than two pictures to "
-            f"each: take at least {2 * place.size}, or fewer devices"
+            f"data.batch_size={batch_size} is shared by {context.world_size} devices and leaves fewer than two images "
+            f"each: take at least {2 * context.world_size}, or fewer devices"
         )

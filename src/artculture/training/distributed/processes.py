@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from artculture.training.distributed.context import RANK_OF, Place
+from artculture.training.distributed.context import RANK_OF, DistributedContext
 from artculture.utils.child_process import end_with
 
 # How long the others may take to end by themselves once the first one has ended well, or was told to stop.
 PATIENCE_SECONDS = 20.0
 
 
-class Processes:
+class RankProcesses:
     """The processes that this one has started, by rank.
 
     Attributes:
@@ -25,11 +25,11 @@ class Processes:
         own: what the environment of this process, the first, is to say.
     """
 
-    def __init__(self, place: Place, run: Path) -> None:
+    def __init__(self, context: DistributedContext, run: Path) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         port = self.listener.getsockname()[1]
-        self.running = {rank: _start(rank, place, port, run) for rank in range(1, place.size)}
-        self.own = _environment(0, place, port)
+        self.running = {rank: _start(rank, context, port, run) for rank in range(1, context.world_size)}
+        self.own = _environment(0, context, port)
 
     def death(self) -> str | None:
         """How one of them ended that should not have ended yet; None where none has."""
@@ -53,20 +53,20 @@ class Processes:
 
 
 @contextmanager
-def started(place: Place, run: Path) -> Iterator[Processes | None]:
+def launched_ranks(context: DistributedContext, run: Path) -> Iterator[RankProcesses | None]:
     """Start the other processes of a run for the length of a `with` block.
 
     Args:
-        place: of this process.
+        context: of this process.
         run: the run's directory, from which the others read the job.
 
     Yields:
         The processes; None where there are none or another program starts them.
     """
-    if place.size == 1 or place.starter != "itself" or place.rank > 0:
+    if context.world_size == 1 or context.starter != "itself" or context.rank > 0:
         yield None
         return
-    processes = Processes(place, run)
+    processes = RankProcesses(context, run)
     before = {name: os.environ.get(name) for name in processes.own}
     os.environ.update(processes.own)
     try:
@@ -83,19 +83,19 @@ def started(place: Place, run: Path) -> Iterator[Processes | None]:
             os.environ.update({} if value is None else {name: value})
 
 
-def _start(rank: int, place: Place, port: int, run: Path) -> subprocess.Popen[bytes]:
+def _start(rank: int, context: DistributedContext, port: int, run: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "artculture", "run", str(run)]
-    environment = {**os.environ, **_environment(rank, place, port), RANK_OF: str(os.getpid())}
+    environment = {**os.environ, **_environment(rank, context, port), RANK_OF: str(os.getpid())}
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
 
 
-def _environment(rank: int, place: Place, port: int) -> dict[str, str]:
-    cores = max(1, (os.cpu_count() or 1) // place.size)
+def _environment(rank: int, context: DistributedContext, port: int) -> dict[str, str]:
+    cores = max(1, (os.cpu_count() or 1) // context.world_size)
     return {
         "RANK": str(rank),
-        "WORLD_SIZE": str(place.size),
+        "WORLD_SIZE": str(context.world_size),
         "LOCAL_RANK": str(rank),
-        "LOCAL_WORLD_SIZE": str(place.size),
+        "LOCAL_WORLD_SIZE": str(context.world_size),
         "NODE_RANK": "0",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
@@ -104,7 +104,7 @@ def _environment(rank: int, place: Place, port: int) -> dict[str, str]:
     }
 
 
-def end_with_first() -> None:
+def end_with_rank_zero() -> None:
     """In a process that a run's first one started: be killed when that ends, however it ends (Linux only).
 
     Without the first there is nothing that it could save.

@@ -36,7 +36,7 @@ FINISH_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_FINISH_TIMEOUT",
 
 
 @dataclass(frozen=True)
-class Page:
+class WandbRun:
     """What a run's page is called and filed under."""
 
     project: str
@@ -48,7 +48,7 @@ class Page:
     tags: tuple[str, ...]
 
 
-class OpeningPage:
+class BackgroundWandbRun:
     """A page that is opened beside the training, which waits for it only when there is something to tell.
 
     Args:
@@ -61,28 +61,28 @@ class OpeningPage:
         InputError: wandb is not installed.
     """
 
-    def __init__(self, page: Page, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> None:
+    def __init__(self, page: WandbRun, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> None:
         check_installed()
         opener = ThreadPoolExecutor(1, thread_name_prefix="wandb")
-        self._run = opener.submit(open_page, page, directory, config, offline=offline)
+        self._run = opener.submit(start_run, page, directory, config, offline=offline)
         opener.shutdown(wait=False)
-        self._failure_is_told = False
+        self._warned = False
 
     def run(self) -> Any:
         """The open `wandb.Run`, or None where it could not be opened, which is told once."""
         failure = self._run.exception()
         if failure is None:
             return self._run.result()
-        if not self._failure_is_told:
-            self._failure_is_told = True
-            _tell_lost(failure)
+        if not self._warned:
+            self._warned = True
+            _warn_of_failure(failure)
         return None
 
     def close(self, exit_code: int, *, preempted: bool = False) -> None:
-        """Finish the page, if there is one, as `close_page` does."""
+        """Finish the page, if there is one, as `finish_run` does."""
         run = self.run()
         if run is not None:
-            close_page(run, exit_code, preempted=preempted)
+            finish_run(run, exit_code, preempted=preempted)
 
 
 def check_installed() -> None:
@@ -90,11 +90,11 @@ def check_installed() -> None:
         raise InputError("logger=wandb needs wandb: pip install wandb, or take logger=csv")
 
 
-def _tell_lost(error: BaseException) -> None:
+def _warn_of_failure(error: BaseException) -> None:
     log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
 
 
-def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> Any:
+def start_run(page: WandbRun, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> Any:
     """Start or go on with the W&B run of a page; offline where there is no account or no answer.
 
     Returns:
@@ -116,7 +116,7 @@ def open_page(page: Page, directory: RunDirectory, config: dict[str, Any], *, of
         if mode != "online":
             raise
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", reason_of(error))
-        with quietly("end the attempt"):
+        with suppress_wandb_errors("end the attempt"):
             wandb.teardown()
         # The id may be taken by the attempt that failed: a new one, so that nothing is mixed up.
         page = replace(page, run_id=f"{page.run_id}-offline")
@@ -147,7 +147,7 @@ class History:
             self.log({str(key): float(value) for key, value in row.items()})
         run = self.run()
         if run is not None and not self._lost:
-            with quietly("remove superseded offline files"):
+            with suppress_wandb_errors("remove superseded offline files"):
                 _remove_superseded(run)
 
     def log(self, row: dict[str, Any]) -> None:
@@ -160,11 +160,11 @@ class History:
                 run.log({**row, "epoch": epoch}, step=epoch, commit=True)
         except Exception as error:  # whatever becomes of the page, the training goes on
             self._lost = True
-            _tell_lost(error)
+            _warn_of_failure(error)
 
 
 @contextmanager
-def quietly(what: str) -> Iterator[None]:
+def suppress_wandb_errors(what: str) -> Iterator[None]:
     """Turn a failure of W&B inside the block into a warning."""
     try:
         yield
@@ -172,7 +172,7 @@ def quietly(what: str) -> Iterator[None]:
         log.warning("W&B could not %s: %s", what, reason_of(error))
 
 
-def close_page(run: Any, exit_code: int, *, preempted: bool = False) -> None:
+def finish_run(run: Any, exit_code: int, *, preempted: bool = False) -> None:
     """Finish a page, within a time limit where its server is gone.
 
     Args:
@@ -180,7 +180,7 @@ def close_page(run: Any, exit_code: int, *, preempted: bool = False) -> None:
         exit_code: 0 for finished, else failed.
         preempted: whether the run was told to stop and is to go on later.
     """
-    with quietly("finish the run"):
+    with suppress_wandb_errors("finish the run"):
         if preempted:
             run.mark_preempting()
         run.finish(exit_code=exit_code)
@@ -223,7 +223,7 @@ def _answers(host: str, port: int) -> bool:
     return True
 
 
-def _init(wandb: Any, page: Page, directory: RunDirectory, config: dict[str, Any], mode: str) -> Any:
+def _init(wandb: Any, page: WandbRun, directory: RunDirectory, config: dict[str, Any], mode: str) -> Any:
     return wandb.init(
         project=page.project,
         entity=page.entity,

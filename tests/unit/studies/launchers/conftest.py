@@ -7,8 +7,8 @@ import pytest
 from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import config_folder, validated
-from artculture.studies.executor import RowProcess, run_rows
-from artculture.studies.grid import Row
+from artculture.studies.executor import RunProcess, execute_runs
+from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.protocol import Launcher
 from artculture.training.resume import Plan
 from artculture.training.run_directory import RunDirectory
@@ -23,11 +23,13 @@ def compose(*overrides: str) -> TrainConfig:
 
 
 @pytest.fixture
-def row_of(tmp_path: Path) -> Callable[..., Row]:
+def row_of(tmp_path: Path) -> Callable[..., PlannedRun]:
     """A row that nothing has been done with, of a study `outputs/s`."""
 
-    def make(name: str, *overrides: str) -> Row:
-        return Row(overrides, compose(*overrides), RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start"))
+    def make(name: str, *overrides: str) -> PlannedRun:
+        return PlannedRun(
+            overrides, compose(*overrides), RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start")
+        )
 
     return make
 
@@ -43,12 +45,12 @@ def row_does(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def run_all() -> Callable[..., list[RowProcess]]:
+def run_all() -> Callable[..., list[RunProcess]]:
     """Runs rows by an open launcher to their end."""
 
-    def run(launcher: Launcher, rows: list[Row], **changes) -> list[RowProcess]:
-        processes = [RowProcess(row) for row in rows]
-        run_rows(processes, launcher=launcher, **{"on_change": lambda: None, "stop_at_failure": False, **changes})
+    def run(launcher: Launcher, rows: list[PlannedRun], **changes) -> list[RunProcess]:
+        processes = [RunProcess(row) for row in rows]
+        execute_runs(processes, launcher=launcher, **{"on_change": lambda: None, "stop_at_failure": False, **changes})
         return processes
 
     return run

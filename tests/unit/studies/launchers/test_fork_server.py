@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from artculture.studies.grid import Row
+from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.fork_server import ForkedRun, can_fork, start_server
 from artculture.studies.launchers.local import LocalLauncher
-from artculture.studies.launchers.process import Prepared, environment_of_row
+from artculture.studies.launchers.process import Prepared, run_environment
 from artculture.training.job import write_job
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="runs are forked on Linux alone")
@@ -29,7 +29,7 @@ def wait_for(found: Callable[[], object]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _server():
-    start_server(environment_of_row({}, {}))
+    start_server(run_environment({}, {}))
     yield
     forkserver._forkserver._stop()
 
@@ -37,20 +37,20 @@ def _server():
 @pytest.fixture
 def prepared(tmp_path: Path) -> Callable[..., Prepared]:
     def make(*arguments: str, **environment: str) -> Prepared:
-        given = environment_of_row({}, environment)
+        given = run_environment({}, environment)
         return Prepared(("-m", "artculture", *arguments), str(tmp_path), str(tmp_path / "log"), given)
 
     return make
 
 
 @pytest.fixture
-def endless(row_of) -> Callable[[str], Row]:
+def endless(row_of) -> Callable[[str], PlannedRun]:
     """A run, its job written, that no test waits for the end of."""
 
-    def make(name: str) -> Row:
+    def make(name: str) -> PlannedRun:
         small = ["data=sample", "data.per_culture=12", "architecture=timm", "architecture.name=test_resnet"]
         small += ["architecture.weights=none", "logger=csv", "trainer=cpu", "trainer.max_epochs=1000"]
-        row: Row = row_of(name, *small)
+        row: PlannedRun = row_of(name, *small)
         write_job(row.directory, row.job, restart=False)
         return row
 
@@ -113,22 +113,22 @@ def test_runs_end_with_their_server_and_later_ones_start_without_it(endless):
         wait_for(lambda: row.directory.status()["state"] == "running")
         os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
         wait_for(started.ending)
-        assert started.ending().code is None
+        assert started.exit_status().code is None
         wait_for(lambda: row.directory.status()["state"] == "interrupted")
         (again,) = launcher.start([other])
         again.kill()
         wait_for(again.ending)
-        assert again.ending().code == -signal.SIGKILL
+        assert again.exit_status().code == -signal.SIGKILL
 
 
 STUDY = """
 import os, sys, time
 from multiprocessing import forkserver
-from artculture.studies.launchers.process import Prepared, environment_of_row
+from artculture.studies.launchers.process import Prepared, run_environment
 from artculture.studies.launchers.fork_server import ForkedRun, start_server
 if __name__ == "__main__":
-    start_server(environment_of_row({}, {}))
-    run = ForkedRun(Prepared(("-m", "artculture", "run", sys.argv[1]), os.getcwd(), "log", environment_of_row({}, {})))
+    start_server(run_environment({}, {}))
+    run = ForkedRun(Prepared(("-m", "artculture", "run", sys.argv[1]), os.getcwd(), "log", run_environment({}, {})))
     print(forkserver._forkserver._forkserver_pid, flush=True)
     time.sleep(600)
 """

@@ -17,10 +17,10 @@ def test_rows_get_a_gpu_each(monkeypatch, composed):
 def test_a_gpu_is_handed_on_when_its_row_has_ended(row_of, row_does, run_all):
     row_does(SHOW.format(names=["CUDA_VISIBLE_DEVICES"]))
     processes = run_all(LocalLauncher(["2", "5", "2"]), [row_of(str(n)) for n in range(5)])
-    said = [process.row.directory.log.read_text().splitlines()[-1] for process in processes]
+    said = [process.run.directory.log.read_text().splitlines()[-1] for process in processes]
     assert said[:3] == ["2", "5", "2"]
     assert set(said[3:]) <= {"2", "5"}
-    assert [process.place for process in processes] == [f"GPU {gpu}" for gpu in said]
+    assert [process.location for process in processes] == [f"GPU {gpu}" for gpu in said]
 
 
 def test_rows_side_by_side_share_the_cores(row_of, row_does, run_all, monkeypatch):
@@ -28,7 +28,7 @@ def test_rows_side_by_side_share_the_cores(row_of, row_does, run_all, monkeypatc
     row_does(SHOW.format(names=["OMP_NUM_THREADS", "ARTCULTURE_RUN_OF_STUDY"]))
     processes = run_all(LocalLauncher([None, None]), [row_of("0"), row_of("1")])
     share = max(1, (os.cpu_count() or 1) // 2)
-    assert processes[0].row.directory.log.read_text().splitlines()[-1] == f"{share} {os.getpid()}"
+    assert processes[0].run.directory.log.read_text().splitlines()[-1] == f"{share} {os.getpid()}"
 
 
 # Counts how many run at the same time.
@@ -43,11 +43,11 @@ print(len(list(busy.iterdir()))); time.sleep(0.5); mine.unlink()
 def test_as_many_rows_run_as_there_are_places(row_of, row_does, run_all):
     row_does(COUNTS)
     processes = run_all(LocalLauncher([None, None]), [row_of(str(n)) for n in range(4)])
-    most = max(int(process.row.directory.log.read_text().splitlines()[-1]) for process in processes)
+    most = max(int(process.run.directory.log.read_text().splitlines()[-1]) for process in processes)
     assert most == 2
 
 
 def test_rows_run_in_the_folder_of_the_command(row_of, row_does, run_all):
     row_does("import os; print(os.getcwd())")
     (process,) = run_all(LocalLauncher([None]), [row_of("0")])
-    assert process.row.directory.log.read_text().splitlines()[-1] == str(Path.cwd())
+    assert process.run.directory.log.read_text().splitlines()[-1] == str(Path.cwd())

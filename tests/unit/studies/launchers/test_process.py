@@ -2,18 +2,18 @@ import sys
 
 import pytest
 
-from artculture.studies.launchers.process import RowCommand, row_command
+from artculture.studies.launchers.process import RunCommand, run_command
 
 
 def test_a_row_s_command_names_its_directory_alone(row_of):
     row = row_of("r", "seed=1")
     row.directory.make()
-    command = row_command(row, threads=None)
+    command = run_command(row, threads=None)
     assert command.arguments == ("-m", "artculture", "run", str(row.directory.path))
 
 
 def test_a_host_without_the_folder_says_so(tmp_path):
-    command = RowCommand(("-c", ""), str(tmp_path / "gone"), "log")
+    command = RunCommand(("-c", ""), str(tmp_path / "gone"), "log")
     with pytest.raises(FileNotFoundError, match=r"no folder .*gone on .*share"):
         command.start()
 
@@ -29,12 +29,12 @@ def test_variables_of_the_command_win_and_its_defaults_lose(tmp_path, monkeypatc
     monkeypatch.delenv("THREE", raising=False)
     show = "import os; print(*(os.environ.get(name) for name in ('ONE', 'TWO', 'THREE', 'SLURM_NTASKS')))"
     given, defaults = {"ONE": "command"}, {"TWO": "default", "THREE": "default"}
-    command = RowCommand(("-c", show), str(tmp_path), "log", given, defaults)
+    command = RunCommand(("-c", show), str(tmp_path), "log", given, defaults)
     assert said(command, tmp_path) == ["command", "machine", "default", "None"]
 
 
 def test_no_threads_are_prescribed_unless_asked(row_of):
     row = row_of("r")
-    assert row_command(row, threads=None).defaults == {}
-    assert row_command(row, threads=3).defaults == {"OMP_NUM_THREADS": "3"}
-    assert sys.executable not in row_command(row, threads=3).arguments
+    assert run_command(row, threads=None).defaults == {}
+    assert run_command(row, threads=3).defaults == {"OMP_NUM_THREADS": "3"}
+    assert sys.executable not in run_command(row, threads=3).arguments

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from artculture.studies.launchers.ray import RayLauncher, asked_of_ray
-from artculture.training.signals import listening
+from artculture.studies.launchers.ray import RayLauncher, ray_resources
+from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import InputError
 from tests.unit.studies.launchers.conftest import compose
 
@@ -39,9 +39,9 @@ def cluster():
 
 @pytest.mark.parametrize(("typed", "gpus"), [("trainer=cpu", 0), ("trainer=gpu", 2)])
 def test_gpus_follow_the_trainer(row_of, typed, gpus):
-    asked = asked_of_ray(row_of("a", "launcher=ray", typed, "trainer.devices=2", "launcher.memory_gb=1.5"))
+    asked = ray_resources(row_of("a", "launcher=ray", typed, "trainer.devices=2", "launcher.memory_gb=1.5"))
     assert asked == {"num_gpus": gpus, "num_cpus": 2, "memory": 3 * 2**29}
-    assert asked_of_ray(row_of("a", "launcher=ray", "launcher.gpus=4"))["num_gpus"] == 4
+    assert ray_resources(row_of("a", "launcher=ray", "launcher.gpus=4"))["num_gpus"] == 4
 
 
 def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, row_does, run_all):
@@ -49,7 +49,7 @@ def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, ro
     processes = run_all(cluster, [row_of(name, *ASKED) for name in ("bad", "good")])
     assert [process.state for process in processes] == ["failed", "finished"]
     assert processes[0].error == "''"
-    assert all(process.place.startswith("task ") for process in processes)
+    assert all(process.location.startswith("task ") for process in processes)
 
 
 def test_a_row_whose_worker_dies_goes_on_with_another(cluster, row_of, row_does, run_all):
@@ -71,14 +71,14 @@ def test_a_row_whose_worker_dies_goes_on_with_another(cluster, row_of, row_does,
 def test_ctrl_c_has_running_rows_save_and_takes_waiting_ones_back(cluster, row_of, row_does, run_all):
     row_does(TURNS)
     rows = [row_of(str(n), *ASKED) for n in range(os.cpu_count() + 1)]
-    with listening() as interruption, interruption.deferred():
+    with listen_for_signals() as listener, listener.deferred():
 
         def ask():
             running = [row for row in rows if row.directory.status()["state"] == "running"]
-            if len(running) == os.cpu_count() and not interruption.asked:
+            if len(running) == os.cpu_count() and not listener.received:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        processes = run_all(cluster, rows, on_change=ask, interruption=interruption)
+        processes = run_all(cluster, rows, on_change=ask, listener=listener)
     assert sorted(process.state for process in processes) == ["interrupted"] * os.cpu_count() + ["skipped"]
 
 

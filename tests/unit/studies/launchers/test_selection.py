@@ -11,7 +11,7 @@ from artculture.utils.errors import InputError
 def test_local_is_the_default(composed):
     launcher = make_launcher(composed("trainer=cpu"))
     assert isinstance(launcher, LocalLauncher)
-    assert (launcher.places, launcher.queues, launcher.outlives) == (1, False, False)
+    assert (launcher.capacity, launcher.queues, launcher.detached) == (1, False, False)
 
 
 @pytest.mark.parametrize(("name", "library"), [("slurm", "submitit"), ("ray", "ray")])

@@ -8,7 +8,7 @@ import pytest
 
 from artculture.studies.launchers import slurm
 from artculture.studies.launchers.slurm import SlurmLauncher
-from artculture.training.signals import listening
+from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import InputError
 from tests.unit.studies.launchers import fake_slurm
 
@@ -75,7 +75,7 @@ def test_the_script_asks_for_what_the_config_says(queue, row_of, row_does, run_a
 @pytest.mark.parametrize(("typed", "gpus"), [("trainer=gpu", "2"), ("trainer=cpu", None)])
 def test_gpus_follow_the_trainer(row_of, typed, gpus):
     row = row_of("a", *ASKED, typed, "trainer.devices=2")
-    assert slurm.asked_of_slurm(row).get("gpus_per_node") == (int(gpus) if gpus else None)
+    assert slurm.slurm_parameters(row).get("gpus_per_node") == (int(gpus) if gpus else None)
 
 
 def test_rows_run_and_a_failing_one_does_not_stop_the_others(queue, row_of, row_does, run_all):
@@ -83,7 +83,7 @@ def test_rows_run_and_a_failing_one_does_not_stop_the_others(queue, row_of, row_
     rows = [row_of(name, *ASKED) for name in ("good", "bad")]
     processes = run_all(launcher_of(rows[0]), rows)
     assert [process.state for process in processes] == ["finished", "failed"]
-    assert [process.place for process in processes] == ["job 100_0", "job 100_1"]
+    assert [process.location for process in processes] == ["job 100_0", "job 100_1"]
     assert (queue / "100_0.state").read_text() in ("RUNNING", "COMPLETED")
 
 
@@ -120,13 +120,13 @@ def interrupted_at(reached):
     """Runs rows until something is reached, then sends Ctrl-C."""
 
     def run(run_all, row):
-        with listening() as interruption, interruption.deferred():
+        with listen_for_signals() as listener, listener.deferred():
 
             def ask():
-                if reached() and not interruption.asked:
+                if reached() and not listener.received:
                     os.kill(os.getpid(), signal.SIGINT)
 
-            return run_all(launcher_of(row), [row], on_change=ask, interruption=interruption)[0]
+            return run_all(launcher_of(row), [row], on_change=ask, listener=listener)[0]
 
     return run
 
@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_jobs_and_the_same_command_watches_them_again(queue, row_o
     assert (process.state, process.error) == ("left", "goes on as job 100; the same command watches it again")
 
     (again,) = run_all(launcher_of(row), [row], on_change=lambda: (queue / "hold").unlink(missing_ok=True))
-    assert (again.state, again.place) == ("finished", "job 100")
+    assert (again.state, again.location) == ("finished", "job 100")
     assert len(list(queue.glob("*.sh"))) == 1
 
 

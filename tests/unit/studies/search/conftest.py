@@ -47,7 +47,7 @@ def standing_in(then: Callable[[], object] = lambda: None) -> Iterator[None]:
     quick = patch("artculture.studies.executor.POLL_SECONDS", 0.02)
     # No stand-in is forked: what does that would import for nothing.
     spawned = patch("artculture.studies.launchers.local.can_fork", lambda: False)
-    with rows, quick, spawned, patch("artculture.studies.search.search.prepare_rows"):
+    with rows, quick, spawned, patch("artculture.studies.search.search.prepare_runs"):
         yield
 
 

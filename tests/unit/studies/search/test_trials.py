@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from artculture.studies.executor import RowProcess
+from artculture.studies.executor import RunProcess
 from artculture.studies.search.trials import _diverged, best_accuracy
 
 
@@ -21,5 +21,5 @@ def test_a_trial_s_value_is_of_the_epoch_that_the_monitor_picks(monitor, accurac
     ],
 )
 def test_divergence_is_told_from_other_failures(composed_row, state, error, losses, diverged):
-    process = RowProcess(composed_row(), state, error)
+    process = RunProcess(composed_row(), state, error)
     assert _diverged(process, pd.DataFrame({"val/loss": losses})) == diverged

@@ -4,7 +4,7 @@ from hydra import compose, initialize_config_dir
 from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import config_folder, validated
-from artculture.training.distributed.context import Place, find_place
+from artculture.training.distributed.context import DistributedContext, find_context
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
 
@@ -43,42 +43,44 @@ def started_by(monkeypatch, environment):
 
 def test_one_device_is_alone_whoever_started_it(config, monkeypatch):
     started_by(monkeypatch, TORCHRUN)
-    assert find_place(config()) == Place()
+    assert find_context(config()) == DistributedContext()
 
 
 def test_all_gpus_are_taken(config, gpus):
     gpus(4)
-    assert find_place(config("trainer=ddp")) == Place(size=4, local_size=4)
+    assert find_context(config("trainer=ddp")) == DistributedContext(world_size=4, local_world_size=4)
 
 
 def test_a_cpu_is_one_device_unless_a_number_is_given(config):
-    assert find_place(config("trainer=ddp")).size == 1
-    assert find_place(config("trainer=ddp", "trainer.devices=3")).size == 3
+    assert find_context(config("trainer=ddp")).world_size == 1
+    assert find_context(config("trainer=ddp", "trainer.devices=3")).world_size == 3
 
 
 def test_torchrun_says_who_is_who(config, monkeypatch):
     started_by(monkeypatch, TORCHRUN)
-    place = find_place(config("trainer=ddp"))
-    assert (place, place.nodes) == (Place(3, 4, 1, 2, "torchrun"), 2)
+    context = find_context(config("trainer=ddp"))
+    assert (context, context.num_nodes) == (DistributedContext(3, 4, 1, 2, "torchrun"), 2)
 
 
 def test_srun_says_who_is_who(config, monkeypatch):
     started_by(monkeypatch, SRUN)
-    place = find_place(config("trainer=ddp", "trainer.num_nodes=2", "data.batch_size=64"))
-    assert (place, place.nodes) == (Place(5, 8, 1, 4, "srun"), 2)
+    context = find_context(config("trainer=ddp", "trainer.num_nodes=2", "data.batch_size=64"))
+    assert (context, context.num_nodes) == (DistributedContext(5, 8, 1, 4, "srun"), 2)
 
 
 def test_a_row_of_a_study_stays_on_its_machine(config, monkeypatch):
     started_by(monkeypatch, {**SRUN, "ARTCULTURE_RUN_OF_STUDY": "1"})
-    assert find_place(config("trainer=ddp", "trainer.devices=2")) == Place(size=2, local_size=2)
+    assert find_context(config("trainer=ddp", "trainer.devices=2")) == DistributedContext(
+        world_size=2, local_world_size=2
+    )
 
 
 def test_cached_features_need_one_device(config, monkeypatch):
     cached = ["trainer=ddp", "trainer.devices=2", "method=transfer"]
-    assert find_place(config(*cached)) == Place()
-    assert find_place(config(*cached, "method.features=recompute")).size == 2
+    assert find_context(config(*cached)) == DistributedContext()
+    assert find_context(config(*cached, "method.features=recompute")).world_size == 2
     started_by(monkeypatch, {**TORCHRUN, "WORLD_SIZE": "4"})
-    assert not find_place(config("trainer=ddp", "method=transfer")).takes_part
+    assert not find_context(config("trainer=ddp", "method=transfer")).participates
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,10 @@ def test_cached_features_need_one_device(config, monkeypatch):
 def test_what_can_not_be_is_said(config, monkeypatch, overrides, environment, said):
     started_by(monkeypatch, environment)
     with pytest.raises(InputError, match=said):
-        find_place(config("trainer=ddp", *overrides))
+        find_context(config("trainer=ddp", *overrides))
 
 
 def test_more_devices_than_gpus_is_said(config, gpus):
     gpus(2)
     with pytest.raises(InputError, match=r"trainer\.devices=4, but 2 GPU\(s\) can be seen"):
-        find_place(config("trainer=ddp", "trainer.devices=4"))
+        find_context(config("trainer=ddp", "trainer.devices=4"))
