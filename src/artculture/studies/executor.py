@@ -1,4 +1,4 @@
-"""A study's rows on their way: handed to a launcher as there are places, followed to their end."""
+"""Execution of a study: hands runs to a launcher as capacity allows, and monitors them until they end."""
 
 import signal
 import time
@@ -16,20 +16,21 @@ from artculture.utils.errors import Interrupted
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 20.0
-LOOK_ELSEWHERE_SECONDS = 2.0
-# States of a row that something is still to become of.
+CHECK_ELSEWHERE_SECONDS = 2.0
+# States of runs that have not ended.
 OPEN = ("waiting", "queued", "running", "elsewhere")
 
 
 @dataclass
 class RunProcess:
-    """A row on its way.
+    """A run of a study and the state of its process.
 
     Attributes:
-        state: `waiting`, `queued` (handed to an engine that has no room for it yet), `running`, `elsewhere` (another
-            launch trains it), `finished`, `interrupted`, `failed`, `left` (goes on without this launch) or `skipped`
-            (not started).
-        started: what the launcher gave for it.
+        run: the run.
+        state: `waiting`, `queued` (submitted, not started yet), `running`, `elsewhere` (trained by another launch),
+            `finished`, `interrupted`, `failed`, `left` (continues without this launch) or `skipped` (not started).
+        error: why it failed or was not started.
+        started: the launcher's handle of the process.
         stop_requested: whether it was asked to stop.
     """
 
@@ -39,15 +40,16 @@ class RunProcess:
     started: StartedRun | None = field(default=None, repr=False)
     stop_requested: bool = field(default=False, repr=False)
     launches: int = field(default=0, repr=False)
-    look_at: float = field(default=0.0, repr=False)
+    check_at: float = field(default=0.0, repr=False)
 
     @property
     def shown(self) -> str:
-        """The state in words for people."""
+        """The state as displayed."""
         return "stopping" if self.stop_requested and self.state == "running" else self.state
 
     @property
     def location(self) -> str:
+        """Where the run is executed, as displayed."""
         return self.started.location if self.started is not None else ""
 
 
@@ -59,17 +61,18 @@ def execute_runs(
     stop_at_failure: bool,
     listener: SignalListener | None = None,
 ) -> None:
-    """Run the waiting rows, as many at a time as the launcher has places; updates their states.
+    """Execute the waiting runs, as many at a time as the launcher has capacity for, and update their states.
 
-    Rows that another launch of the same study trains are left to it, and looked at again until it has finished them
-    or has let go of them.
+    A run that another launch of the same study is training is left to it, and checked again until it has finished or
+    its lock is released.
 
     Args:
-        rows: in the order they are to start.
-        launcher: open.
-        on_change: called several times a second.
-        stop_at_failure: start no further row after one failed.
-        listener: asks to stop: running rows are told, and waited for, or left where the launcher's outlive it.
+        processes: the runs, in the order to start them.
+        launcher: an entered launcher.
+        on_change: called several times per second.
+        stop_at_failure: whether to start no further run after one has failed.
+        listener: records stop signals: then running processes are stopped and waited for, or left running if the
+            launcher is detached.
     """
     began = time.time()
     signal_name: str | None = None
@@ -80,17 +83,17 @@ def execute_runs(
                 _stop(processes, launcher, signal_name)
             for process in processes:
                 if process.state in ("waiting", "elsewhere"):
-                    _look(process, began)
+                    _check_elsewhere(process, began)
             _start(processes, launcher)
             for process in processes:
                 if process.state in ("queued", "running"):
                     _follow(process, queues=launcher.queues)
                     if (
                         signal_name and process.state == "interrupted"
-                    ):  # by what was passed on, not by what was asked here
+                    ):  # the forwarded signal may differ from the one received here
                         process.error = f"{signal_name}, saved"
                 if process.state == "failed" and stop_at_failure:
-                    _leave_out_waiting(processes, "not started: another row failed (on_error=stop)")
+                    _skip_waiting(processes, "not started: another run failed (on_error=stop)")
             on_change()
             time.sleep(POLL_SECONDS)
     finally:
@@ -98,12 +101,12 @@ def execute_runs(
             _end_all(processes)
 
 
-def _look(process: RunProcess, began: float) -> None:
-    """See whether another launch has this row, or has ended it since this one began."""
+def _check_elsewhere(process: RunProcess, began: float) -> None:
+    """Check whether another launch is training this run, or has ended it since this launch began."""
     now = time.monotonic()
-    if now < process.look_at:
+    if now < process.check_at:
         return
-    process.look_at = now + LOOK_ELSEWHERE_SECONDS
+    process.check_at = now + CHECK_ELSEWHERE_SECONDS
     directory = process.run.directory
     if not directory.path.is_dir():
         return
@@ -116,7 +119,7 @@ def _look(process: RunProcess, began: float) -> None:
         process.state = "finished"
     elif status["state"] == "failed" and since:
         process.state, process.error = "failed", str(status.get("error"))
-    else:  # never begun, or its owner died or was interrupted: ours
+    else:  # never started, or its owner was killed or interrupted: train it here
         process.state = "waiting"
 
 
@@ -128,10 +131,10 @@ def _start(processes: Sequence[RunProcess], launcher: Launcher) -> None:
         return
     for process in waiting:
         first, status = process.started is None, process.run.directory.status()
-        # A second start within one launch continues what the first one began, if it came as far as that.
+        # A second start within one launch continues the first, if that got as far as restarting the run.
         restart = process.run.plan.action == "restart" and (first or status.get("restart") is True)
         write_job(process.run.directory, process.run.job, restart=restart)
-        process.look_at = 0.0
+        process.check_at = 0.0
         process.launches = launches(process.run.directory.path)
     for process, started in zip(waiting, launcher.start([process.run for process in waiting]), strict=True):
         process.started = started
@@ -144,7 +147,7 @@ def _follow(process: RunProcess, *, queues: bool) -> None:
     if exit_status is not None:
         _end(process, exit_status)
     elif queues:
-        # An engine may take a row off its machine and queue it again.
+        # A cluster may preempt a run and queue it again.
         status = process.run.directory.status()
         begun = int(status.get("launches", 0)) > process.launches and status["state"] not in ("pending", "interrupted")
         process.state = "running" if begun else "queued"
@@ -153,7 +156,7 @@ def _follow(process: RunProcess, *, queues: bool) -> None:
 def _end(process: RunProcess, exit_status: ExitStatus) -> None:
     directory = process.run.directory
     if exit_status.code is None and is_locked(directory.path):
-        return  # it is saving, or its host is silent for too short a time to count as dead
+        return  # it is still saving, or the heartbeat of its host is not stale yet
     status = directory.status()
     ended_well = status["state"] == "finished" and launches(process.run.directory.path) > process.launches
     if exit_status.code == 0 or (exit_status.code is None and ended_well):
@@ -162,11 +165,11 @@ def _end(process: RunProcess, exit_status: ExitStatus) -> None:
         process.state = "elsewhere"
     elif status["state"] == "interrupted" and (exit_status.code is None or exit_status.code > 0):
         process.state, process.error = "interrupted", exit_status.reason or str(status.get("error") or "")
-    elif exit_status.code == Interrupted("SIGTERM").code:  # told before its training had begun to listen
+    elif exit_status.code == Interrupted("SIGTERM").code:  # stopped before the training had installed its handlers
         process.state, process.error = "interrupted", "by SIGTERM"
         directory.set_status("interrupted", error=process.error)
     elif exit_status.code is None or exit_status.code < 0:
-        # It could not say so itself.
+        # The process could not write its own status.
         why = exit_status.reason if exit_status.code is None else f"killed by {signal.Signals(-exit_status.code).name}"
         process.state, process.error = "failed", why
         directory.set_status("failed", error=why)
@@ -176,11 +179,12 @@ def _end(process: RunProcess, exit_status: ExitStatus) -> None:
 
 
 def last_line(log: Path) -> str:
+    """Return the last line of a log that is not blank."""
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1].removeprefix("artculture: ") if lines else "no output"
 
 
-def _leave_out_waiting(processes: Sequence[RunProcess], why: str) -> None:
+def _skip_waiting(processes: Sequence[RunProcess], why: str) -> None:
     for process in processes:
         if process.state == "queued" and process.started is not None:
             process.started.stop()
@@ -194,9 +198,9 @@ def _stop(processes: Sequence[RunProcess], launcher: Launcher, asked: str) -> No
             if process.state in ("queued", "running"):
                 process.state, process.error = (
                     "left",
-                    f"goes on as {process.location}; the same command watches it again",
+                    f"continues as {process.location}; run the same command to monitor it",
                 )
-    _leave_out_waiting(processes, f"not started: {asked}")
+    _skip_waiting(processes, f"not started: {asked}")
     for process in processes:
         if process.state == "running" and process.started is not None:
             process.stop_requested = True

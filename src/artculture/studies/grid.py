@@ -1,4 +1,4 @@
-"""A grid's rows: composed, checked and placed, all of them before the first one trains."""
+"""Composition and validation of all runs of a grid, before the first one trains."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from artculture.utils.errors import InputError
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a grid.
+    """A composed run and what a launch would do with it.
 
     Attributes:
-        arguments: of `artculture train`, which compose it.
-        config: checked.
-        directory: where it lives.
-        plan: what is to be done with it.
-        variant: what differs from the defaults of its architecture, method and scheduler.
+        arguments: arguments of `artculture train` that compose the run.
+        config: the validated config.
+        directory: the run directory.
+        plan: whether to start, continue, restart or skip the run.
+        variant: values that differ from the defaults of the architecture, method and scheduler, as text.
     """
 
     arguments: tuple[str, ...]
@@ -47,16 +47,16 @@ class PlannedRun:
 
 
 def compose_runs(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[PlannedRun]:
-    """All rows of a grid, in its order.
+    """Compose all runs of a grid, in the order of the sweep.
 
     Args:
         loader: Hydra's config loader.
         master: the config that the sweep was composed with.
-        job_overrides: one list of overrides a row.
+        job_overrides: one list of overrides per run.
 
     Raises:
-        InputError: a wrong value in any row (all are listed), a group that the study's rows set themselves, two
-            rows that would share a directory, or a directory made with another config.
+        InputError: an invalid value in any run (all are listed), an override of a group that the study sets, two
+            runs with the same directory, or a directory of a run with another config.
     """
     _refuse_groups_of_study(loader.get_search_path(), master, job_overrides)
     mistakes: dict[str, None] = {}
@@ -69,7 +69,7 @@ def compose_runs(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
         wrong = value_mistakes(TrainConfig, values)
         mistakes.update(dict.fromkeys(wrong))
         if not wrong and not mistakes:
-            runs.append(_place(TrainConfig.model_validate(values), composed, overrides, fingerprints))
+            runs.append(_plan_composed(TrainConfig.model_validate(values), composed, overrides, fingerprints))
     if mistakes:
         raise mistakes_error(list(mistakes))
     _refuse_duplicates(runs)
@@ -83,14 +83,14 @@ def planned_run(
     variant: Sequence[str] = (),
     fingerprints: resume.Fingerprints | None = None,
 ) -> PlannedRun:
-    """A single run as a row, with what is to be done with it.
+    """Plan a single run.
 
     Args:
-        config: the run's.
-        path: its directory.
-        arguments: of `artculture train`, which compose it.
-        variant: what differs from the defaults of its architecture, method and scheduler.
-        fingerprints: shared by the runs of a grid.
+        config: the run's config.
+        path: the run directory.
+        arguments: arguments of `artculture train` that compose the run.
+        variant: values that differ from the defaults of the architecture, method and scheduler, as text.
+        fingerprints: cache of file hashes, shared by the runs of a grid.
 
     Raises:
         InputError: as `resume.plan`.
@@ -100,7 +100,7 @@ def planned_run(
     return PlannedRun(tuple(arguments), config, directory, plan, tuple(variant))
 
 
-def _place(
+def _plan_composed(
     config: TrainConfig, composed: DictConfig, overrides: Sequence[str], fingerprints: resume.Fingerprints
 ) -> PlannedRun:
     path, variant = run_name.locate_run(config, dict(composed.hydra.runtime.choices))
@@ -111,16 +111,16 @@ def _refuse_duplicates(runs: list[PlannedRun]) -> None:
     by_path: dict[Path, list[PlannedRun]] = defaultdict(list)
     for run in runs:
         by_path[run.directory.path].append(run)
-    for path, twins in by_path.items():
-        if len(twins) > 1:
-            shown = "\n  ".join(" ".join(twin.arguments) for twin in twins)
-            raise InputError(f"{len(twins)} rows of the grid are the same run, {path}:\n  {shown}")
+    for path, duplicates in by_path.items():
+        if len(duplicates) > 1:
+            shown = "\n  ".join(" ".join(run.arguments) for run in duplicates)
+            raise InputError(f"{len(duplicates)} runs of the grid are the same, {path}:\n  {shown}")
 
 
 def _refuse_groups_of_study(
     search_path: ConfigSearchPath, master: DictConfig, job_overrides: Sequence[Sequence[str]]
 ) -> None:
-    # Hydra lets a group typed beside a study win over its rows, which then silently repeat one another.
+    # In Hydra a group given on the command line overrides the study's `row` options, so all runs would be the same.
     typed = {text.split("=")[0] for text in master.hydra.overrides.task}
     for overrides in job_overrides:
         for override in overrides:
@@ -129,8 +129,8 @@ def _refuse_groups_of_study(
             if clash:
                 group = sorted(clash)[0]
                 raise InputError(
-                    f"the rows of this study set `{group}` themselves (row={option}): leave {group}=… out, or make a "
-                    "grid of your own with -m, as in `artculture train -m architecture=… method=… scheduler=…`"
+                    f"the runs of this study set `{group}` themselves (row={option}): omit {group}=…, or define a "
+                    "grid with -m, as in `artculture train -m architecture=… method=… scheduler=…`"
                 )
 
 

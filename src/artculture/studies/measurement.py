@@ -1,6 +1,6 @@
-"""A few training steps on random pixels, in a process of its own: how fast a row would be, and how much it needs.
+"""Throughput and peak memory of a run, measured in a few steps on random pixels in a separate process.
 
-`python -m artculture.runs.measuring` reads {"config": …, "classes": n} from its input and prints the numbers.
+`python -m artculture.studies.measurement` reads {"config": …, "classes": n} from stdin and prints the result as JSON.
 """
 
 import contextlib
@@ -24,17 +24,17 @@ WARM_UP_STEPS, STEPS = 1, 3
 
 
 def measure_in_subprocess(config: TrainConfig, classes: int) -> dict[str, float]:
-    """Images/s of training and of evaluation, and the peak memory in bytes.
+    """Measure throughput and peak memory of a run in a separate process.
 
     Args:
-        config: a row's.
-        classes: how many there are.
+        config: the run's config.
+        classes: number of classes.
 
     Returns:
-        `train` and `forward` in images/s, `peak_memory` in bytes where the platform tells it.
+        `train` and `forward` in images/s; `peak_memory` in bytes if the platform reports it.
 
     Raises:
-        WorkError: the steps failed, because of too little memory for instance.
+        WorkError: the steps failed, for example out of memory.
     """
     given = json_text({"config": plain(config), "classes": classes}, ensure_ascii=True)
     command = [sys.executable, "-m", "artculture.studies.measurement"]
@@ -47,16 +47,16 @@ def measure_in_subprocess(config: TrainConfig, classes: int) -> dict[str, float]
 
 
 def measure(config: TrainConfig, classes: int) -> dict[str, float]:
-    """The same, in this process."""
+    """Measure in this process; returns the same as `measure_in_subprocess`."""
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
     device = torch.device("cuda" if accelerator == "gpu" else accelerator)
     module = make_classifier(config, tuple(map(str, range(classes))))
-    # Which numbers the weights hold makes no difference to time and memory.
+    # The values of the weights affect neither time nor memory, so none are loaded.
     module._freeze()
     module.setup("fit")
     module.to(device).train()
     size, batch = module.preprocessing.image_size, config.data.batch_size
-    pictures = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
+    images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
     labels = torch.randint(0, classes, (batch,), device=device)
     weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=config.method.momentum)
@@ -64,24 +64,24 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     half = torch.float16 if precision.startswith("16") else torch.bfloat16
     autocast = torch.autocast(device.type, half, enabled="mixed" in precision)
 
-    def launched() -> None:
+    def forward_backward() -> None:
         optimizer.zero_grad()
         with autocast:
-            loss, _ = module.loss_of(pictures, labels)
+            loss, _ = module.loss_of(images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
 
     def train() -> None:
         gradients()
         optimizer.step()
 
-    gradients: Callable[[], object] = launched
+    gradients: Callable[[], object] = forward_backward
     if device.type == "cuda" and module.captures and half != torch.float16:
-        with autocast, contextlib.suppress(RuntimeError):  # what can't be captured is launched, as in training
-            gradients = CapturedStep(module.network, module.loss_of, pictures, labels).replay_again
+        with autocast, contextlib.suppress(RuntimeError):  # fall back to eager execution, as in training
+            gradients = CapturedStep(module.network, module.loss_of, images, labels).replay_again
 
     def forward() -> None:
         with autocast, torch.inference_mode():
-            module(pictures)
+            module(images)
 
     rates = {"train": _rate(train, batch, device), "forward": _rate(forward, batch, device)}
     memory = hardware.peak_memory(accelerator)

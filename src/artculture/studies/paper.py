@@ -1,4 +1,4 @@
-"""What the paper reports: its Table 2 (Chen & Chen, Art Cultural Classification with Deep Neural Networks)."""
+"""Table 2 of the paper (Chen & Chen, Art Cultural Classification with Deep Neural Networks)."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ TABLE_2 = (
     PaperResult("resnet50", "step", "scratch", 50.01, 48.04, 78.55),
 )
 
-# Our names to the words of the paper's table.
+# Config names to the names in the paper's table.
 WORDS = {
     "resnet50": "ResNet50",
     "vgg16_bn": "VGG-16 BN",
@@ -39,4 +39,5 @@ WORDS = {
 
 
 def word(name: str) -> str:
+    """Return the display name of a config name, as in the paper."""
     return WORDS.get(name, name)

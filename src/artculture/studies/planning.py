@@ -1,4 +1,4 @@
-"""What a launch would do: its rows, what becomes of each, how long it takes and how much memory it needs."""
+"""Dry run of a launch: the action, time and memory of each run (`plan=true`)."""
 
 import sys
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ from artculture.utils.io import json_text
 
 @dataclass(frozen=True)
 class RunEstimate:
-    """What becomes of a row.
+    """What a launch would do with a run, and the estimated cost.
 
     Attributes:
-        run: its directory.
+        run: the run directory.
         action: `skip`, `start`, `continue`, `restart`, `retry` or `wait` (another process trains it).
-        detail: the same in words.
-        epochs: left to train.
-        seconds: they will take, about; None where nothing tells.
-        memory: it will hold, bytes, about; None where nothing tells.
-        source: what the estimate rests on.
+        detail: description of the action.
+        epochs: epochs left to train.
+        seconds: estimated time; None if unknown.
+        memory: estimated peak memory in bytes; None if unknown.
+        source: origin of the estimate.
     """
 
     run: str
@@ -45,14 +45,14 @@ class RunEstimate:
 
 
 def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
-    """Print what a launch of the rows would do; writes no file.
+    """Print what a launch of the runs would do; writes no file.
 
     Args:
-        rows: composed and checked.
-        at_once: how many run side by side.
+        runs: composed and validated runs.
+        at_once: number of runs executed in parallel.
 
     Raises:
-        InputError: rows that could not be trained; as many messages as there are mistakes.
+        InputError: a run can't be trained; the message lists all mistakes.
     """
     from artculture.studies.preparation import check_runs
 
@@ -70,15 +70,15 @@ def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
 
 
 def estimate_runs(runs: Sequence[PlannedRun], *, measure: bool) -> list[RunEstimate]:
-    """The rows' actions and estimates.
+    """Return the action and estimated cost of each run.
 
     Args:
-        rows: composed and checked.
-        measure: try a few steps where no earlier run tells the speed.
+        runs: composed and validated runs.
+        measure: whether to measure a few steps if no earlier run shows the throughput.
     """
     speeds = {root: recorded_throughput(Path(root)) for root in {run.config.study.root for run in runs}}
     counts: dict[str, tuple[int, int, int]] = {}
-    tried: dict[str, dict[str, float]] = {}
+    measured: dict[str, dict[str, float]] = {}
     planned = []
     for run in runs:
         action, detail, done = _what(run)
@@ -90,19 +90,19 @@ def estimate_runs(runs: Sequence[PlannedRun], *, measure: bool) -> list[RunEstim
         train, val, classes = counts[key] = counts.get(key) or _counts(run.config)
         estimate = _from_runs(run.config, speeds[run.config.study.root], epochs, train, fresh=done == 0)
         if not estimate and measure:
-            estimate = _from_steps(run.config, epochs, train, val, classes, tried)
+            estimate = _from_steps(run.config, epochs, train, val, classes, measured)
         planned.append(RunEstimate(str(run.directory.path), action, detail, epochs, **estimate))
     return planned
 
 
 def _what(run: PlannedRun) -> tuple[str, str, int]:
-    """Action, words and epochs that are done already."""
+    """Return the action, its description and the number of finished epochs."""
     status, plan, epochs = run.directory.status(), run.plan, run.config.trainer.max_epochs
     if plan.action == "skip":
         return "skip", "skip (finished)", epochs
     if run.directory.path.is_dir() and is_locked(run.directory.path):
         where = f"process {status.get('pid')} of {status.get('host')}"
-        return "wait", f"runs now, in {where}", int(status.get("epoch", 0))
+        return "wait", f"running in {where}", int(status.get("epoch", 0))
     if plan.action == "restart":
         return "restart", "start over (resume=never)", 0
     if plan.action == "continue":
@@ -118,7 +118,7 @@ def _what(run: PlannedRun) -> tuple[str, str, int]:
 
 
 def _counts(config: TrainConfig) -> tuple[int, int, int]:
-    """Paintings of training and validation, and classes; drawn samples need not be there for it."""
+    """Return the numbers of training and validation paintings and of classes, without drawing sample data."""
     if config.data.name == "sample":
         from artculture.data.sample import sample_counts
 
@@ -137,22 +137,22 @@ def _from_runs(config: TrainConfig, speeds: Any, epochs: int, train: int, *, fre
     if speed is None:
         return {}
     seconds = train * ((speed.first if fresh else speed.later) + speed.later * (epochs - 1))
-    # Memory follows the batch: another one's says nothing.
+    # Memory depends on the batch size.
     memory = speed.memory if speed.batch_size == config.data.batch_size else None
     return {"seconds": round(seconds, 1), "memory": memory, "source": f"as {speed.run}"}
 
 
 def _from_steps(
-    config: TrainConfig, epochs: int, train: int, val: int, classes: int, tried: dict[str, dict[str, float]]
+    config: TrainConfig, epochs: int, train: int, val: int, classes: int, measured: dict[str, dict[str, float]]
 ) -> dict[str, Any]:
     from artculture.studies.measurement import measure_in_subprocess
 
     key = (
         f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
     )
-    rates = tried[key] = tried.get(key) or measure_in_subprocess(config, classes)
+    rates = measured[key] = measured.get(key) or measure_in_subprocess(config, classes)
     if config.method.name == "transfer" and config.method.features == "cached":
-        # Each view passes the frozen backbone once; the head's own steps take next to nothing.
+        # Each view passes the frozen backbone once; training the head takes negligible time.
         seconds = (train * min(config.method.views, epochs) + val) / rates["forward"]
     else:
         seconds = epochs * (train / rates["train"] + val / rates["forward"])
@@ -161,7 +161,7 @@ def _from_steps(
 
 
 def workload_of(config: TrainConfig) -> Workload:
-    """What decides how fast a run of this config is on this machine."""
+    """Return the properties of a config that determine its throughput on this machine."""
     accelerator = config.trainer.accelerator
     if accelerator == "auto":
         accelerator = "gpu" if hardware.visible_gpus() else "cpu"
@@ -187,13 +187,13 @@ def workload_of(config: TrainConfig) -> Workload:
 
 def _total(planned: Sequence[RunEstimate], at_once: int) -> float | None:
     """Seconds until the last row ends, when each begins in order as soon as there is a place."""
-    places = [0.0] * at_once
+    totals = [0.0] * at_once
     for estimate in planned:
         if estimate.epochs and estimate.seconds is None:
             return None
-        place = places.index(min(places))
-        places[place] += estimate.seconds or 0.0
-    return round(max(places), 1)
+        shortest = totals.index(min(totals))
+        totals[shortest] += estimate.seconds or 0.0
+    return round(max(totals), 1)
 
 
 def _print(console: Console, planned: Sequence[RunEstimate], at_once: int, seconds: float | None) -> None:
@@ -208,9 +208,9 @@ def _print(console: Console, planned: Sequence[RunEstimate], at_once: int, secon
         table.add_row(str(number), estimate.run, estimate.detail, str(estimate.epochs or ""), time, memory)
     console.print(table)
     todo = [estimate for estimate in planned if estimate.action != "skip"]
-    rest = f"{len(todo)} of {len(planned)} rows to do, {at_once} at a time"
+    rest = f"{len(todo)} of {len(planned)} runs to train, {at_once} in parallel"
     console.print(f"{rest}: about {clock(seconds)} in all" if seconds is not None else rest, highlight=False)
     for source in dict.fromkeys(estimate.source for estimate in planned if estimate.source):
         console.print(f"  time and memory {source}", highlight=False, soft_wrap=True, markup=False)
     if any(estimate.epochs and estimate.seconds is None for estimate in planned):
-        console.print("  ?: no earlier run of this kind on this machine; plan=measure tries a few steps")
+        console.print("  ?: no similar earlier run on this machine; plan=measure measures a few steps")

@@ -1,4 +1,4 @@
-"""What all rows of a grid need, made once before the first one trains: pixels decoded, weights at hand."""
+"""Preparation shared by all runs of a grid: decoded pixels and downloaded weights, before the first run trains."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def check_runs(runs: Iterable[PlannedRun]) -> None:
-    """Check all that rows to be trained need of machine, network and weights, without pictures and downloads.
+    """Check machine, network and local weights of the runs to be trained, without reading images or downloading.
 
     Raises:
-        InputError: any mistake; all are listed.
+        InputError: lists all mistakes.
     """
     mistakes: dict[str, None] = {}
     seen: set[str] = set()
@@ -33,7 +33,7 @@ def check_runs(runs: Iterable[PlannedRun]) -> None:
             continue
         seen.add(key)
         try:
-            if config.launcher.name == "local":  # another launcher's rows run on other machines
+            if config.launcher.name == "local":  # other launchers execute runs on other machines
                 trainer = config.trainer
                 hardware.check_machine(trainer.accelerator, trainer.precision, trainer.compile)
             check_network(config)
@@ -46,11 +46,11 @@ def check_runs(runs: Iterable[PlannedRun]) -> None:
 
 
 def prepare(runs: Iterable[PlannedRun], on_progress: Callable[[int, int], None] | None = None) -> None:
-    """Check the rows, then read every data source and fetch every set of weights that they ask for, each once.
+    """Validate the runs, then load every data source and download every set of weights, each once.
 
     Raises:
-        InputError: data or weights that can't be had or have mistakes in them, or that are not those of the
-            checkpoint that a row starts from.
+        InputError: data or weights are missing or damaged, or differ from those of the checkpoint that a run starts
+            from.
     """
     runs = list(runs)
     check_runs(runs)
@@ -73,7 +73,7 @@ def prepare(runs: Iterable[PlannedRun], on_progress: Callable[[int, int], None] 
 
 
 def _needs_weights(run: PlannedRun) -> bool:
-    # `auto` never fails, and random numbers need no fetching.
+    # `auto` never fails, and random weights need no download.
     wanted = run.config.architecture.weights not in ("auto", "none") and run.config.method.name != "scratch"
     return wanted and run.plan.checkpoint is None
 
@@ -83,7 +83,7 @@ def _is_file(run: PlannedRun) -> bool:
 
 
 def _load_weights(run: PlannedRun) -> None:
-    """Check that a row's pretrained weights can be had and fit."""
+    """Load a run's pretrained weights, to check that they exist and fit."""
     architecture = run.config.architecture
     backbone = make_backbone(architecture.name, architecture.library)
     load_start(backbone, architecture.name, architecture.library, architecture.weights)

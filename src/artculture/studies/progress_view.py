@@ -1,4 +1,4 @@
-"""The live view of a study: its rows, their state, epoch, validation accuracy and time left."""
+"""Progress display of a study: state, epoch, validation accuracy and remaining time of each run."""
 
 import time
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ LINE_EVERY_SECONDS = 30.0
 
 
 def clock(seconds: float | None) -> str:
+    """Format seconds as `h:mm:ss` or `m:ss`; empty for None."""
     if seconds is None:
         return ""
     minutes, rest = divmod(round(seconds), 60)
@@ -35,13 +36,13 @@ def clock(seconds: float | None) -> str:
 
 
 class StudyView:
-    """A table that keeps itself up to date on a terminal; elsewhere a line at every change of state."""
+    """Live table on a terminal; otherwise one line per change of state."""
 
     def __init__(self, console: Console, title: str, processes: Sequence[RunProcess]) -> None:
         self.console, self.title, self.processes = console, title, processes
         self.began = time.monotonic()
-        self._said: dict[int, tuple[str, str]] = {}
-        self._said_at = self.began
+        self._printed: dict[int, tuple[str, str]] = {}
+        self._printed_at = self.began
         self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> "StudyView":
@@ -58,7 +59,7 @@ class StudyView:
         if self._live:
             self._live.update(self._rendered())
         else:
-            self._say_changes()
+            self._print_changes()
 
     def _rendered(self) -> RenderableType:
         table = Table(title=self.title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
@@ -74,11 +75,11 @@ class StudyView:
             table.add_row(str(number), process.run.name, state, epoch, accuracy, left)
         return Group(table, Text(f"{clock(time.monotonic() - self.began)} so far", style="dim"))
 
-    def _say_changes(self) -> None:
+    def _print_changes(self) -> None:
         now = time.monotonic()
-        also_running = now - self._said_at > LINE_EVERY_SECONDS
+        also_running = now - self._printed_at > LINE_EVERY_SECONDS
         for number, process in enumerate(self.processes):
-            state, last = self._said.get(number, ("", ""))
+            state, last = self._printed.get(number, ("", ""))
             changed = state != process.shown
             if process.state == "waiting" or not (changed or (also_running and process.state == "running")):
                 continue
@@ -93,7 +94,7 @@ class StudyView:
             line = (
                 f"[{number + 1}/{len(self.processes)}] {process.run.name}: {process.shown}{': ' + what if what else ''}"
             )
-            self._said[number], self._said_at = (process.shown, line), now
+            self._printed[number], self._printed_at = (process.shown, line), now
             if line != last:
                 self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 

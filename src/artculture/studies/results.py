@@ -1,4 +1,4 @@
-"""A study's table of results, always derivable again from its run directories."""
+"""The table of results of a study, derived from its run directories."""
 
 from pathlib import Path
 from typing import Any
@@ -15,41 +15,41 @@ from artculture.utils.io import replacing, write_text
 from artculture.utils.tables import read_own_csv
 
 KEY = ["architecture", "scheduler", "method", "variant"]
-# a result's number -> its name in the table
+# key in result.json -> column of the table
 METRICS = {"val_top1": "validation", "test_top1": "top1", "test_top3": "top3", "test_macro_f1": "macro_f1"}
-# the split whose paintings a metric counts, and how many guesses a painting has
+# metric -> (its split, number of guesses per painting)
 COUNTED = {"val_top1": ("val", 1), "test_top1": ("test", 1), "test_top3": ("test", 3), "test_macro_f1": ("test", 1)}
 
 
 def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The results of a study's finished runs, and the state of its other runs.
+    """Read the results of the finished runs of a study, and the states of the others.
 
     Args:
-        study: the study's folder.
+        study: the study directory.
 
     Returns:
-        One row a finished run (the scalars of result.json, as many paintings as its intervals are worth as
-        `paintings_<metric>`, and its `folder`), in the paper's order and then by name and seed; and run name to state
-        for runs without a result.
+        A table with one row per finished run (the scalars of result.json, `paintings_<metric>`: the number of
+        paintings equivalent to its interval, and its `folder`), in the order of the paper's table, then by name and
+        seed; and a dict of run name to state for runs without a result.
 
     Raises:
-        InputError: no such study, or a result that is not whole.
+        InputError: there is no such study, or a result is incomplete.
     """
     folders = sorted(path.parent for path in study.glob("*/config.yaml")) if study.is_dir() else []
     if not folders:
-        raise InputError(f"no runs in {study}; `artculture train study.name={study.name} …` makes some")
+        raise InputError(f"no runs in {study}; `artculture train study.name={study.name} …` creates runs")
     rows, others = [], {}
     for folder in folders:
         directory = RunDirectory(folder)
         state = str(directory.status()["state"])
         result = directory.read_result() if state == "finished" and directory.result.is_file() else None
-        left_alone = result is not None and not any(key.startswith("test_") for key in result)
-        if result is not None and not (left_alone and "val_top1" in result):
+        not_tested = result is not None and not any(key.startswith("test_") for key in result)
+        if result is not None and not (not_tested and "val_top1" in result):
             rows.append(_row(result, directory.result))
         elif result is not None:
             others[folder.name] = f"test split not evaluated; validation top-1 {100 * result['val_top1']:.1f} %"
         else:
-            others[folder.name] = "unknown: status.json is damaged, train it again" if state == UNKNOWN else state
+            others[folder.name] = "unknown: status.json is damaged, train the run again" if state == UNKNOWN else state
     return _in_order(pd.DataFrame(rows)), others
 
 
@@ -66,7 +66,7 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
             raise KeyError("one of the table's columns")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{file} is not a whole result ({error} is missing); delete it, and the same command makes it anew"
+            f"{file} is incomplete ({error} is missing); delete it and run the same command to recreate it"
         ) from error
     return row
 
@@ -84,21 +84,20 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a cell of the grid: its seeds' mean, with an interval.
+    """Average the runs that differ only in their seed, with confidence intervals.
 
-    An interval is of the recipe, over its seeds and its paintings (`interval_over_seeds`), for one seed as for many.
-    Where seeds share paintings is seen in their predictions.
+    Intervals cover the variation over seeds and test paintings (`interval_over_seeds`), for one seed as for several.
+    Predictions show which paintings the seeds share.
 
     Args:
-        runs: as `read_results` gives them.
-
-    Raises:
-        InputError: predictions of a row with several seeds that are not whole.
+        runs: table returned by `read_results`.
 
     Returns:
-        The columns of `KEY`, `weights`, `seeds`, for each of validation, top1, top3 and macro_f1 the mean and its
-        `_low` and `_high` (shares in 0..1), the paper's `paper_*` (percent, empty where the paper has no such
-        row), and costs.
+        One row per combination of `KEY`: `weights`, `seeds`, the mean of validation, top1, top3 and macro_f1 with
+        `_low` and `_high` (fractions in 0..1), the paper's `paper_*` (percent, empty if not in the paper), and costs.
+
+    Raises:
+        InputError: predictions of a run are damaged.
     """
     rows = []
     for key, group in runs.groupby(KEY, sort=False):
@@ -135,26 +134,26 @@ def _interval(group: pd.DataFrame, metric: str, predictions: list[pd.DataFrame])
 def _predictions(folder: Path) -> pd.DataFrame:
     directory = RunDirectory(folder)
     directory.check_unchanged(directory.predictions)
-    mend = "train the row again with resume=never"
-    table = read_own_csv(directory.predictions, mend)
+    fix = "train the run again with resume=never"
+    table = read_own_csv(directory.predictions, fix)
     missing = {"source", "object_id", "split", "culture"} - set(table)
     if missing:
-        raise InputError(f"{directory.predictions} lacks the columns {', '.join(sorted(missing))}; {mend}")
+        raise InputError(f"{directory.predictions} lacks the columns {', '.join(sorted(missing))}; {fix}")
     return table
 
 
 def _right(predictions: pd.DataFrame, guesses: int) -> pd.Series:
-    """Whether the true culture is among the likeliest ones (1 or 0), by painting."""
-    chances = predictions.filter(regex="^p_")
-    own = chances.columns.get_indexer(pd.Index("p_" + predictions["culture"]))
-    values = chances.to_numpy(dtype=np.float64)
+    """Return 1 or 0 per painting: whether the true culture is among the `guesses` most probable ones."""
+    probabilities = predictions.filter(regex="^p_")
+    own = probabilities.columns.get_indexer(pd.Index("p_" + predictions["culture"]))
+    values = probabilities.to_numpy(dtype=np.float64)
     ids = predictions[["source", "object_id"]].astype(str)
-    likelier = (values > values[np.arange(len(own)), own][:, None]).sum(axis=1)
-    return pd.Series((likelier < guesses).astype(np.float64), index=pd.MultiIndex.from_frame(ids))
+    higher = (values > values[np.arange(len(own)), own][:, None]).sum(axis=1)
+    return pd.Series((higher < guesses).astype(np.float64), index=pd.MultiIndex.from_frame(ids))
 
 
 def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Write `results.csv` and `results.md` of a study; returns the summary and the unfinished runs' states."""
+    """Write results.csv and results.md of a study; return the summary and the states of unfinished runs."""
     from artculture.studies.table import markdown
 
     runs, others = read_results(study)

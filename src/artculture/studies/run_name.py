@@ -1,4 +1,4 @@
-"""A config's run directory: its choices compared with what Hydra composes when nothing else is changed."""
+"""Name of a run directory: the choices of its config that differ from the composed defaults."""
 
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ GROUPS = ("architecture", "method", "scheduler", "data", "augment", "trainer")
 
 
 def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
-    """Directory and variant of the run that Hydra is executing."""
+    """Return the directory and variant of the run that Hydra executes."""
     return locate_run(config, dict(HydraConfig.get().runtime.choices))
 
 
 def locate_run(config: TrainConfig, choices: dict[str, Any]) -> tuple[Path, list[str]]:
-    """Directory and variant of a composed run.
+    """Return the directory and variant of a composed run.
 
     Args:
-        config: the run's.
-        choices: Hydra's runtime choices for it.
+        config: the run's config.
+        choices: Hydra's runtime choices: config group to option.
     """
     values = plain(config)
     chosen = {group: str(choices[group]) for group in GROUPS}

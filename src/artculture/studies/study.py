@@ -1,4 +1,4 @@
-"""A study: its rows planned, run side by side, and told at the end in one table."""
+"""A study: plan its runs, execute them, and print the table of results."""
 
 import logging
 import sys
@@ -27,25 +27,25 @@ log = logging.getLogger(__name__)
 
 
 def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> int:
-    """Run all rows of a grid and print its table.
+    """Execute all runs of a grid and print the table of results.
 
     Args:
         loader: Hydra's config loader.
         master: the config that the sweep was composed with.
-        job_overrides: one list of overrides a row.
+        job_overrides: one list of overrides per run.
 
     Returns:
-        0 when every row is finished; 130 or 75 when told to stop; else 1.
+        0 if all runs are finished; 130 or 75 if stopped by a signal; 1 otherwise.
 
     Raises:
-        InputError: any mistake in any row, before the first one trains.
+        InputError: a mistake in any run, raised before the first one trains.
     """
     configure_logging()
     return launch(compose_runs(loader, master, job_overrides))
 
 
 def launch(runs: Sequence[PlannedRun]) -> int:
-    """Run composed rows by the launcher that their config names; returns and raises as `run_study`."""
+    """Execute composed runs with the launcher of their config; returns and raises as `run_study`."""
     first = runs[0].config
     launcher = make_launcher(first)
     if first.plan:
@@ -55,20 +55,20 @@ def launch(runs: Sequence[PlannedRun]) -> int:
         run.directory.make()
     processes = [RunProcess(run, "finished" if run.plan.action == "skip" else "waiting") for run in runs]
     if len(to_train) < len(runs):
-        log.info("%d of %d rows were finished before", len(runs) - len(to_train), len(runs))
+        log.info("%d of %d runs are already finished", len(runs) - len(to_train), len(runs))
     console = Console(stderr=True)
-    asked = _train(to_train, processes, launcher, console) if to_train else None
+    signal_name = _train(to_train, processes, launcher, console) if to_train else None
     for study in dict.fromkeys(run.directory.path.parent for run in runs):
         show_table(study)
-    return _print_failures(console, processes, asked)
+    return _print_failures(console, processes, signal_name)
 
 
 def _train(
     to_train: Sequence[PlannedRun], processes: Sequence[RunProcess], launcher: Launcher, console: Console
 ) -> str | None:
-    """Train the rows; the signal that asked to stop, if one did."""
+    """Train the runs; return the name of the stop signal, if one was received."""
     first = to_train[0].config
-    with launcher:  # open while data are prepared, so that what it has to start itself is ready then
+    with launcher:  # entered first, so that a fork server can import while the data are prepared
         prepare_runs(to_train)
         with (
             listen_for_signals() as listener,
@@ -86,8 +86,8 @@ def _train(
 
 
 def prepare_runs(runs: Sequence[PlannedRun]) -> None:
-    """Make what all rows need, as `preflight.prepare` does, and show how far it is."""
-    with lean_torchmetrics():  # torch waits until the rows are known to be sound
+    """Prepare the data and weights of all runs (`preparation.prepare`) and show the progress."""
+    with lean_torchmetrics():  # torch is imported after the runs are validated
         from artculture.studies.preparation import prepare
 
     with shown_progress("decoding pictures") as progress:
@@ -95,10 +95,10 @@ def prepare_runs(runs: Sequence[PlannedRun]) -> None:
 
 
 def show_table(study: Path) -> None:
-    """Write a study's results and print them with the files' places.
+    """Write the results of a study, and print them and the paths of the files.
 
     Raises:
-        InputError: no such study, or a result that is not whole.
+        InputError: there is no such study, or a result is incomplete.
     """
     summary, others = write_results(study)
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
@@ -106,7 +106,7 @@ def show_table(study: Path) -> None:
     console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
 
 
-def _print_failures(console: Console, processes: Sequence[RunProcess], asked: str | None) -> int:
+def _print_failures(console: Console, processes: Sequence[RunProcess], signal_name: str | None) -> int:
     bad = [process for process in processes if process.state != "finished"]
     for process in bad:
         log_file = process.run.directory.log
@@ -119,9 +119,9 @@ def _print_failures(console: Console, processes: Sequence[RunProcess], asked: st
             soft_wrap=True,
         )
     if bad:
-        console.print(f"{len(bad)} of {len(processes)} rows did not finish; the same command goes on with them")
-    if asked:
-        return Interrupted(asked).code
+        console.print(f"{len(bad)} of {len(processes)} runs did not finish; run the same command to continue them")
+    if signal_name:
+        return Interrupted(signal_name).code
     if any(process.state == "failed" for process in bad):
         return 1
     return Interrupted("SIGTERM").code if bad else 0

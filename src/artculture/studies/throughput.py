@@ -1,4 +1,4 @@
-"""How fast runs like a planned one were on this machine, read from the run directories of all studies."""
+"""Throughput of earlier runs on this machine, read from the run directories of all studies."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from artculture.utils.io import read_json
 
 @dataclass(frozen=True)
 class Workload:
-    """What decides how fast a run is, apart from the number of its pictures."""
+    """Properties that determine the throughput of a run."""
 
     architecture: str
     method: str
@@ -28,14 +28,14 @@ class Workload:
 
 @dataclass(frozen=True)
 class Throughput:
-    """What a finished run took.
+    """Time and memory of a finished run.
 
     Attributes:
-        first: seconds a training picture of the first epoch (a frozen backbone's features are computed in it).
-        later: seconds a training picture of a usual epoch, evaluation included.
-        batch_size: of training.
-        memory: the most that its process held, bytes.
-        run: its directory.
+        first: seconds per training image in the first epoch, which computes the features of a frozen backbone.
+        later: seconds per training image in later epochs (median), evaluation included.
+        batch_size: training batch size.
+        memory: peak memory of the process in bytes; None if unknown.
+        run: the run directory.
     """
 
     first: float
@@ -46,31 +46,33 @@ class Throughput:
 
 
 def recorded_throughput(root: Path) -> dict[Workload, list[Throughput]]:
-    """The speeds of all finished runs of this machine under a folder of studies, the newest last."""
+    """Return the throughput of all finished runs of this machine under a folder of studies, the newest last."""
     speeds: dict[Workload, list[Throughput]] = {}
     files = [*root.glob("*/*/result.json"), *root.glob("*/trials/*/result.json")]
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
-        for kind, speed in _speed(RunDirectory(file.parent)):
-            speeds.setdefault(kind, []).append(speed)
+        for workload, speed in _speed(RunDirectory(file.parent)):
+            speeds.setdefault(workload, []).append(speed)
     return speeds
 
 
-def latest_throughput(speeds: dict[Workload, list[Throughput]], kind: Workload, batch_size: int) -> Throughput | None:
-    """The newest run of a kind, of the same batch size where there is one."""
-    alike = speeds.get(kind, [])
-    same = [speed for speed in alike if speed.batch_size == batch_size]
-    found = same or alike
+def latest_throughput(
+    speeds: dict[Workload, list[Throughput]], workload: Workload, batch_size: int
+) -> Throughput | None:
+    """Return the newest throughput of a workload, of the same batch size if there is one."""
+    candidates = speeds.get(workload, [])
+    same = [speed for speed in candidates if speed.batch_size == batch_size]
+    found = same or candidates
     return found[-1] if found else None
 
 
 def _speed(directory: RunDirectory) -> Iterator[tuple[Workload, Throughput]]:
-    # A run that can't be read says nothing about speed; whoever trains or compares it hears of the damage.
+    # Damaged runs are ignored here; training or comparing them reports the damage.
     try:
         result, config = read_json(directory.result), directory.read_config()
         if config is None or directory.status().get("host") != socket.gethostname():
             return
         seconds = pd.read_csv(directory.metrics)["seconds"] / result["counts"]["train"]
-        kind = Workload(
+        workload = Workload(
             result["architecture"],
             result["method"],
             config["method"].get("features"),
@@ -80,6 +82,6 @@ def _speed(directory: RunDirectory) -> Iterator[tuple[Workload, Throughput]]:
         )
         later = float(median(seconds[1:] if len(seconds) > 1 else seconds))
         memory: Any = result.get("peak_memory")
-        yield kind, Throughput(float(seconds.iloc[0]), later, config["data"]["batch_size"], memory, directory.path)
+        yield workload, Throughput(float(seconds.iloc[0]), later, config["data"]["batch_size"], memory, directory.path)
     except (InputError, OSError, KeyError, ValueError, IndexError, TypeError):
         return

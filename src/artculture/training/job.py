@@ -1,4 +1,4 @@
-"""A run directory as a job: what it holds is enough to train the run, in any process and on any machine."""
+"""Run directories as jobs: config.yaml and status.json are enough to train a run in any process or machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from artculture.utils.errors import InputError
 
 @dataclass(frozen=True)
 class Job:
-    """A run that was composed and checked.
+    """A composed and validated run.
 
     Attributes:
-        config: all of it.
-        variant: what differs from the defaults of its architecture, method and scheduler, in words.
-        arguments: the arguments of `artculture train` that compose the config again.
-        folder: the working directory that relative paths in the config refer to.
+        config: the complete config.
+        variant: values that differ from the defaults of the architecture, method and scheduler, as text.
+        arguments: arguments of `artculture train` that compose the config again.
+        folder: working directory that relative paths in the config refer to.
     """
 
     config: TrainConfig
@@ -28,7 +28,7 @@ class Job:
     folder: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """Return what status.json keeps of the job."""
+        """Return the fields of the job that status.json stores."""
         return {
             "variant": list(self.variant),
             "arguments": list(self.arguments),
@@ -37,7 +37,7 @@ class Job:
 
 
 def stored_values(config: TrainConfig) -> dict[str, Any]:
-    """Return the config as config.yaml stores it: `resume=never` is one launch's request, not the run's."""
+    """Return the config as config.yaml stores it: `resume=never` applies to one launch only."""
     values = plain(config)
     return {**values, "resume": "auto"} if config.resume == "never" else values
 
@@ -46,9 +46,9 @@ def write_job(directory: RunDirectory, job: Job, *, restart: bool) -> None:
     """Write config and status, so that `artculture run DIR` trains the run.
 
     Args:
-        directory: held by no process.
+        directory: not locked by any process.
         job: the run.
-        restart: remove all earlier results first; done once, by the process that trains.
+        restart: whether the process that trains removes all earlier results first.
     """
     directory.make()
     directory.write_config(stored_values(job.config))
@@ -59,11 +59,11 @@ def read_job(directory: RunDirectory) -> Job:
     """Read the job of a run directory.
 
     Raises:
-        InputError: there is none, or it is damaged or not valid for this version.
+        InputError: there is no config.yaml, it is damaged, or it is not valid for this version.
     """
     values = directory.read_config()
     if values is None:
-        raise InputError(f"{directory.path} is no run directory: it has no config.yaml")
+        raise InputError(f"{directory.path} is not a run directory: it has no config.yaml")
     try:
         config = validated(TrainConfig, values)
     except InputError as error:

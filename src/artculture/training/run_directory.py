@@ -1,4 +1,4 @@
-"""A run's directory: its files, its state, and who holds it."""
+"""The run directory: its files, status and lock."""
 
 import logging
 import os
@@ -19,13 +19,13 @@ from artculture.utils.secrets import without_secrets
 
 log = logging.getLogger(__name__)
 
-# A killed study's last row may need a moment to end before its successor can have the directory.
+# A run of a killed study may need a moment to end before the next launch can lock its directory.
 LOCK_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Paths and states of one run; see `docs` of the layout in the README."""
+    """Paths and status of one run; the README describes the layout."""
 
     path: Path
 
@@ -43,12 +43,12 @@ class RunDirectory:
 
     @property
     def previous(self) -> Path:
-        """The checkpoint before the last, for the case that the last is damaged."""
+        """The checkpoint before the last one, used if the last one is damaged."""
         return self.path / "checkpoints" / "previous.ckpt"
 
     @property
     def resumable(self) -> Path | None:
-        """The newest checkpoint that a resume can start from, if any."""
+        """The newest existing checkpoint to resume from, if any."""
         return next((path for path in (self.last, self.previous) if path.is_file()), None)
 
     @property
@@ -72,10 +72,10 @@ class RunDirectory:
         return self.path / "split.csv"
 
     def make(self) -> None:
-        """Create the folder and its checkpoints' folder.
+        """Create the folder and its `checkpoints` folder.
 
         Raises:
-            InputError: it can't be written to.
+            InputError: the folder is not writable.
         """
         try:
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -84,12 +84,12 @@ class RunDirectory:
             probe.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(
-                f"can't write to {self.path} ({error.strerror}): mend its permissions or name another folder with "
+                f"can't write to {self.path} ({error.strerror}): fix its permissions or choose another folder with "
                 "study.root=…"
             ) from error
 
     def status(self) -> dict[str, Any]:
-        """What `status.json` says: `pending` where there is none, `unknown` where it is damaged (said as a warning)."""
+        """Return the fields of status.json: state `pending` if missing, `unknown` (with a warning) if damaged."""
         file = self.path / "status.json"
         if not file.is_file():
             return {"state": "pending"}
@@ -100,7 +100,7 @@ class RunDirectory:
             return {"state": UNKNOWN}
 
     def set_status(self, state: State, **facts: Any) -> None:
-        """Write state, time and facts; facts said before stay unless said anew."""
+        """Write state, time and `facts` to status.json; other stored fields are kept."""
         now = time.time()
         before = {key: value for key, value in self.status().items() if key != "error"}
         status = {
@@ -114,44 +114,44 @@ class RunDirectory:
         write_json(self.path / "status.json", without_secrets(status))
 
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of the files that tell what a finished run came to, for its status to keep."""
+        """Return the SHA-256 of each result file of a finished run, to be stored in its status."""
         files = (self.result, self.predictions, self.metrics, self.split)
         return {file.name: file_sha256(file) for file in files if file.is_file()}
 
     def check_unchanged(self, file: Path) -> None:
-        """Check a file of a finished run against the checksum that was taken then.
+        """Check a file of a finished run against its stored checksum.
 
         Raises:
-            InputError: it is another file now.
+            InputError: the file has changed since.
         """
         known = self.status().get("sha256", {}).get(file.name)
         if known is not None and file.is_file() and file_sha256(file) != known:
             raise InputError(
-                f"{file} was changed since the run had finished, so its numbers can't be trusted: restore it, or "
-                "delete it and train the row again (resume=never)"
+                f"{file} was changed after the run had finished, so its numbers can't be trusted: restore it, or "
+                "delete it and train the run again (resume=never)"
             )
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run.
+        """Return result.json of a finished run.
 
         Raises:
-            InputError: it is damaged, or was changed since.
+            InputError: it is damaged, or has changed since.
         """
         values = read_result(self.result)
         self.check_unchanged(self.result)
         return values
 
     def read_config(self) -> dict[str, Any] | None:
-        """The stored config, None where there is none.
+        """Return the stored config, or None if there is none.
 
         Raises:
-            InputError: the file is not whole.
+            InputError: the file is damaged.
         """
         if not self.config.is_file():
             return None
         try:
             values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, brackets without end
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date, unlimited nesting
             reason = " ".join(str(error).split()) or reason_of(error)
             raise InputError(f"{self.config} is not readable YAML ({reason}); start over with resume=never") from error
         if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -162,7 +162,7 @@ class RunDirectory:
         write_text(self.config, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
     def clear(self) -> None:
-        """Remove everything but the lock, the log and the config, for a start from nothing."""
+        """Remove everything except the lock, the log and the config, to start over."""
         for entry in self.path.iterdir():
             if entry.name in (".lock", ".owner.json", self.log.name, self.config.name):
                 continue
@@ -170,10 +170,10 @@ class RunDirectory:
         self.make()
 
     def lock(self, patience: float | None = None) -> RunLock:
-        """Hold the directory against other processes inside a `with` block, however this one ends.
+        """Return the lock of the directory, for a `with` block; it is released however this process ends.
 
         Args:
-            patience: seconds to wait for another process of this machine; None for as long as a dying one may need.
+            patience: seconds to wait for another process on this machine; None for `LOCK_PATIENCE_SECONDS`.
 
         Raises:
             RunLockedError: another process trains this run.
@@ -181,6 +181,6 @@ class RunDirectory:
         return RunLock(self.path, LOCK_PATIENCE_SECONDS if patience is None else patience)
 
     def remove_leftovers(self) -> None:
-        """Remove half-written files of killed launches."""
+        """Remove partially written files of killed processes."""
         for folder in (self.path, self.best.parent):
             remove_leftovers(folder)

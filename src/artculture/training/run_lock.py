@@ -1,7 +1,8 @@
-"""Who may write into a run's directory: a lock where locks are seen, a heartbeat where they may not be.
+"""Exclusive lock on a run directory: a file lock on one machine, a heartbeat between hosts.
 
-A file lock dies with its process, so on one machine it is all that is needed. On a shared folder another host may
-not see it: there the holder's file `.owner.json` counts while its time stamp, renewed every few seconds, is young.
+The operating system releases a file lock when its process ends, so on one machine the lock is sufficient. On a shared
+folder another host may not see the lock: there `.owner.json` is valid while its time stamp, which the owner renews
+every few seconds, is recent.
 """
 
 import json
@@ -21,21 +22,21 @@ from artculture.utils.errors import WorkError
 from artculture.utils.io import json_text
 
 HEARTBEAT_SECONDS = 15.0
-# An owner on another host that has been silent for so long counts as dead.
+# An owner on another host without a heartbeat for this long is considered dead.
 STALE_SECONDS = 120.0
 
 
 class RunLockedError(WorkError):
-    """Another process works in this directory."""
+    """Another process holds the lock of this run directory."""
 
 
 @dataclass
 class RunLock:
-    """The right to write into a folder, from `with` to its end.
+    """Exclusive lock on a folder for the duration of a `with` block.
 
     Args:
-        folder: what is to be held.
-        patience: seconds to wait for a holder of this machine.
+        folder: the run directory.
+        patience: seconds to wait for a process on this machine that holds the lock.
     """
 
     folder: Path
@@ -44,10 +45,10 @@ class RunLock:
     _done: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __enter__(self) -> "RunLock":
-        """Take it.
+        """Acquire the lock.
 
         Raises:
-            RunLockedError: someone else has it.
+            RunLockedError: another process holds it.
         """
         self._lock: FileLock | None = FileLock(self.folder / ".lock")
         try:
@@ -55,7 +56,7 @@ class RunLock:
         except Timeout as error:
             raise self._held() from error
         except NotImplementedError:
-            self._lock = None  # a file system without locks: the owner's file alone decides
+            self._lock = None  # a file system without locks: only .owner.json counts
         try:
             self._claim()
         except BaseException:
@@ -76,7 +77,7 @@ class RunLock:
         self._release_lock()
 
     def is_owned(self) -> bool:
-        """False where another host took over, thinking this one dead (a machine that slept, say)."""
+        """Return whether this process still holds the lock; a host that was suspended may have lost it to another."""
         return read_owner(self.folder).get("token") == self._token
 
     @property
@@ -85,16 +86,16 @@ class RunLock:
 
     def _claim(self) -> None:
         owner = read_owner(self.folder)
-        if _lives_elsewhere(self.folder, owner, locks_seen=self._lock is not None):
+        if _is_alive_elsewhere(self.folder, owner, locks_seen=self._lock is not None):
             raise self._held()
         if owner:
-            _put_aside(self._file, owner)
-        elif self._lock is not None:  # one that is not whole, if any
+            _remove_stale(self._file, owner)
+        elif self._lock is not None:  # a damaged file, if any
             self._file.unlink(missing_ok=True)
         mine = self.folder / f".owner.{self._token}.new"
         mine.write_text(json_text({"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}))
         try:
-            os.link(mine, self._file)  # fails where another host was faster: exactly one wins
+            os.link(mine, self._file)  # fails if another host created it first: exactly one succeeds
         except FileExistsError as error:
             raise self._held() from error
         except OSError:  # a file system without hard links
@@ -123,7 +124,7 @@ def owner_file(folder: Path) -> Path:
 
 
 def read_owner(folder: Path) -> dict[str, Any]:
-    """Who says to hold a folder: `host`, `pid`, `token`; empty where nobody does."""
+    """Return the recorded owner of a folder: `host`, `pid` and `token`; empty if there is none."""
     try:
         owner = json.loads(owner_file(folder).read_text())
         return owner if isinstance(owner, dict) and {"host", "pid", "token"} <= owner.keys() else {}
@@ -132,30 +133,30 @@ def read_owner(folder: Path) -> dict[str, Any]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether someone works in a folder at this moment; takes nothing for longer than a glance."""
+    """Return whether a process holds the lock of a folder."""
     lock = FileLock(folder / ".lock")
     try:
         with lock.acquire(timeout=0):
-            return _lives_elsewhere(folder, read_owner(folder), locks_seen=True)
+            return _is_alive_elsewhere(folder, read_owner(folder), locks_seen=True)
     except Timeout:
         return True
     except NotImplementedError:
-        return _lives_elsewhere(folder, read_owner(folder), locks_seen=False)
+        return _is_alive_elsewhere(folder, read_owner(folder), locks_seen=False)
 
 
-def _lives_elsewhere(folder: Path, owner: dict[str, Any], *, locks_seen: bool) -> bool:
+def _is_alive_elsewhere(folder: Path, owner: dict[str, Any], *, locks_seen: bool) -> bool:
     if not owner:
         return False
     if locks_seen and owner["host"] == socket.gethostname():
-        return False  # we have the lock that it would have: it died
+        return False  # this process got the lock that the owner would hold: the owner has ended
     try:
-        return _now_there(folder) - owner_file(folder).stat().st_mtime < STALE_SECONDS
+        return _file_system_time(folder) - owner_file(folder).stat().st_mtime < STALE_SECONDS
     except OSError:
         return False
 
 
-def _now_there(folder: Path) -> float:
-    # By the clock that stamps the heartbeats: that of the machine which has the disk.
+def _file_system_time(folder: Path) -> float:
+    # Heartbeats carry the clock of the file server, which may differ from the clock of this host.
     probe = folder / f".now.{socket.gethostname()}.{os.getpid()}"
     probe.touch()
     now = probe.stat().st_mtime
@@ -163,12 +164,12 @@ def _now_there(folder: Path) -> float:
     return now
 
 
-def _put_aside(file: Path, owner: dict[str, Any]) -> None:
+def _remove_stale(file: Path, owner: dict[str, Any]) -> None:
     aside = file.with_name(f".owner.{uuid.uuid4().hex}.old")
     with suppress(FileNotFoundError):
         file.rename(aside)
         moved = json.loads(aside.read_text())
-        if moved.get("token") != owner["token"]:  # another host took over meanwhile: give it back its file
+        if moved.get("token") != owner["token"]:  # another host has taken over in the meantime: restore its file
             with suppress(OSError):
                 os.link(aside, file)
         aside.unlink(missing_ok=True)

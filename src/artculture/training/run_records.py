@@ -1,4 +1,4 @@
-"""What a run wrote about itself, read back and checked: files get cut short, and edited by hand."""
+"""Schemas of status.json, result.json and metrics.csv: validated when read, as files get truncated or edited."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,23 +11,23 @@ from artculture.utils.io import read_json
 from artculture.utils.tables import read_own_csv
 
 State = Literal["pending", "running", "interrupted", "finished", "failed", "pruned"]
-# Of a run whose status.json can't be made out.
+# State of a run whose status.json is damaged.
 UNKNOWN = "unknown"
 
-# Sums of shares may end a hair outside.
+# Rounding errors of summed fractions may exceed the range slightly.
 Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
 Loss = Annotated[FiniteFloat, Field(ge=0)]
 
 
 class Record(BaseModel):
-    """Types and ranges of what is known; keys may be missing, and further ones there."""
+    """Base of the records: types and ranges of known keys; keys may be missing, other keys are accepted."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
 
 class OriginRecord(Record):
-    """The checkpoint of another run that a run was started from."""
+    """Checkpoint of another run that a run was started from."""
 
     path: str
     sha256: str
@@ -35,7 +35,7 @@ class OriginRecord(Record):
 
 
 class Status(Record):
-    """Of `status.json`."""
+    """Content of `status.json`."""
 
     state: State
     error: str | None = None
@@ -58,14 +58,14 @@ class Status(Record):
 
 
 class Recall(Record):
-    """Of one culture."""
+    """Test recall of one culture."""
 
     recall: Share | None
     test_paintings: NonNegativeInt
 
 
 class Counts(Record):
-    """Paintings a split."""
+    """Number of paintings per split."""
 
     train: NonNegativeInt
     val: NonNegativeInt
@@ -73,7 +73,7 @@ class Counts(Record):
 
 
 class Result(Record):
-    """Of `result.json`; the test split's part is not there where that was left alone."""
+    """Content of `result.json`; test metrics are missing if the test split was not evaluated."""
 
     run: str = ""
     study: str = ""
@@ -120,62 +120,62 @@ class Result(Record):
 
 
 def read_status(path: Path) -> dict[str, Any]:
-    """What a `status.json` says.
+    """Read a `status.json`.
 
     Raises:
-        InputError: it is not whole, or something in it can't be.
+        InputError: it is damaged, or a value is out of range.
     """
-    return _checked(Status, path, "delete it: the next launch goes on from the checkpoints")
+    return _checked(Status, path, "delete it: the next launch continues from the checkpoints")
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """What a `result.json` says.
+    """Read a `result.json`.
 
     Raises:
-        InputError: it is not whole, or something in it can't be.
+        InputError: it is damaged, or a value is out of range.
     """
-    return _checked(Result, path, "train the row again: the same command makes it anew from the last checkpoint")
+    return _checked(Result, path, "run the same command again: it recreates the file from the last checkpoint")
 
 
-def _checked(schema: type[Record], path: Path, mend: str) -> dict[str, Any]:
+def _checked(schema: type[Record], path: Path, fix: str) -> dict[str, Any]:
     try:
         values = read_json(path)
     except InputError as error:
-        raise InputError(f"{str(error).rpartition(';')[0]}; {mend}") from error
+        raise InputError(f"{str(error).rpartition(';')[0]}; {fix}") from error
     try:
         schema.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path} is damaged: `{key}` {first['msg']}; {mend}") from error
+        raise InputError(f"{path} is damaged: `{key}` {first['msg']}; {fix}") from error
     return values
 
 
-METRICS_MEND = "restore it, or train the row again with resume=never"
+METRICS_FIX = "restore it, or train the run again with resume=never"
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """A `metrics.csv`, its cells as text, as they were written; empty where there is none yet.
+    """Read a `metrics.csv` with its cells as text, as written; empty if there is none yet.
 
     Raises:
-        InputError: it is not whole, or its epochs do not follow one another.
+        InputError: it is damaged, or its epochs are not consecutive.
     """
     if not path.is_file() or path.stat().st_size == 0:
         return pd.DataFrame()
-    table = read_own_csv(path, METRICS_MEND, dtype=str, keep_default_na=False)
+    table = read_own_csv(path, METRICS_FIX, dtype=str, keep_default_na=False)
     epochs = list(table.get("epoch", []))
-    # A run that went on from another's checkpoint begins where that one ended.
+    # A run that started from another run's checkpoint begins at the epoch after it.
     first = int(epochs[0]) if epochs and epochs[0].isdecimal() else 0
     if epochs != [str(first + n) for n in range(len(table))]:
-        raise InputError(f"{path} is damaged: its epochs do not follow one another; {METRICS_MEND}")
+        raise InputError(f"{path} is damaged: its epochs are not consecutive; {METRICS_FIX}")
     for column in table:
         if not all(_is_number(cell) for cell in table[column]):
-            raise InputError(f"{path} is damaged: a cell of `{column}` is no number; {METRICS_MEND}")
+            raise InputError(f"{path} is damaged: a cell of `{column}` is not a number; {METRICS_FIX}")
     return table
 
 
 def metrics_numbers(path: Path) -> pd.DataFrame:
-    """The same as numbers."""
+    """Read a `metrics.csv` with its cells as numbers."""
     numbers: pd.DataFrame = read_metrics(path).apply(pd.to_numeric)
     return numbers
 

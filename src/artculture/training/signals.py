@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: remembered until a step's end, where everything can be saved."""
+"""Stop signals during training: recorded, and handled at the end of a step, where everything can be saved."""
 
 import logging
 import os
@@ -17,10 +17,10 @@ SIGNALS = (*STOP_SIGNALS, signal.SIGINT)
 
 
 class SignalListener:
-    """Whether a signal asked to stop, and whether it may be obeyed at once.
+    """Record stop signals, and raise `Interrupted` at once unless handling is deferred.
 
     Attributes:
-        received: name of the first signal that asked, or None.
+        received: name of the first stop signal, or None.
     """
 
     def __init__(self) -> None:
@@ -29,10 +29,10 @@ class SignalListener:
         self._process = os.getpid()
 
     def raise_if_received(self) -> None:
-        """Stop here, if asked to.
+        """Stop if a signal was received.
 
         Raises:
-            Interrupted: a signal came.
+            Interrupted: a signal was received.
         """
         if self.received:
             self._stopping = True
@@ -40,7 +40,7 @@ class SignalListener:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Inside, a signal is only remembered: whoever works there calls `raise_if_received` where it is safe."""
+        """Only record signals inside the block, which calls `raise_if_received` where it is safe to stop."""
         self.raise_if_received()
         self._deferred = True
         try:
@@ -49,27 +49,27 @@ class SignalListener:
             self._deferred = False
 
     def install_handlers(self) -> None:
-        """Be the only one to hear signals from here on (main thread only)."""
+        """Replace the handlers of all stop signals by this listener (main thread only)."""
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a loader process, which has inherited this
+        if os.getpid() != self._process:  # a data-loading process, which inherits the handlers
             return
         name = signal.Signals(number).name
-        again = self.received is not None
+        repeated = self.received is not None
         self.received = self.received or name
-        if self._stopping:  # a batch system may send it to the study and to its rows: the end is under way
+        if self._stopping:  # already stopping; a batch system may signal both the study and its runs
             return
-        if not self._deferred or (again and number == signal.SIGINT):
+        if not self._deferred or (repeated and number == signal.SIGINT):
             self.raise_if_received()
-        if not again:
+        if not repeated:
             log.warning("%s: stopping after this step, with a checkpoint (Ctrl-C again stops at once)", name)
 
 
 @contextmanager
 def listen_for_signals() -> Iterator[SignalListener]:
-    """Hear SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
+    """Handle SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
     listener = SignalListener()
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     listener.install_handlers()

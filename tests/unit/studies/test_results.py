@@ -195,7 +195,7 @@ def test_a_result_that_is_not_whole_is_named(study, add, change):
     if isinstance(change, str):
         del broken[change]
     write_json(directory.result, broken)
-    with pytest.raises(InputError, match=r"a/result\.json is (not a whole result|damaged).*makes it anew"):
+    with pytest.raises(InputError, match=r"a/result\.json is (incomplete|damaged).*(to recreate|recreates)"):
         read_results(study)
 
 

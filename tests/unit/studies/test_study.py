@@ -35,7 +35,7 @@ def test_a_study_killed_in_its_third_row_completes_when_launched_again(pictures:
 
     again = subprocess.run(command(pictures, *GRID), capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    assert "2 of 3 rows were finished before" in again.stderr
+    assert "2 of 3 runs are already finished" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert len(pd.read_csv(study / "results.csv")) == 3
     for metrics in study.glob("*/metrics.csv"):
@@ -126,7 +126,7 @@ def ran(monkeypatch, tmp_path):
     """Replaces the rows' processes; tells how many were started."""
     file = tmp_path / "ran"
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", RAN, str(file)])
-    monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.1)
+    monkeypatch.setattr("artculture.studies.executor.CHECK_ELSEWHERE_SECONDS", 0.1)
     return lambda: len(file.read_text().splitlines()) if file.exists() else 0
 
 
@@ -162,7 +162,7 @@ def test_a_row_whose_process_lost_the_race_is_looked_at_again(composed_row, monk
         return ["-c", f"raise SystemExit({RUN_LOCKED_EXIT_CODE})"]
 
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lose)
-    monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.1)
+    monkeypatch.setattr("artculture.studies.executor.CHECK_ELSEWHERE_SECONDS", 0.1)
     assert run_all([row])[0].state == "finished"
 
 
@@ -222,7 +222,7 @@ except RunLockedError:
 @pytest.mark.parametrize("starts", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", TRAINS, str(run)])
-    monkeypatch.setattr("artculture.studies.executor.LOOK_ELSEWHERE_SECONDS", 0.2)
+    monkeypatch.setattr("artculture.studies.executor.CHECK_ELSEWHERE_SECONDS", 0.2)
     rows = [composed_row(seed) for seed in range(5)]
     with ThreadPoolExecutor(starts) as pool:
         views = list(pool.map(lambda _: run_all(rows, launcher=LocalLauncher([None])), range(starts)))

@@ -103,7 +103,7 @@ def printed(*rows, others=None):
 
 def test_the_terminal_shows_the_same_numbers():
     text = printed(row(), row(architecture="alexnet", weights="file w[1].pth (7 of 9)"))
-    for part in (*HEADERS, "72.00", "[68.0, 76.0]", "(paper 71.79)", "AlexNet", "file w[1].pth", "Levels to beat"):
+    for part in (*HEADERS, "72.00", "[68.0, 76.0]", "(paper 71.79)", "AlexNet", "file w[1].pth", "Baselines"):
         assert part in text
 
 

@@ -148,7 +148,7 @@ WORKER_DIED = RuntimeError("DataLoader worker (pid 123) is killed by signal: Ter
 @pytest.mark.parametrize(
     ("error", "asked", "kind", "says"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "x.ckpt"), None, WorkError, "device at x.ckpt: make room"),
+        (OSError(errno.ENOSPC, "No space left on device", "x.ckpt"), None, WorkError, "x.ckpt: free disk space"),
         (OSError(errno.EROFS, "Read-only file system"), None, WorkError, "study.root="),
         (WORKER_DIED, None, WorkError, r"\(123\) was killed"),
         (WORKER_DIED, "SIGTERM", Interrupted, "SIGTERM"),

@@ -1,1 +1,1 @@
-"""Where the runs of a study execute: local processes, SLURM jobs or Ray tasks."""
+"""Launchers of the runs of a study: local processes, SLURM jobs, Ray tasks."""

@@ -1,7 +1,7 @@
-"""Processes of runs forked from a server that has imported everything (`multiprocessing`'s forkserver).
+"""Run processes forked from a server with preloaded imports (`multiprocessing`'s forkserver).
 
 Imports take most of a run's start, and the runs of a study make the same ones. Linux only: elsewhere a forked process
-can't rely on what was imported before.
+can't rely on earlier imports.
 """
 
 import multiprocessing
@@ -46,7 +46,7 @@ def start_server(environment: Mapping[str, str]) -> None:
 
 
 class ForkedRun:
-    """A run's process, with the interface of `subprocess.Popen`.
+    """Process of a run, with the interface of `subprocess.Popen`.
 
     Raises:
         OSError, EOFError: the server has ended, or can't fork.
@@ -78,12 +78,12 @@ class ForkedRun:
 
 
 def _run(prepared: Prepared) -> None:
-    """Be the process of a run: its log, folder and environment, then its command."""
+    """Set up log, folder and environment in the forked process, then execute the command."""
     log = os.open(prepared.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
     os.close(log)
-    os.setpgid(0, 0)  # a terminal's Ctrl-C is for the study, which passes it on once
+    os.setpgid(0, 0)  # Ctrl-C goes to the study's process alone, which forwards it once
     os.chdir(prepared.folder)
     os.environ.clear()
     os.environ.update(prepared.environment)
@@ -94,7 +94,7 @@ def _run(prepared: Prepared) -> None:
     os.environ[RUN_OF_STUDY] = str(os.getppid())
     threading.Thread(target=_end_with_study, daemon=True).start()
 
-    # W&B and loader processes ask what was started.
+    # W&B and data-loading processes read sys.argv.
     sys.argv = ["artculture", *prepared.arguments[2:]]
     try:
         stop_on_signals()

@@ -1,4 +1,4 @@
-"""What a study's folder says about its jobs in a queue: which was submitted for a row, how the row ended in it."""
+"""Records of a study's cluster jobs: the job submitted for each run, and the run's exit code in it."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,11 +9,11 @@ from artculture.utils.io import read_json, write_json
 
 @dataclass(frozen=True)
 class Submitted:
-    """The job that a row was last handed to.
+    """The last job submitted for a run.
 
     Attributes:
-        job: the engine's id.
-        at: seconds since the epoch.
+        job: the id given by the cluster.
+        at: time of submission, seconds since the epoch.
     """
 
     job: str
@@ -22,28 +22,29 @@ class Submitted:
 
 @dataclass(frozen=True)
 class JobNotes:
-    """Notes about one row's jobs.
+    """Files that record the jobs of one run.
 
     Attributes:
-        folder: the engine's, inside the study's.
-        run: name of the row's directory.
+        folder: the launcher's folder inside the study directory.
+        run: name of the run directory.
     """
 
     folder: Path
     run: str
 
     def submitted(self) -> Submitted | None:
-        """The row's last job; None where there is none, or no whole note of it."""
+        """Return the last submitted job; None if there is none or its record is damaged."""
         try:
             return Submitted(**read_json(self._file("job")))
         except (OSError, TypeError, InputError):
             return None
 
     def submit(self, note: Submitted) -> None:
+        """Record a submitted job."""
         write_json(self._file("job"), asdict(note))
 
     def ended(self, job: str) -> int | None:
-        """The exit code of the row in this job; None where it has not ended by itself."""
+        """Return the exit code of the run in this job; None if it has not exited."""
         try:
             note = read_json(self._file("exit"))
         except (OSError, InputError):
@@ -51,6 +52,7 @@ class JobNotes:
         return int(note["code"]) if note.get("job") == job and isinstance(note.get("code"), int) else None
 
     def end(self, job: str, code: int) -> None:
+        """Record the exit code of the run in a job."""
         write_json(self._file("exit"), {"job": job, "code": code})
 
     def _file(self, kind: str) -> Path:

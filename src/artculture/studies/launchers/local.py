@@ -1,4 +1,4 @@
-"""Rows as processes of this machine: one a GPU, one at a time on a CPU."""
+"""Launcher of runs as local processes: one per GPU, or one at a time on the CPU."""
 
 import logging
 import subprocess
@@ -18,30 +18,30 @@ log = logging.getLogger(__name__)
 
 
 def slots(config: TrainConfig) -> list[str | None]:
-    """Places for rows: as many GPUs each as a row has devices, or on the CPU.
+    """Return the GPUs of each run executed in parallel, as CUDA_VISIBLE_DEVICES lists them; None for the CPU.
 
-    Where more rows are asked for than there are GPUs for, several share a place.
+    If `launcher.parallel` exceeds the number of GPUs, several runs share a GPU.
 
     Raises:
-        InputError: GPUs are asked for where there is none.
+        InputError: a GPU is required, but there is none.
     """
     gpus = [] if config.trainer.accelerator == "cpu" else hardware.visible_gpus()
     if len(gpus) > 1 and (devices := find_context(config).world_size) > 1:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     hardware.check_machine(config.trainer.accelerator, config.trainer.precision, config.trainer.compile)
     parallel = config.launcher.parallel
-    # By itself one on a CPU, with all of its cores, as a row alone has them: so both end with the same bits.
+    # One at a time on the CPU, with all cores, as a single run has: so both give bit-identical results.
     count = (len(gpus) or 1) if parallel == "auto" else parallel
     return [gpus[i % len(gpus)] if gpus else None for i in range(count)]
 
 
 @dataclass
 class LocalRun:
-    """A process of this machine.
+    """A run executed as a process of this machine.
 
     Attributes:
-        process: a child of this process, or of the fork server.
-        gpu: the GPU handed to it, as CUDA_VISIBLE_DEVICES writes it.
+        process: a child of this process or of the fork server.
+        gpu: its GPUs, as CUDA_VISIBLE_DEVICES lists them; None for the CPU.
     """
 
     process: subprocess.Popen[bytes] | ForkedRun
@@ -53,7 +53,7 @@ class LocalRun:
 
     def exit_status(self) -> ExitStatus | None:
         if isinstance(self.process, ForkedRun) and self.process.lost:
-            return ExitStatus(None, "the process that had started it was killed")
+            return ExitStatus(None, "the fork server was killed")
         code = self.process.poll()
         return None if code is None else ExitStatus(code)
 
@@ -65,10 +65,10 @@ class LocalRun:
 
 
 class LocalLauncher(NoSetup):
-    """Starts each row as soon as there is a place for it; on Linux rows are forked from a process that has imported.
+    """Launcher of local processes, forked on Linux from a server with preloaded imports.
 
     Args:
-        gpus: a GPU's id for each place, or None for one on the CPU.
+        gpus: the GPUs of each run executed in parallel, as `slots` returns them.
     """
 
     queues = detached = False
@@ -102,10 +102,10 @@ class LocalLauncher(NoSetup):
             try:
                 return LocalRun(ForkedRun(prepared), gpu)
             except (OSError, EOFError) as error:
-                log.warning("%s is started in a new process: none could be forked (%r)", run.name, error)
+                log.warning("%s runs in a new process, as forking failed (%r)", run.name, error)
         return LocalRun(prepared.start(), gpu)
 
     def _threads(self, gpu: str | None) -> int | None:
-        # Rows side by side on one CPU: each takes its share of the cores instead of all fighting for all.
+        # Share the cores between parallel runs instead of oversubscribing them.
         shared = gpu is None and len(self.gpus) > 1
         return max(1, hardware.cores() // len(self.gpus)) if shared else None

@@ -1,4 +1,4 @@
-"""A row's process, the same under every launcher: one command line, one environment, one log."""
+"""The process of a run under every launcher: its command line, environment and log."""
 
 import os
 import shlex
@@ -14,27 +14,27 @@ from artculture.utils.child_process import RUN_OF_STUDY
 from artculture.utils.io import read_json
 from artculture.utils.secrets import hidden
 
-if TYPE_CHECKING:  # an engine's worker starts a row without reading configs
+if TYPE_CHECKING:  # cluster workers start a run without importing the config schema
     from artculture.config.schema.train import TrainConfig
     from artculture.studies.grid import PlannedRun
 
-# Exit code of a row's process that found its run in the hands of another launch.
+# Exit code of a run's process when another launch holds the lock of the run directory.
 RUN_LOCKED_EXIT_CODE = 76
 
-# With it Lightning takes a batch system's job for one process of several, and waits for the others.
+# With SLURM_NTASKS Lightning would expect several processes and wait for the others.
 NOT_INHERITED = ("HYDRA_FULL_ERROR", "SLURM_NTASKS")
 
 
 @dataclass(frozen=True)
 class RunCommand:
-    """How to run a row alone, on any machine that has its folders.
+    """Command of a run, for any machine that shares its folders.
 
     Attributes:
-        arguments: of the Python interpreter.
-        folder: to run in; relative paths of the config begin there.
-        log: file that takes all output.
-        environment: variables that win over those of the machine.
-        defaults: variables for where the machine sets none.
+        arguments: arguments of the Python interpreter.
+        folder: working directory, which relative paths in the config refer to.
+        log: file that receives all output.
+        environment: environment variables that override those of the machine.
+        defaults: environment variables used if the machine does not set them.
     """
 
     arguments: tuple[str, ...]
@@ -44,14 +44,14 @@ class RunCommand:
     defaults: Mapping[str, str] = field(default_factory=dict)
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it as a child of this process; raises as `prepare` does."""
+        """Start the command as a child process; raises as `prepare`."""
         return self.prepare().start()
 
     def prepare(self) -> "Prepared":
-        """What this machine makes of it, its log begun.
+        """Resolve the environment on this machine and write the command to the log.
 
         Raises:
-            FileNotFoundError: the folder is not on this machine.
+            FileNotFoundError: the folder does not exist on this machine.
         """
         if not Path(self.folder).is_dir():
             raise FileNotFoundError(f"no folder {self.folder} on {socket.gethostname()}: all hosts must share it")
@@ -63,13 +63,13 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A row's process about to start on this machine.
+    """A command with its complete environment on this machine.
 
     Attributes:
-        arguments: of the Python interpreter.
-        folder: to run in.
-        log: file that takes all output, after what is in it.
-        environment: all of it.
+        arguments: arguments of the Python interpreter.
+        folder: working directory.
+        log: file that all output is appended to.
+        environment: the complete environment.
     """
 
     arguments: tuple[str, ...]
@@ -79,11 +79,11 @@ class Prepared:
 
     @property
     def is_artculture(self) -> bool:
-        """Whether it is a command of artculture, for its interpreter to run."""
+        """Whether the command is `python -m artculture …`, which a forked process can execute."""
         return self.arguments[:2] == ("-m", "artculture")
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it as a child of this process."""
+        """Start the command as a child process."""
         with Path(self.log).open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, *self.arguments],
@@ -92,17 +92,17 @@ class Prepared:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.environment,
-                # A terminal's Ctrl-C is for the study, which passes it on once.
+                # Ctrl-C goes to the study's process alone, which forwards it once.
                 process_group=0,
             )
 
 
 def run_environment(defaults: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """A row's environment on this machine.
+    """Return the environment of a run's process on this machine.
 
     Args:
-        defaults: variables for where the machine sets none.
-        chosen: variables that win over those of the machine.
+        defaults: variables used if the machine does not set them.
+        chosen: variables that override those of the machine.
     """
     environment = {**defaults, **os.environ, **chosen, RUN_OF_STUDY: str(os.getpid())}
     for name in NOT_INHERITED:
@@ -111,18 +111,18 @@ def run_environment(defaults: Mapping[str, str], chosen: Mapping[str, str]) -> d
 
 
 def launches(run: Path) -> int:
-    """How often a run was begun."""
+    """Return how often a run directory was launched."""
     status = run / "status.json"
     return int(read_json(status).get("launches", 0)) if status.is_file() else 0
 
 
 def run_command(run: "PlannedRun", *, threads: int | None, environment: Mapping[str, str] | None = None) -> RunCommand:
-    """A row's command for this working directory.
+    """Return the command of a run, with this working directory.
 
     Args:
-        row: to run, its job written.
-        threads: for PyTorch, unless the environment says; None: as it sees fit.
-        environment: variables that win over those of the machine.
+        run: the run, whose job is written to its directory.
+        threads: PyTorch threads, unless the environment sets them; None for PyTorch's default.
+        environment: variables that override those of the machine.
     """
     path = run.directory.path
     return RunCommand(
@@ -135,18 +135,18 @@ def run_command(run: "PlannedRun", *, threads: int | None, environment: Mapping[
 
 
 def threads_default(threads: int | None) -> dict[str, str]:
-    """The variable that tells PyTorch its number of threads, where there is one to tell."""
+    """Return the environment variable for PyTorch's number of threads; empty for None."""
     return {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
 
 
 def gpus_of(config: "TrainConfig") -> int:
-    """GPUs that a row asks its engine for: as many as it trains on, unless `launcher.gpus` is a number."""
+    """Return the number of GPUs to request for a run: as many as it trains on, unless `launcher.gpus` is set."""
     if config.trainer.accelerator == "cpu":
         return 0
-    asked = "auto" if config.launcher.name == "local" else config.launcher.gpus
+    requested = "auto" if config.launcher.name == "local" else config.launcher.gpus
     devices = str(config.trainer.devices)
-    if isinstance(asked, int):
-        return asked
+    if isinstance(requested, int):
+        return requested
     return int(devices) if devices.isdigit() else 1
 
 

@@ -1,4 +1,4 @@
-"""What a study asks of a launcher: start rows, and tell how each of them ended."""
+"""Protocol of the launchers: start runs and report how each of them ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from artculture.studies.grid import PlannedRun
 
 @dataclass(frozen=True)
 class ExitStatus:
-    """How a row's process ended.
+    """How the process of a run ended.
 
     Attributes:
-        code: its exit code, -n where signal n killed it; None where nobody saw it end.
-        reason: what the engine says about it, where there is no code.
+        code: exit code, -n if signal n killed the process; None if unknown.
+        reason: the cluster's explanation if there is no exit code.
     """
 
     code: int | None
@@ -22,24 +22,24 @@ class ExitStatus:
 
 
 class StartedRun(Protocol):
-    """A row that was handed to a launcher."""
+    """Handle of a run that a launcher has started or submitted."""
 
     @property
     def location(self) -> str:
-        """Where it runs, for people: `GPU 1`, `job 4711_2`; empty where there is nothing to say."""
+        """Where the run is executed, as displayed: `GPU 1`, `job 4711_2`; empty for the CPU."""
 
     def exit_status(self) -> ExitStatus | None:
-        """How it ended; None while it waits for its turn or runs."""
+        """Return how the run ended; None while it is queued or running."""
 
     def stop(self) -> None:
-        """Ask it to save and end, or take it out of the queue."""
+        """Ask the run to save and exit, or remove it from the queue."""
 
     def kill(self) -> None:
-        """End it without waiting for anything."""
+        """Kill the run."""
 
 
 class NoSetup:
-    """What a launcher has in common that needs no way to its engine kept open."""
+    """Context-manager methods of launchers without a connection to open and close."""
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +51,12 @@ class NoSetup:
 
 
 class Launcher(Protocol):
-    """Starts rows; open inside a `with` block.
+    """Starts runs inside a `with` block.
 
     Attributes:
-        capacity: how many rows may be handed over at a time; None where the engine's own queue decides.
-        queues: a row that was handed over may wait for its turn.
-        detached: its rows go on when the launching command is told to stop.
+        capacity: maximum number of runs started at a time; None if the cluster queues them.
+        queues: whether a started run may wait in a queue.
+        detached: whether runs continue when the launching command is stopped.
     """
 
     capacity: int | None
@@ -64,10 +64,10 @@ class Launcher(Protocol):
     detached: bool
 
     def __enter__(self) -> Self:
-        """Open the way to the engine.
+        """Connect to the cluster.
 
         Raises:
-            InputError: it can't be reached, or lacks what the rows ask for.
+            InputError: it is not reachable, or lacks requested resources.
         """
 
     def __exit__(
@@ -75,8 +75,8 @@ class Launcher(Protocol):
     ) -> None: ...
 
     def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
-        """Hand over rows, at most as many as there are free places.
+        """Start or submit runs, at most as many as there is capacity for.
 
         Raises:
-            InputError: the engine refuses them.
+            InputError: the cluster rejects them.
         """

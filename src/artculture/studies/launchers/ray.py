@@ -1,4 +1,4 @@
-"""Rows as Ray tasks, by Ray's core API."""
+"""Launcher of runs as Ray tasks (Ray Core API)."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from artculture.studies.launchers.protocol import ExitStatus, StartedRun
 from artculture.studies.launchers.ray_task import execute_run
 from artculture.utils.errors import InputError, reason_of
 
-# Ray's own word for: leave CUDA_VISIBLE_DEVICES alone where no GPU is asked for. Read at import.
+# Keeps Ray from clearing CUDA_VISIBLE_DEVICES in tasks without GPUs; read when Ray is imported.
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 try:
@@ -28,7 +28,7 @@ except ModuleNotFoundError as missing:
 
 log = logging.getLogger(__name__)
 
-# Of the launching process's variables those that a row on another host should see too; keys are not among them.
+# Environment variables forwarded to runs on other hosts; API keys are not.
 PASSED_ON = (
     "ARTCULTURE_CACHE",
     "OMP_NUM_THREADS",
@@ -45,15 +45,15 @@ CANCEL_AGAIN_SECONDS = 3.0
 
 @dataclass
 class RayRun:
-    """A task of the cluster.
+    """A run executed as a Ray task.
 
     Attributes:
-        task: the reference to what it will return.
-        told_at: when it was last told to stop, by the monotonic clock; None: never.
+        task: the ObjectRef of its exit code.
+        cancelled_at: time of the last cancellation by the monotonic clock; None if never cancelled.
     """
 
     task: Any
-    told_at: float | None = None
+    cancelled_at: float | None = None
 
     @property
     def location(self) -> str:
@@ -62,21 +62,21 @@ class RayRun:
     def exit_status(self) -> ExitStatus | None:
         ready, _ = ray.wait([self.task], timeout=0)
         if not ready:
-            # To cancel is a wish: it can reach a worker between two of its states and be lost.
-            if self.told_at is not None and time.monotonic() - self.told_at > CANCEL_AGAIN_SECONDS:
+            # A cancellation can get lost between two states of a worker, so it is repeated.
+            if self.cancelled_at is not None and time.monotonic() - self.cancelled_at > CANCEL_AGAIN_SECONDS:
                 self.stop()
             return None
         try:
             return ExitStatus(int(ray.get(self.task)))
         except ray.exceptions.TaskCancelledError:
-            return ExitStatus(None, "told to stop")
+            return ExitStatus(None, "stopped")
         except ray.exceptions.RayTaskError as error:
             return ExitStatus(None, reason_of(error.cause or error))
-        except ray.exceptions.RayError as error:  # its worker or its host died, once too often
+        except ray.exceptions.RayError as error:  # its worker or host died, and no retries are left
             return ExitStatus(None, f"{type(error).__name__}: {reason_of(error)}")
 
     def stop(self) -> None:
-        self.told_at = time.monotonic()
+        self.cancelled_at = time.monotonic()
         ray.cancel(self.task)
 
     def kill(self) -> None:
@@ -84,10 +84,10 @@ class RayRun:
 
 
 class RayLauncher:
-    """Hands all rows to a Ray cluster, which starts them as it has room.
+    """Launcher that submits all runs to a Ray cluster.
 
     Args:
-        config: of `launcher`.
+        config: the `launcher` section of the config.
     """
 
     queues = True
@@ -120,38 +120,38 @@ class RayLauncher:
         return [self._start(run) for run in runs]
 
     def _start(self, run: PlannedRun) -> StartedRun:
-        asked = ray_resources(run)
-        self._check(asked)
+        resources = ray_resources(run)
+        self._check(resources)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        if not asked["num_gpus"]:
+        if not resources["num_gpus"]:
             environment["CUDA_VISIBLE_DEVICES"] = ""
-        command = run_command(run, threads=asked["num_cpus"], environment=environment)
+        command = run_command(run, threads=resources["num_cpus"], environment=environment)
         task = ray.remote(execute_run).options(
-            **asked, name=run.name, max_retries=self.config.retries, retry_exceptions=False
+            **resources, name=run.name, max_retries=self.config.retries, retry_exceptions=False
         )
         return RayRun(task.remote(command))
 
-    def _check(self, asked: dict[str, Any]) -> None:
-        # Hosts join a cluster that grows by demand: only this machine's resources are all that there will be.
+    def _check(self, resources: dict[str, Any]) -> None:
+        # An autoscaling cluster may add hosts; a local one has only the resources of this machine.
         if not self._local:
             return
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         for key, name in (("num_gpus", "GPU"), ("num_cpus", "CPU")):
-            if asked[key] > have.get(name, 0):
+            if resources[key] > have.get(name, 0):
                 raise InputError(
-                    f"launcher.{name.lower()}s={asked[key]}, but {socket.gethostname()} has {have.get(name, 0):g}: a "
-                    "row could never start" + ("; for rows on the CPU use trainer=cpu" if name == "GPU" else "")
+                    f"launcher.{name.lower()}s={resources[key]}, but {socket.gethostname()} has {have.get(name, 0):g}: "
+                    "a run could never start" + ("; to train on the CPU use trainer=cpu" if name == "GPU" else "")
                 )
 
 
 def ray_resources(run: PlannedRun) -> dict[str, Any]:
-    """The resources of a row's task."""
+    """Return the resources that a run's task requests, as arguments of `ray.remote`."""
     config = run.config.launcher
     assert isinstance(config, Ray)
-    asked: dict[str, Any] = {
+    resources: dict[str, Any] = {
         "num_gpus": gpus_of(run.config),
         "num_cpus": config.cpus,
     }
     if config.memory_gb is not None:
-        asked["memory"] = int(config.memory_gb * 2**30)
-    return asked
+        resources["memory"] = int(config.memory_gb * 2**30)
+    return resources

@@ -1,4 +1,4 @@
-"""What a Ray worker does: runs a row as its child."""
+"""The function of a Ray task: executes a run as a child process of the worker."""
 
 import signal
 import subprocess
@@ -11,8 +11,8 @@ POLL_SECONDS = 0.3
 
 
 def execute_run(command: RunCommand) -> int:
-    """In a Ray worker: run a row to its end, return its exit code."""
-    # Ray cancels by SIGINT, which is ignored here where the launch came from `nohup` or a shell's background.
+    """Execute a run in a Ray worker and return its exit code."""
+    # Ray cancels with SIGINT, which is ignored if the launch was started by `nohup` or in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     child = command.start()
     try:
@@ -22,7 +22,7 @@ def execute_run(command: RunCommand) -> int:
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
-    # Ray cancels by an exception that a blocking wait would not hear.
+    # Ray cancels with an exception, which a blocking wait would not receive.
     while (code := child.poll()) is None:
         time.sleep(POLL_SECONDS)
     return code
@@ -32,6 +32,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
         child.terminate()
     while child.poll() is None:
-        # A cancel may come twice, and the row is to save in peace.
+        # A repeated cancellation must not disturb the run while it saves.
         with suppress(KeyboardInterrupt):
             _wait(child)

@@ -1,4 +1,4 @@
-"""The launcher that a config asks for."""
+"""Selection of the launcher."""
 
 from artculture.config.schema.train import TrainConfig
 from artculture.studies.launchers.local import LocalLauncher, slots
@@ -6,15 +6,15 @@ from artculture.studies.launchers.protocol import Launcher
 
 
 def make_launcher(config: TrainConfig) -> Launcher:
-    """The launcher of `launcher.name`, checked and not yet open.
+    """Return the launcher of `launcher.name`, checked and not entered yet.
 
     Args:
-        config: of any row of the study.
+        config: the config of any run of the study.
 
     Raises:
-        InputError: its extra is not installed, or this machine lacks what it needs.
+        InputError: its extra is not installed, or this machine lacks a required program or device.
     """
-    # An engine's library is only imported where it is asked for.
+    # submitit and Ray are optional dependencies: imported only if selected.
     if config.launcher.name == "slurm":
         from artculture.studies.launchers.slurm import SlurmLauncher
 

@@ -1,4 +1,4 @@
-"""Rows as SLURM jobs, by submitit's own API."""
+"""Launcher of runs as SLURM jobs, with submitit."""
 
 import shutil
 import time
@@ -26,28 +26,28 @@ except ModuleNotFoundError as missing:
         raise
     raise InputError("launcher=slurm needs submitit: pip install 'artculture[slurm]'") from missing
 
-LOOK_SECONDS = 2.0
-# Asking SLURM itself costs it something: only about jobs that were told to end.
-ASK_SECONDS = 5.0
-# SLURM's accounting may not know a job that it was given a moment ago.
+CHECK_SECONDS = 2.0
+# Forced queries load the SLURM controller: only for jobs that were cancelled.
+FORCED_CHECK_SECONDS = 5.0
+# SLURM's accounting may not list a job immediately after its submission.
 KNOWN_AFTER_SECONDS = 300.0
-# A preempted job goes back into the queue, or, as the site has it, does not: then it stays in this state.
+# Depending on the site a preempted job is queued again, or stays in this state.
 PREEMPTED_SECONDS = 300.0
 
 
 @dataclass
 class SlurmRun:
-    """A row's job.
+    """A run executed as a SLURM job.
 
     Attributes:
-        job: submitit's.
-        notes: where the row's exit code will be.
+        job: submitit's job.
+        notes: record of the run's exit code.
     """
 
     job: Any
     notes: JobNotes
     _stopped: bool = False
-    _look_at: float = 0.0
+    _check_at: float = 0.0
     _preempted: float | None = None
     _done: bool = field(default=False, repr=False)
 
@@ -60,15 +60,15 @@ class SlurmRun:
         if code is not None:
             return ExitStatus(code)
         now = time.monotonic()
-        if not self._done and now >= self._look_at:
-            self._look_at = now + (ASK_SECONDS if self._stopped else LOOK_SECONDS)
-            self._done = self.job.done(force_check=self._stopped) or self._given_up(now)
+        if not self._done and now >= self._check_at:
+            self._check_at = now + (FORCED_CHECK_SECONDS if self._stopped else CHECK_SECONDS)
+            self._done = self.job.done(force_check=self._stopped) or self._preempted_for_good(now)
         if not self._done:
             return None
-        code = self.notes.ended(self.job.job_id)  # written a moment before
+        code = self.notes.ended(self.job.job_id)  # may have been written since
         return ExitStatus(code) if code is not None else self._lost()
 
-    def _given_up(self, now: float) -> bool:
+    def _preempted_for_good(self, now: float) -> bool:
         if self.job.state != "PREEMPTED":
             self._preempted = None
             return False
@@ -81,21 +81,21 @@ class SlurmRun:
         return ExitStatus(None, f"{self.location} ended: {self.job.state}" + (f" (see {log})" if log.is_file() else ""))
 
     def stop(self) -> None:
-        self._stopped, self._look_at = True, 0.0
+        self._stopped, self._check_at = True, 0.0
         self.job.cancel(check=False)
 
     def kill(self) -> None:
-        self.stop()  # SLURM kills what does not end in its time
+        self.stop()  # SLURM kills jobs that do not end within its KillWait
 
 
 class SlurmLauncher(NoSetup):
-    """Submits all rows that are to start as one job array.
+    """Launcher that submits all runs as one job array.
 
     Args:
-        config: of `launcher`.
+        config: the `launcher` section of the config.
 
     Raises:
-        InputError: no SLURM on this machine.
+        InputError: SLURM is not installed on this machine.
     """
 
     queues = True
@@ -106,10 +106,10 @@ class SlurmLauncher(NoSetup):
         missing = [program for program in ("sbatch", "srun") if shutil.which(program) is None]
         if on_slurm and missing:
             raise InputError(
-                f"launcher=slurm, but there is no {missing[0]} on this machine: start the command on a login node, or "
-                "try it here with launcher.cluster=local"
+                f"launcher=slurm, but there is no {missing[0]} on this machine: run the command on a login node, or "
+                "test it here with launcher.cluster=local"
             )
-        # Without a cluster there is no queue to hold back rows: it is done here.
+        # Without a cluster there is no queue, so the number of parallel runs is limited here.
         one_at_a_time = 1 if config.parallel == "auto" else config.parallel
         self.capacity: int | None = None if on_slurm else one_at_a_time
         self.detached = on_slurm and config.on_interrupt == "leave"
@@ -117,9 +117,9 @@ class SlurmLauncher(NoSetup):
     def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
         found = {run.name: self._attached(run) for run in runs}
         new = [run for run in runs if found[run.name] is None]
-        # An array's jobs ask for the same and have one folder.
-        for _, alike in groupby(new, key=lambda run: (run.directory.path.parent, slurm_parameters(run))):
-            members = list(alike)
+        # The jobs of an array share their parameters and folder.
+        for _, group in groupby(new, key=lambda run: (run.directory.path.parent, slurm_parameters(run))):
+            members = list(group)
             found |= dict(zip([run.name for run in members], self._submit(members), strict=True))
         return [started for run in runs if (started := found[run.name]) is not None]
 
@@ -147,7 +147,7 @@ class SlurmLauncher(NoSetup):
         return run_command(run, threads=self.config.cpus)
 
     def _attached(self, run: PlannedRun) -> SlurmRun | None:
-        """The job of an earlier launch that is still in the queue or running."""
+        """Return the job of an earlier launch that is still queued or running."""
         note = notes_of(run).submitted()
         if note is None or self.config.cluster != "slurm" or notes_of(run).ended(note.job) is not None:
             return None
@@ -157,22 +157,23 @@ class SlurmLauncher(NoSetup):
 
 
 def job_folder(run: PlannedRun) -> Path:
-    """submitit's files of a study: scripts, tasks, logs."""
+    """Return the folder of submitit's files of a study: scripts, pickled tasks, logs."""
     return (run.directory.path.parent / "slurm").absolute()
 
 
 def notes_of(run: PlannedRun) -> JobNotes:
+    """Return the job records of a run."""
     return JobNotes(job_folder(run), run.name)
 
 
 def slurm_parameters(run: PlannedRun) -> dict[str, Any]:
-    """submitit's parameters of a row's job."""
+    """Return submitit's parameters for the job of a run."""
     config = run.config.launcher
     assert isinstance(config, Slurm)
     given = {key: value for key, value in config.options.items() if value is not False}
     options = {("requeue" if config.requeue else "no-requeue"): True, **given}
     setup = {f"{config.cluster}_setup": list(config.setup)} if config.setup else {}
-    asked = {
+    parameters = {
         "name": f"artculture-{run.config.study.name.replace('/', '-')}",
         "timeout_min": config.minutes,
         "cpus_per_task": config.cpus,
@@ -188,4 +189,4 @@ def slurm_parameters(run: PlannedRun) -> dict[str, Any]:
         "slurm_additional_parameters": options,
         **setup,
     }
-    return {key: value for key, value in asked.items() if value is not None}
+    return {key: value for key, value in parameters.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a SLURM job does: runs a row, has it save when the job is to end, and asks for the next turn."""
+"""The task of a SLURM job: executes a run, lets it save before the job ends, and requeues the job."""
 
 import os
 import subprocess
@@ -14,20 +14,20 @@ from artculture.studies.launchers.process import RunCommand
 from artculture.utils.signals import STOP_SIGNALS
 
 POLL_SECONDS = 0.3
-# A row that was told to stop, and not by this task: SLURM is about to end the job, to queue it again or for good.
+# Exit codes of a run stopped by SLURM itself, which is about to end or requeue the job.
 STOPPED = {75, *(-number for number in STOP_SIGNALS)}
 PATIENCE_SECONDS = 600.0
 
 
 @dataclass
 class SlurmTask:
-    """A row as submitit runs it: called in the job, `checkpoint` called when the job is about to end.
+    """A run as a submitit task: called in the job; `checkpoint` is called when the job is about to end.
 
     Attributes:
-        command: the row's.
-        notes: take its exit code.
-        requeue: ask for another turn after a time limit or a preemption.
-        save_seconds: how long a row may take to save.
+        command: command of the run.
+        notes: record for its exit code.
+        requeue: whether to queue the job again after a time limit or preemption.
+        save_seconds: how long the run may take to save.
     """
 
     command: RunCommand
@@ -39,18 +39,18 @@ class SlurmTask:
     def __call__(self) -> int:
         self._child = self.command.start()
         try:
-            code = _waited(self._child)
+            code = _wait(self._child)
             if code in STOPPED:
-                # Ending now would make the job a finished one, which SLURM does not queue again.
+                # If the job ended now, SLURM would consider it completed and not queue it again.
                 time.sleep(PATIENCE_SECONDS)
-        finally:  # submitit ends the task by an exception, and so does Ctrl-C
+        finally:  # submitit and Ctrl-C end the task with an exception
             if self._child.poll() is None:
                 self._child.terminate()
         self.notes.end(submitit.JobEnvironment().job_id, code)
         return code
 
     def checkpoint(self) -> DelayedSubmission | None:
-        """Let the row save. Called by submitit's signal handler, amid `__call__`."""
+        """Stop the run so that it saves; called by submitit's signal handler during `__call__`."""
         if self._child is not None:
             self._child.terminate()
             _wait_without_reaping(self._child.pid, self.save_seconds)
@@ -59,8 +59,8 @@ class SlurmTask:
         return DelayedSubmission(SlurmTask(self.command, self.notes, self.requeue, self.save_seconds))
 
 
-def _waited(child: subprocess.Popen[bytes]) -> int:
-    # Not `wait`: it holds a lock that the signal handler would wait for.
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    # Not `Popen.wait`: it holds a lock, on which the signal handler would deadlock.
     while (code := child.poll()) is None:
         time.sleep(POLL_SECONDS)
     return code
@@ -68,7 +68,7 @@ def _waited(child: subprocess.Popen[bytes]) -> int:
 
 def _wait_without_reaping(pid: int, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    with suppress(ChildProcessError):  # reaped already
+    with suppress(ChildProcessError):  # already reaped
         while time.monotonic() < deadline:
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
                 return

@@ -183,7 +183,7 @@ def _tell_rest(store: TrialStore, trials: Trials) -> int:
     console = Console(stderr=True)
     bad = [one.process for one in trials.given if one.process.state in ("failed", "interrupted")]
     for process in bad:
-        text = f"{process.row.name} {process.state}: {process.error} (log: {process.row.directory.log})"
+        text = f"{process.run.name} {process.state}: {process.error} (log: {process.run.directory.log})"
         console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
     elsewhere = store.elsewhere()
     missing = store.search.trials - sum(trial.state.is_finished() for trial in counted(store.trials())) - elsewhere

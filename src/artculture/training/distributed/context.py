@@ -1,4 +1,4 @@
-"""Which of a run's processes this one is, found from the config and from whoever started it, without torch."""
+"""Rank and world size of this process, from the config and the environment, without importing torch."""
 
 import os
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from artculture.utils import hardware
 from artculture.utils.child_process import RUN_OF_STUDY
 from artculture.utils.errors import InputError
 
-# Set by a run's first process for those that it starts: its process id.
+# Set by the rank-0 process for the ranks that it starts: its process id.
 RANK_OF = "ARTCULTURE_RANK_OF"
 
 Starter = Literal["itself", "torchrun", "srun"]
@@ -17,14 +17,14 @@ Starter = Literal["itself", "torchrun", "srun"]
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """A process among those of a run.
+    """Position of this process in a distributed run.
 
     Attributes:
-        rank: counted from 0 over all machines; the first writes what the run leaves.
-        size: how many processes take part.
-        local_rank: counted from 0 on this machine.
-        local_world_size: how many are on this machine.
-        starter: who started the processes: the run's first one, or a program outside.
+        rank: index over all machines, from 0; rank 0 writes the run directory.
+        world_size: number of processes of the run.
+        local_rank: index on this machine, from 0.
+        local_world_size: number of processes on this machine.
+        starter: what started the processes: the rank-0 process (`itself`), torchrun or srun.
     """
 
     rank: int = 0
@@ -35,6 +35,7 @@ class DistributedContext:
 
     @property
     def participates(self) -> bool:
+        """Whether this process trains: srun and torchrun may start more processes than the run uses."""
         return self.rank < self.world_size
 
     @property
@@ -43,14 +44,14 @@ class DistributedContext:
 
 
 def find_context(config: TrainConfig) -> DistributedContext:
-    """This process's place in a run of a config.
+    """Return this process's rank and world size for a run.
 
     Raises:
-        InputError: devices that are not there, or processes that do not match `trainer.devices`.
+        InputError: the devices do not exist, or the started processes do not match `trainer.devices`.
     """
     trainer = config.trainer
     if (trainer.devices, trainer.num_nodes) == (1, 1):
-        return DistributedContext()  # whoever started it: several such processes are launches of their own
+        return DistributedContext()  # several such processes under srun or torchrun are independent launches
     outer = _from_environment()
     if uses_one_device(config):
         return DistributedContext() if outer is None else DistributedContext(rank=outer.rank)
@@ -60,7 +61,7 @@ def find_context(config: TrainConfig) -> DistributedContext:
 
 
 def uses_one_device(config: TrainConfig) -> bool:
-    """Whether more devices would idle: on features that are computed once, the head alone trains."""
+    """Return whether a run uses one device only: with cached features, just the small head is trained."""
     return config.method.name == "transfer" and config.method.features == "cached"
 
 
@@ -68,16 +69,16 @@ def _from_environment() -> DistributedContext | None:
     environment = os.environ
     if RANK_OF in environment:
         return _read_torchrun("itself")
-    if RUN_OF_STUDY in environment:  # whatever started the study started no ranks
+    if RUN_OF_STUDY in environment:  # the variables of srun or torchrun describe the study, not this run
         return None
     if "TORCHELASTIC_RUN_ID" in environment:
         return _read_torchrun("torchrun")
-    # SLURM_NTASKS is set in a batch script, too; the step's own number only where `srun` has started tasks.
+    # SLURM sets SLURM_NTASKS in batch scripts too; SLURM_STEP_NUM_TASKS only for tasks started by `srun`.
     if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
         size = int(environment["SLURM_STEP_NUM_TASKS"])
         nodes = int(environment.get("SLURM_STEP_NUM_NODES", environment.get("SLURM_NNODES", "1")))
         if size % nodes:
-            raise InputError(f"srun started {size} tasks on {nodes} nodes: give each node as many (--ntasks-per-node)")
+            raise InputError(f"srun started {size} tasks on {nodes} nodes: start as many on each (--ntasks-per-node)")
         rank, local_rank = int(environment["SLURM_PROCID"]), int(environment["SLURM_LOCALID"])
         return DistributedContext(rank, size, local_rank, size // nodes, "srun")
     return None
@@ -111,19 +112,19 @@ def _check(config: TrainConfig, context: DistributedContext, *, from_outside: bo
         )
     if not from_outside and trainer.num_nodes not in ("auto", 1):
         raise InputError(
-            f"trainer.num_nodes={trainer.num_nodes}: start a process a device on every machine with torchrun or srun "
-            "(a study's rows stay on one machine each)"
+            f"trainer.num_nodes={trainer.num_nodes}: start one process per device on every machine with "
+            "torchrun or srun (each run of a study uses one machine)"
         )
     gpus = _gpus(config)
     if (gpus or trainer.accelerator == "gpu") and len(gpus) < context.local_world_size:
         raise InputError(
-            f"trainer.devices={context.local_world_size}, but {len(gpus)} GPU(s) can be seen: take fewer, or trainer."
-            "accelerator=cpu"
+            f"trainer.devices={context.local_world_size}, but {len(gpus)} GPU(s) are visible: use fewer devices, or "
+            "trainer.accelerator=cpu"
         )
     if context.world_size > 1 and trainer.sync_batchnorm and not gpus:
-        raise InputError("trainer.sync_batchnorm=true needs GPUs: torch has it for no other device")
+        raise InputError("trainer.sync_batchnorm=true needs GPUs: PyTorch does not support it on other devices")
     if context.world_size > 1 and batch_size < 2 * context.world_size:
         raise InputError(
             f"data.batch_size={batch_size} is shared by {context.world_size} devices and leaves fewer than two images "
-            f"each: take at least {2 * context.world_size}, or fewer devices"
+            f"each: use at least {2 * context.world_size}, or fewer devices"
         )

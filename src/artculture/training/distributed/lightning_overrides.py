@@ -1,4 +1,4 @@
-"""What Lightning does with several processes and a run does in its own way."""
+"""Overrides of Lightning's behaviour in distributed runs."""
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
@@ -7,13 +7,13 @@ from artculture.training.signals import SignalListener
 
 
 class KeepSignalHandlers(Callback):
-    """Keeps signals ours: `LastCheckpoint` agrees on them at every step, over the processors.
+    """Keep this project's signal handlers instead of Lightning's.
 
-    Lightning 2.6 would wait, inside its handler, for processes that have heard none, and make the host wait for the
-    device before every step to learn of one.
+    `LastCheckpoint` synchronises received signals at every step over the CPU. Lightning 2.6 blocks in its own handler
+    until every rank has received the signal, and synchronises the host with the GPU before every step to find out.
 
     Args:
-        listener: hears signals.
+        listener: receives the signals.
     """
 
     def __init__(self, listener: SignalListener) -> None:

@@ -1,4 +1,4 @@
-"""How the processes of one run speak to each other, apart from the training step itself."""
+"""Synchronisation of the processes of a distributed run, apart from the training step itself."""
 
 import json
 import os
@@ -25,24 +25,24 @@ from artculture.utils.io import json_text
 T = TypeVar("T")
 
 POLL_SECONDS = 0.05
-# How long a process may take to say why it left, after others have found that it did.
+# How long to wait for the error message of a process after its connection broke.
 REASON_SECONDS = 3.0
-# How long to wait for the first process's store: others may begin much earlier on another machine.
-MEETING = timedelta(minutes=10)
-# What torch says where another process has gone.
-GONE = re.compile(r"gloo|nccl|peer|socket|broken pipe|connection|store|recv|timed? ?out", re.IGNORECASE)
-KINDS = {kind.__name__: kind for kind in (InputError, WorkError)}
+# How long to wait for the store of rank 0: other machines may start much earlier.
+STORE_TIMEOUT = timedelta(minutes=10)
+# Messages of PyTorch when another process has ended.
+LOST_PEER = re.compile(r"gloo|nccl|peer|socket|broken pipe|connection|store|recv|timed? ?out", re.IGNORECASE)
+ERROR_CLASSES = {kind.__name__: kind for kind in (InputError, WorkError)}
 
 
 class ProcessGroup:
-    """The processes of a run.
+    """The processes of a distributed run.
 
-    What is said here goes over the processors, never over GPUs, so that no step waits for a device.
+    All communication here runs on the CPU (TCP store and gloo), so that no training step waits for a GPU.
 
     Args:
-        context: of this process.
-        store: what all can write to and read, kept by the first; None where this process is alone.
-        processes: those that this one has started.
+        context: rank and world size of this process.
+        store: the key-value store served by rank 0; None for a single process.
+        processes: the ranks started by this process.
     """
 
     def __init__(self, context: DistributedContext, store: Any = None, processes: RankProcesses | None = None) -> None:
@@ -55,43 +55,44 @@ class ProcessGroup:
 
     @property
     def is_global_zero(self) -> bool:
-        """Whether this process writes what the run leaves."""
+        """Whether this process is rank 0, which writes the run directory."""
         return self.context.rank == 0
 
-    def barrier(self, where: str) -> None:
-        """Wait until all are here, however long it takes.
+    def barrier(self, name: str) -> None:
+        """Wait without a time limit until all processes reach the barrier of this name.
 
         Raises:
-            WorkError: one of them has ended.
+            WorkError: a process has ended.
         """
         if self.world_size > 1:
-            self.store.add(f"here/{where}", 1)
-            self._wait(lambda: self.store.add(f"here/{where}", 0) >= self.world_size)
+            self.store.add(f"here/{name}", 1)
+            self._wait(lambda: self.store.add(f"here/{name}", 0) >= self.world_size)
 
-    def main_process_first(self, where: str, work: Callable[[], T]) -> T:
-        """Work that leaves files behind: done by one process a machine, then by the others, who find them.
+    def main_process_first(self, name: str, work: Callable[[], T]) -> T:
+        """Call `work` on rank 0, then on local rank 0 of the other machines, then on all other ranks.
 
-        The very first goes ahead alone: the machines may share a disk, whose locks they may not see.
+        For work that writes files which later callers find. Rank 0 goes first because machines may share a disk
+        without seeing each other's file locks.
         """
-        first_here = self.context.local_rank == 0
-        turn = 0 if self.is_global_zero else 1 if first_here else 2
-        for now in range(3):
-            if turn == now:
+        first_on_machine = self.context.local_rank == 0
+        turn = 0 if self.is_global_zero else 1 if first_on_machine else 2
+        for current in range(3):
+            if turn == current:
                 result = work()
-            self.barrier(f"{where}/{now}")
+            self.barrier(f"{name}/{current}")
         return result
 
-    def broadcast(self, what: str, say: Callable[[], Any]) -> Any:
-        """A value (as JSON has it) that the first process makes and all get."""
+    def broadcast(self, name: str, make: Callable[[], Any]) -> Any:
+        """Broadcast a JSON value from rank 0, where `make` is called; return it on every rank."""
         if self.world_size == 1:
-            return say()
+            return make()
         if self.is_global_zero:
-            self.store.set(f"told/{what}", json_text(say(), ensure_ascii=True))
-        self._wait(lambda: self.store.check([f"told/{what}"]))
-        return json.loads(self.store.get(f"told/{what}"))
+            self.store.set(f"broadcast/{name}", json_text(make(), ensure_ascii=True))
+        self._wait(lambda: self.store.check([f"broadcast/{name}"]))
+        return json.loads(self.store.get(f"broadcast/{name}"))
 
     def all_reduce_max(self, *numbers: int) -> list[int]:
-        """The largest of each number over all processes; a step's all meet here."""
+        """Return the maximum of each number over all processes; called by all of them at the same step."""
         if self.world_size == 1:
             return list(numbers)
         largest = torch.tensor(numbers)
@@ -99,7 +100,7 @@ class ProcessGroup:
         return largest.tolist()
 
     def all_gather(self, value: T) -> list[T]:
-        """Everyone's value, in the order of ranks."""
+        """Return the values of all processes, in the order of their ranks."""
         if self.world_size == 1:
             return [value]
         values: list[Any] = [None] * self.world_size
@@ -107,18 +108,18 @@ class ProcessGroup:
         return values
 
     def report_failure(self, error: BaseException) -> None:
-        """Let the others know why this process leaves, unless another left before it."""
+        """Store why this process ends, for the others to read, unless another process has failed before."""
         if self.world_size == 1:
             return
-        said = {"rank": self.context.rank, "kind": type(error).__name__, "reason": reason_of(error)}
+        report = {"rank": self.context.rank, "kind": type(error).__name__, "reason": reason_of(error)}
         if isinstance(error, Interrupted):
-            said["signal"] = error.signal_name
-        with suppress(Exception):  # the store may have gone with the first process
-            self.store.compare_set("failed", "", json_text(said, ensure_ascii=True))
+            report["signal"] = error.signal_name
+        with suppress(Exception):  # the store ends with rank 0
+            self.store.compare_set("failed", "", json_text(report, ensure_ascii=True))
 
     def map_error(self, error: BaseException) -> BaseException:
-        """The error, or what made another process leave where that is what this one met."""
-        if self.world_size == 1 or not (isinstance(error, RuntimeError) and GONE.search(str(error))):
+        """Return the error, or the failure of another process if this error is a consequence of it."""
+        if self.world_size == 1 or not (isinstance(error, RuntimeError) and LOST_PEER.search(str(error))):
             return error
         deadline = time.monotonic() + REASON_SECONDS
         while time.monotonic() < deadline:
@@ -127,19 +128,19 @@ class ProcessGroup:
                     return reason
             time.sleep(POLL_SECONDS)
         if self.is_global_zero:
-            return WorkError(f"another process of this run has gone ({reason_of(error)}): launch again to go on")
-        return WorkError("the first process of this run has gone; it says why, or was killed")
+            return WorkError(f"another process of this run has ended ({reason_of(error)}): run the command again")
+        return WorkError("the first process of this run has ended; see its message, or it was killed")
 
     def _failure(self) -> BaseException | None:
-        """Why another process has left, if one has."""
+        """Return the error of another process that has failed, if any."""
         if self.store.check(["failed"]):
-            said = json.loads(self.store.get("failed"))
-            if said["rank"] != self.context.rank:
-                if "signal" in said:
-                    return Interrupted(said["signal"])
-                return KINDS.get(said["kind"], WorkError)(f"{said['reason']} (device {said['rank']})")
+            report = json.loads(self.store.get("failed"))
+            if report["rank"] != self.context.rank:
+                if "signal" in report:
+                    return Interrupted(report["signal"])
+                return ERROR_CLASSES.get(report["kind"], WorkError)(f"{report['reason']} (device {report['rank']})")
         death = self.processes.death() if self.processes else None
-        return None if death is None else WorkError(f"{death}: launch again to go on from the last checkpoint")
+        return None if death is None else WorkError(f"{death}: run the command again to resume")
 
     def _wait(self, done: Callable[[], bool]) -> None:
         while not done():
@@ -155,12 +156,12 @@ SINGLE_PROCESS = ProcessGroup(DistributedContext())
 def joined_process_group(
     context: DistributedContext, accelerator: str, processes: RankProcesses | None = None
 ) -> Iterator[ProcessGroup]:
-    """All processes of a run, met and connected while the block lasts.
+    """Connect the processes of a run for the duration of a `with` block.
 
     Args:
-        context: of this process.
-        accelerator: `cpu` or `gpu`, as really used.
-        processes: those that this one has started.
+        context: rank and world size of this process.
+        accelerator: the resolved accelerator, `cpu` or `gpu`.
+        processes: the ranks started by this process.
 
     Raises:
         WorkError: another process ended.
@@ -173,9 +174,9 @@ def joined_process_group(
         process_group.barrier("start")
         _connect(process_group, accelerator)
         yield process_group
-        # Whoever leaves while others still listen to it would be taken for dead.
+        # A process that leaves while others still use its connection would look like a failure.
         process_group.barrier("end")
-        if process_group.is_global_zero:  # which has the store
+        if process_group.is_global_zero:  # serves the store, so it leaves last
             with suppress(WorkError):
                 process_group._wait(lambda: process_group.store.add("left", 0) >= process_group.world_size - 1)
         else:
@@ -189,7 +190,7 @@ def joined_process_group(
 
 
 def cluster_environment(context: DistributedContext) -> ClusterEnvironment:
-    """Lightning's name for who started the processes."""
+    """Return Lightning's cluster environment for what started the processes."""
     if context.starter == "torchrun":
         return TorchElasticEnvironment()
     if context.starter == "srun":
@@ -199,18 +200,18 @@ def cluster_environment(context: DistributedContext) -> ClusterEnvironment:
 
 def _store(context: DistributedContext, processes: RankProcesses | None) -> Any:
     environment = cluster_environment(context)
-    # torchrun's agent may have opened the store already.
-    keeps = context.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    # The torchrun agent may serve the store already.
+    serves_store = context.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     listener: dict[str, Any] = {} if processes is None else {"master_listen_fd": processes.listener.detach()}
     store = dist.TCPStore(  # type: ignore[attr-defined]
         environment.main_address,
         environment.main_port,
-        is_master=keeps,
-        timeout=MEETING,
+        is_master=serves_store,
+        timeout=STORE_TIMEOUT,
         wait_for_workers=False,
         **listener,
     )
-    # An agent's store outlives an attempt that it starts again.
+    # The agent's store outlives a restart: each attempt gets its own prefix.
     return PrefixStore(f"artculture/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 

@@ -1,4 +1,4 @@
-"""A run's other processes on this machine: started by its first, watched by it, ended with it."""
+"""The other ranks of a run on this machine: started, monitored and ended by rank 0."""
 
 import os
 import signal
@@ -13,16 +13,16 @@ from pathlib import Path
 from artculture.training.distributed.context import RANK_OF, DistributedContext
 from artculture.utils.child_process import end_with
 
-# How long the others may take to end by themselves once the first one has ended well, or was told to stop.
+# How long the other ranks may take to exit after rank 0 has finished or was asked to stop.
 PATIENCE_SECONDS = 20.0
 
 
 class RankProcesses:
-    """The processes that this one has started, by rank.
+    """The processes that rank 0 has started, by rank.
 
     Attributes:
-        listener: an open socket on the port that the others know, for the store through which all meet.
-        own: what the environment of this process, the first, is to say.
+        listener: open socket for the key-value store, on the port that the other ranks connect to.
+        own: environment variables of rank 0.
     """
 
     def __init__(self, context: DistributedContext, run: Path) -> None:
@@ -32,7 +32,7 @@ class RankProcesses:
         self.own = _environment(0, context, port)
 
     def death(self) -> str | None:
-        """How one of them ended that should not have ended yet; None where none has."""
+        """Return how a rank failed, or None if none has."""
         for rank, process in self.running.items():
             code = process.poll()
             if code:
@@ -41,7 +41,7 @@ class RankProcesses:
         return None
 
     def end(self, patience: float) -> None:
-        """Wait for all, then kill those that are left."""
+        """Wait for all ranks up to `patience` seconds, then kill the remaining ones."""
         deadline = time.monotonic() + patience
         for process in self.running.values():
             try:
@@ -54,14 +54,14 @@ class RankProcesses:
 
 @contextmanager
 def launched_ranks(context: DistributedContext, run: Path) -> Iterator[RankProcesses | None]:
-    """Start the other processes of a run for the length of a `with` block.
+    """Start the other ranks of a run for the duration of a `with` block.
 
     Args:
-        context: of this process.
-        run: the run's directory, from which the others read the job.
+        context: rank and world size of this process.
+        run: the run's directory, from which the other ranks read the job.
 
     Yields:
-        The processes; None where there are none or another program starts them.
+        The processes; None where the run has one process, or another program starts them.
     """
     if context.world_size == 1 or context.starter != "itself" or context.rank > 0:
         yield None
@@ -72,7 +72,7 @@ def launched_ranks(context: DistributedContext, run: Path) -> Iterator[RankProce
     try:
         yield processes
     except BaseException:
-        # They notice by themselves that the first one has left, and have nothing to save that it has not.
+        # The other ranks detect that rank 0 has ended and exit; they have nothing to save that it has not saved.
         processes.end(PATIENCE_SECONDS / 4)
         raise
     else:
@@ -99,14 +99,11 @@ def _environment(rank: int, context: DistributedContext, port: int) -> dict[str,
         "NODE_RANK": "0",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
-        # Each takes its share of the cores instead of all fighting for all.
+        # Share the cores between the ranks instead of oversubscribing them.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cores)),
     }
 
 
 def end_with_rank_zero() -> None:
-    """In a process that a run's first one started: be killed when that ends, however it ends (Linux only).
-
-    Without the first there is nothing that it could save.
-    """
+    """Have this rank killed when the rank-0 process that started it ends (Linux only): only rank 0 can save."""
     end_with(int(os.environ[RANK_OF]), signal.SIGKILL)

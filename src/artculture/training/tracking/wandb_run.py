@@ -1,4 +1,4 @@
-"""The run's page in Weights & Biases: opened so that it never stops a training, closed with the right state."""
+"""Weights & Biases runs: started in the background, failures never stop a training, finished with the exit code."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from artculture.utils.errors import InputError, reason_of
 
 log = logging.getLogger(__name__)
 
-# metric -> how its summary is made; the best and the last value both stand on the run's page
+# metric -> summary of its history: the best and the last value
 SUMMARIES = {
     "train/loss": "min,last",
     "train/top1": "max,last",
@@ -29,15 +29,15 @@ SUMMARIES = {
     "val/top3": "max,last",
     "val/macro_f1": "max,last",
 }
-# How long W&B may take to answer before the run goes on offline.
+# How long W&B may take to answer before the run continues offline.
 INIT_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_TIMEOUT", "30"))
-# How long a finished run may take to upload what is left.
+# How long a finished run may take to upload the remaining data.
 FINISH_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_FINISH_TIMEOUT", "300"))
 
 
 @dataclass(frozen=True)
 class WandbRun:
-    """What a run's page is called and filed under."""
+    """Name, group and tags of a W&B run."""
 
     project: str
     entity: str | None
@@ -49,27 +49,27 @@ class WandbRun:
 
 
 class BackgroundWandbRun:
-    """A page that is opened beside the training, which waits for it only when there is something to tell.
+    """A W&B run that is started in a thread; the training waits for it when the first metrics are logged.
 
     Args:
-        page: what it is called and filed under.
-        directory: the run's.
-        config: the run's.
-        offline: whether to ask no server.
+        info: name, group and tags.
+        directory: the run directory.
+        config: the run's config.
+        offline: whether to contact no server.
 
     Raises:
         InputError: wandb is not installed.
     """
 
-    def __init__(self, page: WandbRun, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> None:
+    def __init__(self, info: WandbRun, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> None:
         check_installed()
         opener = ThreadPoolExecutor(1, thread_name_prefix="wandb")
-        self._run = opener.submit(start_run, page, directory, config, offline=offline)
+        self._run = opener.submit(start_run, info, directory, config, offline=offline)
         opener.shutdown(wait=False)
         self._warned = False
 
     def run(self) -> Any:
-        """The open `wandb.Run`, or None where it could not be opened, which is told once."""
+        """Return the open `wandb.Run`, or None (with one warning) if it could not be started."""
         failure = self._run.exception()
         if failure is None:
             return self._run.result()
@@ -79,7 +79,7 @@ class BackgroundWandbRun:
         return None
 
     def close(self, exit_code: int, *, preempted: bool = False) -> None:
-        """Finish the page, if there is one, as `finish_run` does."""
+        """Finish the W&B run, if there is one, as `finish_run` does."""
         run = self.run()
         if run is not None:
             finish_run(run, exit_code, preempted=preempted)
@@ -87,15 +87,15 @@ class BackgroundWandbRun:
 
 def check_installed() -> None:
     if find_spec("wandb") is None:
-        raise InputError("logger=wandb needs wandb: pip install wandb, or take logger=csv")
+        raise InputError("logger=wandb needs wandb: pip install wandb, or use logger=csv")
 
 
 def _warn_of_failure(error: BaseException) -> None:
-    log.warning("W&B failed (%s): training goes on without it, metrics.csv has every epoch", reason_of(error))
+    log.warning("W&B failed (%s): training continues without it, metrics.csv has every epoch", reason_of(error))
 
 
-def start_run(page: WandbRun, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> Any:
-    """Start or go on with the W&B run of a page; offline where there is no account or no answer.
+def start_run(info: WandbRun, directory: RunDirectory, config: dict[str, Any], *, offline: bool) -> Any:
+    """Start or resume a W&B run; offline if there is no account or the server does not answer.
 
     Returns:
         A `wandb.Run`.
@@ -107,20 +107,20 @@ def start_run(page: WandbRun, directory: RunDirectory, config: dict[str, Any], *
     import wandb
 
     if wandb.run is not None:
-        raise RuntimeError(f"the W&B run {wandb.run.id} is still open; a new one would write into it")
+        raise RuntimeError(f"the W&B run {wandb.run.id} is still open; a new run would log into it")
     mode = "offline" if offline else "online"
     try:
         mode = _mode(wandb, offline)
-        run = _init(wandb, page, directory, config, mode)
-    except Exception as error:  # its service may fail in any way; a training does not depend on it
+        run = _init(wandb, info, directory, config, mode)
+    except Exception as error:  # W&B may fail in any way; the training must not
         if mode != "online":
             raise
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", reason_of(error))
         with suppress_wandb_errors("end the attempt"):
             wandb.teardown()
-        # The id may be taken by the attempt that failed: a new one, so that nothing is mixed up.
-        page = replace(page, run_id=f"{page.run_id}-offline")
-        run = _init(wandb, page, directory, config, "offline")
+        # The failed attempt may have created a run of this id: use a new one.
+        info = replace(info, run_id=f"{info.run_id}-offline")
+        run = _init(wandb, info, directory, config, "offline")
     run.define_metric("epoch", hidden=True)
     for metric, summary in SUMMARIES.items():
         run.define_metric(metric, step_metric="epoch", summary=summary)
@@ -129,13 +129,13 @@ def start_run(page: WandbRun, directory: RunDirectory, config: dict[str, Any], *
 
 
 class History:
-    """The epochs' rows on a run's page: each once, without a gap, however often the run was cut off.
+    """Log each epoch to W&B exactly once, without gaps, also when the run was interrupted.
 
-    A row's W&B step is its epoch. At a new launch the page says how far it got (offline: a new file, which gets all
-    rows again and takes the place of those before it), and what it lacks is told again from metrics.csv.
+    The W&B step is the epoch. A resumed W&B run reports its last step, and missing epochs are logged from metrics.csv.
+    An offline run starts a new file with all epochs, which replaces the files before it.
 
     Args:
-        run: gives the open W&B run, or None where there is none.
+        run: returns the open W&B run, or None if there is none.
     """
 
     def __init__(self, run: Callable[[], Any]) -> None:
@@ -158,14 +158,14 @@ class History:
         try:
             if epoch >= run.step:
                 run.log({**row, "epoch": epoch}, step=epoch, commit=True)
-        except Exception as error:  # whatever becomes of the page, the training goes on
+        except Exception as error:  # W&B may fail in any way; the training must not
             self._lost = True
             _warn_of_failure(error)
 
 
 @contextmanager
 def suppress_wandb_errors(what: str) -> Iterator[None]:
-    """Turn a failure of W&B inside the block into a warning."""
+    """Log W&B errors inside the block as warnings."""
     try:
         yield
     except Exception as error:
@@ -173,12 +173,12 @@ def suppress_wandb_errors(what: str) -> Iterator[None]:
 
 
 def finish_run(run: Any, exit_code: int, *, preempted: bool = False) -> None:
-    """Finish a page, within a time limit where its server is gone.
+    """Finish a W&B run, within a time limit if its server does not answer.
 
     Args:
         run: the open W&B run.
-        exit_code: 0 for finished, else failed.
-        preempted: whether the run was told to stop and is to go on later.
+        exit_code: 0 for finished, otherwise failed.
+        preempted: whether the run was interrupted and will be resumed.
     """
     with suppress_wandb_errors("finish the run"):
         if preempted:
@@ -195,25 +195,25 @@ def _remove_superseded(run: Any) -> None:
 
 
 def _mode(wandb: Any, offline: bool) -> str:
-    asked = os.environ.get("WANDB_MODE", "")
-    if asked in ("offline", "dryrun", "disabled"):
-        return "offline" if asked != "disabled" else "disabled"
+    chosen = os.environ.get("WANDB_MODE", "")
+    if chosen in ("offline", "dryrun", "disabled"):
+        return "offline" if chosen != "disabled" else "disabled"
     if offline:
         return "offline"
-    # `login` asks the server about a key that it finds; a key in the environment is left to `init` and its timeout.
-    # `Settings()` alone knows neither WANDB_BASE_URL nor the user's settings file.
+    # `login` validates a stored key with the server; a key in the environment is left to `init` and its timeout.
+    # `Settings()` alone reads neither WANDB_BASE_URL nor the user's settings file.
     server = urlsplit(str(wandb.setup().settings.base_url))
     if not _answers(server.hostname or "", server.port or 443):
         log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", server.netloc)
         return "offline"
     if "WANDB_API_KEY" not in os.environ and not wandb.login(prompt=False):
-        log.warning("no W&B account at hand (`wandb login`): logging offline, `wandb sync` uploads later")
+        log.warning("not logged in to W&B (`wandb login`): logging offline, `wandb sync` uploads later")
         return "offline"
     return "online"
 
 
 def _answers(host: str, port: int) -> bool:
-    # wandb's own client would retry a dead address for a minute and more. Behind a proxy only it can tell.
+    # wandb's client retries an unreachable address for over a minute. Behind a proxy only wandb can connect.
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
         return True
     try:
@@ -223,24 +223,24 @@ def _answers(host: str, port: int) -> bool:
     return True
 
 
-def _init(wandb: Any, page: WandbRun, directory: RunDirectory, config: dict[str, Any], mode: str) -> Any:
+def _init(wandb: Any, info: WandbRun, directory: RunDirectory, config: dict[str, Any], mode: str) -> Any:
     return wandb.init(
-        project=page.project,
-        entity=page.entity,
-        group=page.group,
-        job_type=page.job_type,
-        name=page.name,
-        id=page.run_id,
-        # Offline there is nothing to ask: the same id makes `wandb sync` go on in the same run.
+        project=info.project,
+        entity=info.entity,
+        group=info.group,
+        job_type=info.job_type,
+        name=info.name,
+        id=info.run_id,
+        # Offline, the id alone makes `wandb sync` continue the same run.
         resume="allow" if mode == "online" else None,
-        tags=list(page.tags),
+        tags=list(info.tags),
         config=config,
-        # Absolute: the service behind it may have been started in another folder.
+        # Absolute: the W&B service may have been started in another folder.
         dir=str(directory.path.resolve()),
         mode=mode,
         settings=wandb.Settings(
             init_timeout=INIT_TIMEOUT_SECONDS,
-            # What a dead server did not take stays on disk for `wandb sync`.
+            # Data that could not be uploaded stays on disk for `wandb sync`.
             finish_timeout=FINISH_TIMEOUT_SECONDS,
             silent=True,
         ),

@@ -36,8 +36,8 @@ def queue(tmp_path, monkeypatch):
     folder = fake_slurm.install(tmp_path / "slurm_programs")
     monkeypatch.setenv("FAKE_SLURM", str(folder))
     monkeypatch.setenv("PATH", f"{folder.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(slurm, "LOOK_SECONDS", 0.2)
-    monkeypatch.setattr(slurm, "ASK_SECONDS", 0.5)
+    monkeypatch.setattr(slurm, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(slurm, "FORCED_CHECK_SECONDS", 0.5)
     slurm.SlurmJob.watcher.clear()  # it remembers jobs of these numbers that have ended
     return folder
 
@@ -136,7 +136,7 @@ def test_ctrl_c_leaves_jobs_and_the_same_command_watches_them_again(queue, row_o
     (queue / "hold").touch()
     row = row_of("a", *ASKED)
     process = interrupted_at(lambda: True)(run_all, row)
-    assert (process.state, process.error) == ("left", "goes on as job 100; the same command watches it again")
+    assert (process.state, process.error) == ("left", "continues as job 100; run the same command to monitor it")
 
     (again,) = run_all(launcher_of(row), [row], on_change=lambda: (queue / "hold").unlink(missing_ok=True))
     assert (again.state, again.location) == ("finished", "job 100")

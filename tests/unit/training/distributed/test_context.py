@@ -90,7 +90,7 @@ def test_cached_features_need_one_device(config, monkeypatch):
         (["trainer.num_nodes=2"], {}, "trainer.num_nodes=2: start a process a device"),
         (["trainer.devices=4", "data.batch_size=7"], {}, "leaves fewer than two pictures .* at least 8"),
         (["trainer.devices=2", "trainer.sync_batchnorm=true"], {}, "trainer.sync_batchnorm=true needs GPUs"),
-        (["trainer.accelerator=gpu", "trainer.devices=2"], {}, r"0 GPU\(s\) can be seen"),
+        (["trainer.accelerator=gpu", "trainer.devices=2"], {}, r"0 GPU\(s\) are visible"),
     ],
 )
 def test_what_can_not_be_is_said(config, monkeypatch, overrides, environment, said):
@@ -101,5 +101,5 @@ def test_what_can_not_be_is_said(config, monkeypatch, overrides, environment, sa
 
 def test_more_devices_than_gpus_is_said(config, gpus):
     gpus(2)
-    with pytest.raises(InputError, match=r"trainer\.devices=4, but 2 GPU\(s\) can be seen"):
+    with pytest.raises(InputError, match=r"trainer\.devices=4, but 2 GPU\(s\) are visible"):
         find_context(config("trainer=ddp", "trainer.devices=4"))

@@ -85,7 +85,7 @@ def test_why_one_left_all_say(groups, error, kind, said):
 def test_a_death_is_noticed_while_waiting(groups):
     first, _ = groups()
     first.processes = Dead()
-    with pytest.raises(WorkError, match="device 1 was killed by SIGKILL: launch again"):
+    with pytest.raises(WorkError, match="device 1 was killed by SIGKILL: run the command again"):
         first.barrier("start")
 
 

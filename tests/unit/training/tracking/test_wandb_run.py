@@ -96,7 +96,7 @@ def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
     run = Run(broken=True)
     history = History(lambda: run)
     history.catch_up(ROWS)
-    assert caplog.text.count("training goes on without it") == 1
+    assert caplog.text.count("training continues without it") == 1
 
 
 def test_a_page_that_can_t_be_opened_stops_nothing_and_says_so_once(train, only_run, read_json, monkeypatch, caplog):
@@ -105,7 +105,7 @@ def test_a_page_that_can_t_be_opened_stops_nothing_and_says_so_once(train, only_
 
     monkeypatch.setattr(wandb_run, "_init", fail)
     assert train(logger="wandb_offline") == 0
-    assert caplog.text.count("no space left for a page): training goes on without it") == 1
+    assert caplog.text.count("no space left for a page): training continues without it") == 1
     assert read_json(only_run() / "status.json")["state"] == "finished"
 
 
