@@ -1,6 +1,6 @@
-"""`artculture <command> [overrides]`: finds the command, turns what went wrong into a message and a code.
+"""Command line `artculture <command> [overrides]`: runs a command, maps exceptions to messages and exit codes.
 
-Nothing heavy is imported here: `artculture --help` must answer at once.
+Imports are kept light, so that `artculture --help` appears at once.
 """
 
 import gc
@@ -16,21 +16,21 @@ from artculture.utils.secrets import hidden
 from artculture.utils.signals import stop_on_signals
 
 COMMANDS = {
-    "fetch": "bring a museum's open-access paintings and their labels onto this machine",
-    "curate": "flag what is no painting, review it in the browser, apply exclusions, print Table 1",
-    "shard": "write paintings as shards, in a folder or an object store, to train on with data=shards",
-    "train": "train one run, or a grid of runs, and print the table",
+    "fetch": "download open-access paintings and their labels from museums",
+    "curate": "flag objects that are not paintings, review them in the browser, apply exclusions, print Table 1",
+    "shard": "write paintings as shards to a folder or an object store, for data=shards",
+    "train": "train one run or a grid of runs, and print the table of results",
     "run": "train or resume one run by its folder",
-    "search": "find a row's learning rates, batch size, schedule and epochs by validation accuracy",
-    "evaluate": "all test metrics of a checkpoint, on its own paintings or any others",
+    "search": "tune learning rates, batch size, schedule and epochs of a run by validation accuracy",
+    "evaluate": "compute all test metrics of a checkpoint, on its own or other paintings",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
-    "analyze": "look inside a trained model: feature maps, culture distances, graph, chords, map of paintings",
-    "report": "write a study's report.html and report.md: tables, curves, figures, wrongest predictions",
-    "predict": "the likeliest cultures of any pictures: files, folders, globs, addresses",
+    "analyze": "write figures of a trained model: feature maps, culture distances, graph, chords, map of paintings",
+    "report": "write a study's report.html and report.md: tables, curves, figures, worst predictions",
+    "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",
 }
 
 USAGE = """\
-artculture {version}: which culture painted this?
+artculture {version}: classify paintings by culture
 
 usage: artculture <command> [group=option] [key=value] [flags]
 
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     """Run one command.
 
     Returns:
-        0 well; 1 the work failed; 2 the user's input was wrong; 75 told to stop by a signal; 130 by Ctrl-C.
+        The exit code: 0 done; 1 the work failed; 2 wrong input; 75 stopped by a signal; 130 stopped by Ctrl-C.
     """
     if not argv or argv[0] in ("-h", "--help", "help"):
         sys.stdout.write(usage())
@@ -68,15 +68,15 @@ def main(argv: list[str]) -> int:
     except (InputError, WorkError) as error:
         _report(error, str(error))
         return 2 if isinstance(error, InputError) else 1
-    except SystemExit as stop:  # argparse's own: it has said what was wrong
+    except SystemExit as stop:  # argparse has printed its message
         return stop.code if isinstance(stop.code, int) else 2
     except Interrupted as stop:
-        sys.stderr.write(f"artculture: {stop}; the same command again goes on from here\n")
+        sys.stderr.write(f"artculture: {stop}; run the same command to continue\n")
         return stop.code
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted; the same command again goes on from here\n")
+        sys.stderr.write("\ninterrupted; run the same command to continue\n")
         return 130
-    except BrokenPipeError:  # the reader of our output (`| head`) went away
+    except BrokenPipeError:  # the reader of the output (`| head`) has exited
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - keeps Python's exit from flushing into the pipe
         return 0
     except Exception as error:
@@ -88,7 +88,7 @@ def entry() -> None:
     collect_garbage_rarely()
     stop_on_signals()
     code = main(sys.argv[1:])
-    # The interpreter looks for garbage once more before it ends, for seconds; everything ends with it anyway.
+    # Skips the final garbage collection at exit, which takes seconds.
     gc.freeze()
     sys.exit(code)
 

@@ -77,7 +77,7 @@ ENDS = [
     (InputError("data.root=x: no such folder"), 2, "artculture: data.root=x: no such folder\n"),
     (WorkError("row 3 failed"), 1, "artculture: row 3 failed\n"),
     (ZeroDivisionError("oh"), 1, "artculture: ZeroDivisionError: oh (ARTCULTURE_DEBUG=1 shows where)\n"),
-    (KeyboardInterrupt(), 130, "\ninterrupted; the same command again goes on from here\n"),
+    (KeyboardInterrupt(), 130, "\ninterrupted; run the same command to continue\n"),
 ]
 
 
@@ -256,4 +256,4 @@ def test_a_signal_before_anything_listens_ends_in_order():
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=30)[1]
     assert process.returncode == 75
-    assert said == "artculture: interrupted by SIGTERM; the same command again goes on from here\n"
+    assert said == "artculture: interrupted by SIGTERM; run the same command to continue\n"

@@ -1,4 +1,4 @@
-"""`artculture analyze`: what a trained model sees, and how near cultures stand to one another in it."""
+"""`artculture analyze`: figures of a trained model, such as feature maps and distances between cultures."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from artculture.config.composition import quoted, run_app
 from artculture.config.schema.checkpoint_commands import AnalyzeConfig
 
 PATHS = ("checkpoint", "output", "data.root")
-LOOSE = Path("outputs")
+DEFAULT_ROOT = Path("outputs")
 
 
 def run(argv: list[str]) -> int:
@@ -15,7 +15,7 @@ def run(argv: list[str]) -> int:
 
 
 def analyze(config: AnalyzeConfig) -> int:
-    # torch waits until the config is known to be right: help and errors answer at once.
+    # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import assign_unseen_to_test, best_run, load_model_under_study
     from artculture.analysis.pipeline import default_folder, log_findings, make_findings
     from artculture.training.factory import choice_of
@@ -28,7 +28,7 @@ def analyze(config: AnalyzeConfig) -> int:
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress))
-    folder = Path(config.output).expanduser() if config.output else default_folder(model, data is None, LOOSE)
+    folder = Path(config.output).expanduser() if config.output else default_folder(model, data is None, DEFAULT_ROOT)
     with shown_progress("computing embeddings") as progress:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
     if config.log and data is None and model.run is not None:

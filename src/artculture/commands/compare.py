@@ -1,4 +1,4 @@
-"""`artculture compare`: a study's table, rebuilt from its run directories."""
+"""`artculture compare`: rebuild the table of a study from its run directories."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from artculture.config.schema.train import Section, Study
 
 
 class CompareConfig(Section):
-    """Which study."""
+    """Config of `artculture compare`."""
 
     study: Study
 

@@ -1,4 +1,4 @@
-"""`artculture evaluate`: all test metrics of a checkpoint, on its own paintings or any others."""
+"""`artculture evaluate`: all test metrics of a checkpoint, on its own or other paintings."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from artculture.config.composition import quoted, run_app
 from artculture.config.schema.checkpoint_commands import EvaluateConfig
 
 PATHS = ("checkpoint", "output", "data.root")
-LOOSE = Path("outputs")
+DEFAULT_ROOT = Path("outputs")
 
 
 def run(argv: list[str]) -> int:
@@ -16,7 +16,7 @@ def run(argv: list[str]) -> int:
 
 
 def evaluate_checkpoint(config: EvaluateConfig) -> int:
-    # torch waits until the config is known to be right: help and errors answer at once.
+    # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import load_model_under_study
     from artculture.analysis.performance.evaluation import default_folder, evaluate, write_evaluation
     from artculture.training.factory import choice_of
@@ -30,7 +30,7 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     result, predictions = evaluate(
         model, config.split, accelerator=config.device, include_trained=config.include_trained
     )
-    folder = Path(config.output).expanduser() if config.output else default_folder(model, config.split, LOOSE)
+    folder = Path(config.output).expanduser() if config.output else default_folder(model, config.split, DEFAULT_ROOT)
     file = write_evaluation(folder, result, predictions)
     _show(result)
     sys.stdout.write(f"{file}\n{file.with_name('predictions.csv')}\n")

@@ -1,4 +1,4 @@
-"""`artculture predict`: the likeliest cultures of any pictures."""
+"""`artculture predict`: the most probable cultures of any pictures."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ def run(argv: list[str]) -> int:
 
 
 def predict(config: PredictConfig) -> int:
-    # torch waits until the config is known to be right: help and errors answer at once.
+    # torch is imported after the config is validated, so that help and errors appear at once.
     import time
 
     from artculture.analysis.loading import checkpoint_file
@@ -38,7 +38,7 @@ def predict(config: PredictConfig) -> int:
     count = _Count()
     output = Path(config.output).expanduser() if config.output else None
     began = time.perf_counter()
-    write_predictions(count.told(predictor.predict(sources)), config.format, predictor.top, output)
+    write_predictions(count.count(predictor.predict(sources)), config.format, predictor.top, output)
     sys.stderr.write(count.summary(time.perf_counter() - began))
     return 1 if count.failed else 0
 
@@ -50,12 +50,12 @@ def _names(images: str | list[str]) -> list[str]:
 
 
 class _Count:
-    """Counts predictions on their way, and tells what could not be read."""
+    """Counts predictions and reports pictures that can't be read."""
 
     def __init__(self) -> None:
         self.all = self.failed = 0
 
-    def told(self, predictions: "Iterable[Prediction]") -> "Iterator[Prediction]":
+    def count(self, predictions: "Iterable[Prediction]") -> "Iterator[Prediction]":
         for prediction in predictions:
             self.all += 1
             if prediction.error:

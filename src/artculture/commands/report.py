@@ -1,4 +1,4 @@
-"""`artculture report`: one page of a study, as HTML and as Markdown."""
+"""`artculture report`: write the report of a study as HTML and Markdown."""
 
 import sys
 from pathlib import Path

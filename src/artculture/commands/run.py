@@ -1,4 +1,4 @@
-"""`artculture run DIR`: train or resume the run of a run directory, whoever wrote its config.yaml."""
+"""`artculture run DIR`: train or resume the run of a directory with a config.yaml."""
 
 import os
 import sys
@@ -19,8 +19,8 @@ usage: artculture run DIR
 
   DIR   a run directory with a config.yaml, as `artculture train` writes it: outputs/<study>/<run>
 
-A finished run is left as it is; an interrupted one continues from its last checkpoint. Relative paths in its config
-refer to the folder that `artculture train` was started in, where that still exists.
+A finished run is skipped; an interrupted one continues from its last checkpoint. Relative paths in its config refer to
+the folder in which `artculture train` was started, if that still exists.
 
 Example:
   artculture run outputs/table2/resnet50-finetuned-plateau
@@ -49,11 +49,11 @@ def run(argv: list[str]) -> int:
 
 
 def run_job(job: "Job", directory: "RunDirectory") -> int:
-    """Train a run in this process, and in one more per further device; return the exit code.
+    """Train a run in this process and one more process per further device; return the exit code.
 
     Raises:
         InputError, WorkError, Interrupted: as `train_run`.
-        RunLockedError: another process trains this run, and this is no run of a study.
+        RunLockedError: another process trains this run, and it is not a run of a study.
     """
     from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE
     from artculture.training.distributed.context import RANK_OF, find_context
@@ -62,7 +62,7 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
     from artculture.training.run_lock import RunLockedError, is_locked
     from artculture.utils import hardware
     from artculture.utils.child_process import RUN_OF_STUDY, end_with_study
-    from artculture.utils.logging import only_failures, quiet_libraries
+    from artculture.utils.logging import log_errors_only, quiet_libraries
 
     end_with_rank_zero() if RANK_OF in os.environ else end_with_study()
     trainer, of_study = job.config.trainer, RUN_OF_STUDY in os.environ
@@ -71,13 +71,13 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
     if not context.participates:
         return 0
     if context.rank > 0:
-        only_failures()
+        log_errors_only()
     elif context.world_size > 1 and context.starter == "itself" and not of_study and not is_locked(directory.path):
         # The other processes are started with the directory alone.
         write_job(directory, job, restart=job.config.resume == "never")
     try:
         with launched_ranks(context, directory.path) as processes:
-            with lean_torchmetrics():  # torch waits until there is something to train
+            with lean_torchmetrics():  # torch is imported only if there is something to train
                 from artculture.training.distributed.process_group import joined_process_group
                 from artculture.training.run import train_run
 
@@ -86,7 +86,7 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
             with joined_process_group(
                 context, hardware.real_accelerator(trainer.accelerator), processes
             ) as process_group:
-                # A study has other runs to continue with; a single run is worth a wait.
+                # A study continues with its other runs; a single run waits for the lock.
                 train_run(job, directory, 0.0 if of_study else None, process_group)
     except RunLockedError:
         if of_study:

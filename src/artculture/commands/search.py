@@ -1,4 +1,4 @@
-"""`artculture search`: a row's best learning rates, batch size, schedule and epochs, by validation accuracy alone."""
+"""`artculture search`: tune learning rates, batch size, schedule and epochs of a run by validation accuracy."""
 
 from importlib.util import find_spec
 
@@ -9,8 +9,8 @@ from artculture.config.composition import run_app
 from artculture.studies.search.config import SearchConfig
 from artculture.utils.errors import InputError
 
-ONE_ROW = (
-    "a search is of one row. Start it once for each row (`artculture search row=alexnet_step_finetuned`), or train "
+ONE_RUN = (
+    "a search is of one run. Start one search per run (`artculture search row=alexnet_step_finetuned`), or train "
     "a grid with `artculture train -m …`"
 )
 
@@ -18,9 +18,9 @@ ONE_ROW = (
 def run(argv: list[str]) -> int:
     for text in argv:
         if text in ("-m", "--multirun") or _is_sweep(text):
-            raise InputError(f"{text}: {ONE_ROW}")
+            raise InputError(f"{text}: {ONE_RUN}")
     argv = [_mergeable(text) for text in argv]
-    # A study brings its name; its rows are left to `train`.
+    # A study provides its name only; its runs belong to `train`.
     return run_app("search", SearchConfig, search_values, [*argv, "hydra.mode=RUN"])
 
 
@@ -35,12 +35,12 @@ def search_values(config: SearchConfig) -> int:
 
 
 def _mergeable(text: str) -> str:
-    """An override of the space as Hydra can merge it: a list into the range that stands there, any key into any."""
+    """Return an override of the search space in a form that Hydra can merge into the default range."""
     key, _, value = text.partition("=")
     bare = key.lstrip("+")
     if not bare.startswith("search.space."):
         return text
-    # Mistakes in it are told by the schema, with the nearest valid key.
+    # The schema reports mistakes, with the nearest valid key.
     return f"++{bare}={{choices: {value}}}" if value.startswith("[") else f"++{bare}={value}"
 
 
@@ -49,5 +49,5 @@ def _is_sweep(text: str) -> bool:
         return False
     try:
         return bool(OverridesParser.create().parse_override(text).is_sweep_override())
-    except HydraException:  # told with all other mistakes
+    except HydraException:  # reported with all other mistakes
         return False

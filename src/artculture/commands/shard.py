@@ -1,4 +1,4 @@
-"""`artculture shard`: write paintings as shards, in a folder or an object store, for data=shards."""
+"""`artculture shard`: write paintings as shards to a folder or an object store, for data=shards."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def run(argv: list[str]) -> int:
 
 
 def shard_paintings(config: ShardConfig) -> int:
-    # pandas and the store's client wait until the config is known to be right: help and errors answer at once.
+    # pandas and fsspec are imported after the config is validated, so that help and errors appear at once.
     import os
 
     from artculture.data.paintings import QUARANTINE, DataChoice, select
@@ -42,10 +42,10 @@ def shard_paintings(config: ShardConfig) -> int:
 
 
 def _show(written: "WriteSummary", storage: "Storage", quarantine: str) -> None:
-    kept = f" ({written.kept} were there already)" if written.kept else ""
+    kept = f" ({written.kept} already existed)" if written.kept else ""
     sys.stdout.write(
         f"{written.pictures} paintings in {written.shards} shards{kept}, {written.size / 1e9:.3g} GB: {storage}\n"
     )
     if written.bad:
-        sys.stdout.write(f"left out {len(written.bad)} that can't be read: {storage}/{quarantine}\n")
+        sys.stdout.write(f"skipped {len(written.bad)} that can't be read: {storage}/{quarantine}\n")
     sys.stdout.write(f"train on them: artculture train data=shards data.root={storage}\n")

@@ -1,4 +1,4 @@
-"""`artculture train`: one run in this process, or a study of runs, each in a process of its own."""
+"""`artculture train`: train one run in this process, or a study with one process per run."""
 
 from artculture.config.composition import config_flags, run_app
 from artculture.config.schema.train import TrainConfig

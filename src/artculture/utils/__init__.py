@@ -1,1 +1,1 @@
-"""Shared helpers without knowledge of paintings: files, errors, logging, hardware."""
+"""Shared helpers that do not depend on the domain: files, errors, logging, hardware."""

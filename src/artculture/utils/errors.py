@@ -1,24 +1,24 @@
-"""The ways a command ends badly; `cli` turns them into one message and an exit code."""
+"""Exceptions that `cli` turns into one message and an exit code."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class InputError(Exception):
-    """The user's input is wrong: the message names the thing and the mend. Exit code 2."""
+    """Wrong user input; the message names the problem and the fix. Exit code 2."""
 
 
 class WorkError(Exception):
-    """The input was right, the work failed all the same. Exit code 1."""
+    """Failure of the work itself, with correct input. Exit code 1."""
 
 
 class Interrupted(BaseException):
-    """Told to stop by a signal, with all work saved that can be gone on from.
+    """Stopped by a signal, with the state saved for a resume.
 
-    Like KeyboardInterrupt no `Exception`, so that nothing on the way takes it for an error.
+    Not an `Exception`, like KeyboardInterrupt, so that `except Exception` does not catch it.
 
     Attributes:
-        signal_name: of the signal.
+        signal_name: name of the signal.
         code: exit code: 130 after Ctrl-C, else 75 (EX_TEMPFAIL: batch systems may queue the command again).
     """
 
@@ -29,13 +29,13 @@ class Interrupted(BaseException):
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what an error says, or its kind where it says nothing."""
+    """Return the first line of an error's message, or its class name if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def choices_hint(wrong: str, valid: Iterable[str], *, shown: int = 12) -> str:
-    """The nearest valid spelling of `wrong`, or else the list of valid ones."""
+    """Return a hint with the nearest valid option, or with the valid options if none is near."""
     options = sorted(valid)
     near = difflib.get_close_matches(wrong, options, n=1, cutoff=0.6)
     if near:

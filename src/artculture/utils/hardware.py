@@ -1,4 +1,4 @@
-"""What the machine offers, found without importing torch where that is enough."""
+"""Hardware detection, without importing torch where possible."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def visible_gpus() -> list[str]:
-    """Ids of the NVIDIA GPUs this process may use, as CUDA_VISIBLE_DEVICES writes them."""
+    """Return the ids of the NVIDIA GPUs visible to this process, as CUDA_VISIBLE_DEVICES lists them."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [part.strip() for part in chosen.split(",") if part.strip() and part.strip() != "-1"]
@@ -31,7 +31,7 @@ def visible_gpus() -> list[str]:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX); only Linux tells."""
+    """Return whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX); False if not on Linux."""
     info = Path("/proc/cpuinfo")
     if not info.is_file():
         return False
@@ -40,10 +40,10 @@ def cpu_has_bf16() -> bool:
 
 
 def best_precision(accelerator: str) -> str:
-    """`bf16-mixed` where the hardware gains from it, else `32-true`.
+    """Return `bf16-mixed` if the hardware supports it natively, else `32-true`.
 
     Args:
-        accelerator: `cpu` or `gpu`, as really used.
+        accelerator: the resolved accelerator, `cpu` or `gpu`.
     """
     if accelerator != "gpu":
         return "bf16-mixed" if cpu_has_bf16() else "32-true"
@@ -53,14 +53,14 @@ def best_precision(accelerator: str) -> str:
 
 
 def real_precision(choice: str | int, accelerator: str) -> str:
-    """Return the precision that is really trained in, as Lightning names it, for a choice of `trainer.precision`.
+    """Resolve `trainer.precision` to the precision used, as Lightning names it.
 
     Args:
         choice: `auto`, `32`, `bf16-mixed` or `16-mixed`.
-        accelerator: `cpu` or `gpu`, as really used.
+        accelerator: the resolved accelerator, `cpu` or `gpu`.
 
     Raises:
-        InputError: `16-mixed` on a CPU, for which Lightning would take bf16-mixed.
+        InputError: `16-mixed` on a CPU, where Lightning would use bf16-mixed.
     """
     if choice == "auto":
         return best_precision(accelerator)
@@ -70,15 +70,15 @@ def real_precision(choice: str | int, accelerator: str) -> str:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep_freed_memory() -> None:
-    """Have malloc keep large freed blocks for reuse instead of returning them to the kernel (glibc only).
+    """Make malloc keep large freed blocks for reuse instead of returning them to the kernel (glibc only).
 
-    Without it each step of a CPU training maps and clears its activations again: a third of VGG-16's time. Settings of
-    the user's own (`MALLOC_*`, `GLIBC_TUNABLES`) win.
+    Otherwise each training step on the CPU maps and clears its activations again: a third of VGG-16's time. The user's
+    settings (`MALLOC_*`, `GLIBC_TUNABLES`) take precedence.
     """
     chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
     if chosen or not sys.platform.startswith("linux"):
@@ -93,25 +93,23 @@ def keep_freed_memory() -> None:
 
 
 def check_machine(accelerator: str, precision: str | int, compiles: bool) -> None:
-    """Check that there is a GPU, and a compiler, where they are needed.
+    """Check that a required GPU or compiler exists.
 
     Args:
         accelerator, precision, compiles: the choices of the `trainer` group.
 
     Raises:
-        InputError: there is none.
+        InputError: it does not exist.
     """
     if accelerator == "gpu" and not visible_gpus():
-        raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU can be seen; use trainer=auto or trainer=cpu")
+        raise InputError("trainer.accelerator=gpu, but no NVIDIA GPU is visible; use trainer=auto or trainer=cpu")
     if precision == "16-mixed":
         real_precision(precision, "gpu" if visible_gpus() else "cpu")
     if accelerator == "mps" and not _has_mps():
         raise InputError("trainer.accelerator=mps needs macOS on Apple silicon; use trainer=auto or trainer=cpu")
     compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
     if compiles and not any(shutil.which(name) for name in compilers if name):
-        raise InputError(
-            "trainer.compile=true, but there is no C++ compiler: install g++, or leave trainer.compile out"
-        )
+        raise InputError("trainer.compile=true, but there is no C++ compiler: install g++, or omit trainer.compile")
 
 
 def _has_mps() -> bool:
@@ -123,7 +121,7 @@ def _has_mps() -> bool:
 
 
 def real_accelerator(choice: str) -> str:
-    """`cpu`, `gpu` or `mps` for a choice of these or `auto`, which takes an NVIDIA GPU or else the CPU."""
+    """Resolve an accelerator to `cpu`, `gpu` or `mps`; `auto` is an NVIDIA GPU if available, else the CPU."""
     if choice != "auto":
         return choice
     import torch
@@ -132,19 +130,19 @@ def real_accelerator(choice: str) -> str:
 
 
 def device_label(device: str, count: int) -> str:
-    """A device's name, with how many of them share the work where there are several: `2 x NVIDIA H100`."""
+    """Return a device name with the number of devices if there are several: `2 x NVIDIA H100`."""
     return device if count == 1 else f"{count} x {device}"
 
 
 def peak_memory(accelerator: str) -> int | None:
-    """The most memory this process has held so far, bytes: of the GPU where it uses one, else of the machine.
+    """Return the peak memory of this process in bytes: of the GPU if it uses one, else of the host.
 
-    None where the platform does not tell (Windows).
+    None if the platform does not report it (Windows).
     """
     if accelerator == "gpu":
         import torch
 
-        # Not what is allocated: a graph keeps what its tensors have left.
+        # Reserved, not allocated memory: a CUDA graph keeps the memory pool of its tensors.
         return int(torch.cuda.max_memory_reserved())
     try:
         import resource
@@ -155,7 +153,7 @@ def peak_memory(accelerator: str) -> int | None:
 
 
 def wait_for(device: "torch.device") -> None:
-    """Wait until a GPU has done what it was given."""
+    """Wait until all work on a GPU has finished."""
     if device.type != "cpu":
         import torch
 
@@ -163,11 +161,11 @@ def wait_for(device: "torch.device") -> None:
 
 
 def checked_accelerator(choice: str) -> str:
-    """`cpu` or `gpu` for the choice of a command's `device`.
+    """Resolve the `device` of a command to `cpu` or `gpu`.
 
     Raises:
-        InputError: `gpu`, and there is none.
+        InputError: `gpu` is chosen, but there is none.
     """
     if choice == "gpu" and real_accelerator("auto") != "gpu":
-        raise InputError("device=gpu, but no GPU can be seen; use device=auto or device=cpu")
+        raise InputError("device=gpu, but no GPU is visible; use device=auto or device=cpu")
     return real_accelerator(choice)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, then renamed into it."""
+"""Atomic file writes: to a temporary file in the same folder, then renamed."""
 
 import hashlib
 import json
@@ -13,19 +13,19 @@ from typing import Any
 
 from artculture.utils.errors import InputError
 
-# A temporary file of another machine that was not written to for so long has lost its writer.
+# A temporary file of another host that was not modified for this long has lost its writer.
 LEFTOVER_SECONDS = 600.0
 
 
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
-    """A temporary sibling of `path` that takes its place when the block ends well.
+    """Yield a temporary path that replaces `path` atomically if the block succeeds.
 
-    The sibling's name carries host and process id, so two writers never share one; whoever ends last wins whole.
+    The temporary name contains host and process id, so parallel writers never share it; the last one to finish wins.
 
     Args:
         path: the file to write.
-        keep: where the file that was there before goes.
+        keep: path to which the previous file is moved.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
@@ -42,19 +42,19 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def temporary_beside(path: Path) -> Path:
-    """The name under which this process writes what is to become `path`; `remove_leftovers` knows it."""
+    """Return the temporary path for writing `path`, in the form that `remove_leftovers` recognises."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def _sync_folder(folder: Path) -> None:
-    # The new name lives in the folder: without this a power cut may bring the old file back.
-    with suppress(OSError):  # not every file system lets folders be synced
+    # The rename is stored in the folder: without this a power failure may restore the old file.
+    with suppress(OSError):  # not all file systems support it
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -63,18 +63,18 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of writers that are dead: of this machine, or silent for ten minutes."""
+    """Remove temporary files of ended processes of this host, and those of other hosts after `LEFTOVER_SECONDS`."""
     for leftover in folder.glob(".*.tmp"):
         host, _, pid = leftover.name.removesuffix(".tmp").rpartition(".")
         ours = host.endswith(f".{socket.gethostname()}") and pid.isdigit()
-        ours = ours and sys.platform != "win32"  # where signal 0 is Ctrl-C, not a question
+        ours = ours and sys.platform != "win32"  # there, signal 0 is Ctrl-C instead of a check
         with suppress(FileNotFoundError):
-            dead = not _lives(int(pid)) if ours else time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
-            if dead:
+            abandoned = not _is_alive(int(pid)) if ours else time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS
+            if abandoned:
                 leftover.unlink()
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -85,6 +85,7 @@ def _lives(pid: int) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -95,7 +96,7 @@ def json_text(value: Any, *, compact: bool = False, ensure_ascii: bool = False, 
     Args:
         value: what to write.
         compact: leave out the spaces after `,` and `:`.
-        ensure_ascii: escape all other characters, so that names of files that are not UTF-8 pass too.
+        ensure_ascii: escape all other characters, so that file names that are not UTF-8 can be written.
         layout: `indent` and `sort_keys` of `json.dumps`.
     """
     separators = (",", ":") if compact else None
@@ -103,20 +104,20 @@ def json_text(value: Any, *, compact: bool = False, ensure_ascii: bool = False, 
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON, as `json_text` makes it."""
+    """Write strict JSON (`json_text`) atomically."""
     write_text(path, json_text(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
-        InputError: the file is not a whole JSON object.
+        InputError: the file is damaged or holds no object.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
-        raise InputError(f"{path} is not whole JSON ({error}); delete it to have it made anew") from error
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, unlimited nesting
+        raise InputError(f"{path} is not valid JSON ({error}); delete it to have it recreated") from error
     if not isinstance(value, dict):
         raise InputError(f"{path} holds {type(value).__name__} where a JSON object is expected; delete it")
     return value

@@ -1,4 +1,4 @@
-"""Where messages go: ours to stderr, of the libraries only warnings."""
+"""Logging setup: this project's messages to stderr, and warnings of libraries."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from artculture.utils.secrets import HidingFormatter
 
 
 def configure_logging() -> None:
+    """Log to stderr: INFO of this project, WARNING of libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(HidingFormatter("%(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
@@ -15,12 +16,12 @@ def configure_logging() -> None:
 
 
 def quiet_libraries() -> None:
-    """Let the libraries warn, but not chat; to be said again once Lightning is imported, which sets its own level."""
+    """Restrict libraries to warnings; repeat after importing Lightning, which sets its own level."""
     for noisy in ("lightning.pytorch", "lightning.fabric", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR if noisy == "huggingface_hub" else logging.WARNING)
 
 
-def only_failures() -> None:
-    """Be quiet about what another process of the same run tells, too."""
+def log_errors_only() -> None:
+    """Log errors only, on ranks other than 0, which logs the rest."""
     logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("artculture").setLevel(logging.ERROR)

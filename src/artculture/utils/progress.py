@@ -1,4 +1,4 @@
-"""A progress bar on stderr for work that tells how far it is."""
+"""Progress bar on stderr."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def shown_progress(what: str) -> Iterator[Progress]:
-    """A function to be called with (done, all); the bar goes when all is done."""
+    """Yield a function to be called with (done, total); the bar disappears when all is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

@@ -1,4 +1,4 @@
-"""Imports that others make and nobody here needs."""
+"""Stubs for slow imports of libraries that this project does not need."""
 
 import importlib
 import sys
@@ -8,12 +8,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 
-class _Later(ModuleType):
-    """Stands for a module while others are imported; asked later, it gives what the real one has.
+class _LazyModule(ModuleType):
+    """Stub of a module during the import of others; afterwards it forwards attributes to the real module.
 
     Args:
-        name: the module's.
-        sought: the names that are looked up during the imports.
+        name: name of the module.
+        sought: attributes that are looked up during the imports.
     """
 
     def __init__(self, name: str, **sought: Any) -> None:
@@ -23,10 +23,10 @@ class _Later(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or sys.modules.get(self.__name__) is self:
-            raise AttributeError(f"{self.__name__} stands in for the real module, which has {name}")
+            raise AttributeError(f"{self.__name__} is a stub; only the real module has {name}")
         return getattr(importlib.import_module(self.__name__), name)
 
-    def step_aside(self) -> None:
+    def remove(self) -> None:
         del sys.modules[self.__name__]
         for name in self._sought:
             delattr(self, name)
@@ -34,31 +34,31 @@ class _Later(ModuleType):
 
 @contextmanager
 def lean_torchmetrics() -> Iterator[None]:
-    """Import what stands inside without what torchmetrics loads to mend an old name of SciPy and to draw its metrics.
+    """Stub `scipy.signal` and matplotlib while torchmetrics is imported inside the block.
 
-    They are a fifth of all that starting a training imports. Whoever asks for them later gets the real ones, a
-    metric's `plot` too.
+    torchmetrics imports them for compatibility with an old SciPy and for plotting, which takes a fifth of the import
+    time of a training. Later uses, such as a metric's `plot`, get the real modules.
     """
-    stand_ins = [module for module in _stand_ins() if module.__name__ not in sys.modules]
+    stubs = [module for module in _stubs() if module.__name__ not in sys.modules]
     if "matplotlib" in sys.modules:
-        stand_ins = [module for module in stand_ins if not module.__name__.startswith("matplotlib")]
-    sys.modules.update({module.__name__: module for module in stand_ins})
+        stubs = [module for module in stubs if not module.__name__.startswith("matplotlib")]
+    sys.modules.update({module.__name__: module for module in stubs})
     try:
         yield
     finally:
-        for module in stand_ins:
-            module.step_aside()
+        for module in stubs:
+            module.remove()
 
 
-def _stand_ins() -> list[_Later]:
+def _stubs() -> list[_LazyModule]:
     @contextmanager
     def style(*given: Any, **named: Any) -> Iterator[None]:
-        # torchmetrics decorates its drawing with it when imported; what stands here waits until something is drawn.
+        # torchmetrics uses it as a decorator at import; the real context is entered when something is plotted.
         with pyplot.style.context(*given, **named):
             yield
 
-    axes = _Later("matplotlib.axes", Axes=object)
-    colors = _Later("matplotlib.colors", Colormap=object)
-    pyplot = _Later("matplotlib.pyplot", Figure=object, style=SimpleNamespace(context=style))
-    matplotlib = _Later("matplotlib", axes=axes, colors=colors, pyplot=pyplot)
-    return [_Later("scipy.signal", hamming=None), axes, colors, pyplot, matplotlib]
+    axes = _LazyModule("matplotlib.axes", Axes=object)
+    colors = _LazyModule("matplotlib.colors", Colormap=object)
+    pyplot = _LazyModule("matplotlib.pyplot", Figure=object, style=SimpleNamespace(context=style))
+    matplotlib = _LazyModule("matplotlib", axes=axes, colors=colors, pyplot=pyplot)
+    return [_LazyModule("scipy.signal", hamming=None), axes, colors, pyplot, matplotlib]

@@ -1,4 +1,4 @@
-"""Keys and passwords, kept out of all that is written: logs, configs, reports."""
+"""Redaction of keys and passwords in logs, configs and reports."""
 
 import logging
 import os
@@ -7,22 +7,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 NAMES = re.compile(r"(?i)(^|[_-])(api_?key|key|token|secret|password|passwd|passphrase|credentials?)$")
-# `name=value` in a text, the name as above, and `name: value` where the name can't be a plain word.
+# `name=value` with a name as above, and `name: value` if the name can't be an ordinary word.
 NAMED = re.compile(
     r"""(?ix)
     \b( [\w.-]* (?: [_.-]key | (?<![a-z]) (?:token|secret) | api_?key | password | passwd | passphrase ) =
        | [\w.-]* (?: _key | _token | _secret | password ) [\"']? :\s* )
     ( "[^"]*" | '[^']*' | [^\s'",;)\]}]+ )"""
 )
-# The part of an address before its host that says who asks.
+# User name and password in a URL.
 IN_ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE)
 HIDDEN = "***"
-# Shorter values of an environment variable stand in any text by chance.
+# Shorter values of environment variables occur in other text by chance.
 SHORTEST = 8
 
 
-def secrets_at_hand(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Values of the environment whose names say that they are secret, by name; paths of files are none."""
+def environment_secrets(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment variables with names of secrets, except absolute paths."""
     found = os.environ if environment is None else environment
     return {
         name: value
@@ -32,15 +32,15 @@ def secrets_at_hand(environment: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def hidden(text: str) -> str:
-    """The text with every secret in it replaced by `***`."""
-    for value in sorted(secrets_at_hand().values(), key=len, reverse=True):
+    """Return the text with every secret replaced by `***`."""
+    for value in sorted(environment_secrets().values(), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     text = IN_ADDRESS.sub(rf"\1{HIDDEN}@", text)
     return NAMED.sub(rf"\1{HIDDEN}", text)
 
 
 def without_secrets(value: Any) -> Any:
-    """The same nested dicts, lists and scalars with every secret in a text replaced."""
+    """Return nested dicts, lists and scalars with every secret replaced by `***`."""
     if isinstance(value, dict):
         return {key: without_secrets(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -49,7 +49,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def secrets_in(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Where nested values hold a secret, as (dotted key, what it is); the secret itself is not told."""
+    """Yield (dotted key, description) of every secret in nested values, without the secret itself."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from secrets_in(item, f"{key}.{name}" if key else str(name))
@@ -59,11 +59,11 @@ def secrets_in(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, str):
         if IN_ADDRESS.search(value):
             yield key, "a password in an address"
-        yield from ((key, f"the value of {name}") for name, secret in secrets_at_hand().items() if secret in value)
+        yield from ((key, f"the value of {name}") for name, secret in environment_secrets().items() if secret in value)
 
 
 class HidingFormatter(logging.Formatter):
-    """Formats as usual, tracebacks included, and hides what is secret."""
+    """Formatter that replaces secrets in messages and tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         return hidden(super().format(record))

@@ -1,4 +1,4 @@
-"""The signals that ask a command to stop, as far as the platform has them (Windows has no SIGUSR1 and SIGUSR2)."""
+"""Stop signals available on the platform (Windows has no SIGUSR1 and SIGUSR2)."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ STOP_SIGNALS = tuple(
 
 
 def stop_on_signals() -> None:
-    """Raise `Interrupted` on a stop signal from the start of a command on; a training installs its own handlers."""
+    """Raise `Interrupted` on stop signals until a training installs its own handlers."""
     own = os.getpid()
 
     def stop(number: int, _: FrameType | None) -> None:
         if os.getpid() == own:
             raise Interrupted(signal.Signals(number).name)
-        signal.signal(number, signal.SIG_DFL)  # a forked process, which has inherited this
+        signal.signal(number, signal.SIG_DFL)  # a forked process, which inherits the handler
         os.kill(os.getpid(), number)
 
     for number in STOP_SIGNALS:

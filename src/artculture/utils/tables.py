@@ -1,4 +1,4 @@
-"""CSV files read back: whole, or one message that names the file and the mend."""
+"""Reading of CSV files, with one message that names the file and the fix."""
 
 import csv
 import re
@@ -12,18 +12,18 @@ import pandas as pd
 from artculture.utils.errors import InputError, reason_of
 
 
-def read_csv(path: Path, mend: str = "", **options: Any) -> pd.DataFrame:
-    """A table from a CSV file with a header.
+def read_csv(path: Path, fix: str = "", **options: Any) -> pd.DataFrame:
+    """Read a CSV file with a header.
 
     Args:
         path: the file.
-        mend: what to do where it can't be read.
-        options: as of `pandas.read_csv`.
+        fix: advice if the file can't be read.
+        options: passed to `pandas.read_csv`.
 
     Raises:
-        InputError: it is not there, no CSV, or its lines have more fields than its header.
+        InputError: it is missing or damaged, or its lines have more fields than its header.
     """
-    after = f"; {mend}" if mend else ""
+    after = f"; {fix}" if fix else ""
     try:
         table: pd.DataFrame = pd.read_csv(path, **{"encoding": "utf-8-sig", **options})
     except FileNotFoundError as error:
@@ -38,12 +38,12 @@ def read_csv(path: Path, mend: str = "", **options: Any) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class FileLines:
-    """Names the place of a record in its CSV file; the file is parsed for it at the first use, so only for a message.
+    """Line numbers of the records of a CSV file, for messages; the file is parsed at the first use.
 
-    A record's number is not its line: quoted cells may span lines, and blank lines are no records.
+    Records and lines differ: quoted cells may span lines, and blank lines are no records.
 
     Attributes:
-        path: the file; None for a table that comes from none.
+        path: the file; None for a table without a file.
     """
 
     path: Path | None = None
@@ -53,12 +53,12 @@ class FileLines:
         return [] if self.path is None else [line for line, blank in _starts(self.path) if not blank][1:]
 
     def __call__(self, record: int) -> str:
-        """`line 42` for a record (0 is the first below the header); `record 7` where its line can't be told."""
+        """Return `line 42` for a record (0 is the first below the header), or `record 7` if its line is unknown."""
         return f"line {self._starts[record]}" if record < len(self._starts) else f"record {record + 1}"
 
 
 def _starts(path: Path) -> list[tuple[int, bool]]:
-    """The line on which each record begins, the header's too, and whether it is blank; [] where it can't be parsed."""
+    """Return (first line, is blank) of each record including the header; empty if the file can't be parsed."""
     found, before = [], 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -72,29 +72,29 @@ def _starts(path: Path) -> list[tuple[int, bool]]:
 
 
 def with_file_line(reason: str, path: Path) -> str:
-    """What pandas' parser says of a file, whose "line 2" and "row 1" both count records, with the line of the file."""
+    """Replace the record number in a pandas message ("line 2" and "row 1" both count records) by the line number."""
     found = re.search(r"(in line|at row) (\d+)", reason)
     starts = _starts(path) if found else []
-    place = int(found[2]) - (found[1] == "in line") if found else 0
-    if found is None or place >= len(starts):
+    record = int(found[2]) - (found[1] == "in line") if found else 0
+    if found is None or record >= len(starts):
         return reason
-    return f"{reason[: found.start()]}{found[1][:2]} line {starts[place][0]}{reason[found.end() :]}"
+    return f"{reason[: found.start()]}{found[1][:2]} line {starts[record][0]}{reason[found.end() :]}"
 
 
-def read_text_csv(path: Path, mend: str = "") -> pd.DataFrame:
-    """The same with every cell as text, empty ones too."""
-    return read_csv(path, mend, dtype=str, keep_default_na=False)
+def read_text_csv(path: Path, fix: str = "") -> pd.DataFrame:
+    """Read a CSV file with every cell as text, empty cells too."""
+    return read_csv(path, fix, dtype=str, keep_default_na=False)
 
 
-def read_own_csv(path: Path, mend: str, **options: Any) -> pd.DataFrame:
-    """The same of a file that we wrote: its last line is ended.
+def read_own_csv(path: Path, fix: str, **options: Any) -> pd.DataFrame:
+    """Read a CSV file written by this project, whose last line ends with a newline.
 
     Raises:
-        InputError: as `read_csv`, and a file that was cut off.
+        InputError: as `read_csv`, or the file is truncated.
     """
-    table = read_csv(path, mend, **options)
+    table = read_csv(path, fix, **options)
     with path.open("rb") as file:
         file.seek(-1, 2)
         if file.read() != b"\n":
-            raise InputError(f"{path} is cut off in its last line; {mend}")
+            raise InputError(f"{path} is cut off in its last line; {fix}")
     return table

@@ -1,4 +1,4 @@
-"""Nodes of a config that name a class or function to call: `{_target_: my_package.MyLoss, gamma: 2.0}`."""
+"""Config nodes that name a class or function to call: `{_target_: my_package.MyLoss, gamma: 2.0}`."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from hydra.utils import instantiate as hydra_instantiate
 from artculture.utils.errors import InputError, choices_hint, reason_of
 
 TARGET = "_target_"
-# Keys of a node that direct Hydra's instantiation and are no arguments of the target.
+# Keys of a node that control Hydra's instantiation and are not arguments of the target.
 DIRECTIVES = frozenset({TARGET, "_partial_", "_args_", "_convert_", "_recursive_"})
 
 Node = Mapping[str, Any]
@@ -54,7 +54,7 @@ def locate(target: str) -> Callable[..., Any]:
 
 
 def check_target(node: Node, given: Iterable[str] = (), positional: int = 0) -> list[str]:
-    """Return what is wrong with a node's arguments, by the signature of its target; nothing is called.
+    """Check a node's arguments against the signature of its target, without calling it.
 
     Args:
         node: with `_target_` and the arguments for it.
@@ -62,7 +62,7 @@ def check_target(node: Node, given: Iterable[str] = (), positional: int = 0) -> 
         positional: number of arguments that the program passes by position.
 
     Returns:
-        One sentence for each mistake; none where the call would be accepted.
+        One sentence per mistake; empty if the call would be accepted.
     """
     target = node.get(TARGET)
     if not isinstance(target, str):
@@ -98,13 +98,13 @@ def instantiate(node: Node, /, *args: Any, **given: Any) -> Any:
         given: passed by name, in addition to the node's own arguments.
 
     Raises:
-        InputError: the target can't be imported, or refuses its arguments.
+        InputError: the target can't be imported, or rejects its arguments.
     """
     try:
         return hydra_instantiate(dict(node), *args, _convert_="all", **given)
     except InstantiationException as error:
         cause = error.__cause__ or error
-        raise InputError(f"`{node[TARGET]}` can't be made from its config: {reason_of(cause)}") from error
+        raise InputError(f"`{node[TARGET]}` can't be instantiated from its config: {reason_of(cause)}") from error
 
 
 def foreign_targets(values: Any, own: Iterable[str], trusted: Iterable[str] = ()) -> list[str]:

@@ -1,4 +1,4 @@
-"""Thumbnails as small JPEGs, so small that a page of all of them stays light."""
+"""Thumbnails as small JPEGs, limited in size so that a page with all of them stays small."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ LADDER = ((128, 60), (112, 55), (112, 40), (96, 40), (80, 38), (64, 35), (48, 30
 
 
 def thumbnails(picture: Picture, count: int) -> list[str]:
-    """Base64 of one JPEG a position, each the best that fits its share of the page."""
+    """Return one base64-encoded JPEG per position, with the best quality that fits its share of `BUDGET`."""
     room = min(LARGEST, BUDGET // max(count, 1))
     return [base64.b64encode(thumbnail(picture(position), room)).decode() for position in range(count)]
 
@@ -53,7 +53,7 @@ def encode_thumbnail(
 
 
 def thumbnail(pixels: NDArray[np.uint8], room: int) -> bytes:
-    """A JPEG of at most `room` bytes (the smallest on the ladder, where even that is more)."""
+    """Return a JPEG of at most `room` bytes, or the smallest of `LADDER` if all are larger."""
     whole = Image.fromarray(pixels)
     encoded = b""
     for side, quality in LADDER:

@@ -1,4 +1,4 @@
-"""A large file that is read again rarely, if ever: written past the system's page cache."""
+"""Writing of large files that are rarely read, without filling the page cache (O_DIRECT)."""
 
 import errno
 import mmap
@@ -7,27 +7,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# Bytes of a write; direct ones begin and end at multiples of a disk's block, which is 4 KiB at most.
+# Bytes per write; direct writes are aligned to blocks of the disk, which are 4 KiB at most.
 CHUNK, BLOCK = 8 << 20, 4096
-# What systems say that have no direct writes.
+# Errors of file systems without direct writes.
 NO_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
 class UncachedFile:
-    """A new file whose bytes go to the disk without a copy in the page cache; whole once its block has ended.
+    """File written directly to the disk, complete when the `with` block ends.
 
-    The copy would cost as much time as the disk itself, and push the pictures' memory map out of memory. Where the
-    platform or the file system has no such writes, the file is written in the usual way.
+    A copy in the page cache would take as long as the write itself, and evict the memory-mapped pixel cache. Without
+    support of the platform or file system, the file is written as usual.
 
     Args:
-        path: the file; what was there before is lost.
+        path: the file, which is overwritten.
 
     Raises:
-        OSError: it can't be made or written, at any time until the block has ended.
+        OSError: it can't be created or written, at any time until the block ends.
     """
 
     def __init__(self, path: Path) -> None:
-        self._chunk = memoryview(mmap.mmap(-1, CHUNK))  # begins at a page, as direct writes must
+        self._chunk = memoryview(mmap.mmap(-1, CHUNK))  # page-aligned, as direct writes require
         self._filled = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
         self._direct = getattr(os, "O_DIRECT", 0)
@@ -53,7 +53,7 @@ class UncachedFile:
             os.close(self._file)
 
     def write(self, data: Any) -> int:
-        """Write bytes of any kind; returns how many."""
+        """Write a bytes-like object; return its length in bytes."""
         given = memoryview(data).cast("B")
         taken = 0
         while taken < len(given):
@@ -66,7 +66,7 @@ class UncachedFile:
         return len(given)
 
     def flush(self) -> None:
-        """Do nothing: the rest is written when the block ends."""
+        """Do nothing; the remaining bytes are written when the block ends."""
 
     def _put(self, chunk: memoryview) -> None:
         while len(chunk):
@@ -75,7 +75,7 @@ class UncachedFile:
             except OSError as error:
                 if not self._direct or error.errno not in NO_DIRECT:
                     raise
-                self._buffered()  # a file system that takes the flag and then refuses
+                self._buffered()  # some file systems accept the flag but reject the write
                 continue
             if done % BLOCK and done < len(chunk):
                 self._buffered()
@@ -83,7 +83,7 @@ class UncachedFile:
 
     def _buffered(self) -> None:
         if self._direct:
-            import fcntl  # there wherever O_DIRECT is; Windows has neither
+            import fcntl  # exists wherever O_DIRECT does; Windows has neither
 
             fcntl.fcntl(self._file, fcntl.F_SETFL, fcntl.fcntl(self._file, fcntl.F_GETFL) & ~self._direct)
             self._direct = 0

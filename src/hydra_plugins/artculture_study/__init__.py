@@ -1,1 +1,1 @@
-"""Hydra's way into artculture's studies. Hydra imports this at every start: nothing heavy here."""
+"""Hydra plugins of artculture. Hydra imports this package at every start, so imports are kept light."""

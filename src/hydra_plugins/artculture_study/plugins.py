@@ -1,4 +1,4 @@
-"""Sweeper and launcher of a study: all rows are handed to `artculture.studies.study` at once."""
+"""Hydra sweeper and launcher that pass all runs of a sweep to `artculture.studies.study` at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 
 class StudySweeper(Sweeper):
-    """Expands a grid into its rows, as Hydra's basic sweeper does, without writing files of its own."""
+    """Expands a grid into runs as Hydra's basic sweeper does, without writing files."""
 
     def __init__(self, params: dict[str, Any] | None = None) -> None:
         self.params = dict(params or {})
@@ -22,7 +22,7 @@ class StudySweeper(Sweeper):
         from hydra.core.plugins import Plugins
 
         self.config_loader = hydra_context.config_loader
-        self.rows_launcher = Plugins.instance().instantiate_launcher(
+        self.runs_launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -31,12 +31,12 @@ class StudySweeper(Sweeper):
 
         parser = OverridesParser.create(config_loader=self.config_loader)
         typed = [f"{key}={value}" for key, value in self.params.items()] + list(arguments)
-        (rows,) = BasicSweeper.split_arguments(parser.parse_overrides(typed), max_batch_size=None)
-        return self.rows_launcher.launch(rows, initial_job_idx=0)
+        (runs,) = BasicSweeper.split_arguments(parser.parse_overrides(typed), max_batch_size=None)
+        return self.runs_launcher.launch(runs, initial_job_idx=0)
 
 
 class LocalLauncher(Launcher):
-    """Runs each row as a process of this machine."""
+    """Passes all runs to `run_study`, which executes them with the launcher of `launcher.name`."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.config_loader, self.master = hydra_context.config_loader, config
@@ -44,11 +44,11 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         from artculture.studies.study import run_study
 
-        # SystemExit is the one thing that passes through Hydra untouched.
+        # SystemExit is the only exception that Hydra does not catch.
         raise SystemExit(run_study(self.config_loader, self.master, job_overrides))
 
 
-_PLACE = "hydra_plugins.artculture_study.plugins"
+_MODULE = "hydra_plugins.artculture_study.plugins"
 _store = ConfigStore.instance()
-_store.store(group="hydra/sweeper", name="artculture", node={"_target_": f"{_PLACE}.StudySweeper", "params": {}})
-_store.store(group="hydra/launcher", name="artculture", node={"_target_": f"{_PLACE}.LocalLauncher"})
+_store.store(group="hydra/sweeper", name="artculture", node={"_target_": f"{_MODULE}.StudySweeper", "params": {}})
+_store.store(group="hydra/launcher", name="artculture", node={"_target_": f"{_MODULE}.LocalLauncher"})

@@ -83,7 +83,7 @@ def test_mistakes_end_in_one_clear_message(typed, says, capsys, tmp_path):
 def test_a_gpu_that_is_not_there_is_said(run, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert cli.main(["evaluate", f"checkpoint={run.best}", "device=gpu"]) == 2
-    assert "device=gpu, but no GPU can be seen" in capsys.readouterr().err
+    assert "device=gpu, but no GPU is visible" in capsys.readouterr().err
 
 
 def test_help_names_every_key(capsys):

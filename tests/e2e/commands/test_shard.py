@@ -67,7 +67,7 @@ def test_the_plan_reads_no_picture(train_shards, tmp_path, capsys):
 
 def test_the_same_command_again_writes_nothing(shards, pictures, capsys):
     assert cli.main(["shard", f"data.root={pictures}", f"shards={shards}", "pictures=6"]) == 0
-    assert "42 paintings in 8 shards (8 were there already)" in capsys.readouterr().out
+    assert "42 paintings in 8 shards (8 already existed)" in capsys.readouterr().out
 
 
 def test_what_can_t_be_read_is_listed(pictures, tmp_path, capsys):
@@ -76,7 +76,7 @@ def test_what_can_t_be_read_is_listed(pictures, tmp_path, capsys):
     assert cli.main(typed) == 2
     assert "red/3.png can't be read (zero bytes)" in capsys.readouterr().err
     assert cli.main([*typed, "data.on_bad_image=skip"]) == 0
-    assert "left out 1 that can't be read" in capsys.readouterr().out
+    assert "skipped 1 that can't be read" in capsys.readouterr().out
     assert (tmp_path / "out" / "quarantine.csv").read_text() == "image,reason\nred/3.png,zero bytes\n"
 
 

@@ -217,7 +217,7 @@ def test_an_interrupt_ends_with_130_and_the_next_run_goes_on(fetch, met, tmp_pat
         process.send_signal(signal.SIGINT)
         message = process.stderr.read().decode()
     assert process.returncode == 130
-    assert "the same command again goes on from here" in message
+    assert "run the same command to continue" in message
     kept = {file.stem for file in (tmp_path / "met" / "images").rglob("[!.]*.jpg")}
     met.requests.clear()
     assert fetch("source=met", f"source.base_url={met.api}") == 0

@@ -201,5 +201,5 @@ def test_a_result_that_is_not_whole_is_named(study, add, change):
 
 def test_a_result_that_is_no_json_is_named(study, add):
     add("a").result.write_text('{"half')
-    with pytest.raises(InputError, match=r"a/result\.json is not whole JSON"):
+    with pytest.raises(InputError, match=r"a/result\.json is not valid JSON"):
         read_results(study)

@@ -37,7 +37,7 @@ def test_a_signal_saves_at_the_steps_end(train, at_step, run_of, read_json, caps
     status = read_json(run_of("s") / "status.json")
     assert (status["state"], status["error"]) == ("interrupted", f"interrupted by {number.name}")
     assert position_of(run_of("s")) == (1, 3)
-    assert "the same command again goes on from here" in capsys.readouterr().err
+    assert "run the same command to continue" in capsys.readouterr().err
     assert train("study.name=s") == 0
     assert list(pd.read_csv(run_of("s") / "metrics.csv")["epoch"]) == [0, 1, 2]
     assert "error" not in read_json(run_of("s") / "status.json")

@@ -6,7 +6,7 @@ import pytest
 
 from artculture import cli
 from artculture.utils.logging import configure_logging
-from artculture.utils.secrets import HidingFormatter, hidden, secrets_at_hand, secrets_in, without_secrets
+from artculture.utils.secrets import HidingFormatter, environment_secrets, hidden, secrets_in, without_secrets
 
 SECRETS = {
     "WANDB_API_KEY": "0123456789abcdef0123456789abcdef01234567",
@@ -47,7 +47,7 @@ def test_what_a_text_calls_secret_is_hidden(text, shown):
 
 def test_short_values_paths_and_other_variables_are_no_secrets():
     environment = {"A_KEY": "short", "KEYBOARD": "qwertyqwerty", "MY_KEY": "/home/me/key.pem", "API_TOKEN": "12345678"}
-    assert secrets_at_hand(environment) == {"API_TOKEN": "12345678"}
+    assert environment_secrets(environment) == {"API_TOKEN": "12345678"}
 
 
 def test_nested_values():

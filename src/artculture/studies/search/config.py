@@ -1,4 +1,4 @@
-"""The schema of `conf/search.yaml`: train's config and how its values are searched."""
+"""Schema of conf/search.yaml: the config of a run and the settings of the search."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -10,6 +10,8 @@ from artculture.studies.search.space import space_mistakes
 
 
 class Search(Section):
+    """Settings of the search: sampler, pruner and search space."""
+
     name: Literal["optuna"]
     trials: PositiveInt
     sampler: Literal["tpe", "random"]
@@ -22,7 +24,7 @@ class Search(Section):
 
 
 class SearchConfig(TrainConfig):
-    """A row and the search of its values."""
+    """Config of a run and of the search over its values."""
 
     search: Search
 
@@ -32,10 +34,10 @@ class SearchConfig(TrainConfig):
             (f"search.space.{key}", what) for key, what in space_mistakes(self.search.space, self.train_config())
         )
         if self.plan:
-            yield "plan", "goes with `artculture train`; a search can't know its trials before"
+            yield "plan", "is an option of `artculture train`; the trials of a search are not known in advance"
         if self.resume not in ("auto", "never", "must"):
-            yield "resume", "of a search is auto, never or must: a checkpoint belongs to one run"
+            yield "resume", "is auto, never or must in a search: a checkpoint belongs to one run"
 
     def train_config(self) -> TrainConfig:
-        """The row whose values are searched."""
+        """Return the config of the run whose values are searched."""
         return TrainConfig.model_construct(**{name: getattr(self, name) for name in TrainConfig.model_fields})

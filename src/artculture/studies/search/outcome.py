@@ -1,4 +1,4 @@
-"""What came of a search: its trials as a table, the best values as a config, the command that uses them."""
+"""Results of a search: table of trials, config of the best values, and the command that trains with them."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from artculture.studies.search.trials import override_value
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.io import replacing, write_text
 
-# Fewer finished trials say nothing about which value matters.
+# With fewer finished trials importances are meaningless.
 MIN_TRIALS_FOR_IMPORTANCE = 8
 MAX_SHOWN = 20
 STATES = {
@@ -32,7 +32,7 @@ STATES = {
 
 
 class _Values:
-    """A finished trial's values, by the one reading that trained them too."""
+    """A finished trial with the interface of Optuna's `Trial`, so that `Dimension.suggest` decodes its values."""
 
     def __init__(self, trial: FrozenTrial) -> None:
         self.params = trial.params
@@ -44,12 +44,12 @@ class _Values:
 
 
 def values_of(trial: FrozenTrial, space: Sequence[Dimension]) -> dict[str, Any]:
-    """What a trial tried, by key; keys that it did not get to are left out."""
+    """Return the values of a trial by key, without keys that it has no value of."""
     return {dimension.key: dimension.suggest(_Values(trial)) for dimension in space if dimension.key in trial.params}
 
 
 def trial_table(trials: Sequence[FrozenTrial], space: Sequence[Dimension]) -> pd.DataFrame:
-    """One row a trial: number, state, val_top1 (share in 0..1), epochs, seconds, values, run, why it ended early."""
+    """Return one row per trial: number, state, val_top1 (0..1), epochs, seconds, values, run and why it ended early."""
     rows = [
         {
             "trial": trial.number,
@@ -72,7 +72,7 @@ def write_trials(file: Path, trials: Sequence[FrozenTrial], space: Sequence[Dime
 
 
 def write_best(file: Path, trial: FrozenTrial, space: Sequence[Dimension], command: str) -> None:
-    """The values of a trial as an option of the config group `tuned`."""
+    """Write the values of a trial as an option of the config group `tuned`."""
     nested: dict[str, Any] = {}
     for key, value in values_of(trial, space).items():
         section = nested
@@ -80,16 +80,16 @@ def write_best(file: Path, trial: FrozenTrial, space: Sequence[Dimension], comma
         for parent in parents:
             section = section.setdefault(parent, {})
         section[name] = value
-    told = (
+    header = (
         "# @package _global_\n"
         f"# Trial {trial.number}, validation top-1 {100 * (trial.value or 0):.2f} %: the best of\n"
         f"# {command}\n"
     )
-    write_text(file, told + yaml.safe_dump(nested, sort_keys=False))
+    write_text(file, header + yaml.safe_dump(nested, sort_keys=False))
 
 
 def drop_checkpoints(folder: Path, trials: Sequence[FrozenTrial], best: FrozenTrial | None) -> None:
-    """Remove the checkpoints of ended trials whose run is not the best one's."""
+    """Remove the checkpoints of ended trials except the best one."""
     ended = {t.user_attrs.get("run") for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)}
     kept = {t.user_attrs.get("run") for t in trials if t.state in (TrialState.RUNNING, TrialState.FAIL)}
     kept.add(best.user_attrs.get("run") if best is not None else None)
@@ -100,7 +100,7 @@ def drop_checkpoints(folder: Path, trials: Sequence[FrozenTrial], best: FrozenTr
 
 
 def importances(study: Study) -> dict[str, float]:
-    """How much of the difference between trials each value explains, 0..1; empty where too few trials tell."""
+    """Return the importance of each value, 0..1; empty if there are too few finished trials."""
     finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
     if len(finished) < MIN_TRIALS_FOR_IMPORTANCE or len({trial.value for trial in finished}) < 2:
         return {}
@@ -108,7 +108,7 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
-    """Print the trials, the best first, and what mattered."""
+    """Print the trials, the best first, and the importance of each value."""
     trials = counted(study.get_trials(deepcopy=False))
     ordered = sorted(trials, key=lambda trial: (trial.state != TrialState.COMPLETE, -(trial.value or 0), trial.number))
     table = Table(header_style="bold", box=None)
@@ -127,19 +127,19 @@ def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
         console.print(f"… and {len(ordered) - MAX_SHOWN} more")
     parts = [f"{key.partition('.')[2]} {100 * share:.0f} %" for key, share in importances(study).items()]
     if parts:
-        console.print(f"what the differences come from: {', '.join(parts)}", highlight=False, soft_wrap=True)
+        console.print(f"importance: {', '.join(parts)}", highlight=False, soft_wrap=True)
 
 
 def using_command(folder: Path, option: str, typed: Sequence[str], flags: Sequence[str], values: dict[str, Any]) -> str:
-    """The command that trains the row with the best values, test split and all.
+    """Return the command that trains with the best values and evaluates on the test split.
 
     Args:
-        folder: the study's.
-        option: of the group `tuned`.
-        typed: train's overrides.
-        flags: Hydra's, as given to the search; where they name a config folder, the values are given one by one,
-            for a command takes one such folder alone.
-        values: the best trial's.
+        folder: the study directory.
+        option: option of the group `tuned`.
+        typed: overrides of `artculture train`.
+        flags: Hydra flags given to the search. If they name a config folder, the values are passed one by one, as
+            Hydra accepts one `--config-dir` only.
+        values: values of the best trial, by key.
     """
     if flags:
         best = [*flags, *(f"{key}={override_value(value)}" for key, value in values.items())]

@@ -1,4 +1,4 @@
-"""The live view of a search: trials on their way and the best so far; elsewhere than on a terminal a line a trial."""
+"""Progress display of a search: running trials and the best one so far; one line per trial without a terminal."""
 
 import time
 
@@ -17,12 +17,12 @@ REFRESH_SECONDS = 1.0
 
 
 class SearchView:
-    """Shows trials of all processes that search, as the store knows them."""
+    """Display of the trials of all processes of a search, read from the store."""
 
-    def __init__(self, console: Console, store: TrialStore, asked: int) -> None:
-        self.console, self.store, self.asked = console, store, asked
+    def __init__(self, console: Console, store: TrialStore, trials: int) -> None:
+        self.console, self.store, self.total = console, store, trials
         self._began = time.monotonic()
-        self._at = 0.0
+        self._updated_at = 0.0
         self._live = Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> "SearchView":
@@ -35,12 +35,12 @@ class SearchView:
             self._live.stop()
 
     def update(self, trials: Trials) -> None:
-        if self._live and time.monotonic() - self._at > REFRESH_SECONDS:
-            self._at = time.monotonic()
+        if self._live and time.monotonic() - self._updated_at > REFRESH_SECONDS:
+            self._updated_at = time.monotonic()
             self._live.update(self._rendered(trials))
 
-    def tell(self, one: RunningTrial) -> None:
-        """A line about a trial that has ended."""
+    def print_ended(self, one: RunningTrial) -> None:
+        """Print one line about a trial that has ended."""
         trials = self.store.trials()
         trial, best = trials[one.trial.number], best_trial(trials)
         what = f"{one.process.state}: {one.process.error}"
@@ -49,7 +49,7 @@ class SearchView:
         facts = [what, _shown(values_of(trial, self.store.space))]
         if best is not None:
             facts.append(f"best {100 * (best.value or 0):.2f} % (trial {best.number})")
-        line = f"trial {one.trial.number} ({self._done()} of {self.asked}): {'; '.join(facts)}"
+        line = f"trial {one.trial.number} ({self._done()} of {self.total}): {'; '.join(facts)}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _done(self) -> int:
@@ -64,7 +64,7 @@ class SearchView:
             epoch = f"{status['epoch']}/{status['max_epochs']}" if "epoch" in status else ""
             accuracy = f"{100 * status['val_top1']:.1f} %" if "val_top1" in status else ""
             table.add_row(str(one.trial.number), _shown(one.values), epoch, accuracy)
-        so_far = f"{self._done()} of {self.asked} trials, {clock(time.monotonic() - self._began)} so far"
+        so_far = f"{self._done()} of {self.total} trials, {clock(time.monotonic() - self._began)} so far"
         return Group(table, Text(so_far, style="dim"))
 
 

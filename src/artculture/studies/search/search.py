@@ -1,4 +1,4 @@
-"""A search from config to the best values."""
+"""Hyperparameter search, from the config to the best values."""
 
 import logging
 import os
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a search's files lie.
+class SearchPaths:
+    """Paths of the files of a search.
 
     Attributes:
-        folder: the study's.
-        name: of the search: what the row's run would be called.
+        folder: the study directory.
+        name: name of the search: that of the run whose values are searched.
     """
 
     folder: Path
@@ -58,18 +58,18 @@ class Place:
 
     @property
     def option(self) -> str:
-        """The name as a config option: Hydra takes no `=` in one."""
+        """The name as a config option, without `=`, which Hydra does not accept."""
         return re.sub(r"[^\w.-]", "_", self.name)
 
 
 def search(config: SearchConfig) -> int:
-    """Complete the asked number of trials, write the best values.
+    """Complete `search.trials` trials and write the best values.
 
     Returns:
-        0 when all trials are done; 130 or 75 when told to stop; else 1.
+        0 if all trials are done; 130 or 75 if stopped by a signal; 1 otherwise.
 
     Raises:
-        InputError: nothing to search, another search of this name, or a row that can't be trained.
+        InputError: the space is empty, the store has another search of this name, or the run can't be trained.
     """
     typed = train_overrides(HydraConfig.get().overrides.task)
     space, left_out = dimensions(
@@ -78,21 +78,21 @@ def search(config: SearchConfig) -> int:
     if left_out:
         log.info("not searched: %s", ", ".join(left_out))
     if not space:
-        raise InputError("nothing is left to search: give search.space some values (conf/search/optuna.yaml)")
+        raise InputError("the search space is empty: add values to search.space (conf/search/optuna.yaml)")
     path, _ = run_name.locate_run(config.train_config(), dict(HydraConfig.get().runtime.choices))
-    place = Place(path.parent, path.name)
-    _make(place.runs)
+    paths = SearchPaths(path.parent, path.name)
+    _make(paths.runs)
     epochs = next((dimension.ends() for dimension in space if dimension.key == "trainer.max_epochs"), None)
     longest = max(epochs or [config.trainer.max_epochs])
-    store = TrialStore(place.folder, place.name, config.search, space, longest)
+    store = TrialStore(paths.folder, paths.name, config.search, space, longest)
     try:
         if config.resume == "never":
             store.forget()
         store.begin(config)
         prepare_runs([PlannedRun(tuple(typed), config.train_config(), RunDirectory(path), Plan("start"))])
-        trials, asked = _run(config, store, space, typed, place)
-        code = _finish(store, space, typed, place, trials)
-        return Interrupted(asked).code if asked else code
+        trials, signal_name = _run(config, store, space, typed, paths)
+        code = _finish(store, space, typed, paths, trials)
+        return Interrupted(signal_name).code if signal_name else code
     finally:
         store.close()
 
@@ -105,26 +105,26 @@ def _make(folder: Path) -> None:
     except OSError as error:
         writable, reason = False, str(error.strerror)
     if not writable:
-        raise InputError(f"can't write to {folder} ({reason}): mend its permissions or name another with study.root=…")
+        raise InputError(f"can't write to {folder} ({reason}): fix its permissions or choose another with study.root=…")
 
 
 def train_overrides(task: Sequence[str]) -> list[str]:
-    """Of a search's overrides those that are its trials' too."""
+    """Return the overrides of a search that apply to its trials."""
     own = ("search", "resume")
     return [text for text in task if text.lstrip("+~").split("=")[0].split(".")[0].split("@")[0] not in own]
 
 
 def _run(
-    config: SearchConfig, store: TrialStore, space: list[Dimension], typed: list[str], place: Place
+    config: SearchConfig, store: TrialStore, space: list[Dimension], typed: list[str], paths: SearchPaths
 ) -> tuple[Trials, str | None]:
-    """The trials of this launch, and the signal that ended it, if one did."""
+    """Execute trials; return them and the name of the stop signal, if one was received."""
     console = Console(stderr=True)
     launcher = make_launcher(config)
     view = SearchView(console, store, config.search.trials)
 
     def on_end(one: RunningTrial) -> None:
-        _write(config, store, space, place)
-        view.tell(one)
+        _write(config, store, space, paths)
+        view.print_ended(one)
 
     trials = Trials(
         store,
@@ -142,7 +142,7 @@ def _run(
             view.update(trials)
 
         advance()
-        _write(config, store, space, place)
+        _write(config, store, space, paths)
         execute_runs(
             trials.processes,
             launcher=launcher,
@@ -153,33 +153,33 @@ def _run(
     return trials, listener.received
 
 
-def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], place: Place) -> None:
+def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], paths: SearchPaths) -> None:
     command = shlex.join(["artculture", "search", *config_flags(), *HydraConfig.get().overrides.task])
     trials = store.trials()
     best = best_trial(trials)
-    outcome.write_trials(place.table, trials, space)
+    outcome.write_trials(paths.table, trials, space)
     if best is not None:
-        outcome.write_best(place.best, best, space, command)
+        outcome.write_best(paths.best, best, space, command)
     if config.search.keep_checkpoints == "best":
-        outcome.drop_checkpoints(place.runs, trials, best)
+        outcome.drop_checkpoints(paths.runs, trials, best)
 
 
-def _finish(store: TrialStore, space: list[Dimension], typed: list[str], place: Place, trials: Trials) -> int:
+def _finish(store: TrialStore, space: list[Dimension], typed: list[str], paths: SearchPaths, trials: Trials) -> int:
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     outcome.show(console, store.study, space)
     ended = counted(store.trials())
     best = best_trial(ended)
-    told = [f"\n{place.table}"]
+    lines = [f"\n{paths.table}"]
     if best is not None:
         values = outcome.values_of(best, space)
-        told.append(str(place.best))
-        told.append("\nTrain with the best values, and evaluate on the test split:")
-        told.append("  " + outcome.using_command(place.folder, place.option, typed, config_flags(), values))
-    console.print("\n".join(told), highlight=False, soft_wrap=True, markup=False)
-    return _tell_rest(store, trials)
+        lines.append(str(paths.best))
+        lines.append("\nTrain with the best values, and evaluate on the test split:")
+        lines.append("  " + outcome.using_command(paths.folder, paths.option, typed, config_flags(), values))
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+    return _print_unfinished(store, trials)
 
 
-def _tell_rest(store: TrialStore, trials: Trials) -> int:
+def _print_unfinished(store: TrialStore, trials: Trials) -> int:
     console = Console(stderr=True)
     bad = [one.process for one in trials.given if one.process.state in ("failed", "interrupted")]
     for process in bad:
@@ -188,7 +188,9 @@ def _tell_rest(store: TrialStore, trials: Trials) -> int:
     elsewhere = store.elsewhere()
     missing = store.search.trials - sum(trial.state.is_finished() for trial in counted(store.trials())) - elsewhere
     if elsewhere:
-        console.print(f"{elsewhere} of {store.search.trials} trials are in the hands of another search")
+        console.print(f"{elsewhere} of {store.search.trials} trials are running in another process")
     if bad or missing > 0:
-        console.print(f"{max(missing, len(bad))} of {store.search.trials} trials to be done; the same command goes on")
+        console.print(
+            f"{max(missing, len(bad))} of {store.search.trials} trials are not done; run the same command to continue"
+        )
     return 1 if bad or missing > 0 else 0

@@ -1,4 +1,4 @@
-"""What is searched: which values of train's config, and in which range each."""
+"""Search space: the searched keys of the config and their ranges or choices."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ from artculture.utils.io import json_text
 RANGE = ("low", "high", "log", "step", "times")
 CHOICES = "choices"
 SIGNIFICANT_DIGITS = 3
-# What is learned from and what it is measured on must be the same for all trials; the rest decides no number.
+# All trials must share data, split and metric; other keys do not affect the result.
 NOT_SEARCHED = (
     "study", "logger", "launcher", "resume", "on_error", "plan", "seed", "data.name", "data.root", "data.split",
     "data.split_seed", "data.fractions", "data.small_cultures", "data.on_bad_image", "data.cultures",
@@ -27,15 +27,15 @@ NOT_SEARCHED = (
 
 @dataclass(frozen=True)
 class Dimension:
-    """One value that is searched.
+    """One searched value.
 
     Attributes:
-        key: its place in train's config.
-        choices: of a choice, as JSON; empty for a range.
-        low, high: of a range, both included.
-        log: drawn evenly by its logarithm.
-        step: between neighbours of a range; None where any number will do.
-        whole: an integer.
+        key: dotted key in the config.
+        choices: the choices as JSON; empty for a range.
+        low, high: bounds of a range, both included.
+        log: whether to sample uniformly in the logarithm.
+        step: step of a range; None for any number.
+        whole: whether the value is an integer.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Dimension:
     whole: bool = False
 
     def suggest(self, trial: Any) -> Any:
-        """The value of an Optuna trial, as it is trained: rates to three digits."""
+        """Return the value of an Optuna trial; floats are rounded to three significant digits."""
         if self.choices:
             return json.loads(trial.suggest_categorical(self.key, self.choices))
         if self.whole:
@@ -56,22 +56,22 @@ class Dimension:
         return min(max(float(f"{drawn:.{SIGNIFICANT_DIGITS}g}"), self.low), self.high)
 
     def described(self) -> dict[str, Any]:
-        """As plain JSON, to tell whether a later start searches the same."""
+        """Return plain JSON values, stored to detect a changed search space."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def ends(self) -> list[Any]:
-        """The values that the others lie between, or all choices."""
+        """Return the bounds of the range, or all choices."""
         if self.choices:
             return [json.loads(choice) for choice in self.choices]
         return [int(end) if self.whole else end for end in (self.low, self.high)]
 
 
 def dimensions(space: dict[str, Any], config: TrainConfig, typed: Sequence[str]) -> tuple[list[Dimension], list[str]]:
-    """What is searched for a row, and what is left out and why.
+    """Return the searched values for a run, and the keys left out with the reasons.
 
     Args:
-        space: checked by `space_mistakes`.
-        row: the row's config.
+        space: search space without mistakes (`space_mistakes`).
+        config: the run's config.
         typed: keys that the user set on the command line.
     """
     found, left_out = [], []
@@ -85,20 +85,20 @@ def dimensions(space: dict[str, Any], config: TrainConfig, typed: Sequence[str])
 
 
 def space_mistakes(space: dict[str, Any], config: TrainConfig) -> Iterator[tuple[str, str]]:
-    """Every mistake in a space, as (key, what is wrong and the mend)."""
+    """Yield every mistake in a search space, as (key, description and fix)."""
     keys = set(known_keys(TrainConfig))
     for key, leaf in _leaves(space):
         if key not in keys:
-            yield key, f"is no value of train: {nearest_key(key, keys)}"
+            yield key, f"is not a key of the config: {nearest_key(key, keys)}"
         elif any(key == name or key.startswith(name + ".") for name in NOT_SEARCHED):
-            yield key, "can't be searched: all trials must agree in it"
+            yield key, "can't be searched: all trials must share its value"
         elif any(other.startswith(key + ".") for other in keys) or key.endswith(".name"):
             yield key, "is a choice of a group: start one search for each, or compare them by a grid (train -m)"
         elif leaf is not None:
             wrong = _form_mistake(key, leaf)
             applies = _left_out(key, leaf, config, ()) is None
             if wrong is None and applies and _has_times(leaf) and _value(plain(config), key) is None:
-                wrong = "has no value in this row to multiply: give low and high without times"
+                wrong = "has no value in this run to multiply: give low and high without times"
             if wrong:
                 yield key, wrong
             elif applies:
@@ -110,7 +110,7 @@ def _leaves(space: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
         if isinstance(value, dict) and not set(value) & {*RANGE, CHOICES}:
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            # On the command line a choice is merged into the range that stood there before: it wins.
+            # A choice given on the command line is merged into the default range, and takes precedence.
             chosen = value.get(CHOICES) if isinstance(value, dict) else None
             yield prefix + str(name), value if chosen is None else chosen
 
@@ -139,7 +139,7 @@ def _form_mistake(key: str, leaf: Any) -> str | None:
     if not {"low", "high"} <= set(leaf) or not all(_is_number(leaf[end]) for end in ("low", "high")):
         return "needs numbers for low and high"
     if not _number_kinds(key):
-        return "is no number; give its choices as [a, b, c]"
+        return "is not a number; give its choices as [a, b, c]"
     if leaf["low"] >= leaf["high"]:
         return f"is empty: low={leaf['low']} is not below high={leaf['high']}"
     if any(not isinstance(leaf.get(flag, False), bool) for flag in ("log", "times")):
@@ -197,7 +197,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _number_kinds(key: str) -> set[type]:
-    """`int` and `float`, as far as the schema takes them for a key."""
+    """Return which of `int` and `float` the schema accepts for a key."""
     annotation: Any = TrainConfig
     for part in key.split("."):
         sections = [kind for kind in alternatives(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]

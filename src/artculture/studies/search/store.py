@@ -1,4 +1,4 @@
-"""A search's trials in Optuna's store: shared by all processes that search, gone on with after any end."""
+"""Trials of a search in an Optuna storage, shared by all processes of the search and resumed after any exit."""
 
 import json
 import uuid
@@ -19,31 +19,31 @@ from artculture.training.identity import differences
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.io import json_text
 
-# Seeds of neighbouring searches (0, 1, 2 …) must not give one trial the draws of another's neighbour.
+# Keeps seed + trial number distinct for searches with consecutive seeds.
 SEED_STRIDE = 1_000_003
-# Fewer whole trials are no median to measure others by.
+# Number of finished trials before the median pruner starts.
 STARTUP_TRIALS_OF_PRUNER = 4
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class TrialStore:
-    """The trials of one search, and the right of this process to work on some of them.
+    """The trials of one search, assigned to the processes that work on it.
 
     Args:
-        folder: the study's.
-        name: the search's.
-        search: how to search.
-        space: what to search.
-        max_epochs: the longest that a trial may train.
+        folder: the study directory.
+        name: name of the search.
+        search: sampler, pruner and number of trials.
+        space: the searched values.
+        max_epochs: maximum number of epochs of a trial.
     """
 
     def __init__(self, folder: Path, name: str, search: Search, space: Sequence[Dimension], max_epochs: int) -> None:
         self.file, self.name, self.search, self.space = folder / "search.db", name, search, space
         self._folder, self._worker = folder, uuid.uuid4().hex
         self._lock = FileLock(folder / ".search.lock")
-        with self._lock, _explained(self.file):
-            # Processes that search side by side may have to wait for one another's writes.
+        with self._lock, _map_storage_errors(self.file):
+            # Parallel processes may have to wait for each other's writes.
             storage = optuna.storages.RDBStorage(
                 f"sqlite:///{self.file}", engine_kwargs={"connect_args": {"timeout": 60}}
             )
@@ -62,55 +62,57 @@ class TrialStore:
         Path(self._alive.lock_file).unlink(missing_ok=True)
 
     def begin(self, config: SearchConfig) -> None:
-        """Check that the store's search is this one, and queue its failed trials for another try.
+        """Check that the stored search is the same, and queue its failed trials again.
 
         Raises:
-            InputError: the search was begun with another space or another row; nothing to resume with `must`.
+            InputError: the stored search has another space or config, or there is none to resume with `must`.
         """
         space = {dimension.key: dimension.described() for dimension in self.space}
-        row = plain(config.train_config())
+        config_now = plain(config.train_config())
         with self._lock:
             stored = self.study.user_attrs
             if "space" not in stored:
                 if config.resume == "must":
                     raise InputError(f"resume=must, but there is no search {self.name} in {self.file}; use resume=auto")
                 self.study.set_user_attr("space", json_text(space, ensure_ascii=True))
-                self.study.set_user_attr("row", json_text(row, ensure_ascii=True))
+                self.study.set_user_attr("config", json_text(config_now, ensure_ascii=True))
                 return
-            self._refuse_other_search(json.loads(stored["space"]), space, json.loads(stored["row"]), row)
+            self._refuse_other_search(json.loads(stored["space"]), space, json.loads(stored["config"]), config_now)
             for trial in self._failed():
                 self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
 
-    def _refuse_other_search(self, space: Any, space_now: Any, row: Any, row_now: Any) -> None:
+    def _refuse_other_search(self, space: Any, space_now: Any, config: Any, config_now: Any) -> None:
         changed = [
             f"{key}: {_shown(space.get(key))} there, {_shown(space_now.get(key))} now"
             for key in dict.fromkeys([*space, *space_now])
             if space.get(key) != space_now.get(key)
         ]
-        changed += [f"{key}: {there!r} there, {now!r} now" for key, (there, now) in differences(row, row_now).items()]
+        changed += [
+            f"{key}: {there!r} there, {now!r} now" for key, (there, now) in differences(config, config_now).items()
+        ]
         if changed:
             shown = "\n  ".join(changed)
             raise InputError(
-                f"the search {self.name} in {self.file} was begun otherwise:\n  {shown}\n"
-                "Go on with the old values, start over with resume=never, or take another study.name=…"
+                f"the search {self.name} in {self.file} has other settings:\n  {shown}\n"
+                "Use the stored values, start over with resume=never, or use another study.name=…"
             )
 
     def next_trial(self) -> Trial | None:
-        """A trial to work on: one whose process died, a failed one's second try, a new one; None when all are given."""
+        """Return a trial of an ended process, a retry of a failed one, or a new one; None if all are assigned."""
         with self._lock:
             trials = self.study.get_trials(deepcopy=False)
             orphan = next((trial for trial in trials if self._is_orphan(trial)), None)
             if orphan is not None:
-                return self._taken(Trial(self.study, orphan._trial_id), orphan.number)
+                return self._assign(Trial(self.study, orphan._trial_id), orphan.number)
             waiting = any(trial.state == TrialState.WAITING for trial in trials)
             if not waiting and len(counted(trials)) >= self.search.trials:
                 return None
             trial = self.study.ask()
-            return self._taken(trial, trial.number)
+            return self._assign(trial, trial.number)
 
-    def _taken(self, trial: Trial, number: int) -> Trial:
+    def _assign(self, trial: Trial, number: int) -> Trial:
         trial.set_user_attr("worker", self._worker)
-        # Drawn by the trial's number and the trials before it: a search that was stopped goes on as if it never was.
+        # Seeded by the trial's number, so that a resumed search samples the same values as an uninterrupted one.
         self.study.sampler = _sampler(self.search, number)
         for dimension in self.space:
             dimension.suggest(trial)
@@ -121,7 +123,7 @@ class TrialStore:
         return trial.state == TrialState.RUNNING and worker != self._worker and not self._is_alive(worker)
 
     def elsewhere(self) -> int:
-        """How many trials other processes, alive now, have in hand."""
+        """Return the number of trials running in other processes."""
         running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
         workers = [trial.user_attrs.get("worker") for trial in running]
         return sum(worker != self._worker and self._is_alive(worker) for worker in workers)
@@ -148,10 +150,10 @@ class TrialStore:
         return self.study.get_trials(deepcopy=False)
 
     def forget(self) -> None:
-        """Remove the search, for a start from nothing.
+        """Delete the search, to start over.
 
         Raises:
-            InputError: another process is searching.
+            InputError: another process is working on it.
         """
         with self._lock:
             running = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
@@ -163,13 +165,13 @@ class TrialStore:
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials without those that were tried again."""
+    """Return the trials without those that were retried."""
     retried = {trial.user_attrs.get("retry_of") for trial in trials}
     return [trial for trial in trials if trial.number not in retried]
 
 
 def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The finished trial of the highest validation accuracy; of equals the first."""
+    """Return the finished trial with the highest validation accuracy, the first of equals."""
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return max(finished, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
 
@@ -199,10 +201,10 @@ def _shown(described: dict[str, Any] | None) -> str:
 
 
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
+def _map_storage_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, RuntimeError) as error:
         raise InputError(
-            f"{file} can't be used as a search's store ({reason_of(error)}): move it away or take another study.name=…"
+            f"{file} can't be used as the storage of a search ({reason_of(error)}): move it or use another study.name=…"
         ) from error

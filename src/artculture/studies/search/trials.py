@@ -1,4 +1,4 @@
-"""Trials as runs: each composed, trained in a process of its own, followed epoch by epoch, told to the store."""
+"""Trials as runs: composed, trained in separate processes, and reported to the storage after each epoch."""
 
 import logging
 import math
@@ -24,20 +24,21 @@ from artculture.training.run_records import metrics_numbers
 
 log = logging.getLogger(__name__)
 
-# So many failures with nothing finished are a mistake in the row, not bad luck with a trial.
+# With this many failures and nothing finished, the config is wrong, not the values of a trial.
 HOPELESS_FAILURES = 3
 
 
 @dataclass
 class RunningTrial:
-    """A trial on its way.
+    """A trial and the process of its run.
 
     Attributes:
-        values: what it tries, by key.
-        process: its row.
-        epochs: how many were followed.
-        pruned: it was asked to stop, as others are better.
-        reported: epochs that an earlier launch told the store.
+        trial: Optuna's trial.
+        values: its values, by key.
+        process: the process of its run.
+        epochs: number of epochs read so far.
+        pruned: whether it was stopped because others are better.
+        reported: epochs reported to the storage by an earlier launch.
         ended: whether its result is in the store.
     """
 
@@ -51,13 +52,13 @@ class RunningTrial:
 
 
 def trial_run(typed: Sequence[str], values: dict[str, Any], study: str, again: bool) -> PlannedRun:
-    """The row of a trial: what was typed, with its values, in the folder of the study's trials.
+    """Compose the run of a trial, in the folder of the study's trials.
 
     Args:
-        typed: train's overrides.
-        values: by key.
-        study: the study's name.
-        again: start over where there was such a run before.
+        typed: overrides of `artculture train`.
+        values: values of the trial, by key.
+        study: name of the study.
+        again: whether to start over if there is such a run.
     """
     overrides = [
         *typed,
@@ -75,7 +76,7 @@ def trial_run(typed: Sequence[str], values: dict[str, Any], study: str, again: b
 
 
 def override_value(value: Any) -> str:
-    """A value as Hydra's command line takes it."""
+    """Return a value in the syntax of Hydra's command line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
@@ -84,15 +85,15 @@ def override_value(value: Any) -> str:
 
 
 class Trials:
-    """Keeps as many trials on their way as there are places; `execute_runs` runs their processes.
+    """Starts trials as capacity allows and reports them to the storage; `execute_runs` executes their processes.
 
     Args:
-        store: gives trials and takes what came of them.
-        space: what is searched.
-        make_run: the row of a trial's values.
-        at_once: how many trials run side by side.
-        stop_at_failure: give no further trial after one failed.
-        on_end: called after each trial's end.
+        store: the trials of the search.
+        space: the searched values.
+        make_run: returns the run of a trial's values.
+        at_once: number of trials executed in parallel.
+        stop_at_failure: whether to start no further trial after one has failed.
+        on_end: called after the end of each trial.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Trials:
         self.store, self.space, self.make_run = store, space, make_run
         self.at_once, self.stop_at_failure, self.on_end = at_once, stop_at_failure, on_end
         self.given: list[RunningTrial] = []
-        # Grows while `execute_runs` goes through it.
+        # `execute_runs` iterates over this list while trials are added.
         self.processes: list[RunProcess] = []
         self.stopped = False
 
@@ -117,7 +118,7 @@ class Trials:
         return [one for one in self.given if not one.ended]
 
     def advance(self) -> None:
-        """Follow the trials on their way, end those that are done, begin new ones."""
+        """Report new epochs of running trials, end finished trials and start new ones."""
         for one in self.running:
             self._follow(one)
             if one.process.state not in OPEN:
@@ -133,8 +134,8 @@ class Trials:
         run = self.make_run(values)
         trial.set_user_attr("run", run.name)
         if run.plan.action == "restart":
-            run.directory.clear()  # nothing of the former run is to be followed
-        # The same values were tried before: the run's directory has the answer.
+            run.directory.clear()  # otherwise the epochs of the former run would be reported
+        # If the same values were tried before, the run directory has the result.
         process = RunProcess(run, "finished" if run.plan.action == "skip" else "waiting")
         before = self.store.trials()[trial.number].intermediate_values
         one = RunningTrial(trial, values, process, reported=frozenset(before))
@@ -168,8 +169,8 @@ class Trials:
             one.trial.set_user_attr("seconds", round(float(history["seconds"].sum()), 2))
             study.tell(one.trial, best_accuracy(history, process.run.config.trainer.monitor))
         elif one.pruned or _diverged(process, history):
-            # For the sampler a divergence is a bad result like any other, and worth knowing.
-            why = f"given up after epoch {one.epochs}" if one.pruned else process.error
+            # To the sampler a diverged trial is a bad result, not a failure.
+            why = f"pruned after epoch {one.epochs}" if one.pruned else process.error
             process.state, process.error = "pruned", why
             one.trial.set_user_attr("why", why)
             study.tell(one.trial, state=TrialState.PRUNED)
@@ -178,7 +179,7 @@ class Trials:
             one.trial.set_user_attr("why", process.error)
             study.tell(one.trial, state=TrialState.FAIL)
             self.stopped |= self.stop_at_failure or self._is_hopeless()
-        else:  # told to stop: it stays open in the store, and the next start goes on with it
+        else:  # stopped: the trial stays open in the storage, and the next launch continues it
             self.stopped = True
         self.on_end(one)
 
@@ -188,11 +189,11 @@ class Trials:
 
 
 def best_accuracy(history: pd.DataFrame, monitor: str) -> float:
-    """Validation top-1 of the epoch that the best checkpoint is of.
+    """Return the validation top-1 (0..1) of the epoch of the best checkpoint.
 
     Args:
-        history: metrics.csv.
-        monitor: the column that decides which epoch is the best.
+        history: the table of metrics.csv.
+        monitor: the column that determines the best epoch.
     """
     scores = history[monitor].to_numpy()
     best = scores.argmin() if monitor.endswith("loss") else scores.argmax()

@@ -143,4 +143,4 @@ def test_what_is_typed_or_means_nothing_is_not_searched(search, capsys, caplog):
     assert "method.backbone_lr (the backbone is frozen)" in said
     assert "data.batch_size (typed)" in said
     assert search("method.head_lr=0.1") == 2
-    assert "nothing is left to search" in capsys.readouterr().err
+    assert "the search space is empty" in capsys.readouterr().err

@@ -14,8 +14,8 @@ def row(composed):
     ("space", "says"),
     [
         ({"method": {"heat_lr": [1]}}, ("method.heat_lr", "did you mean `method.head_lr`?")),
-        ({"seed": [0, 1]}, ("seed", "all trials must agree")),
-        ({"data": {"split_seed": [0, 1]}}, ("data.split_seed", "all trials must agree")),
+        ({"seed": [0, 1]}, ("seed", "all trials must share")),
+        ({"data": {"split_seed": [0, 1]}}, ("data.split_seed", "all trials must share")),
         ({"scheduler": ["step", "plateau"]}, ("scheduler", "choice of a group")),
         ({"architecture": {"name": ["resnet50"]}}, ("architecture.name", "choice of a group")),
         ({"method": {"head_lr": 0.1}}, ("method.head_lr", "give [a, b, c] or {low")),
@@ -24,7 +24,7 @@ def row(composed):
         ({"method": {"head_lr": {"low": 1, "high": 2, "lot": True}}}, ("method.head_lr", "has no `lot`")),
         ({"method": {"head_lr": {"low": 2, "high": 1}}}, ("method.head_lr", "is empty")),
         ({"method": {"head_lr": {"low": 0, "high": 1, "log": True}}}, ("method.head_lr", "logarithm")),
-        ({"method": {"nesterov": {"low": 0, "high": 1}}}, ("method.nesterov", "is no number")),
+        ({"method": {"nesterov": {"low": 0, "high": 1}}}, ("method.nesterov", "is not a number")),
         ({"scheduler": {"gamma": {"low": 0.5, "high": 1.5}}}, ("scheduler.gamma", "scheduler.gamma=1.5")),
         ({"data": {"batch_size": [16, "many"]}}, ("data.batch_size", "data.batch_size=many")),
         ({"scheduler": {"k": {"low": 2.2, "high": 2.8}}}, ("scheduler.k", "one whole number")),
@@ -43,7 +43,7 @@ def test_all_mistakes_end_in_one_message(search, capsys):
     assert search("+search.space.method.heat_lr=[1]", "+search.space.seed=[0]") == 2
     said = capsys.readouterr().err
     assert "2 mistakes" in said
-    assert "search.space.method.heat_lr is no value of train: did you mean `method.head_lr`?" in said
+    assert "search.space.method.heat_lr is not a key of the config: did you mean `method.head_lr`?" in said
 
 
 @pytest.mark.parametrize(
