@@ -192,7 +192,7 @@ def _skip_waiting(processes: Sequence[RunProcess], why: str) -> None:
             process.state, process.error = "skipped", why
 
 
-def _stop(processes: Sequence[RunProcess], launcher: Launcher, asked: str) -> None:
+def _stop(processes: Sequence[RunProcess], launcher: Launcher, signal_name: str) -> None:
     if launcher.detached:
         for process in processes:
             if process.state in ("queued", "running"):
@@ -200,7 +200,7 @@ def _stop(processes: Sequence[RunProcess], launcher: Launcher, asked: str) -> No
                     "left",
                     f"continues as {process.location}; run the same command to monitor it",
                 )
-    _skip_waiting(processes, f"not started: {asked}")
+    _skip_waiting(processes, f"not started: {signal_name}")
     for process in processes:
         if process.state == "running" and process.started is not None:
             process.stop_requested = True

@@ -62,7 +62,7 @@ def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
     planned = estimate_runs(runs, measure="measure" in choices)
     seconds = _total(planned, at_once)
     if "json" in choices:
-        value = {"rows": [asdict(estimate) for estimate in planned], "at_once": at_once, "seconds": seconds}
+        value = {"runs": [asdict(estimate) for estimate in planned], "at_once": at_once, "seconds": seconds}
         sys.stdout.write(json_text(value, indent=2, ensure_ascii=True) + "\n")
     else:
         _print(Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
@@ -186,7 +186,7 @@ def workload_of(config: TrainConfig) -> Workload:
 
 
 def _total(planned: Sequence[RunEstimate], at_once: int) -> float | None:
-    """Seconds until the last row ends, when each begins in order as soon as there is a place."""
+    """Return the seconds until the last run ends, each starting in order as soon as there is capacity."""
     totals = [0.0] * at_once
     for estimate in planned:
         if estimate.epochs and estimate.seconds is None:

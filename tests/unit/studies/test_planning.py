@@ -28,7 +28,7 @@ def plan(train, capsys):
 
 def test_a_plan_trains_nothing_and_makes_no_directory(plan, tmp_path):
     said = plan("-m", "seed=0,1", "trainer.max_epochs=5")
-    assert [(row["action"], row["epochs"], row["seconds"]) for row in said["rows"]] == [("start", 5, None)] * 2
+    assert [(row["action"], row["epochs"], row["seconds"]) for row in said["runs"]] == [("start", 5, None)] * 2
     assert said["seconds"] is None
     assert not (tmp_path / "outputs").exists()
 
@@ -37,8 +37,8 @@ def test_time_comes_from_runs_alike_and_memory_from_the_same_batch(run, plan):
     like = ["data.fractions=[0.4,0.3,0.3]", "trainer.precision=32", "study.name=other"]
     epoch = float(pd.read_csv(run.metrics)["seconds"][0])
     same, wider, half = (
-        plan("-m", *like, "data.batch_size=8,16", "trainer.max_epochs=10")["rows"]
-        + plan(*like[:1], "trainer.precision=bf16-mixed")["rows"]
+        plan("-m", *like, "data.batch_size=8,16", "trainer.max_epochs=10")["runs"]
+        + plan(*like[:1], "trainer.precision=bf16-mixed")["runs"]
     )
     assert same["seconds"] == pytest.approx(10 * epoch, abs=0.1)
     assert same["source"] == f"as {run.path.relative_to(Path.cwd())}"

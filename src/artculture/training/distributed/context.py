@@ -103,12 +103,12 @@ def _gpus(config: TrainConfig) -> list[str]:
 
 def _check(config: TrainConfig, context: DistributedContext, *, from_outside: bool) -> None:
     trainer, batch_size = config.trainer, config.data.batch_size
-    asked = (trainer.devices, trainer.num_nodes)
-    real = (context.local_world_size, context.num_nodes)
-    if from_outside and any(a not in ("auto", b) for a, b in zip(asked, real, strict=True)):
+    configured = (trainer.devices, trainer.num_nodes)
+    actual = (context.local_world_size, context.num_nodes)
+    if from_outside and any(a not in ("auto", b) for a, b in zip(configured, actual, strict=True)):
         raise InputError(
-            f"{context.starter} started {real[0]} processes on each of {real[1]} machines, but trainer.devices="
-            f"{asked[0]} and trainer.num_nodes={asked[1]}: make them match, or leave both at auto"
+            f"{context.starter} started {actual[0]} processes on each of {actual[1]} machines, but trainer.devices="
+            f"{configured[0]} and trainer.num_nodes={configured[1]}: make them match, or leave both at auto"
         )
     if not from_outside and trainer.num_nodes not in ("auto", 1):
         raise InputError(
