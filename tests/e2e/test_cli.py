@@ -166,7 +166,7 @@ MISTAKES = {
     "seed='${nothing}'": ["nothing"],
     "study=table2 architecture=alexnet": ["set `architecture` themselves", "-m"],
     "-m seed=0,1 trainer.max_epochs=0": ["trainer.max_epochs=0: should be greater than 0"],
-    "-m seed=0,0": ["2 runs of the grid are the same"],
+    "-m seed=0,0": ["2 entries of the grid are the same run"],
 }
 
 

@@ -114,7 +114,7 @@ def _refuse_duplicates(runs: list[PlannedRun]) -> None:
     for path, duplicates in by_path.items():
         if len(duplicates) > 1:
             shown = "\n  ".join(" ".join(run.arguments) for run in duplicates)
-            raise InputError(f"{len(duplicates)} runs of the grid are the same, {path}:\n  {shown}")
+            raise InputError(f"{len(duplicates)} entries of the grid are the same run, {path}:\n  {shown}")
 
 
 def _refuse_groups_of_study(

@@ -87,7 +87,7 @@ def test_a_finished_run_is_skipped_and_shown_so(run, train, capsys):
     assert train(*overrides, "method.head_lr=0.05", "plan=true") == 0
     said = capsys.readouterr().out
     assert "skip (finished)" in said
-    assert "0 of 1 rows to do" in said
+    assert "0 of 1 runs to train" in said
 
 
 def test_what_was_measured_becomes_an_estimate(composed, tmp_path, monkeypatch):

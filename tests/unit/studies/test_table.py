@@ -77,8 +77,8 @@ def test_scratch_is_not_expected_to_have_weights(changes):
 @pytest.mark.parametrize(("seeds", "assumed"), [(1, True), (2, True), (3, False)])
 def test_intervals_are_explained(seeds, assumed):
     text = said(row(seeds=seeds))
-    assert "another seed on other paintings like these" in text
-    assert ("is assumed, not seen" in text) == assumed
+    assert "another seed and other paintings of the same kind" in text
+    assert ("is an assumption" in text) == assumed
 
 
 def test_runs_without_a_result_are_listed():

@@ -121,7 +121,7 @@ def test_a_full_disk_costs_what_came_after_the_last_checkpoint(train, at_step, r
     assert "no checkpoint could be written" in caplog.text
     status = read_json(run_of("s") / "status.json")
     assert status["state"] == "failed"
-    assert re.match(r"File too large at .*outputs/s/.*\.ckpt: lift the limit", status["error"])
+    assert re.match(r"File too large at .*outputs/s/.*\.ckpt: raise the limit", status["error"])
     assert position_of(run_of("s")) == (1, 2)
     assert not list(run_of("s").rglob("*.tmp"))
     assert train("study.name=s") == 0

@@ -83,7 +83,7 @@ def test_ctrl_c_has_running_rows_save_and_takes_waiting_ones_back(cluster, row_o
 
 
 def test_a_row_that_could_never_start_is_refused(cluster, row_of, run_all):
-    with pytest.raises(InputError, match=r"launcher.cpus=4096, but .* has \d+: a row could never start"):
+    with pytest.raises(InputError, match=r"launcher.cpus=4096, but .* has \d+: a run could never start"):
         run_all(cluster, [row_of("a", *ASKED, "launcher.cpus=4096")])
 
 

@@ -87,8 +87,8 @@ def test_cached_features_need_one_device(config, monkeypatch):
     ("overrides", "environment", "said"),
     [
         (["trainer.devices=3"], TORCHRUN, "torchrun started 2 processes on each of 2 machines, but trainer.devices=3"),
-        (["trainer.num_nodes=2"], {}, "trainer.num_nodes=2: start a process a device"),
-        (["trainer.devices=4", "data.batch_size=7"], {}, "leaves fewer than two pictures .* at least 8"),
+        (["trainer.num_nodes=2"], {}, "trainer.num_nodes=2: start one process per device"),
+        (["trainer.devices=4", "data.batch_size=7"], {}, "leaves fewer than two images .* at least 8"),
         (["trainer.devices=2", "trainer.sync_batchnorm=true"], {}, "trainer.sync_batchnorm=true needs GPUs"),
         (["trainer.accelerator=gpu", "trainer.devices=2"], {}, r"0 GPU\(s\) are visible"),
     ],
