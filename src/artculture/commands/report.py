@@ -10,7 +10,7 @@ from artculture.config.schema.train import Section, Study
 
 
 class ReportConfig(Section):
-    """Which study, and how many of its worst_mistakes predictions to show."""
+    """Config of `artculture report`."""
 
     study: Study
     mistakes: NonNegativeInt

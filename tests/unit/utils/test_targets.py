@@ -60,7 +60,7 @@ def test_a_node_is_instantiated_with_what_the_program_adds():
 
 
 def test_a_target_that_refuses_is_an_input_error():
-    with pytest.raises(InputError, match=r"targets_of_a_user\.Loss` can't be made"):
+    with pytest.raises(InputError, match=r"targets_of_a_user\.Loss` can't be instantiated"):
         instantiate(node(nothing=1), classes=[])
     with pytest.raises(InputError, match="can't be imported"):
         locate("targets_of_a_user.Missing")
