@@ -113,7 +113,7 @@ def test_seeds_that_agree_on_the_same_paintings_are_no_surer_than_one(study, add
 def test_seeds_need_their_predictions(study, add):
     add("a")
     add("b", seed=1).predictions.unlink()
-    with pytest.raises(InputError, match=r"b/predictions\.csv is missing; train the row again"):
+    with pytest.raises(InputError, match=r"b/predictions\.csv is missing; train the run again"):
         summarise(read_results(study)[0])
 
 
