@@ -6,6 +6,7 @@ import pytest
 
 import artculture
 from artculture import cli
+from artculture.config.validation import config_folder
 from artculture.utils.errors import InputError, WorkError
 
 
@@ -159,6 +160,7 @@ MISTAKES = {
     "~scheduler": ["scheduler: is missing"],
     "scheduler=step scheduler.warmup_epochs=3": ["`scheduler.warmup_epochs` is not among the keys"],
     "+scheduler.warmup_epochs=3": ["scheduler.warmup_epochs has no meaning for scheduler=plateau"],
+    "study.name=r resume=outputs/r/resnet50-seed=1": ["resume=outputs/r/resnet50-seed=1: no such checkpoint"],
     "architecture=timm": ["architecture.name is missing; give it as architecture.name=…"],
     "data=folder": ["data.root is missing; give it as data.root=…"],
     "trainer.max_epochs=three": ["trainer.max_epochs=three: should be a valid integer"],
@@ -234,7 +236,7 @@ def test_compare_says_that_a_study_has_no_runs(capsys):
 
 def test_options_of_one_s_own_are_taken_from_config_dir(tmp_path, capsys):
     (tmp_path / "mine" / "augment").mkdir(parents=True)
-    shipped = artculture.checking.config_folder() / "augment" / "none.yaml"
+    shipped = config_folder() / "augment" / "none.yaml"
     (tmp_path / "mine" / "augment" / "gentle.yaml").write_text(
         shipped.read_text().replace("name: none", "name: gentle")
     )
