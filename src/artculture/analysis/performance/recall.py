@@ -32,7 +32,7 @@ def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     )
     if correlation is not None:
         text += (
-            f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.3f}, {len(shown)} cultures). "
+            f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.4f}, {len(shown)} cultures). "
         )
     if len(shown) < len(table):
         absent = table[~table["culture"].isin(shown["culture"])]["culture"]

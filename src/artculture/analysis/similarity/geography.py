@@ -95,7 +95,7 @@ def _caption(whole: MantelTest, inside: dict[str, MantelTest]) -> str:
     )
     for region, test in inside.items():
         text += (
-            f"Within {region} cultures it is {test.correlation:+.2f} (p = {test.greater:.3f}), without the influence "
+            f"Within {region} cultures it is {test.correlation:+.2f} (p = {test.greater:.4f}), without the influence "
             "of the gaps between regions. "
         )
     return text + "A present capital is only a rough proxy for where paintings were made."

@@ -32,6 +32,12 @@ def test_recall_that_follows_the_paintings_is_found():
     assert numbers["p_two_sided"] == pytest.approx(2 / 120)  # all orders of five are tried
 
 
+def test_a_small_p_value_is_not_rounded_away():
+    finding = recalls_finding(_taught([1, 2, 4, 8, 16, 32], [0, 1, 2, 3, 4, 5], tested=5))
+    assert finding.numbers["p_two_sided"] == pytest.approx(2 / 720)
+    assert "permutation p = 0.0028" in finding.caption
+
+
 def test_equal_recalls_have_no_correlation():
     assert recalls_finding(_taught([1, 2, 4, 8], [2, 2, 2, 2])).numbers["spearman"] is None
 
