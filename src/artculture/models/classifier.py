@@ -109,7 +109,7 @@ class CultureClassifier(TrainingStep):
         n = len(self.classes)
         # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
         self.train_top1 = MulticlassAccuracy(n, average="micro", validate_args=False)
-        self.train_mean_loss, self.val_mean_loss = MeanLoss(), MeanLoss()
+        self.train_mean_loss, self.val_mean_loss, self.test_mean_loss = MeanLoss(), MeanLoss(), MeanLoss()
         self.val_metrics = MetricCollection(
             {
                 "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
@@ -120,6 +120,7 @@ class CultureClassifier(TrainingStep):
             # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
             compute_groups=False,
         )
+        self.test_metrics = self.val_metrics.clone(prefix="test/")
 
     def start_from(self, weights: str) -> Start:
         """Load pretrained weights as `method` asks, freeze what it freezes, and say what was done.
@@ -182,14 +183,20 @@ class CultureClassifier(TrainingStep):
         return features.float(), cast(Tensor, self.network.head(features)).float()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        pictures, labels, _ = batch
-        logits = self._eval_logits(pictures)
+        self._evaluate(batch, "val", self.val_mean_loss, self.val_metrics)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch, "test", self.test_mean_loss, self.test_metrics)
+
+    def _evaluate(self, batch: Batch, stage: str, mean_loss: MeanLoss, metrics: MetricCollection) -> None:
+        images, labels, _ = batch
+        logits = self._eval_logits(images)
         if len(labels):
-            self.val_metrics.update(logits, labels)
-            self.val_mean_loss.update(self.eval_loss(logits, labels), len(labels))
+            metrics.update(logits, labels)
+            mean_loss.update(self.eval_loss(logits, labels), len(labels))
         # Sums over paintings, which metrics add up over devices: exact, however many there are.
-        self.log("val/loss", self.val_mean_loss, batch_size=len(labels))
-        self.log_dict(self.val_metrics, batch_size=len(labels))
+        self.log(f"{stage}/loss", mean_loss, batch_size=len(labels))
+        self.log_dict(metrics, batch_size=len(labels))
 
     def _eval_logits(self, pictures: Tensor) -> Tensor:
         while True:
@@ -251,6 +258,7 @@ class CultureClassifier(TrainingStep):
             "format": CHECKPOINT_FORMAT,
             "classes": list(self.classes),
             "preprocessing": self.preprocessing.as_plain(),
+            "temperature": self.temperature,
             "weights": self.start.label,
             "pretrained": self.start.pretrained,
             "imagenet": self.start.imagenet,
@@ -263,6 +271,7 @@ class CultureClassifier(TrainingStep):
         checkpoint["sums"] = {name: sums_of(metric) for name, metric in self._running_metrics().items() if amid}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.temperature = float(checkpoint["artculture"].get("temperature", 1.0))
         parts = checkpoint.get("parts", {})
         self.parts.largest, self.eval_parts.largest = parts.get("training"), parts.get("evaluation")
         for name, metric in self._running_metrics().items():

@@ -1,5 +1,6 @@
 import copy
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+import artculture
 from artculture.utils.errors import WorkError
 
 PLATEAU = {"name": "plateau", "gamma": 0.5, "k": 1}
@@ -243,3 +245,23 @@ def test_an_optimiser_that_does_not_fit_is_no_matter_of_batches(make, fit, monke
     monkeypatch.setattr("lightning.LightningModule.optimizer_step", step)
     with pytest.raises(WorkError, match="no memory for the optimiser itself"):
         module.optimizer_step(0, 0, None)
+
+
+def test_it_is_tested_and_fitted_again_by_any_trainer(make, fit, held_out):
+    module = make()
+    trainer = fit(module, epochs=1)
+    trainer.validate(module, held_out, verbose=False)
+    (metrics,) = trainer.test(module, held_out, verbose=False)
+    assert set(metrics) == {"test/loss", "test/top1", "test/top3", "test/macro_f1"}
+    fit(module, epochs=1)
+
+
+def test_lightning_loads_it_from_a_checkpoint_with_its_temperature(make, fit, tmp_path):
+    module = make()
+    module.temperature = 1.7
+    fit(module, epochs=1).save_checkpoint(tmp_path / "a.ckpt")
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    for load in (partial(type(module).load_from_checkpoint, weights_only=True), artculture.load_classifier):
+        loaded = load(tmp_path / "a.ckpt")
+        assert loaded.temperature == 1.7
+        torch.testing.assert_close(loaded.eval()(images), module.eval()(images))
