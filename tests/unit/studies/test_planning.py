@@ -92,7 +92,7 @@ def test_a_finished_run_is_skipped_and_shown_so(run, train, capsys):
 
 def test_what_was_measured_becomes_an_estimate(composed, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(measurement, "measured", lambda *given: asked.append(given) or rates)
+    monkeypatch.setattr(measurement, "measure_in_subprocess", lambda *given: asked.append(given) or rates)
     rates = {"train": 10.0, "forward": 50.0, "peak_memory": 1e9}
     common = ["data=sample", "data.per_culture=40", "data.image_size=64", "trainer.max_epochs=5"]
     configs = [composed(*common), composed(*common, "seed=1"), composed(*common, "method=transfer", "method.views=2")]

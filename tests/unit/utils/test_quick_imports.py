@@ -13,7 +13,7 @@ def run(code):
 
 def test_training_starts_without_what_it_does_not_use_and_whoever_asks_later_gets_it():
     code = (
-        "import sys; from artculture.quick_imports import lean_torchmetrics\n"
+        "import sys; from artculture.utils.quick_imports import lean_torchmetrics\n"
         "with lean_torchmetrics():\n    import artculture.training.run\n"
         "unused = ('scipy.signal', 'matplotlib', 'mpl_toolkits')\n"
         "assert not [name for name in sys.modules if name.startswith(unused)]\n"

@@ -22,7 +22,7 @@ def test_a_missing_extra_is_named(composed, monkeypatch, name, library):
         return real(wanted, *rest, **more)
 
     real = builtins.__import__
-    monkeypatch.delitem(sys.modules, f"artculture.launchers.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, f"artculture.studies.launchers.{name}", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=rf"pip install 'artculture\[{name}\]'"):
         make_launcher(composed(f"launcher={name}"))
