@@ -19,7 +19,7 @@ os.environ["WANDB_MODE"] = "offline"
 STUB = ("architecture=timm", "architecture.name=test_resnet", "architecture.weights=none")
 
 
-pytest_plugins = ["tests.fixtures.runs"]
+pytest_plugins = ["tests.fixtures.report", "tests.fixtures.runs"]
 
 
 @pytest.fixture(autouse=True)

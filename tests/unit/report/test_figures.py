@@ -6,7 +6,7 @@ from PIL import Image
 
 from artculture.report.figures import LARGE_FIGURE, formatted_numbers, picture, read_analysis
 from artculture.utils.errors import InputError
-from tests.unit.report.conftest import analyse
+from tests.fixtures.report import analyse
 
 
 @pytest.fixture
