@@ -53,6 +53,7 @@ def _show(result: dict[str, Any]) -> None:
     numbers.add_row("calibration error (ECE)", f"{100 * result['ece']:.2f}", "")
     numbers.add_row(f"… at temperature {result['temperature']:.3f}", f"{100 * result['ece_calibrated']:.2f}", "")
     console.print(numbers)
+    console.print("Intervals are over paintings, for this one network.", style="dim")
     recalls = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading, justify in (("culture", "left"), ("recall", "right"), ("paintings", "right")):
         recalls.add_column(heading, justify=justify)  # type: ignore[arg-type]

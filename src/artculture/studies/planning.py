@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artculture.config.schema.train import TrainConfig
+from artculture.data.cache.pixel_cache import file_states
 from artculture.data.paintings import select
 from artculture.studies.grid import PlannedRun
 from artculture.studies.progress_view import clock
@@ -129,6 +130,8 @@ def _counts(config: TrainConfig) -> tuple[int, int, int]:
     from artculture.training.factory import data_choice
 
     selection = select(data_choice(config))
+    if config.data.name != "shards":
+        file_states(selection.whole)  # raises where a file is missing, as the run would
     return len(selection.members("train")), len(selection.members("val")), len(selection.classes)
 
 

@@ -158,3 +158,14 @@ def test_float16_without_a_gpu_is_not_planned(capsys, monkeypatch):
     overrides = ["architecture.name=test_resnet", "trainer.precision=16-mixed", "plan=true"]
     assert cli.main(["train", *TIMM, *overrides]) == 2
     assert "trainer.precision=16-mixed needs a GPU" in capsys.readouterr().err
+
+
+def test_a_plan_names_a_missing_image(tmp_path, capsys):
+    (tmp_path / "paintings").mkdir()
+    rows = [
+        f"{culture}{number},{culture}{number}.png,{culture}" for culture in ("Dutch", "French") for number in range(5)
+    ]
+    (tmp_path / "paintings" / "manifest.csv").write_text("\n".join(["object_id,image,culture", *rows]) + "\n")
+    typed = ["data=folder", f"data.root={tmp_path / 'paintings'}", *STUB, "logger=csv", "plan=true"]
+    assert cli.main(["train", *typed]) == 2
+    assert "Dutch0.png (and 9 more), but there is no such file" in capsys.readouterr().err

@@ -27,9 +27,10 @@ def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     correlation, p = _spearman(shown["training_paintings"].to_numpy(), shown["recall"].to_numpy(), seed)
     text = (
         "Each dot is a culture: x axis (logarithmic), its number of training paintings; y axis, its recall on the test "
-        "split with a 95 % Wilson interval, which is wide for few test paintings. Intervals of cultures with equal "
-        "numbers of training paintings overlap. "
+        "split with a 95 % Wilson interval, which is wide for few test paintings. "
     )
+    if shown["training_paintings"].duplicated().any():
+        text += "Cultures with equal numbers of training paintings lie on one vertical line. "
     if correlation is not None:
         text += (
             f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.4f}, {len(shown)} cultures). "

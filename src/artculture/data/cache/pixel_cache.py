@@ -155,8 +155,17 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
 def _stamp(manifest: Manifest) -> str:
     """Return a hash of a manifest and of its files' sizes and modification times; no file is read for it."""
     # Size and time of each file, so that an image replaced under the same name is decoded again.
-    facts = [manifest.fingerprint(), str(manifest.root.resolve())]
-    missing = []
+    facts = [manifest.fingerprint(), str(manifest.root.resolve()), *file_states(manifest)]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def file_states(manifest: Manifest) -> list[str]:
+    """Return size, modification time and readability of each file of a manifest; no file is read.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    facts, missing = [], []
     for row, path in enumerate(manifest.paths()):
         try:
             stat = path.stat()
@@ -176,7 +185,7 @@ def _stamp(manifest: Manifest) -> str:
             f"{lines(row)} of the manifest in {manifest.root} lists {path}{more}, but there is no such file: "
             "put it back or take its row out of the manifest"
         )
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    return facts
 
 
 def build_cache(
