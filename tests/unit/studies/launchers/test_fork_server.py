@@ -112,12 +112,12 @@ def test_runs_end_with_their_server_and_later_ones_start_without_it(endless):
         assert isinstance(started.process, ForkedRun)
         wait_for(lambda: row.directory.status()["state"] == "running")
         os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
-        wait_for(started.ending)
+        wait_for(started.exit_status)
         assert started.exit_status().code is None
         wait_for(lambda: row.directory.status()["state"] == "interrupted")
         (again,) = launcher.start([other])
         again.kill()
-        wait_for(again.ending)
+        wait_for(again.exit_status)
         assert again.exit_status().code == -signal.SIGKILL
 
 
