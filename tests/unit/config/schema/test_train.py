@@ -251,15 +251,32 @@ def float_keys(schema=TrainConfig, prefix=""):
 def test_no_number_of_a_config_may_be_infinite_or_none(value):
     keys = set(float_keys())
     assert {"method.head_lr", "method.weight_decay", "trainer.gradient_clip", "launcher.memory_gb"} <= keys
-    values = compose()
-    for key in keys:
-        section, name = key.rsplit(".", 1)
-        part = values
-        for step in section.split("."):
-            part = part[step]
-        part[name] = float(value)
-    wrong = {mistake.split("=")[0] for mistake in value_mistakes(TrainConfig, values)}
-    assert keys <= wrong
+    covered = set()
+    for overrides in VARIANTS:
+        values = compose(*overrides)
+        own = {key for key in keys if _replace(values, key, float(value))}
+        wrong = {mistake.split("=")[0] for mistake in value_mistakes(TrainConfig, values)}
+        assert own <= wrong
+        covered |= own
+    assert covered == keys
+
+
+VARIANTS = [
+    (),
+    ("launcher=slurm", "scheduler=cosine", "method=transfer"),
+    ("launcher=ray", "data=shards", "data.root=shards"),
+]
+
+
+def _replace(values, key, value):
+    """Replace a value of a composed config; return whether the config has it."""
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values[section]
+    found = name in values
+    if found:
+        values[name] = value
+    return found
 
 
 def test_an_infinite_learning_rate_is_told_so():
