@@ -45,7 +45,7 @@ def picture_folder(root: Path) -> dict[str, Kind]:
     for number, name in enumerate(("calm", "wild")):
         (root / name).mkdir(parents=True)
         for index in range(10):
-            quarters(60 + number, 50).save(root / name / f"plain-{index}.png")
+            quarters(60 + 2 * index + number, 50).save(root / name / f"plain-{index}.png")
     for number, kind in enumerate(KINDS.values()):
         folder = root / ("calm", "wild")[number % 2] / str(number)
         folder.mkdir()
@@ -119,10 +119,10 @@ def bad_files(work: Path, count: int, dice: random.Random, tally: Any) -> None:
 def _whole_run(place: Path) -> tuple[str, ...]:
     root = place / "pictures"
     rows = []
-    for culture in ("calm", "wild"):
+    for number, culture in enumerate(("calm", "wild")):
         (root / culture).mkdir(parents=True)
-        for index in range(10):
-            quarters(60, 50).save(root / culture / f"{index}.png")
+        for index in range(10):  # no two alike: copies would be one group of the split
+            quarters(60 + 2 * index + number, 50).save(root / culture / f"{index}.png")
             rows.append({"object_id": f"{culture}-{index}", "image": f"{culture}/{index}.png", "culture": culture})
     pd.DataFrame(rows).to_csv(root / "manifest.csv", index=False)
     typed = (*STUB, f"data.root={root}", f"data.cache={place / 'cache'}", f"study.root={place}", "study.name=study")
