@@ -89,17 +89,17 @@ def validated(schema: type[Model], values: dict[str, Any]) -> Model:
 
 def value_mistakes(schema: type[BaseModel], values: dict[str, Any]) -> list[str]:
     missing = sorted(_missing_keys(values))
-    told = [f"{key} is missing; give it as {key}=…" for key in missing]
+    mistakes = [f"{key} is missing; give it as {key}=…" for key in missing]
     try:
         model = schema.model_validate(values)
     except ValidationError as error:
-        told += [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
+        mistakes += [text for text in _explained(error, schema) if text.split("=")[0] not in missing]
         if any(detail["type"] != "extra_forbidden" for detail in error.errors()):
-            return told
+            return mistakes
         # Only keys that don't belong there: the rest can still be checked as a whole.
         model = schema.model_validate(_without(values, [detail["loc"] for detail in error.errors()]))
     contradictions = getattr(model, "contradictions", None)
-    return told + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
+    return mistakes + ([f"{key} {what}" for key, what in contradictions()] if contradictions else [])
 
 
 def _without(values: dict[str, Any], locations: list[tuple[int | str, ...]]) -> dict[str, Any]:

@@ -266,7 +266,7 @@ class CultureClassifier(TrainingStep):
             **self.provenance,
         }
         checkpoint["parts"] = {"training": self.parts.largest, "evaluation": self.eval_parts.largest}
-        # At an epoch's end its sums are told and done with.
+        # At an epoch's end its sums are logged and reset.
         amid = position(self.trainer).batches > 0
         checkpoint["sums"] = {name: sums_of(metric) for name, metric in self._running_metrics().items() if amid}
 

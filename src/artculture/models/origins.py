@@ -131,7 +131,7 @@ def _hashes_of(name: str, library: str) -> Iterator[tuple[str, Origin]]:
 
 
 def _described(path: Path) -> Origin:
-    """What the metadata of a safetensors file say, or the `config.json` beside it, as on the Hugging Face Hub."""
+    """Return what a safetensors file's metadata says, or the `config.json` next to it, as on the Hugging Face Hub."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:

@@ -129,7 +129,7 @@ def make_trainer(
     by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
     callbacks: list[Callback] = [OwnSettings()] if from_other else []
     callbacks += [
-        # Before the recorder: numbers that are none are not told as an epoch's.
+        # Before the recorder: an epoch that is not finite is not recorded.
         DivergenceGuard(process_group),
         recorder,
         best_checkpoint(directory, choice.monitor),

@@ -159,7 +159,7 @@ def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprin
 
 
 def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
-    # A run that left the test split alone goes on from its last epoch, which is to evaluate, once that is asked for.
+    # A run finished without evaluate_test continues from its last epoch, that is, evaluates, once that is asked for.
     tested = directory.status().get("tested", True)
     return _has_result(directory) and (tested or not values["trainer"]["evaluate_test"])
 

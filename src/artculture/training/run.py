@@ -103,7 +103,7 @@ def train_run(
         plan = resume.Plan("restart") if restart else resume.plan(directory, values, config.resume)
         if plan.action == "skip":
             log.info("%s was finished before: skipped", directory.path)
-            _told(process_group, plan)
+            _broadcast_plan(process_group, plan)
             return plan
         generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
         if plan.action == "restart":
@@ -121,21 +121,21 @@ def train_run(
         directory.set_status("running", **facts, **job.facts())
         page = None
         try:
-            _told(process_group, plan)
+            _broadcast_plan(process_group, plan)
             page = _open_page(config, directory, generation, variant)
             result = _train(config, directory, plan, variant, Work(page, listener, lock, process_group))
             assert result is not None
             if page is not None:
                 page.close(0)
         except BaseException as error:
-            told = map_error(process_group.map_error(error), listener.received)
-            interrupted = isinstance(told, (Interrupted, KeyboardInterrupt))
-            _tell_end(directory, "interrupted" if interrupted else "failed", reason_of(told))
+            mapped = map_error(process_group.map_error(error), listener.received)
+            interrupted = isinstance(mapped, (Interrupted, KeyboardInterrupt))
+            _set_end_status(directory, "interrupted" if interrupted else "failed", reason_of(mapped))
             if page is not None:
                 page.close(1, preempted=interrupted)
-            if told is error:
+            if mapped is error:
                 raise
-            raise told from error
+            raise mapped from error
         closing = {"tested": config.trainer.evaluate_test, "sha256": directory.checksums()}
         directory.set_status("finished", finished=time.time(), val_top1=result["val_top1"], seconds_left=0, **closing)
     return plan
@@ -144,32 +144,32 @@ def train_run(
 def _train_along(
     config: TrainConfig, directory: RunDirectory, variant: list[str], process_group: ProcessGroup
 ) -> resume.Plan:
-    """What a process does that is not the run's first: the same training, as the first has planned it."""
+    """Train on a rank other than 0: the same training, as rank 0 has planned it, writing nothing."""
     with listen_for_signals() as listener:
         try:
-            plan = _told(process_group)
+            plan = _broadcast_plan(process_group)
             if plan.action != "skip":
                 _train(config, directory, plan, variant, Work(None, listener, None, process_group))
         except BaseException as error:
-            told = map_error(process_group.map_error(error), listener.received)
-            if told is error:
+            mapped = map_error(process_group.map_error(error), listener.received)
+            if mapped is error:
                 raise
-            raise told from error
+            raise mapped from error
     return plan
 
 
-def _told(process_group: ProcessGroup, plan: resume.Plan | None = None) -> resume.Plan:
-    """The first process's plan, which it tells the others."""
+def _broadcast_plan(process_group: ProcessGroup, plan: resume.Plan | None = None) -> resume.Plan:
+    """Return the plan of rank 0, broadcast to all ranks."""
 
-    def say() -> tuple[str, str | None]:
+    def value() -> tuple[str, str | None]:
         assert plan is not None
         return plan.action, None if plan.checkpoint is None else str(plan.checkpoint)
 
-    action, checkpoint = process_group.broadcast("plan", say)
+    action, checkpoint = process_group.broadcast("plan", value)
     return resume.Plan(action, None if checkpoint is None else Path(checkpoint))
 
 
-def _tell_end(directory: RunDirectory, state: State, reason: str) -> None:
+def _set_end_status(directory: RunDirectory, state: State, reason: str) -> None:
     try:
         directory.set_status(state, error=reason)
     except OSError as error:  # the disk that ended the training may not take this either
