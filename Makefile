@@ -8,7 +8,7 @@ TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test coverage test-slow bench bench-fetch bench-shards torture audit lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow bench bench-fetch bench-shards torture hostile audit lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ bench-shards: setup ## write and read 20,000 and 200,000 small pictures in shard
 
 torture: setup ## kill, starve, crowd and feed garbage to small studies, and compare with plain Lightning (under 20 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/torture.py
+
+hostile: setup ## run the commands on hostile servers and files, and measure memory (under 15 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/hostile.py
 
 audit: setup ## ask the OSV service for known holes in the pinned versions (part of test-slow too)
 	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt

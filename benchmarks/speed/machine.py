@@ -19,7 +19,7 @@ PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
 
 def title(device: torch.device) -> str:
     """As in `AMD EPYC, 2 cores` or `NVIDIA H100, 16 cores`."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return f"{name}, {cores()} cores"
 
 
@@ -27,7 +27,8 @@ def file_name(device: torch.device) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title(device).lower()).strip("-") + ".md"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the CPU."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)

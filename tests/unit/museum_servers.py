@@ -105,10 +105,13 @@ class Faults:
 
 @dataclass
 class Answer:
+    """One answer; `chunks`, if given, are sent instead of `body` as they are made, without a length."""
+
     status: int
     body: bytes
     kind: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    chunks: Iterator[bytes] | None = None
 
 
 @dataclass
@@ -131,6 +134,8 @@ class MuseumServer:
         self._lock = threading.Lock()
         self._walled_until = 0.0
         self.paused_requests = 0
+        self.bytes_sent = 0
+        self.stopped = threading.Event()
 
     def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
         raise NotImplementedError
@@ -204,12 +209,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.museum.requests.append(Request(began, split.path, query, whole, headers))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
-        self.send_header("Content-Length", str(length))
+        if answer.chunks is None:
+            self.send_header("Content-Length", str(length))
+        else:
+            self.send_header("Connection", "close")
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if with_body:
-            self.wfile.write(body)
+        for chunk in (body,) if answer.chunks is None else answer.chunks:
+            if with_body and not self.museum.stopped.is_set():
+                self.wfile.write(chunk)
+                self.museum.bytes_sent += len(chunk)
         if fault == "truncated":
             self.wfile.flush()
             self.close_connection = True
@@ -250,6 +260,7 @@ def serving(museum: MuseumServer) -> Iterator[MuseumServer]:
     try:
         yield museum
     finally:
+        museum.stopped.set()
         server.shutdown()
         server.server_close()
         thread.join()
