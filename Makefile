@@ -26,7 +26,8 @@ grid: setup ## train the six rows of Table 2 on the embedded synthetic sample, p
 	$(BIN)/artculture report study.name=table2
 
 notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for another) into its notebooks/*.html
-	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html --template classic \
+	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html --template page \
+		--TemplateExporter.extra_template_basedirs='$(abspath notebooks)' \
 		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
 
 test: setup ## run the tests (minutes)

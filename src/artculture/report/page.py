@@ -1,6 +1,5 @@
 """Report of a study, as one self-contained HTML file and as Markdown."""
 
-import html
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -22,6 +21,7 @@ from artculture.report.paintings import CultureCount, Mistake, culture_counts, f
 from artculture.report.study_data import StudyRecord, StudyRun, read_study
 from artculture.studies.results import write_results
 from artculture.utils.io import replacing, write_text
+from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text
 
 FIGURES = "figures"
 
@@ -140,6 +140,7 @@ def render_markdown(report: Report, figures: dict[str, list[str]]) -> str:
     """Return the Markdown page; its figures are links relative to the study's folder."""
     environment = _environment(autoescape=False)
     environment.finalize = _escaped_markdown
+    commands = "\n".join(config.command for config in report.configs)
     return environment.get_template("report.md.j2").render(
         report=report,
         accuracies=results_table.ACCURACIES,
@@ -147,6 +148,8 @@ def render_markdown(report: Report, figures: dict[str, list[str]]) -> str:
         figures=figures,
         without=lambda variant: results_table.without(variant, results_table.common_variant(report.study.summary)),
         version=__version__,
+        commands=Markup(markdown_block(commands, "sh")),
+        code=lambda text: Markup(markdown_code(text)),
         address=lambda path: _link_target(path.relative_to(report.study.folder).as_posix()),
         address_of=_link_target,
     )
@@ -189,12 +192,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 def _escaped_markdown(value: Any) -> Any:
     """Return text of the data escaped for Markdown; `Markup` is kept."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    text = html.escape(" ".join(value.split()), quote=False)
-    for mark in "\\`*_[]|#":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    return value if not isinstance(value, str) or isinstance(value, Markup) else markdown_text(value)
 
 
 def _asset(name: str) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artculture.studies.paper import word
+from artculture.utils.visible_text import markdown_text
 
 HEADERS = (
     "Architecture",
@@ -69,13 +70,20 @@ def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
 
 def markdown(title: str, summary: pd.DataFrame, others: dict[str, str]) -> str:
     """Return the results of a study as Markdown, with the paper's numbers for comparison."""
-    lines = [f"# Results of {title}", ""]
+    lines = [f"# Results of {markdown_text(title)}", ""]
     if len(summary):
         lines += ["| " + " | ".join(HEADERS) + " |", "|" + "---|" * len(HEADERS)]
-        lines += ["| " + " | ".join(cells(row)) + " |" for row in summary.to_dict("records")]
+        lines += [
+            "| " + " | ".join(map(_markdown_cell, HEADERS, cells(row))) + " |" for row in summary.to_dict("records")
+        ]
         lines.append("")
-    lines += [f"- {note}" for note in notes(summary, others)]
+    # `**` marks bold text in the notes, too.
+    lines += ["- " + "**".join(map(markdown_text, note.split("**"))) for note in notes(summary, others)]
     return "\n".join(lines) + "\n"
+
+
+def _markdown_cell(header: str, cell: str) -> str:
+    return cell if header.endswith("Accuracy") else markdown_text(cell)
 
 
 def print_table(console: Console, title: str, summary: pd.DataFrame, others: dict[str, str]) -> None:

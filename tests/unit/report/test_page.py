@@ -102,6 +102,17 @@ def test_nothing_of_the_data_is_taken_for_markup(written):
     assert "<script" not in outside
 
 
+def test_a_title_ends_no_fence_and_no_line(add, study):
+    directory = add("resnet50", "step", "finetuned", 0.75)
+    attack = "a\n```\n# b `c` <script>alert(2)</script>"
+    directory.set_status("finished", arguments=[f"study.title={attack}"])
+    _, markdown = write_report(study, 0, attack)
+    text = markdown.read_text()
+    assert text.startswith("# a \\`\\`\\` \\# b \\`c\\` &lt;script&gt;alert(2)&lt;/script&gt;\n")
+    block = text[text.index("To reproduce") :]
+    assert re.findall("^`{3,}", block, re.MULTILINE) == ["````", "```", "````"]
+
+
 def test_the_page_loads_nothing_from_anywhere(written):
     page = Parsed(written[0])
     loaded = [a for tag in ("img", "iframe", "source", "embed", "object", "script") for a in page.all(tag)]

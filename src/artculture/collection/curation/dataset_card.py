@@ -17,6 +17,7 @@ from artculture.collection.curation.table1 import Row, markdown
 from artculture.collection.grouping.leakage import Leakage
 from artculture.data.manifest import Manifest
 from artculture.utils.io import file_sha256, json_text, read_json, write_text
+from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def write_card(card: Card, path: Path) -> Path:
 def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
     table = card.table
     yield from _front_matter(table)
-    yield f"# {name}: {len(table):,} paintings in {table['culture'].nunique()} cultures\n"
+    yield f"# {markdown_text(name)}: {len(table):,} paintings in {table['culture'].nunique()} cultures\n"
     yield "Created by `artculture fetch` and `artculture curate`.\n"
     yield "## Source\n"
     yield from _source(table, fetched)
@@ -74,7 +75,6 @@ def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
 def _front_matter(table: pd.DataFrame) -> Iterator[str]:
     licences = {str(value).strip().casefold() for value in table["licence"]}
     licence = "cc0-1.0" if licences <= {"cc0", "cc0-1.0", "cc0 1.0"} else "other"
-    # Size categories of dataset cards on the Hugging Face Hub.
     # The size categories of dataset cards on the Hugging Face Hub.
     bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
     size = next((label for bound, label in bounds if len(table) < bound), "n>100K")
@@ -83,18 +83,19 @@ def _front_matter(table: pd.DataFrame) -> Iterator[str]:
 
 def _source(table: pd.DataFrame, fetched: Mapping[str, Any]) -> Iterator[str]:
     for source, count in table["source"].value_counts().items():
-        yield f"- `{source or '(none named)'}`: {count:,} paintings"
-    yield f"- Fetched: {fetched.get('date', 'not recorded (no fetch.json next to the manifest)')}"
+        yield f"- {markdown_code(source or '(none named)')}: {count:,} paintings"
+    date = fetched.get("date", "not recorded (no fetch.json next to the manifest)")
+    yield f"- Fetched: {markdown_text(date)}"
     for key in ("sources", "source", "parameters"):
         if key in fetched:
             value = json_text(fetched[key], sort_keys=True, indent=2)
-            yield f"\n<details><summary>{key}</summary>\n\n```json\n{value}\n```\n</details>"
+            yield f"\n<details><summary>{key}</summary>\n\n{markdown_block(value, 'json')}\n</details>"
 
 
 def _licence(table: pd.DataFrame) -> Iterator[str]:
     counts = Counter(str(value).strip() or "not stated" for value in table["licence"])
     for licence, count in counts.most_common():
-        yield f"- {licence}: {count:,} paintings"
+        yield f"- {markdown_text(licence)}: {count:,} paintings"
     if set(counts) == {"CC0"}:
         yield "\nThe museums have dedicated these images to the public domain (CC0 1.0)."
 
@@ -107,19 +108,19 @@ def _curation(card: Card) -> Iterator[str]:
     else:
         yield f"{count:,} paintings are excluded by hand" + (":\n" if count else ".")
     for reason, number in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
-        yield f"- {reason}: {number:,}"
+        yield f"- {markdown_text(reason)}: {number:,}"
     raised = Counter(flag.rule for flags in card.flags for flag in flags)
     yield "\nFlags mark paintings to review and exclude nothing; number of flags by rule:\n"
     for rule, number in sorted(raised.items(), key=lambda pair: (-pair[1], pair[0])):
-        yield f"- {rule}: {number:,}"
-    rules = card.config.model_dump(include={"rules", "image_stats", "grouping"})
-    yield f"\n<details><summary>The rules</summary>\n\n```json\n{json_text(rules, indent=1)}\n```\n</details>"
+        yield f"- {markdown_text(rule)}: {number:,}"
+    rules = json_text(card.config.model_dump(include={"rules", "image_stats", "grouping"}), indent=1)
+    yield f"\n<details><summary>The rules</summary>\n\n{markdown_block(rules, 'json')}\n</details>"
 
 
 def _hashes(card: Card) -> Iterator[str]:
     path = card.base.path.parent / card.config.output
     if card.applied:
-        yield f"- `{path.name}` (curated): SHA-256 `{file_sha256(path)}`"
+        yield f"- {markdown_code(path.name)} (curated): SHA-256 `{file_sha256(path)}`"
         fingerprint = Manifest(path.parent, card.table).fingerprint()
         yield f"- ids, images, cultures and groups (the fingerprint used by training runs): `{fingerprint}`"
     yield f"- manifest as fetched: SHA-256 `{card.base.sha256}`"

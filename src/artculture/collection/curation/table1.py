@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from artculture.utils.io import replacing, write_text
+from artculture.utils.visible_text import markdown_text
 
 # Chen & Chen, Table 1, in its order: culture → (initial images, final images).
 PAPER = {
@@ -76,9 +77,9 @@ def markdown(rows: Sequence[Row], fewest: int) -> str:
     """Return the table as Markdown, followed by a line that names the small cultures."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
     for row in rows:
-        cells = [f"**{cell}**" if cell and row.culture == TOTAL else cell for cell in row.cells]
+        cells = [f"**{cell}**" if cell and row.culture == TOTAL else markdown_text(cell) for cell in row.cells]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\n" + small_note(rows, fewest) + "\n"
+    return "\n".join(lines) + "\n\n" + markdown_text(small_note(rows, fewest)) + "\n"
 
 
 def small_note(rows: Sequence[Row], fewest: int) -> str:

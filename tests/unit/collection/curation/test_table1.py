@@ -28,6 +28,13 @@ def test_small_cultures_are_named():
     assert "German (99)" in markdown(rows, 100)
 
 
+def test_a_culture_is_no_markup():
+    text = markdown(table1(["<script>a</script>", "x|y"], []), 100)
+    assert "| &lt;script&gt;a&lt;/script&gt; | 1 | 0 |" in text
+    assert "| x\\|y | 1 | 0 |" in text
+    assert "<script" not in text
+
+
 def test_the_files_hold_whole_numbers(tmp_path):
     write_table1(table1(["Dutch", "Korean"], ["Dutch"]), 100, tmp_path)
     written = pd.read_csv(tmp_path / "table1.csv").set_index("culture")
