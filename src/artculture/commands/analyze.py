@@ -20,15 +20,17 @@ def analyze(config: AnalyzeConfig) -> int:
     from artculture.analysis.pipeline import default_folder, log_findings, make_findings
     from artculture.training.factory import choice_of
     from artculture.utils.logging import configure_logging
+    from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress
 
     configure_logging()
+    output = output_folder(config.output, overwrite=config.overwrite) if config.output else None
     study = Path(config.study.root) / (config.study.name or "")
     checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress))
-    folder = Path(config.output).expanduser() if config.output else default_folder(model, data is None, DEFAULT_ROOT)
+    folder = output or default_folder(model, data is None, DEFAULT_ROOT)
     with shown_progress("computing embeddings") as progress:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
     if config.log and data is None and model.run is not None:

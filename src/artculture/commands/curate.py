@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artculture.collection.curation.config import CurateConfig
+from artculture.collection.curation.config import MANIFEST, CurateConfig
 from artculture.config.composition import run_app
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ def curate_collection(config: CurateConfig) -> int:
     """Curate the collection in `config.root`; return the exit code."""
     # SciPy and pandas are imported after the config is validated, so that help and errors appear at once.
     from artculture.collection.curation.curation import curate, measure_collection
+    from artculture.utils.outputs import output_file
     from artculture.utils.progress import shown_progress
+
+    if config.exclusions is not None and config.output != MANIFEST:
+        output_file(str(Path(config.root) / config.output), overwrite=config.overwrite)
 
     with shown_progress("Measuring images") as on_progress:
         found = measure_collection(config, on_progress)

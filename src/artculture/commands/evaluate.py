@@ -18,19 +18,21 @@ def run(argv: list[str]) -> int:
 def evaluate_checkpoint(config: EvaluateConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import load_model_under_study
-    from artculture.analysis.performance.evaluation import default_folder, evaluate, write_evaluation
+    from artculture.analysis.performance.evaluation import FILES, default_folder, evaluate, write_evaluation
     from artculture.training.factory import choice_of
     from artculture.utils.logging import configure_logging
+    from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress
 
     configure_logging()
+    output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = load_model_under_study(Path(config.checkpoint), data, progress)
     result, predictions = evaluate(
         model, config.split, accelerator=config.device, include_trained=config.include_trained
     )
-    folder = Path(config.output).expanduser() if config.output else default_folder(model, config.split, DEFAULT_ROOT)
+    folder = output or default_folder(model, config.split, DEFAULT_ROOT)
     file = write_evaluation(folder, result, predictions)
     _show(result)
     sys.stdout.write(f"{file}\n{file.with_name('predictions.csv')}\n")

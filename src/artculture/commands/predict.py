@@ -1,7 +1,7 @@
 """`artculture predict`: the most probable cultures of any pictures."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from artculture.config.composition import quoted, run_app
 from artculture.config.schema.checkpoint_commands import PredictConfig
 
 if TYPE_CHECKING:
+    from artculture.evaluation.image_sources import ImageSource
     from artculture.evaluation.predict import Prediction
 
 PATHS = ("checkpoint", "images", "output", "overlay")
@@ -28,19 +29,32 @@ def predict(config: PredictConfig) -> int:
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.prediction_output import write_predictions
     from artculture.models.checkpoint import load_classifier
+    from artculture.utils.outputs import output_file
 
     sources = find_sources(_names(config.images))
+    output = output_file(config.output, overwrite=config.overwrite) if config.output else None
+    folder = _overlay_folder(config, sources)
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
     reader = ImageReader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
     overlays = None if config.overlay is None else feature_maps.overlays
-    folder = Path(config.overlay or ".").expanduser()
     predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)
     count = _Count()
-    output = Path(config.output).expanduser() if config.output else None
     began = time.perf_counter()
     write_predictions(count.count(predictor.predict(sources)), config.format, predictor.top, output)
     sys.stderr.write(count.summary(time.perf_counter() - began))
     return 1 if count.failed else 0
+
+
+def _overlay_folder(config: PredictConfig, sources: "Sequence[ImageSource]") -> Path:
+    from artculture.utils.errors import InputError
+    from artculture.utils.outputs import output_folder
+
+    if config.overlay is None:
+        return Path()
+    folder = output_folder(config.overlay, overwrite=config.overwrite, key="overlay")
+    if any(Path(source.name).expanduser().parent.resolve() == folder for source in sources if not source.is_url):
+        raise InputError(f"overlay={config.overlay} is the folder of pictures that are read; give another folder")
+    return folder
 
 
 def _names(images: str | list[str]) -> list[str]:

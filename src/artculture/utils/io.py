@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` atomically if the block succeeds.
 
     The temporary name contains host and process id, so parallel writers never share it; the last one to finish wins.
+    The permissions of a previous file are kept.
 
     Args:
         path: the file to write.
@@ -33,6 +35,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         yield temporary
         with temporary.open("r+b") as written:  # Windows syncs only what is open for writing
             os.fsync(written.fileno())
+        _copy_mode(path, temporary)
         if keep is not None and path.exists():
             path.replace(keep)
         temporary.replace(path)
@@ -50,6 +53,14 @@ def file_sha256(path: Path) -> str:
 def temporary_beside(path: Path) -> Path:
     """Return the temporary path for writing `path`, in the form that `remove_leftovers` recognises."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+
+
+def _copy_mode(path: Path, temporary: Path) -> None:
+    """Give the new file the permissions of the file that it replaces, if there is one."""
+    with suppress(OSError):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            temporary.chmod(stat.S_IMODE(mode))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -57,7 +57,13 @@ def test_a_loose_checkpoint_has_its_own_place(run, other, tmp_path):
 
 def test_the_output_s_place_can_be_named(run, tmp_path):
     assert cli.main(["evaluate", f"checkpoint={run.path}", "split=val", "output=here=now"]) == 0
-    assert (tmp_path / "here=now" / "predictions.csv").is_file()
+    table = tmp_path / "here=now" / "predictions.csv"
+    table.write_text("precious")
+    assert cli.main(["evaluate", f"checkpoint={run.path}", "split=val", "output=here=now"]) == 2
+    assert cli.main(["evaluate", f"checkpoint={run.path}", f"output={run.path}", "overwrite=true"]) == 2
+    assert table.read_text() == "precious"
+    assert cli.main(["evaluate", f"checkpoint={run.path}", "split=val", "output=here=now", "overwrite=true"]) == 0
+    assert table.read_text() != "precious"
 
 
 MISTAKES = {

@@ -172,6 +172,25 @@ def test_csv_has_a_row_a_picture_and_lands_whole(run, pictures, tmp_path, capsys
     assert float(rows[0]["probability_1"]) >= float(rows[0]["probability_2"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("output=taken.csv", "output=taken.csv exists"),
+        ("output=maps overwrite=true", "output=maps is a folder"),
+        ("overlay=maps", "overlay=maps holds a.png"),
+        ("overlay={pictures}/red overwrite=true", "is the folder of pictures that are read"),
+    ],
+)
+def test_nothing_is_replaced_before_it_is_asked_for(run, pictures, tmp_path, capsys, typed, said):
+    (tmp_path / "taken.csv").write_text("precious")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "a.png").write_text("precious")
+    more = typed.format(pictures=pictures).split()
+    assert cli.main(["predict", "checkpoint=none.ckpt", f"images={pictures}/red", "format=csv", *more]) == 2
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "taken.csv").read_text() == (tmp_path / "maps" / "a.png").read_text() == "precious"
+
+
 def test_overlays_are_written_each_under_its_own_name(run, pictures, tmp_path):
     pytest.importorskip("artculture.analysis.saliency.feature_maps")
     typed = [f"images=[{pictures}/red/1.png,{pictures}/blue/1.png]", "overlay=maps"]

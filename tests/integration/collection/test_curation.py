@@ -1,11 +1,13 @@
 import csv
 import json
+import re
 
 import pandas as pd
 import pytest
 from PIL import ImageOps
 
 from artculture.cli import main
+from artculture.collection.curation.config import OWN_TABLES
 from artculture.data.manifest import read_manifest
 from tests.unit.collection.curation.samples import collection, encoded, painting, text_page
 
@@ -107,6 +109,22 @@ def test_another_output_leaves_the_manifest_alone(root):
     assert (root / "manifest.csv").read_bytes() == fetched
     assert not (root / "manifest.fetched.csv").exists()
     assert len(read_manifest(root / "strict.csv")) == 5
+    written = {path.name for path in root.glob("*.csv")}
+    assert written <= OWN_TABLES | {"manifest.csv", "strict.csv"}
+
+
+def test_another_output_is_replaced_only_on_request(root, capsys):
+    (root / "strict.csv").write_text("mine")
+    assert curate(root, exclusions(root, 2), "output=strict.csv") == 2
+    assert "exists: give another name" in capsys.readouterr().err
+    assert (root / "strict.csv").read_text() == "mine"
+    assert curate(root, exclusions(root, 2), "output=strict.csv", "overwrite=true") == 0
+
+
+def test_no_table_that_fetch_or_curate_writes_can_be_the_output(request):
+    source = request.config.rootpath / "src" / "artculture" / "collection"
+    named = {name for file in source.rglob("*.py") for name in re.findall(r'"([\w.]+\.csv)"', file.read_text())}
+    assert named - {"manifest.csv", "MetObjects.csv"} <= OWN_TABLES
 
 
 def test_the_museums_records_are_used(root):
@@ -133,6 +151,8 @@ def test_the_card_tells_where_it_comes_from_and_how_to_check_it(root):
         (["exclusions=none.csv"], "no exclusion list at none.csv"),
         (["output=../other.csv"], "plain file name"),
         (["output=other.txt"], "plain file name"),
+        (["output=records.csv"], "the name of another file of the collection"),
+        (["output=Manifest.csv"], "the name of another file of the collection"),
         (["image_stats.text_scor=1"], "did you mean `image_stats.text_score`?"),
         (["thumbnail=9000"], "thumbnail=9000"),
         (["root=nowhere"], "no manifest at nowhere"),

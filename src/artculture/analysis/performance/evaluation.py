@@ -210,6 +210,10 @@ def evaluate(
     return result, prediction_table(selection, rows, tempered).drop(columns="row")
 
 
+# The files of an evaluation; the result comes last, because its existence marks a complete one.
+FILES = ("predictions.csv", "result.json")
+
+
 def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Path:
     """Return the output folder: in the run directory, or under `root` for a checkpoint without a run."""
     label = model.data if split is None else f"{model.data}-{split}"
@@ -220,8 +224,8 @@ def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Pat
 
 def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:
     """Write `predictions.csv`, then `result.json`; return the path of the latter."""
-    # result.json comes last: its existence marks a complete evaluation.
-    with replacing(folder / "predictions.csv") as temporary:
+    table, index = (folder / name for name in FILES)
+    with replacing(table) as temporary:
         predictions.to_csv(temporary, index=False, lineterminator="\n")
-    write_json(folder / "result.json", result)
-    return folder / "result.json"
+    write_json(index, result)
+    return index

@@ -10,6 +10,24 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, P
 from artculture.collection.grouping.config import GroupingConfig, Words
 from artculture.config.schema.train import Section, Share
 
+MANIFEST = "manifest.csv"
+# Tables that `fetch` and `curate` write or read in root; none of them can be the output.
+OWN_TABLES = frozenset(
+    {
+        "manifest.fetched.csv",
+        "records.csv",
+        "failures.csv",
+        "changed.csv",
+        "conflicts.csv",
+        "exclusions.csv",
+        "exclusions.applied.csv",
+        "flags.csv",
+        "groups.csv",
+        "table1.csv",
+        "quarantine.csv",
+    }
+)
+
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
@@ -53,6 +71,7 @@ class CurateConfig(Section):
     root: str
     exclusions: Annotated[list[str] | None, BeforeValidator(_as_list)]
     output: str
+    overwrite: bool
     workers: PositiveInt | None
     thumbnail: Annotated[int, Field(ge=64, le=512)]
     small_culture: NonNegativeInt
@@ -68,6 +87,9 @@ class CurateConfig(Section):
                 f"output={self.output}",
                 "must be a plain file name ending in .csv: it is written into root, next to images/",
             )
+        # Some file systems ignore case.
+        if self.output.casefold() in OWN_TABLES | ({MANIFEST} - {self.output}):
+            yield f"output={self.output}", "is the name of another file of the collection; give a name of your own"
         for name in self.rules:
             if not re.fullmatch(r"[a-z][a-z0-9 -]*", name):
                 yield f"rules.{name}", "must be lower-case letters, digits, spaces and hyphens"

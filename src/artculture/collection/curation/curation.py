@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from artculture.collection.curation.config import CurateConfig
+from artculture.collection.curation.config import MANIFEST, CurateConfig
 from artculture.collection.curation.dataset_card import Card, write_card
 from artculture.collection.curation.exclusions import (
     Exclusion,
@@ -17,7 +17,6 @@ from artculture.collection.curation.exclusions import (
 )
 from artculture.collection.curation.fetched_manifest import (
     CURATION,
-    MANIFEST,
     FetchedManifest,
     keep_fetched,
     read_fetched_manifest,

@@ -11,11 +11,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from artculture.collection.curation.config import MANIFEST
 from artculture.data.manifest import Manifest, read_manifest
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json, replacing, write_json
 
-MANIFEST = "manifest.csv"
 FETCHED = "manifest.fetched.csv"
 CURATION = "curation.json"
 

@@ -16,6 +16,7 @@ class EvaluateConfig(Section):
     split: Literal["test", "val", "train", "all"] | None
     include_trained: bool
     output: str | None
+    overwrite: bool
     device: Device
     seed: int
     # What the options of `data` draw from; a training's values, without meaning here.
@@ -39,6 +40,7 @@ class AnalyzeConfig(Section):
     study: NamedStudy
     data: Data | None = Field(default=None)
     output: str | None
+    overwrite: bool
     sheets: NonNegativeInt
     log: bool
     batch_size: PositiveInt
@@ -62,6 +64,7 @@ class PredictConfig(Section):
     format: Literal["table", "jsonl", "csv"]
     output: str | None
     overlay: str | None
+    overwrite: bool
     batch_size: PositiveInt
     device: Device
     timeout: PositiveFloat
