@@ -14,7 +14,6 @@ from artculture.analysis.embedding.neighbours import neighbours
 from artculture.analysis.figure import Finding, write_findings
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
-from artculture.training.identity import tracker_id
 from artculture.training.result import git_commit, versions
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
@@ -120,7 +119,7 @@ def log_findings(run: RunDirectory, index: Path) -> None:
         group=config["study"]["name"],
         job_type=config["method"]["name"],
         name=run.path.name,
-        run_id=tracker_id(run.path, int(run.status().get("generation", 0))),
+        run_id=wandb_run.id_of(run),
         tags=(),
     )
     opened = wandb_run.start_run(page, run, {}, offline=logger["name"] == "wandb_offline")

@@ -27,6 +27,7 @@ from artculture.config.validation import (
     value_mistakes,
 )
 from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.overrides import quoted_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -75,9 +76,7 @@ def quoted(argv: list[str], keys: Iterable[str]) -> list[str]:
     for text in argv:
         key, equals, value = text.partition("=")
         if equals and key in keys and value not in ("", "null") and not value.startswith(("[", "'", '"')):
-            # Backslashes before a quote, and only these, escape in Hydra's quotes.
-            escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
-            text = f"{key}='{escaped}'"
+            text = f"{key}={quoted_text(value)}"
         typed.append(text)
     return typed
 

@@ -1,6 +1,5 @@
 """Command line that reproduces a run."""
 
-import re
 import shlex
 from typing import Any
 
@@ -13,6 +12,7 @@ from artculture.config.composition import resolved
 from artculture.config.validation import config_folder, group_options
 from artculture.report.study_data import StudyRun
 from artculture.training.identity import leaves
+from artculture.utils.overrides import override_value
 from artculture.utils.secrets import hidden
 
 GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
@@ -33,7 +33,7 @@ def overrides_for(config: dict[str, Any]) -> list[str]:
     # `data.root` of a folder is mandatory without a default, so it is compared after composing the rest.
     composed = dict(leaves(resolved(_compose([*chosen, f"seed={config.get('seed', 0)}"]))))
     changed = [
-        f"{key}={_hydra_value(value)}"
+        f"{key}={override_value(value)}"
         for key, value in leaves(config)
         if key == "seed" or (key in composed and composed[key] != value)
     ]
@@ -53,18 +53,3 @@ def _option(group: str, config: dict[str, Any], options: dict[str, set[str]]) ->
     name = str(config[group].get("name"))
     # A timm model without an option of its own is composed by `architecture=timm`.
     return name if name in options[group] or group != "architecture" else "timm"
-
-
-def _hydra_value(value: Any) -> str:
-    """Return a value in the syntax of Hydra's overrides."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{','.join(_hydra_value(item) for item in value)}]"
-    text = str(value)
-    if not isinstance(value, str) or re.fullmatch(r"[\w./~:+-]+", text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -18,6 +18,8 @@ from artculture.training.job import Job
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
 
+EPOCHS_KEYS = ("trainer.max_epochs=", "data.epochs=")
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -62,6 +64,7 @@ def compose_runs(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
     mistakes: dict[str, None] = {}
     runs: list[PlannedRun] = []
     fingerprints = resume.Fingerprints()
+    with_epochs = _differ_in_epochs(job_overrides)
     for overrides in job_overrides:
         with explained_errors():
             composed = loader.load_sweep_config(master, list(overrides))
@@ -69,7 +72,10 @@ def compose_runs(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
         wrong = value_mistakes(TrainConfig, values)
         mistakes.update(dict.fromkeys(wrong))
         if not wrong and not mistakes:
-            runs.append(_plan_composed(TrainConfig.model_validate(values), composed, overrides, fingerprints))
+            config = TrainConfig.model_validate(values)
+            choices = dict(composed.hydra.runtime.choices)
+            path, variant = run_name.locate_run(config, choices, with_epochs=with_epochs)
+            runs.append(planned_run(config, path, [*config_flags(), *overrides], variant, fingerprints))
     if mistakes:
         raise mistakes_error(list(mistakes))
     _refuse_duplicates(runs)
@@ -100,11 +106,10 @@ def planned_run(
     return PlannedRun(tuple(arguments), config, directory, plan, tuple(variant))
 
 
-def _plan_composed(
-    config: TrainConfig, composed: DictConfig, overrides: Sequence[str], fingerprints: resume.Fingerprints
-) -> PlannedRun:
-    path, variant = run_name.locate_run(config, dict(composed.hydra.runtime.choices))
-    return planned_run(config, path, [*config_flags(), *overrides], variant, fingerprints)
+def _differ_in_epochs(job_overrides: Sequence[Sequence[str]]) -> bool:
+    """Return whether a grid compares numbers of epochs, so that each of them is a run of its own."""
+    given = [[text for text in overrides if text.startswith(EPOCHS_KEYS)] for overrides in job_overrides]
+    return any(texts != given[0] for texts in given)
 
 
 def _refuse_duplicates(runs: list[PlannedRun]) -> None:

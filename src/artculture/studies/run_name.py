@@ -9,9 +9,11 @@ from hydra.types import RunMode
 
 from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig, plain
+from artculture.config.validation import config_folder, group_options
 from artculture.training.identity import run_name, variant
 
-GROUPS = ("architecture", "method", "scheduler", "data", "augment", "trainer")
+# Not `trainer`: of an option of that group every changed value is named, since most only say where to train.
+GROUPS = ("architecture", "method", "scheduler", "data", "augment")
 
 
 def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
@@ -19,20 +21,23 @@ def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
     return locate_run(config, dict(HydraConfig.get().runtime.choices))
 
 
-def locate_run(config: TrainConfig, choices: dict[str, Any]) -> tuple[Path, list[str]]:
+def locate_run(config: TrainConfig, choices: dict[str, Any], *, with_epochs: bool = False) -> tuple[Path, list[str]]:
     """Return the directory and variant of a composed run.
 
     Args:
         config: the run's config.
         choices: Hydra's runtime choices: config group to option.
+        with_epochs: whether the name includes another `trainer.max_epochs`.
     """
     values = plain(config)
     chosen = {group: str(choices[group]) for group in GROUPS}
     usual = {group: option for group, option in _composed_choices([]).items() if group in GROUPS}
     overrides = [f"{group}={option}" for group, option in chosen.items()]
     defaults = _defaults([*overrides, f"seed={config.seed}"])
-    name = run_name(values, defaults, chosen, usual)
-    return Path(config.study.root) / config.study.name / name, variant(values, defaults, chosen, usual)
+    shipped = group_options([config_folder()])
+    own = [option for group, option in chosen.items() if option not in shipped[group]]
+    name = run_name(values, defaults, chosen, usual, own, with_epochs=with_epochs)
+    return Path(config.study.root) / config.study.name / name, variant(values, defaults, chosen, usual, own)
 
 
 def _compose(overrides: list[str]) -> Any:

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ NAMED_OTHERWISE = frozenset(
         "data.name",
     }
 )
+# May be raised on a run that exists, which then continues in place: part of a run's label, not of its folder's name.
+EPOCHS = "trainer.max_epochs"
 MAX_NAME = 120
 
 
@@ -75,7 +78,15 @@ def differences(one: Values, other: Values) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def run_name(values: Values, defaults: Values, choices: dict[str, str], usual: dict[str, str]) -> str:
+def run_name(
+    values: Values,
+    defaults: Values,
+    choices: dict[str, str],
+    usual: dict[str, str],
+    own: Sequence[str] = (),
+    *,
+    with_epochs: bool = False,
+) -> str:
     """The run directory's name, the same for the same choices on every machine.
 
     Args:
@@ -83,12 +94,15 @@ def run_name(values: Values, defaults: Values, choices: dict[str, str], usual: d
         defaults: the config of the same group choices and seed with nothing else changed.
         choices: group to option, of this run.
         usual: group to option where nothing is chosen.
+        own: chosen options that are files of the user's own.
+        with_epochs: whether to name another `trainer.max_epochs`, as for runs of one grid that differ in it.
 
     Returns:
         As in `resnet50-finetuned-plateau`, then what differs from the defaults, then the seed where it is not 0.
     """
     parts = [values["architecture"]["name"], values["method"]["name"], values["scheduler"]["name"]]
-    parts += variant(values, defaults, choices, usual)
+    unnamed = frozenset() if with_epochs else frozenset({EPOCHS})
+    parts += variant(values, defaults, choices, usual, own, unnamed)
     if values["seed"] != 0:
         parts.append(f"seed={values['seed']}")
     name = "-".join(_slug(part) for part in parts)
@@ -98,12 +112,28 @@ def run_name(values: Values, defaults: Values, choices: dict[str, str], usual: d
     return name
 
 
-def variant(values: Values, defaults: Values, choices: dict[str, str], usual: dict[str, str]) -> list[str]:
-    """What tells a run from its architecture, method and scheduler alone: data, then every changed value."""
+def variant(
+    values: Values,
+    defaults: Values,
+    choices: dict[str, str],
+    usual: dict[str, str],
+    own: Sequence[str] = (),
+    unnamed: frozenset[str] = frozenset(),
+) -> list[str]:
+    """What tells a run from its architecture, method and scheduler alone: data, own options, every changed value."""
     parts = [] if choices["data"] == usual["data"] else [data_label(values)]
     parts += [] if choices["augment"] == usual["augment"] else [choices["augment"]]
-    changed = {key: pair[0] for key, pair in differences(values, defaults).items() if not _under(key, NAMED_OTHERWISE)}
-    return parts + [f"{key.rpartition('.')[2]}={_short(value)}" for key, value in changed.items()]
+    parts = list(dict.fromkeys([*parts, *own]))
+    keys = Counter(_last_word(key) for key in identity(values) if not _under(key, NAMED_OTHERWISE))
+    for key, (value, _) in differences(values, defaults).items():
+        if not _under(key, NAMED_OTHERWISE | unnamed):
+            word = _last_word(key) if keys[_last_word(key)] <= 1 else key
+            parts.append(f"{word}={_short(value)}")
+    return parts
+
+
+def _last_word(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def data_label(values: Values) -> str:
@@ -118,17 +148,12 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return "x".join(_short(item) for item in value)
     if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, str) and "/" in value:
-        return Path(value).stem
+        shortest = f"{value:g}"
+        return shortest if float(shortest) == value else repr(value)
+    if isinstance(value, str) and "/" in value:  # files of one name in two folders are two values
+        return f"{Path(value).stem}.{hashlib.sha256(value.encode()).hexdigest()[:4]}"
     return str(value)
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^\w.=+]+", "_", text).strip("_.") or "_"
-
-
-def tracker_id(directory: Path, generation: int) -> str:
-    """The W&B run's id: of the run directory's place, and of how often the run was started over."""
-    text = f"{directory.resolve()}#{generation}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

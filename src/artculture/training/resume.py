@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from artculture.config.schema.train import TrainConfig
-from artculture.training.identity import differences
+from artculture.training.identity import EPOCHS, differences
 from artculture.training.origin import (
     check_config,
     check_paintings,
@@ -104,7 +104,7 @@ def plan(
         return Plan("restart" if directory.config.exists() else "start")
     if stored is not None:
         _refuse_difference(directory, stored, values)
-    finished = stored is not None and directory.status()["state"] == "finished" and _is_done(directory, values)
+    finished = stored is not None and directory.status()["state"] == "finished" and _is_done(directory, stored, values)
     own = directory.resumable if stored is not None else None
     if path is not None and not (own and path.resolve() in (directory.last.resolve(), directory.previous.resolve())):
         if own is None and not finished:
@@ -119,6 +119,12 @@ def plan(
     origin = None if stored is None else recorded_origin(directory)
     if origin is not None:
         return Plan("continue", origin)
+    if stored is not None and _raised(stored, values) and _has_result(directory):
+        raise InputError(
+            f"{directory.path} is finished after {_epochs(stored)} epochs and its checkpoints/last.ckpt is gone, so it "
+            f"can't continue to {_epochs(values)}: restore the file, start over with resume=never, or take another "
+            "study.name=…"
+        )
     if resume == "must":
         raise InputError(f"resume=must, but there is no checkpoint in {directory.path}; use resume=auto to start")
     return Plan("start")
@@ -158,10 +164,19 @@ def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprin
             raise other_data(directory, match.changes(("replaced", "renamed")))
 
 
-def _is_done(directory: RunDirectory, values: dict[str, Any]) -> bool:
-    # A run finished without evaluate_test continues from its last epoch, that is, evaluates, once that is asked for.
+def _is_done(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> bool:
+    # A run finished without evaluate_test continues from its last epoch, that is, evaluates, once that is asked for;
+    # with more epochs it trains on.
     tested = directory.status().get("tested", True)
-    return _has_result(directory) and (tested or not values["trainer"]["evaluate_test"])
+    return _has_result(directory) and not _raised(stored, values) and (tested or not values["trainer"]["evaluate_test"])
+
+
+def _epochs(values: dict[str, Any]) -> int:
+    return int(values.get("trainer", {}).get("max_epochs", 0))
+
+
+def _raised(stored: dict[str, Any], values: dict[str, Any]) -> bool:
+    return _epochs(values) > _epochs(stored)
 
 
 def _has_result(directory: RunDirectory) -> bool:
@@ -176,8 +191,25 @@ def _has_result(directory: RunDirectory) -> bool:
 
 def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:
     changed = differences(stored, values)
+    if _raised(stored, values):
+        del changed[EPOCHS]
+        _refuse_other_schedule(directory, stored, values)
+    if EPOCHS not in changed:
+        changed.pop("data.epochs", None)  # the source of trainer.max_epochs alone
     if changed:
+        fewer = f"; {EPOCHS} may only be raised" if EPOCHS in changed else ""
         raise InputError(
             f"{directory.path} was made with another config:\n  {shown_pairs(changed)}\n"
-            "Go on with the old values, start over with resume=never, or take another study.name=…"
+            f"Go on with the old values{fewer}, start over with resume=never, or take another study.name=…"
+        )
+
+
+def _refuse_other_schedule(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:
+    """Refuse more epochs under a schedule whose learning rates follow from the number of epochs."""
+    if values.get("scheduler", {}).get("name") == "cosine" and directory.resumable is not None:
+        raise InputError(
+            f"{directory.path}: scheduler=cosine lowers the learning rates over all {_epochs(stored)} epochs, so "
+            f"training on to {EPOCHS}={_epochs(values)} would not be a run of that length. Train the whole length with "
+            f"resume=never, start a new run from this one with resume={directory.path} study.name=…, or use "
+            "scheduler=step or plateau, which continue exactly"
         )

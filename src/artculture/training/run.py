@@ -33,7 +33,7 @@ from artculture.training.factory import (
     make_datamodule,
     make_trainer,
 )
-from artculture.training.identity import data_label, identity, tracker_id
+from artculture.training.identity import data_label, identity
 from artculture.training.job import Job, stored_values
 from artculture.training.origin import check_config, check_paintings, origin_of, recorded_origin
 from artculture.training.provenance import cost_part, identity_part
@@ -105,14 +105,13 @@ def train_run(
             log.info("%s was finished before: skipped", directory.path)
             _broadcast_plan(process_group, plan)
             return plan
-        generation = int(directory.status().get("generation", 0)) + (plan.action == "restart")
         if plan.action == "restart":
-            directory.clear()
+            directory.clear()  # a run that starts over is another W&B run
         directory.write_config(stored_values(config))
         launches = int(directory.status().get("launches", 0)) + 1
         facts: dict[str, Any] = {
             "started": time.time(),
-            "generation": generation,
+            "wandb_id": wandb_run.id_of(directory),
             "launches": launches,
             "restart": False,
         }
@@ -122,7 +121,7 @@ def train_run(
         page = None
         try:
             _broadcast_plan(process_group, plan)
-            page = _open_page(config, directory, generation, variant)
+            page = _open_page(config, directory, facts["wandb_id"], variant)
             result = _train(config, directory, plan, variant, Work(page, listener, lock, process_group))
             assert result is not None
             if page is not None:
@@ -177,7 +176,7 @@ def _set_end_status(directory: RunDirectory, state: State, reason: str) -> None:
 
 
 def _open_page(
-    config: TrainConfig, directory: RunDirectory, generation: int, variant: list[str]
+    config: TrainConfig, directory: RunDirectory, run_id: str, variant: list[str]
 ) -> wandb_run.BackgroundWandbRun | None:
     if config.logger.name == "csv":
         return None
@@ -189,7 +188,7 @@ def _open_page(
         group=config.study.name,
         job_type=method,
         name=directory.path.name,
-        run_id=tracker_id(directory.path, generation),
+        run_id=run_id,
         tags=tuple(dict.fromkeys([architecture, method, scheduler, data, *variant, *config.logger.tags])),
     )
     return wandb_run.BackgroundWandbRun(page, directory, plain(config), offline=config.logger.name == "wandb_offline")

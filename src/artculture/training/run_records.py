@@ -44,7 +44,7 @@ class Status(Record):
     finished: FiniteFloat = 0.0
     pid: int = 0
     host: str = ""
-    generation: NonNegativeInt = 0
+    wandb_id: Annotated[str, Field(pattern=r"^[\w-]{1,64}$")] | None = None
     launches: NonNegativeInt = 0
     manifest: str = ""
     whole: str = ""

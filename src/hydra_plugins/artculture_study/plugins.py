@@ -9,14 +9,15 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 class StudySweeper(Sweeper):
     """Expands a grid into runs as Hydra's basic sweeper does, without writing files."""
 
     def __init__(self, params: dict[str, Any] | None = None) -> None:
-        self.params = dict(params or {})
+        plain: Any = OmegaConf.to_container(OmegaConf.create(dict(params or {})), resolve=True)
+        self.params: dict[str, Any] = plain
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from hydra.core.plugins import Plugins
@@ -30,9 +31,18 @@ class StudySweeper(Sweeper):
         from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
         parser = OverridesParser.create(config_loader=self.config_loader)
-        typed = [f"{key}={value}" for key, value in self.params.items()] + list(arguments)
+        typed = [f"{key}={_choices(value)}" for key, value in self.params.items()] + list(arguments)
         (runs,) = BasicSweeper.split_arguments(parser.parse_overrides(typed), max_batch_size=None)
         return self.runs_launcher.launch(runs, initial_job_idx=0)
+
+
+def _choices(value: Any) -> str:
+    """Return the choices of a sweep as text: of a YAML list, which would otherwise be one value, each of its items."""
+    if not isinstance(value, list):
+        return str(value)
+    from artculture.utils.overrides import override_value
+
+    return ",".join(override_value(item) for item in value)
 
 
 class LocalLauncher(Launcher):

@@ -16,7 +16,6 @@ from artculture.training.identity import (
     differences,
     leaves,
     run_name,
-    tracker_id,
     variant,
 )
 
@@ -48,8 +47,8 @@ def base():
         ({"method__head_lr": 0.1}, "-head_lr=0.1"),
         ({"method__weight_decay": 1e-05}, "-weight_decay=1e_05"),
         ({"architecture__head__hidden": [64, 32]}, "-hidden=64x32"),
-        ({"architecture__weights": "/some/where/vgg.pth"}, "-weights=vgg"),
-        ({"trainer__max_epochs": 3, "seed": 1}, "-max_epochs=3-seed=1"),
+        ({"architecture__weights": "/some/where/vgg.pth"}, "-weights=vgg.38f3"),
+        ({"trainer__max_epochs": 3, "seed": 1}, "-seed=1"),
         ({"data__cultures": ["Dutch", "Indian"]}, "-cultures=DutchxIndian"),
         ({"augment__flip": False}, "-flip=False"),
         ({"data__image_size": None}, "-image_size=None"),
@@ -136,10 +135,10 @@ def test_variant_leaves_architecture_method_schedule_and_seed_out(base):
     assert variant(values, base, USUAL, USUAL) == ["max_epochs=2"]
 
 
-def placed(*overrides):
+def placed(*overrides, **more):
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         composed = hydra.compose("train", list(overrides), return_hydra_config=True)
-        return locate_run(validated(TrainConfig, resolved(composed)), dict(composed.hydra.runtime.choices))[0]
+        return locate_run(validated(TrainConfig, resolved(composed)), dict(composed.hydra.runtime.choices), **more)[0]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +150,7 @@ def placed(*overrides):
         # recipes belong to the options: only what the user changed beyond them is named
         (["architecture=vgg16_bn", "method=transfer", "data=met"], "outputs/default/vgg16_bn-transfer-plateau-met"),
         (["data=met", "trainer.max_epochs=30"], "outputs/default/resnet50-finetuned-plateau-met"),
-        (["data=met", "trainer.max_epochs=31"], "outputs/default/resnet50-finetuned-plateau-met-max_epochs=31"),
+        (["data=met", "trainer.max_epochs=31"], "outputs/default/resnet50-finetuned-plateau-met"),
         (["scheduler=step", "seed=2"], "outputs/default/resnet50-finetuned-step-seed=2"),
         (["trainer=cpu", "logger=csv"], "outputs/default/resnet50-finetuned-plateau"),
         (["row=resnet50_step_scratch"], "outputs/default/resnet50-scratch-step"),
@@ -161,14 +160,23 @@ def test_a_composed_run_has_its_place(overrides, path):
     assert placed(*overrides) == Path(path)
 
 
+def test_numbers_of_epochs_that_a_grid_compares_are_in_the_name():
+    assert placed("trainer.max_epochs=9", with_epochs=True).name == "resnet50-finetuned-plateau-max_epochs=9"
+
+
 def test_the_order_of_typing_does_not_matter():
     typed = ["method.head_lr=0.1", "trainer.max_epochs=3", "architecture=alexnet", "seed=1"]
     assert placed(*typed) == placed(*reversed(typed))
 
 
-def test_a_tracker_s_id_is_of_place_and_generation(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    one = tracker_id(tmp_path / "study" / "run", 0)
-    assert re.fullmatch(r"[0-9a-f]{12}", one)
-    assert tracker_id(Path("study/run"), 0) == one
-    assert len({one, tracker_id(tmp_path / "study" / "run", 1), tracker_id(tmp_path / "study" / "other", 0)}) == 3
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("method.head_lr", (0.1, 0.1000001)),
+        ("method.head_lr", (1e-5, 1.0000001e-5)),
+        ("architecture.weights", ("a/best.ckpt", "b/best.ckpt")),
+    ],
+)
+def test_values_that_look_alike_have_folders_of_their_own(base, key, values):
+    names = {run_name(changed(base, **{key.replace(".", "__"): value}), base, USUAL, USUAL) for value in values}
+    assert len(names) == 2

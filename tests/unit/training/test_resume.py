@@ -160,3 +160,46 @@ def test_runs_of_a_grid_read_their_paintings_once(monkeypatch):
     fingerprints = Fingerprints()
     assert [fingerprints.of("folder", root) for root in ("a", "a", "gone", "gone")] == ["of a", "of a", None, None]
     assert read == ["a", "gone"]
+
+
+def with_epochs(epochs, scheduler="step"):
+    return {**VALUES, "trainer": {"max_epochs": epochs, "evaluate_test": True}, "scheduler": {"name": scheduler}}
+
+
+@pytest.fixture
+def run_of_four(run):
+    """A run of four epochs, in one of its states."""
+
+    def make(state, scheduler="step", **choices):
+        directory = run(state, result=state == "finished", **choices)
+        directory.write_config(with_epochs(4, scheduler))
+        return directory
+
+    return make
+
+
+@pytest.mark.parametrize("state", ["finished", "interrupted"])
+@pytest.mark.parametrize("scheduler", ["step", "plateau"])
+def test_more_epochs_continue_a_run_in_place(run_of_four, state, scheduler):
+    directory = run_of_four(state, scheduler)
+    assert plan(directory, with_epochs(6, scheduler), "auto") == Plan("continue", directory.last)
+    assert plan(directory, with_epochs(4, scheduler), "auto").action == ("skip" if state == "finished" else "continue")
+
+
+def test_fewer_epochs_are_another_config(run_of_four):
+    with pytest.raises(InputError, match=r"max_epochs: 4 there, 3 now\n.*may only be raised"):
+        plan(run_of_four("finished"), with_epochs(3), "auto")
+
+
+@pytest.mark.parametrize("state", ["finished", "interrupted"])
+def test_more_epochs_under_a_schedule_over_all_epochs_are_refused(run_of_four, state):
+    directory = run_of_four(state, "cosine")
+    with pytest.raises(InputError, match=r"cosine lowers the learning rates over all 4 epochs.*resume=never"):
+        plan(directory, with_epochs(6, "cosine"), "auto")
+    assert plan(directory, with_epochs(6, "cosine"), "never") == Plan("restart")
+
+
+def test_more_epochs_without_the_last_checkpoint_do_not_start_over(run_of_four):
+    directory = run_of_four("finished", checkpoint=False)
+    with pytest.raises(InputError, match=r"finished after 4 epochs and its checkpoints/last\.ckpt is gone"):
+        plan(directory, with_epochs(6), "auto")

@@ -20,13 +20,27 @@ def test_a_run_leaves_a_whole_directory(train: Train, only_run, read_json):
     assert train() == 0
     run = only_run()
     result = read_json(run / "result.json")
-    assert run.name == "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8-max_epochs=3"
+    assert run.name == "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8"
     assert read_json(run / "status.json")["state"] == "finished"
     assert list(pd.read_csv(run / "metrics.csv")["epoch"]) == [0, 1, 2]
     assert result["counts"] == {"train": 36, "val": 3, "test": 3}
     assert result["weights"] == "random"
     assert set(pd.read_csv(run / "split.csv").columns) == {"object_id", "source", "culture", "sha256", "split"}
     assert (run.parent / "results.csv").is_file()
+
+
+@pytest.mark.parametrize("scheduler", ["step", "plateau"])
+def test_more_epochs_continue_a_finished_run_as_if_asked_for_at_once(train: Train, tmp_path, read_json, scheduler):
+    asked = [f"scheduler={scheduler}", "scheduler.k=1"]
+    assert train(*asked, "study.name=whole", "trainer.max_epochs=4") == 0
+    assert train(*asked, "study.name=longer", "trainer.max_epochs=2") == 0
+    (whole,), (longer,) = (list(tmp_path.glob(f"outputs/{study}/test*")) for study in ("whole", "longer"))
+    first = read_json(longer / "status.json")
+    assert train(*asked, "study.name=longer", "trainer.max_epochs=4") == 0
+    assert_same_run(whole, longer)
+    assert read_json(longer / "result.json")["epochs"] == 4
+    assert yaml.safe_load((longer / "config.yaml").read_text())["trainer"]["max_epochs"] == 4
+    assert read_json(longer / "status.json")["wandb_id"] == first["wandb_id"]
 
 
 @pytest.mark.slow

@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # cluster workers start a run without importing the config sc
 # Exit code of a run's process when another launch holds the lock of the run directory.
 RUN_LOCKED_EXIT_CODE = 76
 
-# With SLURM_NTASKS Lightning would expect several processes and wait for the others.
-NOT_INHERITED = ("HYDRA_FULL_ERROR", "SLURM_NTASKS")
+# With SLURM_NTASKS Lightning would expect several processes and wait for the others; all runs of a study would log into
+# the one W&B run of the agent that executes the study.
+NOT_INHERITED = ("HYDRA_FULL_ERROR", "SLURM_NTASKS", "WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 
 @dataclass(frozen=True)

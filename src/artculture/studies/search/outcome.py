@@ -15,9 +15,9 @@ from rich.table import Table
 
 from artculture.studies.search.space import Dimension
 from artculture.studies.search.store import best_trial, counted
-from artculture.studies.search.trials import override_value
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.io import replacing, write_text
+from artculture.utils.overrides import override_value
 
 # With fewer finished trials importances are meaningless.
 MIN_TRIALS_FOR_IMPORTANCE = 8

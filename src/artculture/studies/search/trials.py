@@ -19,8 +19,10 @@ from artculture.studies.executor import OPEN, RunProcess
 from artculture.studies.grid import PlannedRun, planned_run
 from artculture.studies.search.space import Dimension
 from artculture.studies.search.store import TrialStore
+from artculture.training.identity import EPOCHS
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import metrics_numbers
+from artculture.utils.overrides import override_value
 
 log = logging.getLogger(__name__)
 
@@ -71,17 +73,9 @@ def trial_run(typed: Sequence[str], values: dict[str, Any], study: str, again: b
     with explained_errors():
         composed = loader.load_configuration("train", overrides=overrides, run_mode=RunMode.RUN)
     config = validated(TrainConfig, resolved(composed))
-    path, variant = run_name.locate_run(config, dict(composed.hydra.runtime.choices))
+    choices = dict(composed.hydra.runtime.choices)
+    path, variant = run_name.locate_run(config, choices, with_epochs=EPOCHS in values)
     return planned_run(config, path, [*config_flags(), *overrides], variant)
-
-
-def override_value(value: Any) -> str:
-    """Return a value in the syntax of Hydra's command line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list):
-        return f"[{','.join(override_value(item) for item in value)}]"
-    return f"'{value}'" if isinstance(value, str) else repr(value)
 
 
 class Trials:

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,6 +47,15 @@ class WandbRun:
     name: str
     run_id: str
     tags: tuple[str, ...]
+
+
+def id_of(directory: RunDirectory) -> str:
+    """Return the W&B id of a run: the one in its status.json, which moves with the directory, else a new one.
+
+    A run that a W&B agent executes has the id that the agent gave it, which W&B would use in any case.
+    """
+    agent = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
+    return agent or directory.status().get("wandb_id") or uuid.uuid4().hex[:12]
 
 
 class BackgroundWandbRun:

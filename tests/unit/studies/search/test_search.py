@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from tests.unit.studies.search.conftest import SEARCH, arguments
 
-NAME = "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8-max_epochs=3"
+NAME = "test_resnet-finetuned-plateau-pictures-weights=none-image_size=32-batch_size=8"
 OPTION = NAME.replace("=", "_")
 
 

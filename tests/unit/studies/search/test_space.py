@@ -2,7 +2,6 @@ import optuna
 import pytest
 
 from artculture.studies.search.space import dimensions, space_mistakes
-from artculture.studies.search.trials import override_value
 
 
 @pytest.fixture
@@ -76,20 +75,3 @@ def test_rates_are_tried_as_they_are_told(row):
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(0)).ask()
     value = rate.suggest(trial)
     assert value == float(f"{trial.params['method.head_lr']:.3g}")
-
-
-@pytest.mark.parametrize(
-    ("value", "typed"),
-    [
-        (None, "null"),
-        (True, "true"),
-        (0.001, "0.001"),
-        (1e-05, "1e-05"),
-        ([64, 32], "[64,32]"),
-        ("val/loss", "'val/loss'"),
-    ],
-)
-def test_values_as_overrides(value, typed, composed):
-    assert override_value(value) == typed
-    if isinstance(value, float):
-        assert composed(f"method.head_lr={typed}").method.head_lr == value

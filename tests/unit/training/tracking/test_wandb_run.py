@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 
 from artculture.models.classifier import CultureClassifier
+from artculture.studies.launchers.process import run_environment
 from artculture.training.callbacks.recorder import Recorder
+from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import wandb_run
-from artculture.training.tracking.wandb_run import History
+from artculture.training.tracking.wandb_run import History, id_of
 from tests.conftest import STUB
 from tests.unit.training.wandb_server import serving
 
@@ -221,3 +223,24 @@ def test_no_answer_means_offline(pictures, only_run):
     assert done.returncode == 0, done.stderr
     assert "W&B does not answer (127.0.0.1:9)" in done.stderr
     assert len(inspect(only_run())) == 1
+
+
+def test_an_id_is_made_once_moves_with_its_folder_and_ends_with_a_restart(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
+    directory = RunDirectory(tmp_path / "study" / "run")
+    directory.make()
+    first = id_of(directory)
+    directory.set_status("running", wandb_id=first)
+    moved = RunDirectory((tmp_path / "study").rename(tmp_path / "elsewhere") / "run")
+    assert id_of(moved) == first
+    moved.clear()
+    assert id_of(moved) != first
+    assert id_of(moved) != id_of(moved)
+
+
+def test_a_run_of_an_agent_has_its_id_and_the_runs_of_a_study_have_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    monkeypatch.setenv("WANDB_RUN_ID", "given")
+    assert id_of(RunDirectory(tmp_path)) == "given"
+    monkeypatch.setattr("os.environ", run_environment({}, {}))
+    assert id_of(RunDirectory(tmp_path)) != "given"

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from artculture import cli
+
+OPTIONS = {
+    "method/fast": "defaults: [scratch, _self_]\nhead_lr: 0.5",
+    "method/slow": "defaults: [scratch, _self_]\nhead_lr: 0.001",
+    "data/first": "defaults: [sample, _self_]\nimage_size: 48",
+    "data/second": "defaults: [sample, _self_]\nsplit: random",
+    "trainer/long": "defaults: [auto, _self_]\nprecision: 32",
+    "trainer/box": "defaults: [auto, _self_]\ndevices: 4",
+    "study/listed": """# @package _global_
+study: {name: listed, title: null, root: outputs}
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      row: [resnet50_step_scratch, alexnet_step_finetuned]
+      data.cultures: [[Dutch, French], [Indian, Dutch]]
+""",
+}
+
+
+@pytest.fixture
+def names(tmp_path, capsys):
+    """The names of the runs that a command plans, with options of the user's own."""
+    for name, text in OPTIONS.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / f"{name}.yaml").write_text(text)
+
+    def plan(*typed):
+        assert cli.main(["train", "--config-dir", str(tmp_path / "mine"), *typed, "plan=json"]) == 0
+        return [Path(run["run"]).name for run in json.loads(capsys.readouterr().out)["runs"]]
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("method=fast,slow", ["resnet50-scratch-plateau-fast", "resnet50-scratch-plateau-slow"]),
+        (
+            "data=first,second method=fast",
+            ["resnet50-scratch-plateau-sample-fast-first", "resnet50-scratch-plateau-sample-fast-second"],
+        ),
+        ("trainer=long,box", ["resnet50-finetuned-plateau-precision=32", "resnet50-finetuned-plateau"]),
+        ("trainer.max_epochs=2,3", [f"resnet50-finetuned-plateau-max_epochs={n}" for n in (2, 3)]),
+        ("seed=0,1 trainer.max_epochs=3", ["resnet50-finetuned-plateau", "resnet50-finetuned-plateau-seed=1"]),
+    ],
+)
+def test_runs_that_differ_by_an_option_file_or_by_epochs_have_names_of_their_own(names, typed, found):
+    assert names("-m", *typed.split(" ")) == found
+
+
+def test_a_list_of_a_study_is_a_sweep(names):
+    cultures = ("cultures=DutchxFrench", "cultures=IndianxDutch")
+    assert names("study=listed") == [
+        f"{row}-{culture}" for row in ("resnet50-scratch-step", "alexnet-finetuned-step") for culture in cultures
+    ]
