@@ -14,6 +14,7 @@ from artculture.utils.errors import InputError, Interrupted, WorkError, choices_
 from artculture.utils.garbage import collect_garbage_rarely
 from artculture.utils.secrets import hidden
 from artculture.utils.signals import stop_on_signals
+from artculture.utils.visible_text import visible
 
 COMMANDS = {
     "fetch": "download open-access paintings and their labels from museums",
@@ -95,5 +96,5 @@ def entry() -> None:
 
 def _report(error: BaseException, message: str) -> None:
     if os.environ.get("ARTCULTURE_DEBUG") == "1":
-        sys.stderr.write(hidden("".join(traceback.format_exception(error))))
-    sys.stderr.write(f"artculture: {hidden(message)}\n")
+        sys.stderr.write(visible(hidden("".join(traceback.format_exception(error)))))
+    sys.stderr.write(f"artculture: {visible(hidden(message))}\n")

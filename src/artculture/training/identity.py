@@ -4,8 +4,11 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
+
+from artculture.utils.addresses import stored_address
 
 Values = dict[str, Any]
 
@@ -140,6 +143,8 @@ def data_label(values: Values) -> str:
     """A short word for the data: `sample`, `met`, or the name of the folder of pictures or shards."""
     root = values["data"].get("root")
     if values["data"]["name"] in ("folder", "shards") and root:
+        if "://" in root:  # without its query, which may give access
+            return PurePosixPath(urlsplit(stored_address(root)).path).name or str(values["data"]["name"])
         return Path(root).expanduser().resolve().name
     return str(values["data"]["name"])
 

@@ -13,6 +13,7 @@ from artculture.training.identity import (
     CIRCUMSTANCES,
     MAX_NAME,
     NAMED_OTHERWISE,
+    data_label,
     differences,
     leaves,
     run_name,
@@ -180,3 +181,8 @@ def test_the_order_of_typing_does_not_matter():
 def test_values_that_look_alike_have_folders_of_their_own(base, key, values):
     names = {run_name(changed(base, **{key.replace(".", "__"): value}), base, USUAL, USUAL) for value in values}
     assert len(names) == 2
+
+
+def test_the_name_of_remote_data_holds_no_token():
+    data = {"name": "shards", "root": "s3://me:secret@museum/paintings?token=secret#secret=1"}
+    assert data_label({"data": data}) == "paintings"

@@ -1,6 +1,7 @@
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,21 @@ TEXTS = {
     "https://me:pass@museum.example/a": "https://***@museum.example/a",
     "postgresql://token@host/db": "postgresql://***@host/db",
     "https://museum.example/a?api_key=abc&x=1": "https://museum.example/a?api_key=***",
+    "https://user:p@ss:w@host/a": "https://***@host/a",
+    "see https://user:p/a?b#c@host:80/a now": "see https://***@host:80/a now",
+    "http://[::1]:80/a@b": "http://[::1]:80/a@b",
+    "https://h/a@b/c?page=2&page_size=3&query[x]=y": "https://h/a@b/c?page=2&page_size=3&query[x]=y",
+    "https://h/a?token=abc": "https://h/a?token=***",
+    "'https://h/a?w=8&X-Amz-Signature=abc' x": "'https://h/a?w=8&X-Amz-Signature=***' x",
+    "root=az://h/a?sv=1&sig=a%2Fb%3D": "root=az://h/a?sv=***&sig=***",
+    "https://h/a#access_token=abc": "https://h/a#access_token=***",
+    "Authorization: Bearer abc.def-ghi": "Authorization: ***",
+    "{'Authorization': 'Basic YTpi'}": "{'Authorization': '***'}",
+    "Cookie: session=abc; id=1": "Cookie: ***",
+    "sent Bearer abc123def456ghi": "sent Bearer ***",
+    "with ghp_0123456789abcdefghijABCDEFGHIJ012345": "with ***",
+    "X-Api-Key: abc": "X-Api-Key: ***",
+    "The Bearer of Good News; basic training of 12 recruits": "The Bearer of Good News; basic training of 12 recruits",
     "logger.api_key=abc": "logger.api_key=***",
     "my.password='a b, c' x": "my.password=*** x",
     '{"access_token": "a b"}': '{"access_token": ***}',
@@ -46,8 +62,29 @@ def test_what_a_text_calls_secret_is_hidden(text, shown):
 
 
 def test_short_values_paths_and_other_variables_are_no_secrets():
-    environment = {"A_KEY": "short", "KEYBOARD": "qwertyqwerty", "MY_KEY": "/home/me/key.pem", "API_TOKEN": "12345678"}
-    assert environment_secrets(environment) == {"API_TOKEN": "12345678"}
+    environment = {"A_KEY": "short", "KEYBOARD": "qwertyqwerty", "MY_KEY": __file__, "PWD": str(Path(__file__).parent)}
+    assert environment_secrets(environment) == {}
+
+
+COMMON = {
+    "GITHUB_PAT": "0123456789ab",
+    "DATABASE_URL": "postgresql://me:p@ss:word@db/x",
+    "HTTPS_PROXY": "http://me:longpassword@proxy:3128",
+    "AWS_SECRET_ACCESS_KEY": "/wJalrXUtnFEMI/K7MDENG",
+    "AWS_ACCESS_KEY_ID": "AKIA0123456789ABCDEF",
+    "AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=bcdefgh",
+    "PGPASSWORD": "longpassword",
+    "SSHPASS": "longpassword",
+    "SENTRY_DSN": "https://0123456789@host/1",
+}
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_common_variables_of_secrets_are_known(monkeypatch, name):
+    monkeypatch.setenv(name, COMMON[name])
+    assert COMMON[name] not in hidden(f"asked with {COMMON[name]}!")
+    password = COMMON[name].removeprefix("postgresql://me:").partition("@db")[0]
+    assert password not in hidden(f"asked with {password}!")
 
 
 def test_nested_values():
@@ -78,6 +115,8 @@ TYPED = [
     "WANDB_API_KEY=topsecretvalue",
     "logger.entity=[api_key=topsecretvalue]",
     "data.root=https://me:topsecretvalue@museum.example/a",
+    "data.root=s3://museum/a?X-Amz-Signature=topsecretvalue",
+    "study.title=hf_topsecretvaluetopsecretvaluetopsecret",
     f"logger.tags=['{SECRETS['MUSEUM_PASSWORD']}']",
     f"study.title={SECRETS['WANDB_API_KEY']}",
     "study.title=${oc.env:HF_TOKEN}",

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from artculture.collection.fetching.records import Record
+from artculture.utils.addresses import stored_address, without_user_info
 from artculture.utils.errors import InputError
 from artculture.utils.io import json_text
+from artculture.utils.secrets import hidden
 
 SCHEMA = """
 create table if not exists pages (
@@ -34,7 +36,8 @@ class Ledger:
     """Persistent state of a fetch, safe to use from several threads of the process that holds the folder's lock.
 
     Cached answers are kept by name of the config (`met`, `met_csv`, `met_hub`), images and failures by the `source` of
-    the manifest (`met` for all three).
+    the manifest (`met` for all three). Addresses are stored without user info, those of downloaded images and failures
+    also without query values that may give access.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,12 +71,12 @@ class Ledger:
 
     def page(self, name: str, query: str) -> Any | None:
         """Return the cached answer to a search query, or None."""
-        row = self._one("select body from pages where name = ? and query = ?", name, query)
+        row = self._one("select body from pages where name = ? and query = ?", name, without_user_info(query))
         return None if row is None else json.loads(row["body"])
 
     def add_page(self, name: str, query: str, body: Any) -> None:
         text = json_text(body, compact=True)
-        self._all("insert or replace into pages values (?, ?, ?, ?)", name, query, text, _now())
+        self._all("insert or replace into pages values (?, ?, ?, ?)", name, without_user_info(query), text, _now())
 
     def surveyed_at(self, name: str) -> str | None:
         """Return the time of the oldest cached search answer."""
@@ -85,7 +88,7 @@ class Ledger:
         return None if row is None else Record.from_json(row["body"])
 
     def add_records(self, name: str, records: Iterable[Record]) -> None:
-        rows = [(name, record.object_id, record.to_json()) for record in records]
+        rows = [(name, record.object_id, without_user_info(record.to_json())) for record in records]
         with self._lock:
             self._connection.execute("begin")
             self._connection.executemany("insert or replace into records values (?, ?, ?)", rows)
@@ -111,7 +114,7 @@ class Ledger:
     ) -> None:  # fmt: skip
         self._all(
             "insert or replace into pictures values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            source, object_id, variant, image, url, sha256, width, height, size,
+            source, object_id, variant, image, stored_address(url), sha256, width, height, size,
         )  # fmt: skip
 
     def failures(self) -> Iterator[sqlite3.Row]:
@@ -122,7 +125,7 @@ class Ledger:
             "insert into failures values (?, ?, ?, ?, ?, 1, ?) on conflict do update set "
             "title = excluded.title, url = excluded.url, reason = excluded.reason, at = excluded.at, "
             "tries = tries + 1",
-            source, object_id, title, url, reason, _now(),
+            source, object_id, title, stored_address(url), hidden(reason), _now(),
         )  # fmt: skip
 
     def clear_failure(self, source: str, object_id: str) -> None:

@@ -17,6 +17,7 @@ from artculture.collection.fetching.fetch import MuseumResult, in_order
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.records import FIELDS_FOR_CURATION, Record
 from artculture.data.manifest import Manifest, write_manifest
+from artculture.utils.addresses import stored_address
 from artculture.utils.errors import WorkError
 from artculture.utils.io import write_json, write_text
 
@@ -119,7 +120,7 @@ def _manifest_row(result: MuseumResult, record: Record, decision: Decision) -> d
         "date": record.date,
         "medium": record.medium,
         "accession_number": record.accession_number,
-        "object_url": record.object_url,
+        "object_url": stored_address(record.object_url),
         "image_url": picture["url"],
         "licence": record.licence,
         "sha256": picture["sha256"],

@@ -42,3 +42,16 @@ def test_a_damaged_ledger_says_how_to_start_over(tmp_path):
     (tmp_path / "ledger.sqlite3").write_bytes(b"not a database" * 500)
     with pytest.raises(InputError, match=r"damaged .* delete it"):
         Ledger(tmp_path / "ledger.sqlite3")
+
+
+def test_no_table_holds_what_gives_access(tmp_path):
+    base, signed = "https://me:topsecret@museum.example/api", "https://me:topsecret@h/a.jpg?w=1&sig=topsecret"
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.add_page("met", f"{base} French", {"ids": [1]})
+    ledger.add_records("met", [Record("met", "1", True, image_small=f"{base}/a.jpg")])
+    ledger.add_picture("met", "1", "small", "a.jpg", signed, sha256="", width=1, height=1, size=1)
+    ledger.add_failure("met", "2", "", signed, f"no answer of {signed}")
+    assert ledger.page("met", f"{base} French") == {"ids": [1]}
+    assert ledger.picture_url("met") == "https://h/a.jpg?w=1"
+    ledger.close()
+    assert b"topsecret" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
