@@ -14,6 +14,7 @@ from artculture.utils.errors import InputError, Interrupted, WorkError, choices_
 from artculture.utils.garbage import collect_garbage_rarely
 from artculture.utils.secrets import hidden
 from artculture.utils.signals import stop_on_signals
+from artculture.utils.streams import keep_streams
 from artculture.utils.visible_text import visible
 
 COMMANDS = {
@@ -87,6 +88,7 @@ def main(argv: list[str]) -> int:
 
 def entry() -> None:
     collect_garbage_rarely()
+    keep_streams(stdout=sys.argv[1:2] != ["predict"])  # which stops where the reader of its output does
     stop_on_signals()
     code = main(sys.argv[1:])
     # Skips the final garbage collection at exit, which takes seconds.

@@ -8,9 +8,11 @@ from typing import IO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from artculture.evaluation.predict import Prediction
 from artculture.utils.io import json_text, replacing
+from artculture.utils.terminal_table import print_table
 
 
 def write_predictions(predictions: Iterable[Prediction], form: str, top: int, path: Path | None) -> None:
@@ -56,10 +58,10 @@ def _table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     for prediction in predictions:
         # Unreadable images are reported on stderr.
         if prediction.error is None:
-            table.add_row(prediction.image, *_probabilities(prediction))
+            table.add_row(Text(prediction.image), *_probabilities(prediction))
     if table.row_count:
-        Console(file=file, width=None if file.isatty() else 160).print(table, markup=False)
+        print_table(Console(file=file, width=None if file.isatty() else 160), table)
 
 
-def _probabilities(prediction: Prediction) -> Iterator[str]:
-    return (f"{name} {100 * probability:.1f} %" for name, probability in prediction.cultures)
+def _probabilities(prediction: Prediction) -> Iterator[Text]:
+    return (Text(f"{name} {100 * probability:.1f} %") for name, probability in prediction.cultures)

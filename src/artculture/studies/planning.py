@@ -20,6 +20,7 @@ from artculture.training.origin import origin_of
 from artculture.training.run_lock import is_locked
 from artculture.utils import hardware
 from artculture.utils.io import json_text
+from artculture.utils.terminal_table import print_table
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _print(console: Console, planned: Sequence[RunEstimate], at_once: int, secon
         memory = "" if estimate.memory is None else f"{estimate.memory / 2**30:.1f} GiB"
         time = clock(estimate.seconds) if estimate.seconds is not None else ("?" if estimate.epochs else "")
         table.add_row(str(number), estimate.run, estimate.detail, str(estimate.epochs or ""), time, memory)
-    console.print(table)
+    print_table(console, table)
     todo = [estimate for estimate in planned if estimate.action != "skip"]
     rest = f"{len(todo)} of {len(planned)} runs to train, {at_once} in parallel"
     console.print(f"{rest}: about {clock(seconds)} in all" if seconds is not None else rest, highlight=False)

@@ -64,9 +64,9 @@ class StudyView:
     def _rendered(self) -> RenderableType:
         table = Table(title=self.title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
         for header, justify in (("", "right"), ("run", "left"), ("state", "left"), ("epoch", "right")):
-            table.add_column(header, justify=justify)  # type: ignore[arg-type]
-        table.add_column("val top-1", justify="right")
-        table.add_column("left", justify="right")
+            table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("val top-1", justify="right", no_wrap=True)
+        table.add_column("left", justify="right", no_wrap=True)
         for number, process in enumerate(self.processes, 1):
             epoch, accuracy, left = _progress(process)
             state = Text(

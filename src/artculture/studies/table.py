@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artculture.studies.paper import word
+from artculture.utils import terminal_table
 from artculture.utils.visible_text import markdown_text
 
 HEADERS = (
@@ -93,8 +94,10 @@ def print_table(console: Console, title: str, summary: pd.DataFrame, others: dic
         table.add_column(header, overflow="fold")
     for row in summary.to_dict("records"):
         shown = [cell.replace(" [", "\n[").replace(" (paper", "\n(paper") for cell in cells(row)]
+        if console.options.ascii_only:
+            shown = [cell.replace(" ·", ",") for cell in shown]
         table.add_row(*(cell.replace("[", "\\[") for cell in shown[:6]), shown[6].replace(" (", "\n("))
     if len(summary):
-        console.print(table)
+        terminal_table.print_table(console, table)
     for note in notes(summary, others):
         console.print("  " + note.replace("**", ""), highlight=False, markup=False)

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from artculture.utils.errors import Interrupted
-from artculture.utils.signals import STOP_SIGNALS
+from artculture.utils.signals import STOP_SIGNALS, is_ignored
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ class SignalListener:
     def install_handlers(self) -> None:
         """Replace the handlers of all stop signals by this listener (main thread only)."""
         for number in SIGNALS:
-            signal.signal(number, self._on_signal)
+            if not is_ignored(number):
+                signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a data-loading process, which inherits the handlers
@@ -69,7 +70,7 @@ class SignalListener:
 
 @contextmanager
 def listen_for_signals() -> Iterator[SignalListener]:
-    """Handle SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
+    """Handle SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and Ctrl-C inside the block (main thread only)."""
     listener = SignalListener()
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     listener.install_handlers()

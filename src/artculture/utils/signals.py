@@ -1,4 +1,4 @@
-"""Stop signals available on the platform (Windows has no SIGUSR1 and SIGUSR2)."""
+"""Stop signals available on the platform (Windows has no SIGHUP, SIGUSR1 and SIGUSR2)."""
 
 import os
 import signal
@@ -8,8 +8,13 @@ from artculture.utils.errors import Interrupted
 
 # Without Ctrl-C, which Python turns into KeyboardInterrupt.
 STOP_SIGNALS = tuple(
-    signal.Signals[name] for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if name in signal.Signals.__members__
+    signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if name in signal.Signals.__members__
 )
+
+
+def is_ignored(number: signal.Signals) -> bool:
+    """Return whether the starter of this process ignores a signal: SIGHUP by `nohup`."""
+    return number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
 
 
 def stop_on_signals() -> None:
@@ -23,4 +28,5 @@ def stop_on_signals() -> None:
         os.kill(os.getpid(), number)
 
     for number in STOP_SIGNALS:
-        signal.signal(number, stop)
+        if not is_ignored(number):
+            signal.signal(number, stop)

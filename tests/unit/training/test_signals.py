@@ -5,13 +5,30 @@ import pytest
 
 from artculture.training.signals import SIGNALS, listen_for_signals
 from artculture.utils.errors import Interrupted
+from artculture.utils.signals import STOP_SIGNALS, stop_on_signals
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)]
+)
 def test_a_signal_stops_at_once_where_nothing_is_to_be_saved(number, code):
     with pytest.raises(Interrupted, match=f"interrupted by {number.name}") as caught, listen_for_signals():
         os.kill(os.getpid(), number)
     assert caught.value.code == code
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop_on_signals()
+        with listen_for_signals() as listener:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert listener.received is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_inside_work_it_is_remembered_until_asked_for():

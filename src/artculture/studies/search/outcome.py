@@ -18,6 +18,7 @@ from artculture.studies.search.store import best_trial, counted
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.io import replacing, write_text
 from artculture.utils.overrides import override_value
+from artculture.utils.terminal_table import print_table
 
 # With fewer finished trials importances are meaningless.
 MIN_TRIALS_FOR_IMPORTANCE = 8
@@ -122,7 +123,7 @@ def show(console: Console, study: Study, space: Sequence[Dimension]) -> None:
         epochs = str(trial.user_attrs.get("epochs", ""))
         table.add_row(str(trial.number), accuracy, epochs, *shown, style=style)
     console.print(f"search {study.study_name}", style="bold", highlight=False, soft_wrap=True)
-    console.print(table)
+    print_table(console, table)
     if len(ordered) > MAX_SHOWN:
         console.print(f"… and {len(ordered) - MAX_SHOWN} more")
     parts = [f"{key.partition('.')[2]} {100 * share:.0f} %" for key, share in importances(study).items()]
