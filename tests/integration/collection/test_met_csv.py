@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from artculture.collection.museums import met_csv
-from artculture.collection.museums.met_csv import read_paintings
+from artculture.collection.museums.met_csv import read_rows
 from artculture.collection.museums.met_table import REQUIRED
 from artculture.data.manifest import read_manifest
 from artculture.utils.errors import InputError
@@ -48,7 +48,7 @@ def test_the_table_is_read_once_and_again_when_it_changes(fetch, objects, tmp_pa
     with serving(MetServer({**PLACES, 5: ["Spain"]})) as server:
         arguments = ("source=met_csv", f"source.base_url={server.api}", f"source.path={objects}")
         fetch(*arguments)
-        monkeypatch.setattr(met_csv, "read_paintings", lambda *_: pytest.fail("read again"))
+        monkeypatch.setattr(met_csv, "read_rows", lambda *_: pytest.fail("read again"))
         assert fetch(*arguments) == 0
         monkeypatch.undo()
         table(objects, [table_row(5, "Spain")])
@@ -95,4 +95,4 @@ def test_a_damaged_record_is_named_by_its_line_in_the_file(tmp_path):
     row = '"two\nlines"' + "," * (len(REQUIRED) - 1)
     (tmp_path / "wrong.csv").write_text(f'{",".join(REQUIRED)}\n{row}\n"open\n')
     with pytest.raises(InputError, match=r"starting at line 4; download it again"):
-        list(read_paintings(tmp_path / "wrong.csv", ["painting"]))
+        list(read_rows(tmp_path / "wrong.csv"))

@@ -105,11 +105,11 @@ def test_it_goes_on_after_the_last_picture_that_was_kept(fetch, shards, tmp_path
     arguments = ("source=met_hub", f"source.path={shards / 'default'}", "source.retries=0")
     checked, kept = met_hub.checked_picture, []
 
-    def dies_at_the_tenth(data: bytes) -> Any:
+    def dies_at_the_tenth(data: bytes, max_pixels: float) -> Any:
         kept.append(data)
         if len(kept) == 10:
             raise MemoryError("starved")
-        return checked(data)
+        return checked(data, max_pixels)
 
     monkeypatch.setattr(met_hub, "checked_picture", dies_at_the_tenth)
     assert fetch(*arguments) == 1

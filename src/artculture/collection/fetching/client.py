@@ -14,6 +14,7 @@ from artculture.collection.fetching.rate_limiter import RateLimiter
 from artculture.collection.fetching.responses import (
     USER_AGENT,
     FailedAttemptError,
+    OversizedAnswerError,
     PermanentHTTPError,
     RetriesExhaustedError,
     check_status,
@@ -22,7 +23,10 @@ from artculture.collection.fetching.responses import (
     translated_errors,
 )
 from artculture.collection.fetching.retry import retrying
+from artculture.config.schema.downloads import DownloadLimits
 from artculture.utils.errors import WorkError
+from artculture.utils.http.addresses import AddressGuard
+from artculture.utils.http.client import bounded_get, guarded_client
 
 T = TypeVar("T")
 LONGEST_RETRY_AFTER = 900.0  # seconds; a server that asks for more ends the fetch
@@ -49,24 +53,34 @@ class Client:
 
     Args:
         title: of the museum, for messages.
+        limits: of every answer.
+        guard: decides which hosts the museum may lead to.
         headers: sent with every request.
     """
 
-    def __init__(self, title: str, policy: RequestPolicy, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        policy: RequestPolicy,
+        limits: DownloadLimits,
+        guard: AddressGuard,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.title = title
         self.policy = policy
+        self.limits = limits
         self.requests = 0
         self._limiters: dict[str, RateLimiter] = {}
         self._known_good: dict[str, str] = {}
         self._consecutive_failures = 0
         agent = f"{USER_AGENT} (dataset builder{'; ' + policy.contact if policy.contact else ''})"
-        # Keep one connection open per worker: a TLS handshake takes longer than most requests.
-        limits = httpx.Limits(max_connections=policy.concurrency, max_keepalive_connections=policy.concurrency)
-        self.http = httpx.AsyncClient(
+        # One connection stays open per worker: a TLS handshake takes longer than most requests.
+        self.http = guarded_client(
+            guard,
             headers={"User-Agent": agent, **(headers or {})},
             timeout=policy.timeout,
-            limits=limits,
-            follow_redirects=True,
+            max_bytes=limits.json_bytes,
+            connections=policy.concurrency,
         )
 
     async def __aenter__(self) -> Self:
@@ -81,7 +95,7 @@ class Client:
         """Download a JSON object; raises as `retry` does."""
 
         async def attempt() -> dict[str, Any]:
-            return parse_json(await self._get(url, params))
+            return parse_json(await self._get(url, self.limits.json_bytes, params), self.limits.json_depth)
 
         return await self.retry(url, attempt)
 
@@ -89,11 +103,12 @@ class Client:
         """Download an image and decode it completely; raises as `retry` does."""
 
         async def attempt() -> bytes:
-            return image_bytes(await self._get(url))
+            return image_bytes(await self._get(url, self.limits.picture_bytes))
 
         async def decoded() -> Picture:
+            data = await self.retry(url, attempt)
             # Decoding in a thread leaves the event loop free for the other connections.
-            return await asyncio.to_thread(checked_picture, await self.retry(url, attempt))
+            return await asyncio.to_thread(checked_picture, data, self.limits.picture_pixels)
 
         try:
             again = retrying(lambda e: isinstance(e, BrokenPictureError), CORRUPT_ATTEMPTS, self.policy.backoff)
@@ -110,7 +125,7 @@ class Client:
 
         Raises:
             PermanentHTTPError: the server says that there is no such thing.
-            RetriesExhaustedError: all attempts failed.
+            RetriesExhaustedError: all attempts failed, or an answer exceeds the limits (`OversizedAnswerError`).
             WorkError: the museum blocks us, asks for a wait of hours, or fails again and again.
         """
         with translated_errors(self.policy.timeout):
@@ -124,6 +139,9 @@ class Client:
                     value = await attempt()
             except FailedAttemptError as failure:
                 self._slow_down(limiter, failure, started, url)
+                raise
+            except OversizedAnswerError as error:
+                self._count_failure(error)
                 raise
             except PermanentHTTPError:
                 self._consecutive_failures = 0
@@ -144,8 +162,10 @@ class Client:
                 self._count_failure(failure)
             raise RetriesExhaustedError(f"{failure}, after {attempts} attempts") from failure
 
-    async def _get(self, url: str, params: Mapping[str, str | int] | None = None) -> httpx.Response:
-        response = await self.http.get(url, params=params)
+    async def _get(self, url: str, max_bytes: float, params: Mapping[str, str | int] | None = None) -> httpx.Response:
+        response = await bounded_get(
+            self.http, url, max_bytes=max_bytes, max_seconds=self.limits.seconds, params=params
+        )
         check_status(response)
         return response
 
@@ -172,12 +192,12 @@ class Client:
         self.requests += 1
         try:
             with translated_errors(self.policy.timeout):
-                await self._get(known_good)
-        except (FailedAttemptError, PermanentHTTPError):
+                await self._get(known_good, self.limits.picture_bytes)
+        except (FailedAttemptError, PermanentHTTPError, OversizedAnswerError):
             return False
         return True
 
-    def _count_failure(self, failure: FailedAttemptError) -> None:
+    def _count_failure(self, failure: Exception) -> None:
         self._consecutive_failures += 1
         if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
             raise WorkError(

@@ -7,6 +7,7 @@ from pydantic import PositiveInt
 
 from artculture.collection.fetching.cultures import CultureMatcher
 from artculture.collection.fetching.museum import Museum, Options, museum_class
+from artculture.config.schema.downloads import DownloadLimits
 from artculture.config.schema.train import Section
 from artculture.config.validation import value_mistakes
 from artculture.utils.errors import InputError
@@ -47,6 +48,8 @@ class FetchConfig(Section):
     manifest: str | None
     ignored_words: list[str]
     refresh: bool
+    limits: DownloadLimits
+    allow_private: bool
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield values that are valid alone and wrong together, as (key, what is wrong and how to fix it)."""

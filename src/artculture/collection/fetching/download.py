@@ -8,6 +8,7 @@ from artculture.collection.fetching.client import Client
 from artculture.collection.fetching.progress import ProgressTask
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError, check_status
 from artculture.utils.errors import WorkError
+from artculture.utils.http.client import bounded_stream
 
 MEGABYTE = 1 << 20
 
@@ -20,7 +21,7 @@ async def download_file(client: Client, url: str, target: Path, task: ProgressTa
     """
     part = target.with_name(f".{target.name}.part")
     try:
-        await client.retry(url, lambda: _continue(client.http, url, part, task))
+        await client.retry(url, lambda: _continue(client, url, part, task))
     except (PermanentHTTPError, RetriesExhaustedError) as error:
         raise WorkError(
             f"{url} can't be downloaded: {error}. Run the same command again, or give a local source.path"
@@ -28,12 +29,16 @@ async def download_file(client: Client, url: str, target: Path, task: ProgressTa
     part.replace(target)
 
 
-async def _continue(http: httpx.AsyncClient, url: str, part: Path, task: ProgressTask) -> None:
+async def _continue(client: Client, url: str, part: Path, task: ProgressTask) -> None:
     tag_file = part.with_name(part.name + ".etag")
     size = part.stat().st_size if part.is_file() and tag_file.is_file() else 0
     # If the file has changed in the meantime, the server ignores the range and sends all of it.
     headers = {"Range": f"bytes={size}-", "If-Range": tag_file.read_text()} if size else {}
-    async with http.stream("GET", url, headers={**headers, "Accept-Encoding": "identity"}) as response:
+    limits = client.limits
+    async with bounded_stream(
+        client.http, url, max_bytes=limits.file_bytes - size, max_seconds=limits.file_seconds,
+        headers={**headers, "Accept-Encoding": "identity"},
+    ) as response:  # fmt: skip
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # the part is already complete
         check_status(response)
@@ -43,7 +48,7 @@ async def _continue(http: httpx.AsyncClient, url: str, part: Path, task: Progres
             part.unlink(missing_ok=True)
             tag_file.write_text(response.headers.get("ETag", ""))
         with part.open("ab" if is_partial else "wb") as file:
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_bytes():
                 before = file.tell() // MEGABYTE
                 file.write(chunk)
                 task.advance(file.tell() // MEGABYTE - before)

@@ -16,7 +16,7 @@ from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.museum import Claims, FetchContext, Museum
 from artculture.collection.fetching.pictures import PictureStore, remove_temporaries
 from artculture.collection.fetching.progress import FetchProgress
-from artculture.collection.fetching.records import Record, Variant
+from artculture.collection.fetching.records import BAD_RECORD_ERRORS, Record, Variant, check_object_id, stored_text
 from artculture.utils.errors import InputError, WorkError
 
 
@@ -76,8 +76,9 @@ def _museum(config: FetchConfig, name: str, root: Path, ledger: Ledger, progress
     options = config.options(name)
     variant: Variant = options.image
     context = FetchContext(
-        ledger, config.culture_matcher(), PictureStore(root, ledger, variant), progress.add_task(name)
-    )
+        ledger, config.culture_matcher(), PictureStore(root, ledger, variant), progress.add_task(name),
+        config.limits, config.allow_private,
+    )  # fmt: skip
     return config.museum_class(name)(name, options, context)
 
 
@@ -97,8 +98,7 @@ async def _collect_all(museums: list[Museum], limit: int | None) -> list[MuseumR
 async def _collect_museum(museum: Museum, limit: int | None) -> MuseumResult:
     try:
         async with museum.connect():
-            claims = await museum.list_claims()
-            result = MuseumResult(museum, claims)
+            result = MuseumResult(museum, _usable(museum, await museum.list_claims()))
             tried: set[str] = set()
             # Without a limit there is one batch; with one, objects that could not be kept are replaced by others.
             while batch := next_batch(result, tried, limit):
@@ -114,6 +114,19 @@ async def _collect_museum(museum: Museum, limit: int | None) -> MuseumResult:
     return result
 
 
+def _usable(museum: Museum, claims: Claims) -> Claims:
+    """Return the claims of objects with a possible id; the others are entered into the failures."""
+    usable = {}
+    for object_id, claimed in claims.items():
+        try:
+            check_object_id(object_id)
+        except ValueError as error:
+            museum.reject(stored_text(object_id), str(error))
+        else:
+            usable[object_id] = claimed
+    return usable
+
+
 def _user_error(error: Exception, museum: Museum) -> Exception:
     """Return the error to show to the user; of several errors at once, the one with the clearest cause."""
     if found := find_error(error, WorkError):
@@ -124,7 +137,7 @@ def _user_error(error: Exception, museum: Museum) -> Exception:
             f"{museum.context.store.root} can't be written: {found}. Everything fetched so far is kept: "
             "free the disk or change the permissions, then run the same command again"
         )
-    if found := find_error(error, KeyError, TypeError, ValueError, AttributeError):
+    if found := find_error(error, *BAD_RECORD_ERRORS):
         return WorkError(f"{museum.options.title} sent data of an unexpected structure: {found!r}")
     return error
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from artculture.collection.fetching.records import Record
+from artculture.collection.fetching.records import Record, stored_text
 from artculture.utils.addresses import stored_address, without_user_info
 from artculture.utils.errors import InputError
 from artculture.utils.io import json_text
@@ -75,7 +75,8 @@ class Ledger:
         return None if row is None else json.loads(row["body"])
 
     def add_page(self, name: str, query: str, body: Any) -> None:
-        text = json_text(body, compact=True)
+        # Escaped, because answers may hold text that is not valid Unicode, which SQLite refuses.
+        text = json_text(body, compact=True, ensure_ascii=True)
         self._all("insert or replace into pages values (?, ?, ?, ?)", name, without_user_info(query), text, _now())
 
     def surveyed_at(self, name: str) -> str | None:
@@ -91,8 +92,12 @@ class Ledger:
         rows = [(name, record.object_id, without_user_info(record.to_json())) for record in records]
         with self._lock:
             self._connection.execute("begin")
-            self._connection.executemany("insert or replace into records values (?, ?, ?)", rows)
-            self._connection.execute("commit")
+            try:
+                self._connection.executemany("insert or replace into records values (?, ?, ?)", rows)
+                self._connection.execute("commit")
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
 
     def picture(self, source: str, object_id: str, variant: str) -> sqlite3.Row | None:
         """Return the row of an image: image (relative path), url, sha256, width, height, bytes."""
@@ -125,11 +130,12 @@ class Ledger:
             "insert into failures values (?, ?, ?, ?, ?, 1, ?) on conflict do update set "
             "title = excluded.title, url = excluded.url, reason = excluded.reason, at = excluded.at, "
             "tries = tries + 1",
-            source, object_id, title, stored_address(url), hidden(reason), _now(),
+            source, stored_text(object_id), stored_text(title), stored_address(stored_text(url)),
+            hidden(stored_text(reason)), _now(),
         )  # fmt: skip
 
     def clear_failure(self, source: str, object_id: str) -> None:
-        self._all("delete from failures where source = ? and object_id = ?", source, object_id)
+        self._all("delete from failures where source = ? and object_id = ?", source, stored_text(object_id))
 
     def clear_answers(self, name: str) -> None:
         """Delete cached search answers and records, so that they are downloaded again; images are kept."""

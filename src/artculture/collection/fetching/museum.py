@@ -6,7 +6,7 @@ declared in a subclass of `Options`, named by `options_class`.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,13 +18,16 @@ from artculture.collection.fetching.cultures import Claim, CultureMatcher
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.pictures import PictureStore
 from artculture.collection.fetching.progress import ProgressTask
-from artculture.collection.fetching.records import Record, Variant
+from artculture.collection.fetching.records import BAD_RECORD_ERRORS, Record, Variant, check_object_id
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
+from artculture.config.schema.downloads import DownloadLimits
 from artculture.config.schema.train import Section
 from artculture.utils.errors import InputError, WorkError
+from artculture.utils.http.addresses import AddressGuard, host_of
 from artculture.utils.targets import locate
 
 Claims = dict[str, list[Claim]]
+MAX_LISTED = 1_000_000  # objects of one search; the largest museums have half as many in all
 
 
 class Options(Section):
@@ -47,6 +50,10 @@ class Options(Section):
         """Return the options that limit the requests."""
         return RequestPolicy(**{name: getattr(self, name) for name in RequestPolicy.__dataclass_fields__})
 
+    def addresses(self) -> list[str]:
+        """Return all options that are http(s) addresses: what the user typed, or the shipped config says."""
+        return [value for value in self.model_dump().values() if isinstance(value, str) and host_of(value)]
+
 
 @dataclass(frozen=True)
 class FetchContext:
@@ -56,6 +63,12 @@ class FetchContext:
     cultures: CultureMatcher
     store: PictureStore
     task: ProgressTask
+    limits: DownloadLimits
+    allow_private: bool = False
+
+    def guard(self, options: Options) -> AddressGuard:
+        """Return the guard of a museum's addresses."""
+        return AddressGuard(options.addresses(), allow_private=self.allow_private)
 
 
 class Museum(ABC):
@@ -67,6 +80,7 @@ class Museum(ABC):
 
     Attributes:
         source: value of the manifest's `source` column; several routes to one museum share it.
+        rejected: {object id, or its place in the answer: reason} of listed objects whose record can't be used.
     """
 
     source: ClassVar[str]
@@ -78,6 +92,7 @@ class Museum(ABC):
         self.context = context
         self.ledger = context.ledger
         self.client: Client | None = None
+        self.rejected: dict[str, str] = {}
 
     @property
     def variant(self) -> Variant:
@@ -92,7 +107,8 @@ class Museum(ABC):
 
     def connect(self) -> AbstractAsyncContextManager[Any]:
         """Open the HTTP client for the duration of a fetch."""
-        self.client = Client(self.options.title, self.options.policy(), self.headers())
+        guard = self.context.guard(self.options)
+        self.client = Client(self.options.title, self.options.policy(), self.context.limits, guard, self.headers())
         downloaded_before = self.ledger.picture_url(self.source)
         if downloaded_before:
             self.client.mark_known_good(downloaded_before)
@@ -126,9 +142,53 @@ class Museum(ABC):
         """Return one object's record, downloaded at most once."""
         record = self.known_record(object_id)
         if record is None:
-            record = await self.fetch_record(object_id)
+            record = await self.fetch_checked_record(object_id)
             self.ledger.add_records(self.name, [record])
         return record
+
+    async def fetch_checked_record(self, object_id: str) -> Record:
+        """Download one object's record.
+
+        Raises:
+            ValueError: the id is impossible, or the answer is the record of another object.
+            PermanentHTTPError, RetriesExhaustedError: as the client does.
+        """
+        check_object_id(object_id)
+        record = await self.fetch_record(object_id)
+        if (record.source, record.object_id) != (self.source, object_id):
+            raise ValueError(f"the record of another object, {record.object_id}")
+        return record
+
+    def parsed(self, found: Any, place: str, parse: Callable[[Any], Record]) -> Record | None:
+        """Return the record of one entry of a list, or None after rejecting the entry.
+
+        Args:
+            found: the entry.
+            place: of the entry in its list, which names it if it has no usable id.
+            parse: converts the entry.
+        """
+        try:
+            return parse(found)
+        except BAD_RECORD_ERRORS as error:
+            self.reject(place, structure_reason(error))
+            return None
+
+    def reject(self, place: str, reason: str) -> None:
+        """Enter a listed object that can't be used into the failures."""
+        self.rejected[place] = reason
+        self.add_failure(place, None, reason)
+
+    def repetition_error(self) -> WorkError:
+        """Return the error of a list that does not end."""
+        return WorkError(
+            f"{self.options.title} sends the same results again instead of further ones. Run the same command again "
+            "later with refresh=true"
+        )
+
+    def check_listed(self, count: int) -> None:
+        """Raise WorkError for a list without end."""
+        if count > MAX_LISTED:
+            raise WorkError(f"{self.options.title} lists more than {MAX_LISTED} objects; fetch another source")
 
     def clear_cache(self) -> None:
         """Delete all cached answers; images are kept."""
@@ -166,9 +226,9 @@ class Museum(ABC):
             self.ledger.clear_failure(self.source, object_id)
         except (PermanentHTTPError, RetriesExhaustedError) as error:
             self.add_failure(object_id, record, str(error))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except BAD_RECORD_ERRORS as error:
             # The parsers index into the museum's JSON: one malformed record must not end the fetch.
-            self.add_failure(object_id, record, f"unexpected structure ({type(error).__name__}: {error})")
+            self.add_failure(object_id, record, structure_reason(error))
 
     def add_failure(self, object_id: str, record: Record | None, reason: str) -> None:
         """Enter into the ledger why an object's record (None: it is the record that failed) or image is missing."""
@@ -201,6 +261,11 @@ class LocalMuseum(Museum):
     def connect(self) -> AbstractAsyncContextManager[Any]:
         """Do nothing."""
         return nullcontext()
+
+
+def structure_reason(error: BaseException) -> str:
+    """Return why a record can't be used, for failures.csv."""
+    return f"unexpected structure ({type(error).__name__}: {str(error)[:200]})"
 
 
 def museum_class(target: str) -> type[Museum]:

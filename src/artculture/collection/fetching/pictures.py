@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import io
 import re
-import struct
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.records import Record, Variant
 from artculture.utils.io import replacing
 
+# Larger images are decoded one at a time, which bounds the memory whatever the number of workers.
+LARGE_PIXELS = 20_000_000
+_one_large_image = threading.Lock()
+MAX_STEM_BYTES = 80  # file systems allow 255 for the whole name, and temporary names add to it
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}
 
 
@@ -32,8 +37,12 @@ class Picture:
     extension: str
 
 
-def checked_picture(data: bytes) -> Picture:
+def checked_picture(data: bytes, max_pixels: float) -> Picture:
     """Decode an image completely; a truncated file would otherwise pass by its header.
+
+    Args:
+        data: the file.
+        max_pixels: images with more are refused by their header.
 
     Raises:
         BrokenPictureError: with the reason.
@@ -43,11 +52,18 @@ def checked_picture(data: bytes) -> Picture:
     try:
         # Only these formats: the other decoders of Pillow are not needed for museum images.
         with Image.open(io.BytesIO(data), formats=tuple(EXTENSIONS)) as image:
-            image.load()
             width, height, extension = image.width, image.height, EXTENSIONS[str(image.format)]
-    except Image.DecompressionBombError as error:
+            if width * height > max_pixels:
+                raise BrokenPictureError(
+                    f"{width} x {height} pixels, more than the {max_pixels / 1_000_000:g} megapixels of the limits"
+                )
+            with _one_large_image if width * height > LARGE_PIXELS else nullcontext():
+                image.load()
+    except BrokenPictureError:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
         raise BrokenPictureError(f"too large to decode safely ({error})") from error
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
+    except Exception as error:  # on arbitrary bytes, decoders raise nearly anything
         # Pillow's message contains a memory address, which would differ in every failures.csv.
         what = re.sub(r"<_io\.BytesIO object[^>]*>", f"{len(data)} bytes", str(error))
         raise BrokenPictureError(f"an image that does not decode ({what})") from error
@@ -101,7 +117,10 @@ class PictureStore:
 def file_stem(object_id: str) -> str:
     """Return an object's id as a file name that is valid on every system and cannot leave its folder."""
     safe = re.sub(r"[^\w.-]", "_", object_id).lstrip(".")
-    return safe if safe == object_id else f"{safe[:80]}-{hashlib.sha256(object_id.encode()).hexdigest()[:8]}"
+    if safe == object_id and len(safe.encode()) <= MAX_STEM_BYTES:
+        return safe
+    digest = hashlib.sha256(object_id.encode()).hexdigest()[:8]
+    return f"{safe.encode()[:MAX_STEM_BYTES].decode(errors='ignore')}-{digest}"
 
 
 def remove_temporaries(folder: Path) -> int:

@@ -11,14 +11,15 @@ from artculture.collection.fetching.client import Client
 from artculture.collection.fetching.config import FetchConfig
 from artculture.collection.fetching.fetch import find_error
 from artculture.collection.fetching.ledger import Ledger
-from artculture.collection.fetching.museum import FetchContext, LocalMuseum
+from artculture.collection.fetching.museum import FetchContext, LocalMuseum, structure_reason
 from artculture.collection.fetching.pictures import BrokenPictureError, PictureStore, checked_picture
 from artculture.collection.fetching.progress import FetchProgress, ProgressTask
-from artculture.collection.fetching.records import Record, Variant
+from artculture.collection.fetching.records import BAD_RECORD_ERRORS, Record, Variant
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.collection.fetching.results import FAILURE_COLUMNS, write_table
 from artculture.data.manifest import Manifest, read_manifest, write_manifest
 from artculture.utils.errors import InputError, WorkError
+from artculture.utils.http.addresses import AddressGuard
 
 CHANGED_COLUMNS = ("source", "object_id", "title", "sha256_before", "sha256_now", "image_url")
 
@@ -81,7 +82,11 @@ class _Refetch:
         self.options = config.options(next(iter(config.museums)))
         self.variant: Variant = self.options.image
         self.store = PictureStore(root, ledger, self.variant)
-        context = FetchContext(ledger, config.culture_matcher(), self.store, task)
+        context = FetchContext(ledger, config.culture_matcher(), self.store, task, config.limits, config.allow_private)
+        typed = [address for name in config.museums for address in config.options(name).addresses()]
+        # The manifest's addresses come from whoever wrote it.
+        self.guard = AddressGuard(typed, allow_private=config.allow_private)
+        self.limits = config.limits
         museums = [config.museum_class(name)(name, config.options(name), context) for name in config.museums]
         self.museums = [museum for museum in museums if not isinstance(museum, LocalMuseum)]
 
@@ -89,7 +94,7 @@ class _Refetch:
         """Download what is missing; failures are entered into the ledger."""
         self.task.expect(len(self.rows))
         queue = iter(self.rows)
-        async with Client(self.options.title, self.options.policy()) as client:
+        async with Client(self.options.title, self.options.policy(), self.limits, self.guard) as client:
             for museum in self.museums:
                 museum.client = client
 
@@ -118,6 +123,8 @@ class _Refetch:
             self.ledger.clear_failure(source, object_id)
         except (PermanentHTTPError, RetriesExhaustedError) as error:
             self.ledger.add_failure(source, object_id, row["title"], url, f"image: {error}")
+        except BAD_RECORD_ERRORS as error:
+            self.ledger.add_failure(source, object_id, row["title"], url, f"record: {structure_reason(error)}")
 
     def _register_existing(self, row: dict[Any, Any]) -> bool:
         """Register an image that is already in place with the manifest's hash, for example in a copied folder."""
@@ -125,7 +132,7 @@ class _Refetch:
         if not row["sha256"] or not file.is_file():
             return False
         try:
-            picture = checked_picture(file.read_bytes())
+            picture = checked_picture(file.read_bytes(), self.limits.picture_pixels)
         except BrokenPictureError:
             return False
         if picture.sha256 != row["sha256"]:
@@ -140,7 +147,7 @@ class _Refetch:
         """Return the image's present address by its object id, which is more stable than the address."""
         for museum in self.museums:
             if museum.source == row["source"]:
-                url = (await museum.fetch_record(row["object_id"])).image(self.variant)
+                url = (await museum.fetch_checked_record(row["object_id"])).image(self.variant)
                 if url and url != row["image_url"]:
                     return url
         raise PermanentHTTPError("HTTP 404: not found")

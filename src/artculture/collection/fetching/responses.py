@@ -1,9 +1,9 @@
 """Classification of HTTP responses and errors: usable, worth another attempt, or final."""
 
 import email.utils
-import json
 import re
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +11,10 @@ from typing import Any
 import httpx
 
 from artculture import __version__
+from artculture.utils.http.addresses import PrivateAddressError
+from artculture.utils.http.body import LimitExceededError
+from artculture.utils.http.nested_json import DeepJSONError
+from artculture.utils.http.nested_json import parse_json as parse_nested
 
 USER_AGENT = f"artculture/{__version__}"
 # Answers of bot protection and rate limits, for which requests are slowed down rather than just repeated.
@@ -25,6 +29,10 @@ class PermanentHTTPError(Exception):
 
 class RetriesExhaustedError(Exception):
     """Every attempt failed; the message holds the last reason."""
+
+
+class OversizedAnswerError(RetriesExhaustedError):
+    """An answer exceeds a limit of the config; it is not requested again in this run."""
 
 
 class FailedAttemptError(Exception):
@@ -43,7 +51,7 @@ class FailedAttemptError(Exception):
 
 @contextmanager
 def translated_errors(timeout: float) -> Iterator[None]:
-    """Map the errors of httpx to `FailedAttemptError` and `PermanentHTTPError`.
+    """Map the errors of httpx and of the limits to those of this module.
 
     Args:
         timeout: seconds, for the message.
@@ -52,7 +60,13 @@ def translated_errors(timeout: float) -> Iterator[None]:
         yield
     except httpx.TimeoutException as error:
         raise FailedAttemptError(f"no answer within {timeout:g} s") from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except LimitExceededError as error:
+        raise OversizedAnswerError(f"the answer is {error}") from error
+    except PrivateAddressError as error:
+        raise PermanentHTTPError(str(error)) from error
+    except zlib.error as error:
+        raise FailedAttemptError(f"a damaged answer ({error})") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
         raise PermanentHTTPError(f"not a valid http(s) address ({error})") from error
     except httpx.RequestError as error:
         raise FailedAttemptError(f"the connection failed ({str(error) or type(error).__name__})") from error
@@ -77,15 +91,18 @@ def check_status(response: httpx.Response) -> None:
         raise PermanentHTTPError(f"{status} {response.reason_phrase}".rstrip())
 
 
-def parse_json(response: httpx.Response) -> dict[str, Any]:
+def parse_json(response: httpx.Response, max_depth: int) -> dict[str, Any]:
     """Return the JSON object in a response.
 
     Raises:
         FailedAttemptError: a web page, damaged JSON, or JSON that is no object.
+        OversizedAnswerError: JSON nested more than `max_depth` levels deep.
     """
     _refuse_web_page(response, "JSON")
     try:
-        value = json.loads(response.content, parse_constant=_refuse_constant)
+        value = parse_nested(response.content, max_depth)
+    except DeepJSONError as error:
+        raise OversizedAnswerError(f"the answer is {error}") from error
     except ValueError as error:
         raise FailedAttemptError(f"truncated or damaged JSON ({error})") from error
     if not isinstance(value, dict):
@@ -117,14 +134,9 @@ def _refuse_web_page(response: httpx.Response, expected: str) -> None:
 def _retry_after(response: httpx.Response) -> float:
     """Return the seconds of `Retry-After`, which is a number or a date; 0 without one."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
-
-
-def _refuse_constant(name: str) -> None:
-    # Python's reader takes NaN and Infinity; written on, they are JSON that no other reader takes.
-    raise ValueError(f"{name} is no JSON")

@@ -143,7 +143,11 @@ def _conflict_row(result: MuseumResult, record: Record, decision: Decision) -> d
 
 def _failures(ledger: Ledger, results: Sequence[MuseumResult], summary: FetchSummary) -> list[dict[str, Any]]:
     # Reversed, because the first named of two sources with one museum has priority.
-    names = {(h.museum.source, object_id): h.museum.name for h in reversed(results) for object_id in h.claims}
+    names = {
+        (h.museum.source, object_id): h.museum.name
+        for h in reversed(results)
+        for object_id in (*h.claims, *h.museum.rejected)
+    }
     rows = []
     for row in ledger.failures():
         name = names.get((row["source"], row["object_id"]))

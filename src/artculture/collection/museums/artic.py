@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from artculture.collection.fetching import museum
 from artculture.collection.fetching.museum import Claims, claims_of
@@ -9,6 +10,7 @@ from artculture.collection.fetching.records import Record, clean_text
 from artculture.utils.io import json_text
 
 PAGE = 100  # results; the API's maximum
+MAX_ID = 10**12  # ids have six digits so far
 WIDTHS = {"small": 843, "original": 1686}  # pixels; the sizes that the museum recommends
 FIELDS = (
     "id", "title", "artist_title", "artist_display", "date_display", "medium_display",
@@ -41,18 +43,30 @@ class Museum(museum.Museum):
 
     async def list_claims(self) -> Claims:
         # Ids increase within the results, so the last one is where the next page begins.
-        records, last = [], 0
+        records: list[Record] = []
+        last = 0
         while True:
             page = await self._page(last)
-            for found in page:
-                record = artic_record(found, self.options.iiif_url)
-                records.append(record)
-                last = max(last, int(found["id"]))
-            self.ledger.add_records(self.name, records[-len(page) :] if page else [])
+            parsed = (self.parsed(found, f"result {n} after {last}", self._record) for n, found in enumerate(page, 1))
+            found = [record for record in parsed if record]
+            self.ledger.add_records(self.name, found)
+            records += found
             self.context.task.expect(1)
             self.context.task.advance()
+            self.check_listed(len(records))
+            before, last = last, max([last, *(int(record.object_id) for record in found)])
             if len(page) < PAGE:
                 return claims_of(records, self.context.cultures)
+
+            if last == before:
+                raise self.repetition_error()
+
+    def _record(self, found: dict[str, Any]) -> Record:
+        # The next page begins after the largest id: an impossible one would skip the rest of the museum.
+        record = artic_record(found, self.options.iiif_url)
+        if str(int(record.object_id)) != record.object_id or not 0 < int(record.object_id) < MAX_ID:
+            raise ValueError(f"object id {record.object_id[:40]}")
+        return record
 
     async def _page(self, last: int) -> list[dict[str, Any]]:
         """Return the next objects after an id; paging is by id because the search stops after 1,000 results."""
@@ -75,9 +89,9 @@ class Museum(museum.Museum):
         return found
 
     async def fetch_record(self, object_id: str) -> Record:
-        url = f"{self.options.base_url.rstrip('/')}/artworks/{object_id}"
+        url = f"{self.options.base_url.rstrip('/')}/artworks/{quote(object_id, safe='')}"
         answer = await self.http.json(url, {"fields": ",".join(FIELDS)})
-        return artic_record(answer["data"], self.options.iiif_url)
+        return self._record(answer["data"])
 
 
 def artic_record(found: dict[str, Any], iiif_url: str) -> Record:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from artculture.collection.fetching import museum
 from artculture.collection.fetching.museum import Claims, claims_of
@@ -34,14 +35,22 @@ class Museum(museum.Museum):
         while skip < total:
             page = await self._page(skip)
             total = page["total"]
-            found = [cleveland_record(artwork) for artwork in page["data"]]
-            records |= {record.object_id: record for record in found}
-            self.ledger.add_records(self.name, found)
+            parsed = [
+                self.parsed(artwork, f"result {skip + number}", cleveland_record)
+                for number, artwork in enumerate(page["data"], 1)
+            ]
+            found = {record.object_id: record for record in parsed if record}
+            self.ledger.add_records(self.name, found.values())
             self.context.task.expect(1)
             self.context.task.advance()
-            if not found:
+            if not page["data"]:
                 break
+            # Some results may be those of the page before, but never all.
+            if found and found.keys() <= records.keys():
+                raise self.repetition_error()
+            records |= found
             skip += PAGE
+            self.check_listed(skip)
         return claims_of(records.values(), self.context.cultures)
 
     async def _page(self, skip: int) -> dict[str, Any]:
@@ -50,12 +59,12 @@ class Museum(museum.Museum):
         found: dict[str, Any] | None = self.ledger.page(self.name, key)
         if found is None:
             answer = await self.fetch_page(f"{self.options.base_url.rstrip('/')}/artworks/", params)
-            found = {"total": int(answer["info"]["total"]), "data": answer.get("data") or []}
+            found = {"total": int(answer["info"]["total"]), "data": list(answer.get("data") or [])}
             self.ledger.add_page(self.name, key, found)
         return found
 
     async def fetch_record(self, object_id: str) -> Record:
-        answer = await self.http.json(f"{self.options.base_url.rstrip('/')}/artworks/{object_id}")
+        answer = await self.http.json(f"{self.options.base_url.rstrip('/')}/artworks/{quote(object_id, safe='')}")
         return cleveland_record(answer["data"])
 
 

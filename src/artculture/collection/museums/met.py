@@ -1,6 +1,7 @@
 """Metropolitan Museum by its collection API: one search per location, one record and one image per object."""
 
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from artculture.collection.fetching import museum
 from artculture.collection.fetching.cultures import Claim
@@ -48,7 +49,8 @@ class Museum(museum.Museum):
         query = f"{self.options.base_url} {self.options.search} {place}"
         found: list[str] | None = self.ledger.page(self.name, query)
         if found is None:
-            found = sorted(set(await self._search_pages(place)), key=int)
+            # By length first, which is by value, without trusting that the ids are numbers.
+            found = sorted(set(await self._search_pages(place)), key=lambda number: (len(number), number))
             self.ledger.add_page(self.name, query, found)
         return found
 
@@ -60,9 +62,10 @@ class Museum(museum.Museum):
             page = await self._search_page({**params, "offset": len(object_ids), "limit": PAGE, "q": "*"})
             total, more = int(page.get("total") or 0), [str(number) for number in page.get("objectIDs") or []]
             object_ids += more
-            if total > WINDOW:
+            found = max(total, len(object_ids))
+            if found > WINDOW:
                 raise WorkError(
-                    f"{self.options.title} has {total} paintings of `{place}` but returns {WINDOW}; give "
+                    f"{self.options.title} has {found} paintings of `{place}` but returns {WINDOW}; give "
                     "smaller locations instead, in conf/cultures or with cultures.NAME.locations=[…]"
                 )
             if not more or len(object_ids) >= total:
@@ -81,7 +84,9 @@ class Museum(museum.Museum):
             return await self.fetch_page(f"{base}/search", whole)
 
     async def fetch_record(self, object_id: str) -> Record:
-        return api_record(await self.http.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
+        return api_record(
+            await self.http.json(f"{self.options.base_url.rstrip('/')}/objects/{quote(object_id, safe='')}")
+        )
 
 
 def api_record(found: dict[str, Any]) -> Record:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -48,11 +49,12 @@ class Museum(museum.Museum):
         # The key changes with the file, so that a new table is read again.
         stamp = table.stat()
         key = f"{table} {stamp.st_size} {stamp.st_mtime_ns} {self.options.words}"
-        object_ids: list[str] | None = self.ledger.page(self.name, key)
-        if object_ids is None:
-            object_ids = await asyncio.to_thread(self._read, table)
-            self.ledger.add_page(self.name, key, object_ids)
-        records = (self.ledger.record(self.name, object_id) for object_id in object_ids)
+        read: dict[str, Any] | None = self.ledger.page(self.name, key)
+        if read is None:
+            read = {"object_ids": await asyncio.to_thread(self._read, table), "rejected": self.rejected}
+            self.ledger.add_page(self.name, key, read)
+        self.rejected = read["rejected"]
+        records = (self.ledger.record(self.name, object_id) for object_id in read["object_ids"])
         return claims_of((record for record in records if record), self.context.cultures)
 
     async def _table(self) -> Path:
@@ -69,7 +71,9 @@ class Museum(museum.Museum):
     def _read(self, table: Path) -> list[str]:
         """Add the table's paintings to the ledger; return their ids in the table's order."""
         object_ids = []
-        for records in read_paintings(table, self.options.words):
+        for rows in read_rows(table):
+            parsed = (self.parsed(row, f"row {number} of {table.name}", table_record) for number, row in rows)
+            records = [record for record in parsed if record and is_painting(record, self.options.words)]
             self.ledger.add_records(self.name, records)
             object_ids += [record.object_id for record in records]
         return object_ids
@@ -85,12 +89,14 @@ class Museum(museum.Museum):
         known = self.known_record(object_id)
         if known is not None:
             return known
-        record = await self.fetch_record(object_id)
+        record = await self.fetch_checked_record(object_id)
         self.ledger.add_records(API_NAME, [record])
         return record
 
     async def fetch_record(self, object_id: str) -> Record:
-        return api_record(await self.http.json(f"{self.options.base_url.rstrip('/')}/objects/{object_id}"))
+        return api_record(
+            await self.http.json(f"{self.options.base_url.rstrip('/')}/objects/{quote(object_id, safe='')}")
+        )
 
     def clear_cache(self) -> None:
         super().clear_cache()
@@ -98,8 +104,8 @@ class Museum(museum.Museum):
         self.ledger.path.with_name("MetObjects.csv").unlink(missing_ok=True)
 
 
-def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
-    """Yield the paintings of MetObjects.csv in chunks of the table.
+def read_rows(table: Path) -> Iterator[Iterator[tuple[int, dict[Any, Any]]]]:
+    """Yield the rows of MetObjects.csv that have an id, in chunks, each as (number, counted from 1, values).
 
     Raises:
         InputError: the file is another table, or cannot be read.
@@ -120,8 +126,8 @@ def read_paintings(table: Path, words: list[str]) -> Iterator[list[Record]]:
         )  # fmt: skip
         for piece in pieces:
             rows: list[dict[Any, Any]] = piece.to_dict("records")
-            records = [table_record(row) for row in rows]
-            yield [record for record in records if record.object_id and is_painting(record, words)]
+            numbered = zip(piece.index + 1, rows, strict=True)
+            yield ((int(number), row) for number, row in numbered if row["Object ID"].strip())
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(
             f"{table} is not a readable table: {with_file_line(reason_of(error), table)}; download it again"

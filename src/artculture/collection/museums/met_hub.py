@@ -78,11 +78,12 @@ class Museum(LocalMuseum):
         self.context.task.expect(len(shards))
         for shard in shards:
             key = f"{shard.name} {shard.stamp} {self.options.words}"
-            known: list[list[Any]] | None = self.ledger.page(self.name, key)
-            places = known if known is not None else await self._in_thread(self._read_metadata, shard)
+            known: dict[str, Any] | None = self.ledger.page(self.name, key)
+            read = known if known is not None else await self._in_thread(self._read_metadata, shard)
             if known is None:
-                self.ledger.add_page(self.name, key, places)
-            for object_id, group, row in places:
+                self.ledger.add_page(self.name, key, read)
+            self.rejected |= read["rejected"]
+            for object_id, group, row in read["places"]:
                 # An object may be in two shards; the first one is used.
                 self._places.setdefault(object_id, (shard, group, row))
             self.context.task.advance()
@@ -126,9 +127,14 @@ class Museum(LocalMuseum):
             raise InputError(f"no parquet files in {where}; source.path=… names the folder that holds them")
         return sorted(shards, key=lambda shard: shard.name)
 
-    def _read_metadata(self, shard: Shard, stopped: threading.Event) -> list[list[Any]]:
-        """Add the shard's paintings to the ledger; return [object id, row group, row in it] of each."""
+    def _read_metadata(self, shard: Shard, stopped: threading.Event) -> dict[str, Any]:
+        """Add the shard's paintings to the ledger.
+
+        Returns:
+            `places`: [object id, row group, row in it] of each painting; `rejected`: rows that can't be used.
+        """
         places: list[list[Any]] = []
+        known = set(self.rejected)
         with _parquet(shard, whole_columns=True) as file:
             have = set(file.schema_arrow.names)
             missing = [column for column in (*REQUIRED, "jpg", "url") if column not in have]
@@ -139,12 +145,13 @@ class Museum(LocalMuseum):
                 _raise_if(stopped)
                 kept = []
                 for row, values in _rows(file, group, columns):
-                    record = table_record(values, image_url=clean_text(values["url"]))
-                    if is_painting(record, self.options.words):
+                    place = f"row {row} of row group {group} of {shard.name}"
+                    record = self.parsed(values, place, _record)
+                    if record and is_painting(record, self.options.words):
                         kept.append(record)
                         places.append([record.object_id, group, row])
                 self.ledger.add_records(self.name, kept)
-        return places
+        return {"places": places, "rejected": {k: v for k, v in self.rejected.items() if k not in known}}
 
     def _read_pictures(self, shard: Shard, groups: dict[int, dict[int, str]], stopped: threading.Event) -> None:
         with _parquet(shard) as file:
@@ -168,11 +175,16 @@ class Museum(LocalMuseum):
         assert record is not None
         if not self.context.store.has(self.source, object_id):
             try:
-                self.context.store.write(self.source, object_id, checked_picture(data or b""), record.image_small)
+                picture = checked_picture(data if isinstance(data, bytes) else b"", self.context.limits.picture_pixels)
+                self.context.store.write(self.source, object_id, picture, record.image_small)
                 self.ledger.clear_failure(self.source, object_id)
             except BrokenPictureError as error:
                 self.add_failure(object_id, record, str(error))
         self.context.task.advance()
+
+
+def _record(values: dict[str, Any]) -> Record:
+    return table_record(values, image_url=clean_text(values["url"]))
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -8,7 +8,9 @@ import pytest
 
 from artculture.collection.fetching import client as client_module
 from artculture.collection.fetching.client import Client, PermanentHTTPError, RequestPolicy, RetriesExhaustedError
+from artculture.config.schema.downloads import DownloadLimits
 from artculture.utils.errors import WorkError
+from artculture.utils.http.addresses import AddressGuard
 from tests.unit.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
 
 POLICY = RequestPolicy(
@@ -21,6 +23,22 @@ POLICY = RequestPolicy(
     patience=60,
     contact="me@example.org",
 )
+
+
+LIMITS = DownloadLimits(
+    json_megabytes=1,
+    json_depth=20,
+    picture_megabytes=2,
+    picture_megapixels=1,
+    seconds=1,
+    file_megabytes=1,
+    file_seconds=1,
+)
+
+
+def client(guard: AddressGuard | None = None, **policy) -> Client:
+    guard = guard or AddressGuard(["http://127.0.0.1"])
+    return Client("The museum", dataclasses.replace(POLICY, **policy), LIMITS, guard)
 
 
 class Script(MuseumServer):
@@ -39,8 +57,8 @@ OK = as_json({"fine": True})
 
 def ask(script: Script, what: str = "json", **policy):
     async def go(base: str):
-        async with Client("The museum", dataclasses.replace(POLICY, **policy)) as client:
-            return await getattr(client, what)(f"{base}/thing")
+        async with client(**policy) as museum:
+            return await getattr(museum, what)(f"{base}/thing")
 
     with serving(script):
         return asyncio.run(go(script.base))
@@ -135,8 +153,8 @@ def test_no_connection_is_told_as_such():
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
 
         async def go() -> None:
-            async with Client("The museum", POLICY) as client:
-                await client.json(url)
+            async with client() as museum:
+                await museum.json(url)
 
         with pytest.raises(RetriesExhaustedError, match="the connection failed"):
             asyncio.run(go())
@@ -144,11 +162,11 @@ def test_no_connection_is_told_as_such():
 
 def test_one_connection_serves_many_requests_and_names_us():
     async def go(base: str) -> None:
-        async with Client("The museum", dataclasses.replace(POLICY, concurrency=1)) as client:
+        async with client(concurrency=1) as museum:
             connect = []
-            client.http._transport._pool._network_backend = _Counting(connect)  # type: ignore[attr-defined]
+            museum.http._transport._pool._network_backend = _Counting(connect)  # type: ignore[attr-defined]
             for _ in range(5):
-                await client.json(f"{base}/thing")
+                await museum.json(f"{base}/thing")
             assert len(connect) == 1
 
     script = Script(OK)
@@ -173,8 +191,8 @@ class _Counting:
 @pytest.mark.parametrize("url", ["pictures/1.jpg", "ftp://museum/1.jpg", "http://museum:port/1.jpg", ""])
 def test_what_is_no_address_is_gone(url):
     async def go() -> None:
-        async with Client("The museum", POLICY) as client:
-            await client.picture(url)
+        async with client() as museum:
+            await museum.picture(url)
 
     with pytest.raises(PermanentHTTPError, match="not a valid http"):
         asyncio.run(go())
@@ -184,11 +202,11 @@ def test_many_failures_in_a_row_end_the_fetch(monkeypatch):
     monkeypatch.setattr(client_module, "MAX_CONSECUTIVE_FAILURES", 3)
 
     async def go(base: str) -> list[str]:
-        async with Client("The museum", dataclasses.replace(POLICY, retries=0)) as client:
+        async with client(retries=0) as museum:
             ends = []
             for _ in range(3):
                 try:
-                    await client.json(f"{base}/thing")
+                    await museum.json(f"{base}/thing")
                 except (RetriesExhaustedError, WorkError) as error:
                     ends.append(type(error).__name__)
             return ends

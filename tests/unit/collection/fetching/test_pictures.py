@@ -13,9 +13,11 @@ from artculture.collection.fetching.pictures import (
 )
 from tests.unit.museum_servers import jpeg
 
+PIXELS = 1_000_000
+
 
 def test_a_whole_picture_has_size_hash_and_extension():
-    picture = checked_picture(jpeg("a", (40, 30)))
+    picture = checked_picture(jpeg("a", (40, 30)), PIXELS)
     assert (picture.width, picture.height, picture.extension) == (40, 30, "jpg")
     assert len(picture.sha256) == 64
 
@@ -23,19 +25,19 @@ def test_a_whole_picture_has_size_hash_and_extension():
 def test_the_extension_follows_the_content():
     out = io.BytesIO()
     Image.new("RGBA", (4, 4)).save(out, "PNG")
-    assert checked_picture(out.getvalue()).extension == "png"
+    assert checked_picture(out.getvalue(), PIXELS).extension == "png"
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20, 300, -40])
 def test_a_picture_cut_anywhere_is_refused(cut):
     with pytest.raises(BrokenPictureError):
-        checked_picture(jpeg("a", (400, 300))[:cut])
+        checked_picture(jpeg("a", (400, 300))[:cut], PIXELS)
 
 
 @pytest.mark.parametrize("data", [b"<html>no</html>", b"GIF89a\x01\x00\x01\x00", b"\xff\xd8\xff\xe0" + b"x" * 500])
 def test_what_is_no_picture_is_refused(data):
     with pytest.raises(BrokenPictureError, match="does not decode"):
-        checked_picture(data)
+        checked_picture(data, PIXELS)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def store(tmp_path) -> PictureStore:
 
 
 def test_a_kept_picture_is_known_until_its_file_changes(store):
-    picture = checked_picture(jpeg("a"))
+    picture = checked_picture(jpeg("a"), PIXELS)
     assert not store.has("met", "1")
     store.write("met", "1", picture, "http://x/1.jpg")
     assert store.has("met", "1")
@@ -57,15 +59,15 @@ def test_a_kept_picture_is_known_until_its_file_changes(store):
 def test_a_picture_that_never_got_its_name_is_not_known(store, monkeypatch):
     monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        store.write("met", "1", checked_picture(jpeg("a")), "http://x/1.jpg")
+        store.write("met", "1", checked_picture(jpeg("a"), PIXELS), "http://x/1.jpg")
     assert not store.has("met", "1")
 
 
 def test_the_original_lies_beside_the_small_one(store):
     original = PictureStore(store.root, store.ledger, "original")
-    store.write("met", "1", checked_picture(jpeg("a")), "u")
+    store.write("met", "1", checked_picture(jpeg("a"), PIXELS), "u")
     assert not original.has("met", "1")
-    original.write("met", "1", checked_picture(jpeg("b")), "u")
+    original.write("met", "1", checked_picture(jpeg("b"), PIXELS), "u")
     assert sorted(p.relative_to(store.root).as_posix() for p in store.root.rglob("*.jpg")) == [
         "images/met-original/1.jpg",
         "images/met/1.jpg",
