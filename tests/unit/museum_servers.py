@@ -282,7 +282,11 @@ def ranged(data: bytes, kind: str, headers: dict[str, str]) -> Answer:
 
 
 def as_json(value: Any, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(value, ensure_ascii=False).encode(), "application/json; charset=utf-8")
+    return Answer(
+        status,
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"),
+        "application/json; charset=utf-8",
+    )
 
 
 class MetServer(MuseumServer):

@@ -22,10 +22,11 @@ def run(argv: list[str]) -> int:
 def predict(config: PredictConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     import time
+    from contextlib import closing
 
     from artculture.analysis.loading import checkpoint_file
     from artculture.analysis.saliency import feature_maps
-    from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources
+    from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources, image_downloader
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.prediction_output import write_predictions
     from artculture.models.checkpoint import load_classifier
@@ -35,12 +36,16 @@ def predict(config: PredictConfig) -> int:
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
-    reader = ImageReader(classifier.preprocessing, config.timeout, config.largest_download * MEGABYTE)
+    downloader = image_downloader(
+        config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
+    )
+    reader = ImageReader(classifier.preprocessing, downloader)
     overlays = None if config.overlay is None else feature_maps.overlays
     predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)
     count = _Count()
     began = time.perf_counter()
-    write_predictions(count.count(predictor.predict(sources)), config.format, predictor.top, output)
+    with closing(predictor.predict(sources)) as predictions:
+        write_predictions(count.count(predictions), config.format, predictor.top, output)
     sys.stderr.write(count.summary(time.perf_counter() - began))
     return 1 if count.failed else 0
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
 from artculture.collection.fetching.responses import (
     USER_AGENT,
     FailedAttemptError,
+    OversizedAnswerError,
     PermanentHTTPError,
     check_status,
     translated_errors,
@@ -21,6 +21,7 @@ from artculture.data.decoding import BadImageError, read_pixels
 from artculture.data.sources import find_images
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError, WorkError
+from artculture.utils.http.downloader import Downloader
 from artculture.utils.secrets import hidden
 
 MEGABYTE = 1_000_000
@@ -112,13 +113,11 @@ class ImageReader:
 
     Attributes:
         preprocessing: resize and interpolation of the classifier.
-        timeout: seconds without data after which a download fails.
-        max_bytes: size limit per download.
+        downloader: for addresses.
     """
 
     preprocessing: Preprocessing
-    timeout: float = 30.0
-    max_bytes: float = 100 * MEGABYTE
+    downloader: Downloader
 
     def pixels(self, source: ImageSource) -> NDArray[np.uint8]:
         """Return an image, its shorter side resized for the classifier, uint8, height x width x 3.
@@ -140,21 +139,21 @@ class ImageReader:
             raise BadImageError(str(error)) from error
 
     def _download(self, url: str, path: Path) -> Path:
-        too_large = BadImageError(f"more than {self.max_bytes / MEGABYTE:g} MB")
-        headers = {"User-Agent": USER_AGENT, "Accept": "image/*"}
         try:
-            with (
-                translated_errors(self.timeout),
-                httpx.stream("GET", url, timeout=self.timeout, follow_redirects=True, headers=headers) as response,
-                path.open("wb") as file,
-            ):
-                check_status(response)
-                if int(response.headers.get("Content-Length") or 0) > self.max_bytes:
-                    raise too_large
-                for chunk in response.iter_bytes():
-                    if file.tell() + len(chunk) > self.max_bytes:
-                        raise too_large
-                    file.write(chunk)
-        except (FailedAttemptError, PermanentHTTPError, ValueError) as error:
+            with translated_errors(self.downloader.timeout):
+                self.downloader.download(url, path)
+        except (FailedAttemptError, PermanentHTTPError, OversizedAnswerError, ValueError) as error:
             raise BadImageError(f"can't be downloaded: {hidden(str(error)) or type(error).__name__}") from error
         return path
+
+
+def image_downloader(timeout: float, max_bytes: float, max_seconds: float, *, allow_private: bool) -> Downloader:
+    """Return the downloader of images, with the arguments of `Downloader`."""
+    return Downloader(
+        {"User-Agent": USER_AGENT, "Accept": "image/*"},
+        check_status,
+        timeout=timeout,
+        max_bytes=max_bytes,
+        max_seconds=max_seconds,
+        allow_private=allow_private,
+    )

@@ -1,7 +1,7 @@
 """Prediction of the most probable cultures of images, batch by batch; unreadable images are reported and skipped."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +73,18 @@ class Predictor:
         self._transform = eval_transform(reader.preprocessing)
         self._used_names: set[str] = set()
 
-    def predict(self, sources: Sequence[ImageSource]) -> Iterator[Prediction]:
+    def predict(self, sources: Sequence[ImageSource]) -> Generator[Prediction, None, None]:
         """Yield one prediction per source, in order; images are read in threads, one batch ahead of the model."""
-        with ThreadPoolExecutor(READ_THREADS) as pool, forward_on(self.classifier, self.device) as forward:
-            read = self._read_ahead(pool, sources)
-            while batch := list(itertools.islice(read, self.batch_size)):
-                yield from self._predict_batch(batch, forward)
+        pool = ThreadPoolExecutor(READ_THREADS)
+        try:
+            with forward_on(self.classifier, self.device) as forward:
+                read = self._read_ahead(pool, sources)
+                while batch := list(itertools.islice(read, self.batch_size)):
+                    yield from self._predict_batch(batch, forward)
+        finally:
+            # After a signal, threads would wait for their servers, and then read all that is queued.
+            self.reader.downloader.close()
+            pool.shutdown(cancel_futures=True)
 
     def _read_ahead(
         self, pool: ThreadPoolExecutor, sources: Iterable[ImageSource]

@@ -69,6 +69,8 @@ class PredictConfig(Section):
     device: Device
     timeout: PositiveFloat
     largest_download: PositiveFloat
+    longest_download: PositiveFloat
+    allow_private: bool
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if not self.images:

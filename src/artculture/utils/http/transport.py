@@ -39,7 +39,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         try:
             *others, last = await asyncio.to_thread(self._guard.addresses, host)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} can't be resolved: {error}") from error
+            raise httpcore.ConnectError(f"{host[:100]} can't be resolved: {error}") from error
         for address in others:
             try:
                 return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)

@@ -1,15 +1,22 @@
 import asyncio
 import dataclasses
+import gzip
+import itertools
 import socket
+import time
+from collections.abc import Iterator
 from email.utils import formatdate
+from ipaddress import ip_network
 
 import httpx
 import pytest
 
 from artculture.collection.fetching import client as client_module
-from artculture.collection.fetching.client import Client, PermanentHTTPError, RequestPolicy, RetriesExhaustedError
+from artculture.collection.fetching.client import Client, RequestPolicy
+from artculture.collection.fetching.responses import OversizedAnswerError, PermanentHTTPError, RetriesExhaustedError
 from artculture.config.schema.downloads import DownloadLimits
 from artculture.utils.errors import WorkError
+from artculture.utils.http import addresses
 from artculture.utils.http.addresses import AddressGuard
 from tests.unit.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
 
@@ -214,6 +221,52 @@ def test_many_failures_in_a_row_end_the_fetch(monkeypatch):
     script = Script(Answer(500, b""))
     with serving(script):
         assert asyncio.run(go(script.base)) == ["RetriesExhaustedError", "RetriesExhaustedError", "WorkError"]
+
+
+def trickle() -> Iterator[bytes]:
+    while True:
+        yield b" "
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("what", ["json", "picture"])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(200, b"", chunks=itertools.repeat(bytes(100_000))), "more than [12] MB"),
+        (Answer(200, gzip.compress(bytes(50_000_000)), headers={"Content-Encoding": "gzip"}), "more than [12] MB"),
+        (Answer(200, b"{}", headers={"Content-Encoding": "br"}), "packed in a way that was not asked for"),
+        (None, "not complete within 1 s"),
+        (Answer(302, b"", headers={"Location": "/"}, chunks=itertools.repeat(bytes(100_000))), "more than [12] MB"),
+    ],
+    ids=["endless", "bomb", "unknown packing", "trickle", "endless redirect"],
+)
+def test_an_answer_beyond_the_limits_is_given_up_at_once(what, answer, reason):
+    script = Script(answer if answer else Answer(200, b"", chunks=trickle()))
+    with pytest.raises(OversizedAnswerError, match=reason):
+        ask(script, what)
+    assert len(script.requests) == 1
+    assert script.bytes_sent < 10_000_000
+
+
+def test_json_nested_too_deeply_is_given_up():
+    with pytest.raises(OversizedAnswerError, match="nested more than 20 levels deep"):
+        ask(Script(Answer(200, b'{"a":' * 100_000)))
+
+
+def test_a_picture_of_too_many_pixels_is_given_up():
+    with pytest.raises(RetriesExhaustedError, match="2000 x 1000 pixels, more than the 1 megapixels"):
+        ask(Script(Answer(200, jpeg("a", (2000, 1000)), "image/jpeg")), "picture")
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[::1]", "0x7f.1", "localhost6.localdomain"])
+def test_a_redirect_into_a_private_network_is_refused(host, monkeypatch):
+    monkeypatch.setattr(addresses, "NETWORKS", (ip_network("127.0.0.2"), *addresses.NETWORKS))
+    names = {"0x7f.1": "127.0.0.2", "localhost6.localdomain": "::1"}
+    resolve = addresses.socket.getaddrinfo
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda name, *a, **k: resolve(names.get(name, name), *a, **k))
+    with pytest.raises(PermanentHTTPError, match=r"is in a private network .*allow_private=true"):
+        ask(Script(Answer(302, b"", headers={"Location": f"http://{host}/secret"}), OK))
 
 
 def test_redirects_are_followed():
