@@ -25,8 +25,8 @@ from artculture.collection.fetching.responses import (
 from artculture.collection.fetching.retry import retrying
 from artculture.config.schema.downloads import DownloadLimits
 from artculture.utils.errors import WorkError
-from artculture.utils.http.addresses import AddressGuard
 from artculture.utils.http.client import bounded_get, guarded_client
+from artculture.utils.http.network_guard import AddressGuard
 
 T = TypeVar("T")
 LONGEST_RETRY_AFTER = 900.0  # seconds; a server that asks for more ends the fetch

@@ -23,7 +23,7 @@ from artculture.collection.fetching.responses import PermanentHTTPError, Retries
 from artculture.config.schema.downloads import DownloadLimits
 from artculture.config.schema.train import Section
 from artculture.utils.errors import InputError, WorkError
-from artculture.utils.http.addresses import AddressGuard, host_of
+from artculture.utils.http.network_guard import AddressGuard, host_of
 from artculture.utils.targets import locate
 
 Claims = dict[str, list[Claim]]

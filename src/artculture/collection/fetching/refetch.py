@@ -19,7 +19,7 @@ from artculture.collection.fetching.responses import PermanentHTTPError, Retries
 from artculture.collection.fetching.results import FAILURE_COLUMNS, write_table
 from artculture.data.manifest import Manifest, read_manifest, write_manifest
 from artculture.utils.errors import InputError, WorkError
-from artculture.utils.http.addresses import AddressGuard
+from artculture.utils.http.network_guard import AddressGuard
 
 CHANGED_COLUMNS = ("source", "object_id", "title", "sha256_before", "sha256_now", "image_url")
 

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 
 from artculture import __version__
-from artculture.utils.http.addresses import PrivateAddressError
 from artculture.utils.http.body import LimitExceededError
 from artculture.utils.http.nested_json import DeepJSONError
 from artculture.utils.http.nested_json import parse_json as parse_nested
+from artculture.utils.http.network_guard import PrivateAddressError
 
 USER_AGENT = f"artculture/{__version__}"
 # Answers of bot protection and rate limits, for which requests are slowed down rather than just repeated.

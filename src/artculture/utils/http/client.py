@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from artculture.utils.http.addresses import AddressGuard
 from artculture.utils.http.body import ACCEPTED_ENCODINGS, LimitExceededError
+from artculture.utils.http.network_guard import AddressGuard
 from artculture.utils.http.transport import MAX_BYTES, GuardedTransport
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from artculture.utils.http.addresses import AddressGuard
 from artculture.utils.http.client import bounded_stream, guarded_client
+from artculture.utils.http.network_guard import AddressGuard
 
 
 class DownloadStoppedError(Exception):

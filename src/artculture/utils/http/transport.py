@@ -14,8 +14,8 @@ from functools import cache
 import httpcore
 import httpx
 
-from artculture.utils.http.addresses import AddressGuard
 from artculture.utils.http.body import BoundedBody, LimitExceededError
+from artculture.utils.http.network_guard import AddressGuard
 
 MAX_BYTES = "max_bytes"
 

@@ -16,8 +16,8 @@ from artculture.collection.fetching.client import Client, RequestPolicy
 from artculture.collection.fetching.responses import OversizedAnswerError, PermanentHTTPError, RetriesExhaustedError
 from artculture.config.schema.downloads import DownloadLimits
 from artculture.utils.errors import WorkError
-from artculture.utils.http import addresses
-from artculture.utils.http.addresses import AddressGuard
+from artculture.utils.http import network_guard
+from artculture.utils.http.network_guard import AddressGuard
 from tests.unit.museum_servers import HTML, Answer, Faults, MuseumServer, as_json, jpeg, serving
 
 POLICY = RequestPolicy(
@@ -261,10 +261,12 @@ def test_a_picture_of_too_many_pixels_is_given_up():
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[::1]", "0x7f.1", "localhost6.localdomain"])
 def test_a_redirect_into_a_private_network_is_refused(host, monkeypatch):
-    monkeypatch.setattr(addresses, "NETWORKS", (ip_network("127.0.0.2"), *addresses.NETWORKS))
+    monkeypatch.setattr(network_guard, "NETWORKS", (ip_network("127.0.0.2"), *network_guard.NETWORKS))
     names = {"0x7f.1": "127.0.0.2", "localhost6.localdomain": "::1"}
-    resolve = addresses.socket.getaddrinfo
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda name, *a, **k: resolve(names.get(name, name), *a, **k))
+    resolve = network_guard.socket.getaddrinfo
+    monkeypatch.setattr(
+        network_guard.socket, "getaddrinfo", lambda name, *a, **k: resolve(names.get(name, name), *a, **k)
+    )
     with pytest.raises(PermanentHTTPError, match=r"is in a private network .*allow_private=true"):
         ask(Script(Answer(302, b"", headers={"Location": f"http://{host}/secret"}), OK))
 

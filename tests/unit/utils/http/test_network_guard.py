@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from artculture.utils.http import addresses
-from artculture.utils.http.addresses import AddressGuard, PrivateAddressError, special_network
+from artculture.utils.http import network_guard
+from artculture.utils.http.network_guard import AddressGuard, PrivateAddressError, special_network
 
 PUBLIC = "93.184.216.34"
 
@@ -17,7 +17,7 @@ def names(monkeypatch) -> dict[str, list[str]]:
     def getaddrinfo(host, port, **_):
         return [(socket.AF_INET6 if ":" in a else socket.AF_INET, 1, 6, "", (a, port)) for a in table.get(host, [host])]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(network_guard.socket, "getaddrinfo", getaddrinfo)
     return table
 
 
