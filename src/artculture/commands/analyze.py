@@ -3,15 +3,14 @@
 import sys
 from pathlib import Path
 
-from artculture.config.composition import quoted, run_app
+from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import AnalyzeConfig
 
-PATHS = ("checkpoint", "output", "data.root")
 DEFAULT_ROOT = Path("outputs")
 
 
 def run(argv: list[str]) -> int:
-    return run_app("analyze", AnalyzeConfig, analyze, quoted(argv, PATHS))
+    return run_app("analyze", AnalyzeConfig, analyze, argv)
 
 
 def analyze(config: AnalyzeConfig) -> int:

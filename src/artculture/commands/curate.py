@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from artculture.collection.curation.config import MANIFEST, CurateConfig
 from artculture.config.composition import run_app
+from artculture.utils.shell import command_line
 
 if TYPE_CHECKING:
     from artculture.collection.curation.curation import CurationResult
@@ -67,6 +68,6 @@ def _lines(curated: "CurationResult", config: CurateConfig) -> list[str]:
         page = Path(config.root) / "review.html"
         lines.append(
             f"Open {page} in a browser; apply the exported list with: "
-            f"artculture curate root={config.root} exclusions=exclusions.csv"
+            + command_line("artculture", "curate", f"root={config.root}", "exclusions=exclusions.csv")
         )
     return lines

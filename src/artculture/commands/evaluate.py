@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from artculture.config.composition import quoted, run_app
+from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import EvaluateConfig
 
-PATHS = ("checkpoint", "output", "data.root")
 DEFAULT_ROOT = Path("outputs")
 
 
 def run(argv: list[str]) -> int:
-    return run_app("evaluate", EvaluateConfig, evaluate_checkpoint, quoted(argv, PATHS))
+    return run_app("evaluate", EvaluateConfig, evaluate_checkpoint, argv)
 
 
 def evaluate_checkpoint(config: EvaluateConfig) -> int:

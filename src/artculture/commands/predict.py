@@ -5,18 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artculture.config.composition import quoted, run_app
+from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import PredictConfig
 
 if TYPE_CHECKING:
     from artculture.evaluation.image_sources import ImageSource
     from artculture.evaluation.predict import Prediction
 
-PATHS = ("checkpoint", "images", "output", "overlay")
-
 
 def run(argv: list[str]) -> int:
-    return run_app("predict", PredictConfig, predict, quoted(argv, PATHS))
+    return run_app("predict", PredictConfig, predict, argv)
 
 
 def predict(config: PredictConfig) -> int:
@@ -32,7 +30,9 @@ def predict(config: PredictConfig) -> int:
     from artculture.models.checkpoint import load_classifier
     from artculture.utils.outputs import output_file
 
-    sources = find_sources(_names(config.images))
+    sources, left_out = find_sources(_names(config.images))
+    if left_out:
+        sys.stderr.write(f"left out of the folders: {left_out}\n")
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))

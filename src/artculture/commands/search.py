@@ -6,6 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from artculture.config.composition import run_app
+from artculture.config.typed_text import quoted, typed_keys
 from artculture.studies.search.config import SearchConfig
 from artculture.utils.errors import InputError
 
@@ -16,6 +17,7 @@ ONE_RUN = (
 
 
 def run(argv: list[str]) -> int:
+    argv = quoted(argv, list(typed_keys(SearchConfig)))
     for text in argv:
         if text in ("-m", "--multirun") or _is_sweep(text):
             raise InputError(f"{text}: {ONE_RUN}")

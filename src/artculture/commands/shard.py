@@ -3,18 +3,17 @@
 import sys
 from typing import TYPE_CHECKING
 
-from artculture.config.composition import quoted, run_app
+from artculture.config.composition import run_app
 from artculture.config.schema.shard import ShardConfig
+from artculture.utils.shell import command_line
 
 if TYPE_CHECKING:
     from artculture.data.shards.storage import Storage
     from artculture.data.shards.writing import WriteSummary
 
-PATHS = ("shards", "data.root")
-
 
 def run(argv: list[str]) -> int:
-    return run_app("shard", ShardConfig, shard_paintings, quoted(argv, PATHS))
+    return run_app("shard", ShardConfig, shard_paintings, argv)
 
 
 def shard_paintings(config: ShardConfig) -> int:
@@ -48,4 +47,4 @@ def _show(written: "WriteSummary", storage: "Storage", quarantine: str) -> None:
     )
     if written.bad:
         sys.stdout.write(f"skipped {len(written.bad)} that can't be read: {storage}/{quarantine}\n")
-    sys.stdout.write(f"train on them: artculture train data=shards data.root={storage}\n")
+    sys.stdout.write(f"train on them: {command_line('artculture', 'train', 'data=shards', f'data.root={storage}')}\n")

@@ -1,14 +1,11 @@
 """`artculture train`: train one run in this process, or a study with one process per run."""
 
-from artculture.config.composition import config_flags, quoted, run_app
+from artculture.config.composition import config_flags, run_app
 from artculture.config.schema.train import TrainConfig
-
-# Names of run directories hold `=`. A path of data is not here: a comma in it sweeps over several.
-PATHS = ("resume",)
 
 
 def run(argv: list[str]) -> int:
-    return run_app("train", TrainConfig, train, quoted(argv, PATHS))
+    return run_app("train", TrainConfig, train, argv)
 
 
 def train(config: TrainConfig) -> int:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
+from artculture.config.typed_text import quoted, sweeps_typed, typed_keys
 from artculture.config.validation import (
     config_folder,
     group_options,
@@ -27,7 +28,6 @@ from artculture.config.validation import (
     value_mistakes,
 )
 from artculture.utils.errors import InputError, choices_hint
-from artculture.utils.overrides import quoted_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,7 +54,7 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
         except Exception as error:  # kept from Hydra, which would print it in its own way
             failure = error
 
-    argv = _flags_first(argv)
+    argv = quoted(_flags_first(argv), list(typed_keys(schema)), sweeps=command == "train" and sweeps_typed(argv))
     check_typed(schema, command, argv)
     with _arguments(command, argv), explained_errors():
         try:
@@ -64,21 +64,6 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
     if failure is not None:
         raise failure
     return code
-
-
-def quoted(argv: list[str], keys: Iterable[str]) -> list[str]:
-    """The same arguments with the values of some keys in quotes, so that any path or address can be typed as it is.
-
-    Hydra's grammar has a meaning for `=`, `,`, `&` and brackets, which stand in run directories, file names and
-    addresses. A value that is a list, quoted already or null stays.
-    """
-    typed = []
-    for text in argv:
-        key, equals, value = text.partition("=")
-        if equals and key in keys and value not in ("", "null") and not value.startswith(("[", "'", '"')):
-            text = f"{key}={quoted_text(value)}"
-        typed.append(text)
-    return typed
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, P
 
 from artculture.collection.grouping.config import GroupingConfig, Words
 from artculture.config.schema.train import Section, Share
+from artculture.config.typed_text import AsTyped, Text, UserPath
 
 MANIFEST = "manifest.csv"
 # Tables that `fetch` and `curate` write or read in root; none of them can be the output.
@@ -68,9 +69,9 @@ class ImageThresholds(Section):
 class CurateConfig(Section):
     """Config of `artculture curate`."""
 
-    root: str
-    exclusions: Annotated[list[str] | None, BeforeValidator(_as_list)]
-    output: str
+    root: UserPath
+    exclusions: Annotated[list[UserPath] | None, BeforeValidator(_as_list), AsTyped()]
+    output: Text
     overwrite: bool
     workers: PositiveInt | None
     thumbnail: Annotated[int, Field(ge=64, le=512)]

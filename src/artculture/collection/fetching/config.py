@@ -1,7 +1,7 @@
 """Typed schema of `conf/fetch.yaml` and its groups."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import PositiveInt
 
@@ -9,6 +9,7 @@ from artculture.collection.fetching.cultures import CultureMatcher
 from artculture.collection.fetching.museum import Museum, Options, museum_class
 from artculture.config.schema.downloads import DownloadLimits
 from artculture.config.schema.train import Section
+from artculture.config.typed_text import AsTyped, UserPath
 from artculture.config.validation import value_mistakes
 from artculture.utils.errors import InputError
 from artculture.utils.targets import TARGET
@@ -24,8 +25,8 @@ class CultureKeywords(Section):
 class Overrides(Section):
     """Values of `source.…`, which replace those of every chosen source; checked with each source's own options."""
 
-    base_url: str | None
-    path: str | None
+    base_url: Annotated[str | None, AsTyped()]
+    path: Annotated[UserPath | None, AsTyped()]
     image: Literal["small", "original"] | None
     rate: float | None
     start_rate: float | None
@@ -34,18 +35,18 @@ class Overrides(Section):
     timeout: float | None
     backoff: float | None
     patience: float | None
-    contact: str | None
+    contact: Annotated[str | None, AsTyped()]
 
 
 class FetchConfig(Section):
     """Config of one fetch; `museums` holds the raw options of each chosen source, in the order they were named."""
 
     source: Overrides
-    museums: dict[str, dict[str, Any]]
+    museums: Annotated[dict[str, dict[str, Any]], AsTyped("*.path"), AsTyped("*.base_url")]
     cultures: dict[str, CultureKeywords]
-    root: str
+    root: UserPath
     limit_per_culture: PositiveInt | None
-    manifest: str | None
+    manifest: Annotated[UserPath | None, AsTyped()]
     ignored_words: list[str]
     refresh: bool
     limits: DownloadLimits

@@ -1,21 +1,22 @@
 """The typed schemas of `conf/evaluate.yaml`, `conf/analyze.yaml` and `conf/predict.yaml`."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from artculture.config.schema.train import Data, Section, data_contradictions
+from artculture.config.typed_text import AsTyped, UserPath
 
 Device = Literal["auto", "cpu", "gpu"]
 
 
 class EvaluateConfig(Section):
-    checkpoint: str
+    checkpoint: UserPath
     data: Data | None = Field(default=None)
     split: Literal["test", "val", "train", "all"] | None
     include_trained: bool
-    output: str | None
+    output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     device: Device
     seed: int
@@ -32,14 +33,14 @@ class NamedStudy(Section):
     """A study whose best run is meant."""
 
     name: str | None
-    root: str
+    root: UserPath
 
 
 class AnalyzeConfig(Section):
-    checkpoint: str | None
+    checkpoint: Annotated[UserPath | None, AsTyped()]
     study: NamedStudy
     data: Data | None = Field(default=None)
-    output: str | None
+    output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     sheets: NonNegativeInt
     log: bool
@@ -58,12 +59,12 @@ class AnalyzeConfig(Section):
 
 
 class PredictConfig(Section):
-    checkpoint: str
-    images: str | list[str]
+    checkpoint: UserPath
+    images: Annotated[str | list[str], AsTyped()]
     top: PositiveInt
     format: Literal["table", "jsonl", "csv"]
-    output: str | None
-    overlay: str | None
+    output: Annotated[UserPath | None, AsTyped()]
+    overlay: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     batch_size: PositiveInt
     device: Device

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt
 
 from artculture.config.schema.train import Data, Section, data_contradictions
+from artculture.config.typed_text import UserPath
 
 
 class ShardConfig(Section):
     data: Data
-    shards: str
+    shards: UserPath
     pictures: PositiveInt
     shorter_side: Annotated[int, Field(ge=32)] | None
     quality: Annotated[int, Field(ge=1, le=100)]

@@ -19,6 +19,7 @@ from pydantic import (
     PositiveInt,
 )
 
+from artculture.config.typed_text import AsTyped, Text, UserPath
 from artculture.utils.secrets import secrets_in
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -71,7 +72,7 @@ class Recipe(Section):
 class Architecture(Section):
     name: str
     library: Literal["torchvision", "timm"]
-    weights: str
+    weights: Text
     channels_last: Annotated[bool, OnResume.FREE]
     head: Head
     recipe: Annotated[Recipe, OnResume.FREE]  # the source of values that are compared themselves
@@ -121,19 +122,19 @@ class Paintings(Section):
     """What all data sources share."""
 
     name: str
-    root: str | None
-    split: Literal["stratified", "random", "stored"]
+    root: Annotated[str | None, AsTyped()]
+    split: Literal["auto", "stratified", "random", "stored"]
     split_seed: int
     fractions: list[Annotated[float, Field(gt=0, lt=1)]]
     small_cultures: Literal["error", "drop", "train"]
     on_bad_image: Literal["error", "skip"]
     bad_image_share: Share = 1.0  # of runs that were stored before there was such a key
-    cultures: list[str] | None
+    cultures: Annotated[list[str] | None, AsTyped()]
     image_size: Annotated[Annotated[int, Field(ge=32, le=2048)] | None, OnResume.FREE]
     batch_size: Annotated[PositiveInt, OnResume.FREE]
     epochs: Annotated[PositiveInt, OnResume.FREE]
     num_workers: Literal["auto"] | NonNegativeInt
-    cache: str
+    cache: Text
 
 
 class Sample(Paintings):
@@ -144,6 +145,10 @@ class Sample(Paintings):
 
 class Folder(Paintings):
     name: Literal["folder", "met"]
+    # Names of a table's columns; as in runs that were stored before there were such keys.
+    label: Annotated[str | None, AsTyped()] = None
+    image: Annotated[str | None, AsTyped()] = None
+    id: Annotated[str | None, AsTyped()] = None
 
 
 class Shards(Paintings):
@@ -187,9 +192,9 @@ class Trainer(Section):
 
 class Logger(Section):
     name: Literal["wandb", "wandb_offline", "csv"]
-    project: str
-    entity: str | None
-    tags: list[str]
+    project: Text
+    entity: Annotated[str | None, AsTyped()]
+    tags: Annotated[list[str], AsTyped()]
     thumbnails: Annotated[int, Field(ge=0)]
 
 
@@ -235,8 +240,8 @@ Launcher = Annotated[LocalProcesses | Slurm | Ray, Field(discriminator="name")]
 
 class Study(Section):
     name: Annotated[str, AfterValidator(_folder_name)]
-    title: str | None
-    root: str
+    title: Annotated[str | None, AsTyped()]
+    root: UserPath
 
 
 class TrainConfig(Section):
@@ -252,7 +257,7 @@ class TrainConfig(Section):
     launcher: Launcher
     study: Study
     seed: Annotated[int, Field(ge=0, lt=2**31), OnResume.FIXED]
-    resume: str
+    resume: Text
     on_error: Literal["continue", "stop"]
     plan: bool | PlanChoice | list[PlanChoice]
 
