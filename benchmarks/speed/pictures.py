@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from artculture.data.manifest import CULTURES
+from artculture.data.labels import CULTURES
 from artculture.utils.errors import InputError
 
 WEB_SIDE = 600

@@ -66,7 +66,7 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
     elif not picture:
         raise BadImageError("zero bytes")
     try:
-        with Image.open(_source(picture), formats=_formats()) as image:
+        with Image.open(_source(picture), formats=readable_formats()) as image:
             _check_size(image)
             if image.format == "PNG":
                 _check_png_checksums(picture)
@@ -112,7 +112,8 @@ def _source(picture: Path | bytes) -> Path | io.BytesIO:
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def readable_formats() -> tuple[str, ...]:
+    """Return those of `FORMATS` that this machine's Pillow decodes."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -169,7 +170,7 @@ def _with_adobe_polarity(image: Image.Image) -> Image.Image:
 
 def upright_size(picture: bytes) -> tuple[int, int]:
     """Return height and width of a readable image after its EXIF orientation, from the header alone."""
-    with Image.open(io.BytesIO(picture), formats=_formats()) as image:
+    with Image.open(io.BytesIO(picture), formats=readable_formats()) as image:
         width, height = image.size
         with suppress(Exception):  # as above
             if image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:

@@ -4,28 +4,18 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from artculture.data.image_files import name_problem
+from artculture.data.labels import log_merged_labels
+from artculture.data.picture_table import DRIVE, ColumnNames, find_table, read_picture_table
 from artculture.utils.errors import InputError, choices_hint
 from artculture.utils.io import replacing
-from artculture.utils.tables import FileLines, read_text_csv
-
-CULTURES = (
-    "American",
-    "British",
-    "Chinese",
-    "Dutch",
-    "Flemish",
-    "French",
-    "German",
-    "Indian",
-    "Italian",
-    "Japanese",
-    "Spanish",
-)
+from artculture.utils.tables import FileLines
+from artculture.utils.text import normal_label
 
 REQUIRED = ("object_id", "image", "culture")
 TEXT_COLUMNS = (
@@ -47,6 +37,12 @@ TEXT_COLUMNS = (
 SIZE_COLUMNS = ("width", "height")
 COLUMNS = (*TEXT_COLUMNS[:13], *SIZE_COLUMNS, "group")
 SPLITS = ("train", "val", "test")
+# Other names of the splits, in any case.
+SPLIT_NAMES = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 # Pixels; larger values are mistakes and count as unknown.
 LARGEST_SIDE = 2**31 - 1
 HASHED_AT_ONCE = 50_000
@@ -60,10 +56,14 @@ class Manifest:
         root: folder that the `image` paths are relative to.
         table: one row per painting, the columns of `COLUMNS` (text; `width` and `height` in pixels, 0 where
             unknown), index 0..n-1, and `split` where one is stored.
+        lines: line numbers of the rows in the file that they were read from.
+        split_folders: whether the splits are the folder's own, as in `train/<class>`.
     """
 
     root: Path
     table: pd.DataFrame
+    lines: FileLines = field(default_factory=FileLines, kw_only=True)
+    split_folders: bool = field(default=False, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -90,22 +90,29 @@ class Manifest:
         return digest.hexdigest()
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and validate a manifest.
+def split_name(text: str) -> str | None:
+    """Return the split that a name stands for (`validation`, `Train`), or None."""
+    return SPLIT_NAMES.get(text.strip().casefold())
+
+
+def read_manifest(path: Path, columns: ColumnNames | None = None) -> Manifest:
+    """Read and validate a manifest, or another table of pictures and labels.
 
     Args:
-        path: the CSV file, or the folder that holds `manifest.csv`.
+        path: the file (CSV, TSV or JSON Lines), or the folder that holds `manifest.csv` or Hugging Face's `metadata`.
+        columns: names of its columns; None for the known ones.
 
     Raises:
-        InputError: no such file, not a CSV, a column or a value missing, duplicate ids, or a path that leaves
+        InputError: no such file, not a table, a column or a value missing, duplicate ids, or a path that leaves
             the folder. All mistakes are in the one message.
     """
-    path = path / "manifest.csv" if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"no manifest at {path}")
-    lines = FileLines(path)
-    manifest = Manifest(path.parent, validate_table(read_text_csv(path), path, lines))
-    _refuse(list(_links_that_leave(manifest, lines)), path)
+    file = (find_table(path) or path / "manifest.csv") if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"no manifest at {file}")
+    table, lines = read_picture_table(file, columns)
+    log_merged_labels(table["culture"], file)
+    manifest = Manifest(file.parent, validate_table(table, file, lines), lines=lines)
+    _refuse(list(_links_that_leave(manifest, lines)), file)
     return manifest
 
 
@@ -128,7 +135,12 @@ def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | No
         raise InputError(f"{where} lists no paintings")
     full = table.reset_index(drop=True).copy()
     for column in TEXT_COLUMNS:
-        full[column] = full[column].astype(str).str.strip() if column in full else ""
+        full[column] = full[column].astype(str) if column in full else ""
+    full["culture"] = full["culture"].map({label: normal_label(label) for label in full["culture"].unique()})
+    if "split" in full:
+        # Names that are no split matter only where the stored split is used.
+        stored = full["split"].astype(str).str.strip()
+        full["split"] = stored.map({name: split_name(name) or name for name in stored.unique()})
     for column in SIZE_COLUMNS:
         raw = full[column] if column in full else pd.Series(0, index=full.index)
         pixels = pd.to_numeric(raw, errors="coerce")
@@ -137,7 +149,7 @@ def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | No
     own = full["source"] + ":" + full["object_id"]
     full["group"] = full["group"].where(full["group"] != "", own)
 
-    checks = (_empty_values, _duplicates, _two_labels, _paths_that_leave, _unknown_splits)
+    checks = (_empty_values, _duplicates, _two_labels, _paths_that_leave)
     mistakes = [mistake for check in checks for mistake in check(full, lines or FileLines())]
     _refuse(mistakes, where)
     extra = ["split"] if "split" in full else []
@@ -187,10 +199,10 @@ def _paths_that_leave(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
     for position, image in table["image"].items():
         row = int(str(position))
         parts = PurePosixPath(str(image).replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
-            yield f"{lines(row)}: image `{image}` leaves the manifest's folder"
-        elif not str(image).isprintable():
-            yield f"{lines(row)}: image {image!a} is not a file name"
+        if parts.is_absolute() or ".." in parts.parts or DRIVE.match(str(image)):
+            yield f"{lines(row)}: image `{image}` leaves the manifest's folder: give a path from there, as images/a.jpg"
+        elif problem := name_problem(str(image)):
+            yield f"{lines(row)}: image {image!a}: {problem}"
 
 
 def _links_that_leave(manifest: Manifest, lines: FileLines) -> Iterable[str]:
@@ -214,11 +226,3 @@ def _real(path: Path) -> Path:
 
 def _is_link(path: Path) -> bool:
     return os.path.islink(path)  # noqa: PTH114 - Path.is_symlink raises for names that are too long
-
-
-def _unknown_splits(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
-    if "split" not in table:
-        return
-    unknown = table.loc[~table["split"].isin(["", *SPLITS]), "split"]
-    for row, split in unknown.items():
-        yield f"{lines(int(str(row)))}: split `{split!s}` is not one of {', '.join(SPLITS)}"

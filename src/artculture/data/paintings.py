@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from artculture.config.schema.train import Data
 from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies
+from artculture.data.labels import label_order, log_similar_labels
 from artculture.data.manifest import SPLITS, Manifest
-from artculture.data.sources import label_order, load_manifest
+from artculture.data.picture_table import ColumnNames
+from artculture.data.sources import load_manifest
 from artculture.data.splits import assign_splits, small_cultures
 from artculture.data.stored_split import StoredSplit
 from artculture.utils.errors import InputError
@@ -22,6 +24,8 @@ from artculture.utils.io import replacing
 log = logging.getLogger(__name__)
 
 QUARANTINE = "quarantine.csv"
+# Pictures that are compared with each other without being asked for.
+SMALL_COLLECTION = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,24 @@ class DataChoice:
     bad_image_share: float = 1.0
     cache_gb: float | None = None
     shuffle_shards: int | None = None
+    label: str | None = None
+    image: str | None = None
+    id: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
         """Return the choice in a config's `data`."""
         return cls(**{field.name: getattr(data, field.name) for field in fields(cls) if hasattr(data, field.name)})
+
+    @property
+    def columns(self) -> ColumnNames:
+        return ColumnNames(self.label, self.image, self.id)
+
+    def split_of(self, whole: Manifest) -> str:
+        """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders are the splits."""
+        if self.split != "auto":
+            return self.split
+        return "stored" if whole.split_folders else "stratified"
 
     @property
     def cache_folder(self) -> Path:
@@ -85,12 +102,13 @@ class Selection:
 Selector = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
 
 
-def select(choice: DataChoice, find_copies: bool = False) -> Selection:
+def select(choice: DataChoice, find_copies: bool | None = None) -> Selection:
     """Read the manifest and determine classes and split; no image is decoded.
 
     Args:
         choice: choices of the `data` group.
-        find_copies: keep exact copies in one split, as a training does: files of one size are read for it.
+        find_copies: keep exact copies in one split, as a training does: files of one size are read for it. None: in
+            small collections.
 
     Raises:
         InputError: no such data, mistakes in it, or cultures too small for three splits.
@@ -99,6 +117,7 @@ def select(choice: DataChoice, find_copies: bool = False) -> Selection:
     table = whole.table
     if choice.name != "shards":
         # Hashing all files would read all data; only files of equal size can be copies.
+        find_copies = len(whole) <= SMALL_COLLECTION if find_copies is None else find_copies
         table = table.assign(sha256=hashes_of_same_size(whole) if find_copies else "")
     selection = fresh_selection(choice, whole, table, final=True)
     kept = whole.part(whole.table.loc[selection.rows].assign(group=selection.manifest.table["group"].to_numpy()))
@@ -107,7 +126,14 @@ def select(choice: DataChoice, find_copies: bool = False) -> Selection:
 
 def whole_manifest(choice: DataChoice) -> Manifest:
     """Return the manifest of a choice with all rows."""
-    return load_manifest(choice.name, choice.root, per_culture=choice.per_culture, seed=0, cache=choice.cache_folder)
+    return load_manifest(
+        choice.name,
+        choice.root,
+        columns=choice.columns,
+        per_culture=choice.per_culture,
+        seed=0,
+        cache=choice.cache_folder,
+    )
 
 
 def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
@@ -124,9 +150,13 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     """
     classes = label_order(table, choice.cultures)
     table = group_exact_copies(_of_cultures(table, classes))
-    table, classes = _without_small(table, classes, choice, final)
-    split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
+    how = choice.split_of(whole)
+    if how == "stratified":
+        table, classes = _without_small(table, classes, choice, final)
+    split = assign_splits(table, how, choice.fractions, choice.split_seed)
     if final:
+        log_similar_labels(table["culture"].value_counts().to_dict())
+        log_stored_split(whole, how)
         log_exact_copies(table, split)
         _log_missing_cultures(table, split)
     return _selection(whole, table, classes, split)
@@ -154,7 +184,8 @@ def selection_for(classes: Sequence[str]) -> Selector:
                 f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {fix}"
             )
         table = group_exact_copies(table)
-        split = assign_splits(table, choice.split, choice.fractions, choice.split_seed)
+        how = choice.split_of(whole)
+        split = assign_splits(table, how, choice.fractions, choice.split_seed, complete=False)
         return _selection(whole, table, classes, split)
 
     return choose
@@ -209,8 +240,6 @@ def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
 def _without_small(
     table: pd.DataFrame, classes: tuple[str, ...], choice: DataChoice, final: bool
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    if choice.split != "stratified":
-        return table, classes
     small = small_cultures(table)
     if not small:
         return table, classes
@@ -228,6 +257,18 @@ def _without_small(
     if len(kept) < 2:
         raise InputError(f"data.small_cultures=drop leaves fewer than two cultures (dropped: {named})")
     return table[table["culture"].isin(kept)], kept
+
+
+def log_stored_split(whole: Manifest, how: str) -> None:
+    """Log where the splits come from, if the data store them."""
+    if "split" not in whole.table or not set(whole.table["split"]) & set(SPLITS):
+        return
+    counts = whole.table["split"].value_counts()
+    stored = ", ".join(f"{name} {counts.get(name, 0)}" for name in SPLITS)
+    if how != "stored":
+        log.info("the data store a split (%s), which data.split=%s does not use; data.split=stored does", stored, how)
+    elif whole.split_folders:
+        log.info("the folders are the splits: %s", stored)
 
 
 def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:

@@ -1,24 +1,38 @@
-"""Data sources: a museum's manifest, a folder of the user, shards, or the synthetic sample."""
+"""Data sources: a museum's manifest, a folder or table of the user, shards, or the synthetic sample."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
 
-from artculture.data.manifest import CULTURES, Manifest, read_manifest, validate_table
-from artculture.utils.errors import InputError, choices_hint
+from artculture.data.class_folders import scan_class_folders, scan_split_tables
+from artculture.data.image_files import LeftOut, find_pictures
+from artculture.data.manifest import Manifest, read_manifest, split_name, validate_table
+from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
+from artculture.utils.errors import InputError
+from artculture.utils.shell import command_line
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+log = logging.getLogger(__name__)
+
+SAMPLE_SIZE = 160
 
 
 def load_manifest(
-    name: str, root: str | None, *, per_culture: int | None = None, seed: int = 0, cache: Path | None = None
+    name: str,
+    root: str | None,
+    *,
+    columns: ColumnNames | None = None,
+    per_culture: int | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
 ) -> Manifest:
-    """Return the manifest of a data source.
+    """Return the manifest of a data source; what is left out of a folder is logged in one line.
 
     Args:
         name: `met`, `folder`, `shards` or `sample`.
         root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
-            `s3://bucket/paintings`); unused by `sample`.
+            `s3://bucket/paintings`), or a table; unused by `sample`.
+        columns: names of the columns of a table; None for the known ones.
         per_culture: mean number of pictures per culture, for `sample`.
         seed: seed of the sample's pictures.
         cache: folder for the sample, and for the index of remote shards.
@@ -42,77 +56,64 @@ def load_manifest(
     folder = Path(root).expanduser()
     if name == "met" and not (folder / "manifest.csv").is_file():
         raise InputError(
-            f"no manifest at {folder / 'manifest.csv'}: `artculture fetch root={folder}` collects the museum's "
-            f"paintings there; or name another folder with data.root=…"
+            f"no manifest at {folder / 'manifest.csv'}: `{command_line('artculture', 'fetch', f'root={folder}')}` "
+            "collects the museum's paintings there; or name another folder with data.root=…"
         )
+    return read_folder(folder, columns)
+
+
+def read_folder(folder: Path, columns: ColumnNames | None = None) -> Manifest:
+    """Return the manifest of a folder or table; what is left out is logged in one line.
+
+    Args:
+        folder: a folder with a table or class folders, or a table.
+        columns: names of the columns of a table; None for the known ones.
+
+    Raises:
+        InputError: no such folder, nothing in it, or a table with mistakes.
+    """
+    if folder.is_file() and folder.suffix.lower() in SUFFIXES:
+        return read_manifest(folder, columns)
     if not folder.is_dir():
-        raise InputError(f"data.root={root}: no such folder")
-    return read_manifest(folder) if (folder / "manifest.csv").is_file() else scan_class_folders(folder)
+        raise InputError(f"data.root={folder}: no such folder")
+    if (table := find_table(folder)) is not None:
+        manifest = read_manifest(table, columns)
+        left_out = _unlisted(manifest, table.name)
+    elif tables := scan_split_tables(folder):
+        manifest = _read_split_tables(folder, tables, columns)
+        left_out = _unlisted(manifest, "the tables")
+    else:
+        manifest, left_out = scan_class_folders(folder)
+        _check_no_columns(folder, columns)
+    if left_out:
+        log.info("left out of %s: %s", folder, left_out)
+    return manifest
 
 
-SAMPLE_SIZE = 160
-
-
-def scan_class_folders(root: Path) -> Manifest:
-    """Return the manifest of `root/<class>/**/*.jpg`: the folder's name is the label, the path the object id.
-
-    Raises:
-        InputError: no class folders, or an empty one.
-    """
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "_")))
-    if not folders:
-        raise InputError(f"data.root={root}: it has neither a manifest.csv nor one folder per class")
-    images = {folder.name: find_images(folder) for folder in folders}
-    empty = [name for name, found in images.items() if not found]
-    if empty:
+def _check_no_columns(folder: Path, columns: ColumnNames | None) -> None:
+    given = [key for key in ("label", "image", "id") if columns is not None and getattr(columns, key) is not None]
+    if given:
         raise InputError(
-            f"no pictures in {', '.join(str(root / name) for name in empty)}: "
-            f"put some there ({', '.join(sorted(IMAGE_SUFFIXES))}) or remove the folder"
+            f"data.{given[0]} names a column, but {folder} holds no table: the folders are the labels. Give the table, "
+            "as in data.root=folder/labels.csv"
         )
-    nameless = [image for found in images.values() for image in found if not _is_text(image)]
-    if nameless:
-        raise InputError(f"{str(nameless[0])!a}: its name is not valid UTF-8 text; rename it")
-    rows = [
-        {"object_id": image.with_suffix("").as_posix(), "image": image.as_posix(), "culture": name}
-        for name, found in images.items()
-        for image in (path.relative_to(root) for path in found)
-    ]
-    table = pd.DataFrame(rows)
-    # a.jpg and a.png in one folder would have the same id without the suffix.
-    same_stem = table.duplicated("object_id", keep=False)
-    table.loc[same_stem, "object_id"] = table.loc[same_stem, "image"]
-    return Manifest(root, validate_table(table, root))
 
 
-def _is_text(path: Path) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return str(path).isprintable()
+def _unlisted(manifest: Manifest, table: str) -> LeftOut:
+    """Return the pictures in the folder that its table does not list, and hidden ones."""
+    content = find_pictures(manifest.root)
+    listed = set(manifest.table["image"])
+    content.left_out.kinds.clear()  # other files next to a table are its own business
+    content.left_out.add(f"not listed in {table}", [image for image in content.pictures if image not in listed])
+    return content.left_out
 
 
-def find_images(folder: Path) -> list[Path]:
-    """Return all paths with an image suffix, sorted; broken links and pipes are included, so that they are reported."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
-    return sorted(p for p in found if not p.name.startswith("."))
-
-
-def label_order(table: pd.DataFrame, cultures: list[str] | None) -> tuple[str, ...]:
-    """Return the classes in label order: the given list, else the canonical cultures present, else sorted names.
-
-    Raises:
-        InputError: a culture that has no painting, or fewer than two classes.
-    """
-    present = set(table["culture"])
-    if not present:
-        raise InputError("not one painting is left to use; a classifier needs at least two classes of them")
-    if cultures is not None:
-        unknown = [name for name in cultures if name not in present]
-        if unknown:
-            raise InputError(f"data.cultures: no painting of {unknown[0]}; {choices_hint(unknown[0], present)}")
-        return tuple(cultures)
-    order = tuple(c for c in CULTURES if c in present) if present <= set(CULTURES) else tuple(sorted(present))
-    if len(order) < 2:
-        raise InputError(f"only one class ({order[0]}) in the data; a classifier needs at least two")
-    return order
+def _read_split_tables(root: Path, tables: list[tuple[str, Path]], columns: ColumnNames | None) -> Manifest:
+    """Return the manifest of `root/train/metadata.csv` and its like: each table holds the pictures of one split."""
+    parts = []
+    for folder, file in tables:
+        table = read_manifest(file, columns).table
+        # Paths, and ids that are the same in two splits, are told apart by the folder.
+        paths = {column: f"{folder}/" + table[column] for column in ("image", "object_id")}
+        parts.append(table.assign(**paths, split=split_name(folder), group=""))
+    return Manifest(root, validate_table(pd.concat(parts, ignore_index=True), root), split_folders=True)

@@ -1,5 +1,6 @@
 """Assignment of paintings to train, validation and test, as a pure function of the manifest and a seed."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,15 @@ from artculture.data.copies import is_exact_copy
 from artculture.data.manifest import SPLITS
 from artculture.utils.errors import InputError
 
+log = logging.getLogger(__name__)
+
 # A culture needs a group in each of the three splits.
 SMALLEST = 3
 
 
-def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: int) -> pd.Series:
+def assign_splits(
+    table: pd.DataFrame, how: str, fractions: list[float], seed: int, *, complete: bool = True
+) -> pd.Series:
     """Return the split of each row of a manifest's table.
 
     Args:
@@ -23,15 +28,16 @@ def assign_splits(table: pd.DataFrame, how: str, fractions: list[float], seed: i
             copies kept together) or `stored` (the table's own column).
         fractions: shares of train, val and test, summing to 1.
         seed: seed of the shuffle.
+        complete: draw the validation or test split that is not stored from the training paintings.
 
     Returns:
         One of `train`, `val`, `test` per row, on the table's index.
 
     Raises:
-        InputError: `stored`, and the manifest stores none or not for every row.
+        InputError: `stored`, and the table stores none, not for every row, or no training paintings.
     """
     if how == "stored":
-        return _stored(table)
+        return _stored(table, fractions, seed, complete=complete)
     rng = np.random.default_rng(seed)
     if how == "random":
         ordered = table[["source", "object_id", "sha256"]].sort_values(["source", "object_id"], kind="stable")
@@ -51,13 +57,27 @@ def count_leaking_groups(table: pd.DataFrame, split: pd.Series) -> int:
     return int((split.groupby(table["group"]).nunique() > 1).sum())
 
 
-def _stored(table: pd.DataFrame) -> pd.Series:
+def _stored(table: pd.DataFrame, fractions: list[float], seed: int, *, complete: bool) -> pd.Series:
     if "split" not in table or (table["split"] == "").any():
         raise InputError("data.split=stored, but the manifest has no split for every row; use data.split=stratified")
-    missing = [name for name in SPLITS if not (table["split"] == name).any()]
-    if missing:
-        raise InputError(f"data.split=stored, but no painting of the manifest is in `{missing[0]}`")
-    return table["split"]
+    split = table["split"]
+    unknown = split[~split.isin(SPLITS)]
+    if len(unknown):
+        raise InputError(
+            f"data.split=stored, but the split of {len(unknown)} row(s) is `{unknown.iloc[0]}` (first: "
+            f"{table.loc[unknown.index[0], 'image']}), not one of train, val (validation, dev) and test"
+        )
+    missing = [name for name in SPLITS if not (split == name).any()]
+    if not complete or not missing:
+        return split
+    if "train" in missing:
+        raise InputError("data.split=stored, but no painting of the manifest is in `train`")
+    log.info("no %s split is stored: drawn from the training paintings by data.fractions", " and no ".join(missing))
+    training = table[split == "train"]
+    shares = [share if name in ("train", *missing) else 0.0 for name, share in zip(SPLITS, fractions, strict=True)]
+    total = sum(shares)
+    drawn = _stratified(training, [share / total for share in shares], np.random.default_rng(seed))
+    return drawn.where(drawn.isin(missing), "train").reindex(table.index).fillna(split)
 
 
 def _random(ordered: pd.DataFrame, fractions: list[float], rng: np.random.Generator) -> pd.Series:

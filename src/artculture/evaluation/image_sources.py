@@ -18,7 +18,7 @@ from artculture.collection.fetching.responses import (
     translated_errors,
 )
 from artculture.data.decoding import BadImageError, read_pixels
-from artculture.data.sources import find_images
+from artculture.data.image_files import LeftOut, find_pictures
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError, WorkError
 from artculture.utils.http.downloader import Downloader
@@ -49,44 +49,48 @@ class ImageSource:
         return self.name.lower().startswith(("http://", "https://"))
 
 
-def find_sources(names: Iterable[str]) -> list[ImageSource]:
-    """Return every image that the names lead to, each once, in the order given; a folder's images by path.
+def find_sources(names: Iterable[str]) -> tuple[list[ImageSource], LeftOut]:
+    """Return every image that the names lead to, each once, in the order given, and what folders hold besides.
 
     Args:
         names: files, folders (searched recursively), globs (`**` included) and http(s) URLs. A file whose name looks
             like a glob is taken as the file.
 
     Returns:
-        The images; a name that leads to none is included with its `error`.
+        The images, a folder's by path, and the files in folders that are left out. A name that leads to no image is
+        included with its `error`.
 
     Raises:
         InputError: no name leads to an image.
     """
-    found = list({source.name: source for name in names for source in _expand(name.strip()) if source.name}.values())
+    left_out = LeftOut()
+    sources = (source for name in names for source in _expand(name, left_out) if source.name)
+    found = list({source.name: source for source in sources}.values())
     if all(source.error for source in found):
         reasons = "; ".join(f"{source.name}: {source.error}" for source in found[:5])
         raise InputError(f"images: {reasons or 'no images given'}; give files, folders, globs or http(s) URLs")
-    return found
+    return found, left_out
 
 
-def _expand(name: str) -> Iterator[ImageSource]:
+def _expand(name: str, left_out: LeftOut) -> Iterator[ImageSource]:
+    # Spaces around a name may be the file's own, or come from a list.
+    name = name if _is_there(_user_path(name)) else name.strip()
     path = _user_path(name)
     is_there = _is_there(path)
     if not name or ImageSource(name).is_url:
         yield ImageSource(name)
     elif is_there and path.is_dir():
-        inside = find_images(path)
-        yield from (
-            (ImageSource(str(image)) for image in inside)
-            if inside
-            else [ImageSource(name, "no pictures in the folder")]
-        )
+        inside = find_pictures(path)
+        left_out.merge(inside.left_out)
+        reason = f"no pictures in the folder{f' (left out: {inside.left_out})' if inside.left_out else ''}"
+        yield from [ImageSource(str(path / image)) for image in inside.pictures] or [ImageSource(name, reason)]
     elif is_there:
         yield ImageSource(name)
     elif glob.has_magic(name):
         # glob.glob, because Path.glob rejects absolute patterns. Empty folders among the matches are ignored.
-        matches = [source for match in sorted(glob.glob(str(path), recursive=True)) for source in _expand(match)]  # noqa: PTH207
-        yield from [source for source in matches if not source.error] or [ImageSource(name, "matches nothing")]
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+        sources = [source for match in matches for source in _expand(match, left_out)]
+        yield from [source for source in sources if not source.error] or [ImageSource(name, "matches nothing")]
     else:
         yield ImageSource(name, "no such file or folder")
 

@@ -11,7 +11,8 @@ import pytest
 
 from artculture.collection.fetching import rate_limiter
 from artculture.collection.fetching.pictures import PictureStore
-from artculture.data.manifest import CULTURES, read_manifest
+from artculture.data.labels import CULTURES
+from artculture.data.manifest import read_manifest
 from tests.unit.museum_servers import (
     ArticServer,
     ClevelandServer,

@@ -44,6 +44,18 @@ def test_it_gives_the_same_manifest_as_the_search_does(fetch, objects, tmp_path,
     assert not asked & {"search", "1", "2", "3"}
 
 
+@pytest.mark.parametrize(("delimiter", "encoding"), [(";", "utf-8"), ("\t", "utf-16")])
+def test_tables_that_a_spreadsheet_saved(tmp_path, delimiter, encoding):
+    rows = [{**table_row(5, "Spain"), "Medium": "oil; canvas, wood", "Tags": "a"}, table_row(6, "Japan")]
+    lines = [delimiter.join(f'"{cell}"' for cell in cells) for cells in (rows[0], *(row.values() for row in rows))]
+    # The last row ends early, as in public copies.
+    lines[-1] = lines[-1].rpartition(delimiter)[0]
+    (tmp_path / "objects.csv").write_text("\n".join(lines), encoding=encoding)
+    (records,) = read_paintings(tmp_path / "objects.csv", ["Paintings"])
+    assert [record.object_id for record in records] == ["5", "6"]
+    assert records[0].medium == "oil; canvas, wood"
+
+
 def test_the_table_is_read_once_and_again_when_it_changes(fetch, objects, tmp_path, monkeypatch):
     with serving(MetServer({**PLACES, 5: ["Spain"]})) as server:
         arguments = ("source=met_csv", f"source.base_url={server.api}", f"source.path={objects}")

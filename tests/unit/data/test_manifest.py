@@ -61,8 +61,10 @@ def test_a_table_with_mistakes_is_not_written(tmp_path, rows):
 
 
 MISTAKES = {
-    "object_id,image\n1,a.jpg\n": ["lacks the column `culture`"],
-    "object_id,image,Culture\n1,a.jpg,Dutch\n": ["lacks the column `culture`", "did you mean `Culture`?"],
+    "object_id,image\n1,a.jpg\n": ["no column of labels", "data.label="],
+    "object_id,image,Cultur\n1,a.jpg,Dutch\n": ["no column of labels", "did you mean `Cultur`?"],
+    "filename,style\na.jpg,Dutch\n": ["no column of labels", "data.image=", "data.label=style"],
+    "motif,style\na.jpg,Dutch\n": ["pictures (`image`, `file_name` or `filename`) and none of labels", "motif, style"],
     "object_id,image,culture\n": ["lists no paintings"],
     "": ["is not a readable CSV file"],
     HEAD + "1,met,a.jpg,Dutch,,,,,surplus\n1,met,a.jpg\n2,3,4,5,6,7,8,9,10,11,12,13\n": ["not a readable CSV"],
@@ -77,7 +79,8 @@ MISTAKES = {
     "object_id,image,culture\n1,a.jpg,Dutch\n2,./a.jpg,French\n": [
         "line 2 and line 3: image `a.jpg` has two labels, Dutch and French"
     ],
-    "object_id,image,culture,split\n1,a.jpg,Dutch,dev\n": ["line 2: split `dev` is not one of train, val, test"],
+    "object_id;image;culture\n1;a.jpg;Dutch\n\n2;../b.jpg;Dutch\n": ["line 4: image `../b.jpg` leaves"],
+    HEAD + "1,met,a\x07.jpg,Dutch,,\n": ["line 2: image 'a\\x07.jpg': its name holds the control character U+0007"],
 }
 
 
@@ -101,8 +104,8 @@ def test_many_mistakes_are_counted(write):
 
 
 def test_latin_1_is_refused(write):
-    with pytest.raises(InputError, match="not a readable CSV"):
-        read_manifest(write(HEAD + "1,met,a.jpg,Dutch,Père,\n", "latin-1"))
+    with pytest.raises(InputError, match=r"line 3 is not UTF-8(?s:.*)CSV UTF-8"):
+        read_manifest(write(HEAD + "1,met,a.jpg,Dutch,,\n2,met,b.jpg,Dutch,Père,\n", "latin-1"))
 
 
 def test_no_file_is_said(tmp_path):

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from artculture import cli
+from artculture.data.image_files import find_pictures
 from artculture.data.paintings import load_paintings
-from artculture.data.sources import find_images
 from artculture.utils.errors import InputError
 from tests.unit.data.image_fixtures import BAD, READ
 
@@ -37,7 +37,7 @@ def test_pipes_and_dead_links_are_among_a_folder_s_pictures(tmp_path):
     for name in ("a named pipe", "a link to nothing", "a link to itself", "a socket"):
         (tmp_path / name).mkdir()
         BAD[name].write(tmp_path / name / BAD[name].file)
-    assert len(find_images(tmp_path)) == 4
+    assert len(find_pictures(tmp_path).pictures) == 4
 
 
 def test_a_name_that_is_no_text_is_told(gallery, choose):

@@ -103,7 +103,8 @@ def test_stored_is_taken_as_it_stands(rows):
     [
         (None, "no split for every row"),
         (["train", "", "val", "test"], "no split for every row"),
-        (["train", "val", "val", "train"], "is in `test`"),
+        (["val", "val", "val", "test"], "is in `train`"),
+        (["train", "val", "test", "held out"], "1 row.s. is `held out`"),
     ],
 )
 def test_a_stored_split_must_be_whole(rows, stored, says):

@@ -16,6 +16,7 @@ from artculture.collection.grouping.albums import album_of
 from artculture.collection.grouping.config import GroupingConfig
 from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.collection.grouping.text import fold_text
+from artculture.utils.text import natural_key
 
 RULES = ("given", "one object", "album or series", "artist and title", "near-duplicate")
 
@@ -52,7 +53,7 @@ def group_paintings(table: pd.DataFrame, duplicates: Sequence[DuplicatePair], gr
     labels = _components(len(table), links)
     own = (table["source"] + ":" + table["object_id"]).tolist()
     first: dict[int, str] = {}
-    for label, name in sorted(zip(labels, own, strict=True), key=lambda pair: _natural(pair[1])):
+    for label, name in sorted(zip(labels, own, strict=True), key=lambda pair: natural_key(pair[1])):
         first.setdefault(label, name)
     why: list[set[str]] = [set() for _ in own]
     for link in links:
@@ -66,11 +67,6 @@ def _components(count: int, links: Sequence[Link]) -> list[int]:
     graph = coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
     labels: list[int] = connected_components(graph, directed=False)[1].tolist()
     return labels
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    # Numbers sort by value: met:9 comes before met:10.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _links(table: pd.DataFrame, grouping: GroupingConfig) -> Iterator[Link]:

@@ -18,8 +18,8 @@ from artculture.collection.fetching.museum import Claims, claims_of
 from artculture.collection.fetching.records import Record
 from artculture.collection.museums.met import api_record
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
-from artculture.utils.errors import InputError, reason_of
-from artculture.utils.tables import with_file_line
+from artculture.utils.errors import InputError
+from artculture.utils.tables import csv_error, csv_format
 
 ROWS = 20_000  # rows of the table in memory at once
 API_NAME = "met"  # records of the API are cached under the name of its own config, and shared with it
@@ -115,13 +115,14 @@ def read_rows(table: Path) -> Iterator[Iterator[tuple[int, dict[Any, Any]]]]:
         if file.read(40).startswith(b"version https://git-lfs"):
             raise InputError(f"{table} is only a Git LFS pointer to the table: download the file itself")
     try:
-        have = set(pd.read_csv(table, nrows=0, encoding="utf-8-sig").columns)
+        options = csv_format(table).options()
+        have = set(pd.read_csv(table, nrows=0, **options).columns)
         missing = [column for column in REQUIRED if column not in have]
         if missing:
             raise InputError(f"{table} is not MetObjects.csv: it lacks {', '.join(f'`{name}`' for name in missing)}")
         # All columns are text: `NA` is a value, and numbers keep their zeros. The file begins with a byte-order mark.
         pieces = pd.read_csv(
-            table, dtype=str, keep_default_na=False, encoding="utf-8-sig", chunksize=ROWS,
+            table, dtype=str, keep_default_na=False, chunksize=ROWS, **options,
             usecols=[column for column in COLUMNS if column in have],
         )  # fmt: skip
         for piece in pieces:
@@ -129,6 +130,4 @@ def read_rows(table: Path) -> Iterator[Iterator[tuple[int, dict[Any, Any]]]]:
             numbered = zip(piece.index + 1, rows, strict=True)
             yield ((int(number), row) for number, row in numbered if row["Object ID"].strip())
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{table} is not a readable table: {with_file_line(reason_of(error), table)}; download it again"
-        ) from error
+        raise InputError(f"{table} is not a readable table: {csv_error(error, table)}; download it again") from error

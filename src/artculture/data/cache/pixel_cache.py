@@ -22,7 +22,6 @@ from artculture.data.decoding import BadImageError, check_file, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json, write_json
-from artculture.utils.tables import FileLines
 
 log = logging.getLogger(__name__)
 
@@ -180,10 +179,10 @@ def file_states(manifest: Manifest) -> list[str]:
     if missing:
         row, path = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        lines = FileLines(manifest.root / "manifest.csv")
+        file = manifest.lines.path
+        where = f"the manifest of {manifest.root}" if file is None else f"{manifest.lines(row)} of {file}"
         raise InputError(
-            f"{lines(row)} of the manifest in {manifest.root} lists {path}{more}, but there is no such file: "
-            "put it back or take its row out of the manifest"
+            f"{where} lists {path}{more}, but there is no such file: put it back or take its row out of the table"
         )
     return facts
 

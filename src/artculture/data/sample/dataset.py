@@ -11,7 +11,8 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
-from artculture.data.manifest import CULTURES, Manifest, read_manifest, write_manifest
+from artculture.data.labels import CULTURES
+from artculture.data.manifest import Manifest, read_manifest, write_manifest
 from artculture.data.sample.picture import draw_picture, series
 from artculture.utils.errors import InputError
 from artculture.utils.io import read_json, write_json

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from artculture.data.manifest import CULTURES
+from artculture.data.labels import CULTURES
 from artculture.data.sample.canvas import Canvas, blend
 from artculture.data.sample.scenes import SCENES
 from artculture.data.sample.styles import Style, series_style, weighted

@@ -19,6 +19,7 @@ SIGNIFICANT_DIGITS = 3
 # All trials must share data, split and metric; other keys do not affect the result.
 NOT_SEARCHED = (
     "study", "logger", "launcher", "resume", "on_error", "plan", "seed", "data.name", "data.root", "data.split",
+    "data.label", "data.image", "data.id",
     "data.split_seed", "data.fractions", "data.small_cultures", "data.on_bad_image", "data.cultures",
     "data.per_culture", "data.cache", "data.cache_gb", "data.num_workers", "data.epochs", "data.decay_every",
     "trainer.accelerator", "trainer.devices", "trainer.monitor", "trainer.evaluate_test", "architecture.recipe",

@@ -5,7 +5,7 @@ from artculture.collection.fetching.config import FetchConfig
 from artculture.collection.fetching.museum import Museum
 from artculture.config.composition import resolved
 from artculture.config.validation import config_folder, validated
-from artculture.data.manifest import CULTURES
+from artculture.data.labels import CULTURES
 from artculture.utils.errors import InputError
 
 SOURCES = sorted(file.stem for file in (config_folder() / "source").glob("*.yaml"))

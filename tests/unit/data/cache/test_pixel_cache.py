@@ -198,7 +198,7 @@ BUILDER = """
 import json, sys, time
 from pathlib import Path
 from artculture.data.cache import pixel_cache
-from artculture.data.sources import scan_class_folders
+from artculture.data.class_folders import scan_class_folders
 root, folder, go = map(Path, sys.argv[1:])
 read = pixel_cache.read_pixels
 pixel_cache.read_pixels = lambda *a: (time.sleep(0.02), read(*a))[1]
@@ -206,7 +206,7 @@ told = []
 print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
-pixels = pixel_cache.open_cache(scan_class_folders(root), folder, 32, "bilinear", lambda *a: told.append(a))
+pixels = pixel_cache.open_cache(scan_class_folders(root)[0], folder, 32, "bilinear", lambda *a: told.append(a))
 print(json.dumps({"built": len(told), "sum": int(pixels.pixels.sum(dtype="int64"))}))
 """
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from artculture.collection.curation.table1 import PAPER
-from artculture.data.manifest import COLUMNS, CULTURES, read_manifest
+from artculture.data.labels import CULTURES
+from artculture.data.manifest import COLUMNS, read_manifest
 from artculture.data.sample import dataset, make_sample, sample_counts, sample_root
 from artculture.data.sample.picture import draw_picture, series
 from artculture.data.splits import small_cultures

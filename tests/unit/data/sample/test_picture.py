@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artculture.data.manifest import CULTURES
+from artculture.data.labels import CULTURES
 from artculture.data.sample.picture import BLOCK, draw_picture, series
 from artculture.utils.errors import InputError
 

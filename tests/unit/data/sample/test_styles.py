@@ -5,7 +5,7 @@ import pytest
 
 from artculture.analysis.similarity.culture_locations import great_circle, region_of
 from artculture.analysis.similarity.mantel import mantel
-from artculture.data.manifest import CULTURES
+from artculture.data.labels import CULTURES
 from artculture.data.sample.picture import draw_picture, series
 from artculture.data.sample.scenes import SCENES
 from artculture.data.sample.styles import ROLES, STYLES, series_style, weighted

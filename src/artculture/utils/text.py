@@ -1,0 +1,14 @@
+"""Text in normal form and in natural order."""
+
+import re
+import unicodedata
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """Return a sort key by which numbers sort by value: `2` comes before `10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+def normal_label(label: str) -> str:
+    """Return a label without spaces around it, in Unicode form NFC."""
+    return unicodedata.normalize("NFC", label.strip())
