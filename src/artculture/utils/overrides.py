@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 # Text that needs no quotes, because Hydra's grammar can't read it as a number, a keyword or an interpolation.
-PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*")
+PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)$)[A-Za-z_][\w.-]*", re.ASCII)
 
 
 def override_value(value: Any) -> str:
