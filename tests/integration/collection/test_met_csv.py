@@ -51,9 +51,10 @@ def test_tables_that_a_spreadsheet_saved(tmp_path, delimiter, encoding):
     # The last row ends early, as in public copies.
     lines[-1] = lines[-1].rpartition(delimiter)[0]
     (tmp_path / "objects.csv").write_text("\n".join(lines), encoding=encoding)
-    (records,) = read_paintings(tmp_path / "objects.csv", ["Paintings"])
-    assert [record.object_id for record in records] == ["5", "6"]
-    assert records[0].medium == "oil; canvas, wood"
+    (chunk,) = read_rows(tmp_path / "objects.csv")
+    rows = [row for _, row in chunk]
+    assert [row["Object ID"] for row in rows] == ["5", "6"]
+    assert rows[0]["Medium"] == "oil; canvas, wood"
 
 
 def test_the_table_is_read_once_and_again_when_it_changes(fetch, objects, tmp_path, monkeypatch):
