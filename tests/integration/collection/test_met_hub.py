@@ -1,4 +1,6 @@
+import itertools
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 
 from artculture.collection.museums import met_hub
 from artculture.data.manifest import read_manifest
-from tests.unit.museum_servers import Faults, HubServer, MetServer, jpeg, many_places, serving, table_row
+from tests.unit.museum_servers import Answer, Faults, HubServer, MetServer, jpeg, many_places, serving, table_row
 
 PLACES = many_places(33)
 REPO = "metmuseum/openaccess"
@@ -156,6 +158,28 @@ def test_a_hub_out_of_reach_is_an_error(fetch, capsys):
     with serving(HubServer("another/dataset", {})) as server:
         assert fetch("source=met_hub", f"source.base_url={server.base}") == 1
     assert "dataset on the Hugging Face Hub can't be reached" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "reason"),
+    [
+        ("/api/datasets", Answer(200, b"", chunks=itertools.repeat(bytes(100_000))), "more than 1 MB"),
+        ("/resolve/", Answer(206, b"", chunks=itertools.repeat(bytes(100_000))), r"more than \d+ bytes"),
+        ("/resolve/", Answer(302, b"", headers={"Location": "http://169.254.169.254/x"}), "in a private network"),
+        ("/api/datasets", Answer(302, b"", headers={"Location": "http://[::1]/x"}), "in a private network"),
+    ],
+    ids=["endless JSON", "endless range", "redirect of a shard", "redirect of the API"],
+)
+def test_a_hostile_hub_ends_the_fetch_with_the_reason(fetch, shards, capsys, part, answer, reason):
+    class Hostile(HubServer):
+        def answer(self, path, query, headers):
+            return answer if part in path else super().answer(path, query, headers)
+
+    files = {"default/train/0000.parquet": (shards / "default/train/0000.parquet").read_bytes()}
+    with serving(Hostile(REPO, files)) as server:
+        assert fetch("source=met_hub", f"source.base_url={server.base}", "limits.json_megabytes=1") == 1
+    assert re.search(reason, capsys.readouterr().err)
+    assert server.bytes_sent < 10_000_000
 
 
 def test_a_folder_without_the_museum_s_columns_is_refused(fetch, tmp_path, capsys):

@@ -10,6 +10,7 @@ import importlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,17 @@ from artculture.collection.fetching.museum import Claims, LocalMuseum, claims_of
 from artculture.collection.fetching.pictures import BrokenPictureError, checked_picture
 from artculture.collection.fetching.records import Record, clean_text
 from artculture.collection.fetching.retry import retrying
+from artculture.collection.museums.hub_client import guarded_hub
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
 from artculture.utils.errors import InputError, WorkError
+from artculture.utils.http.body import LimitExceededError
+from artculture.utils.http.network_guard import PrivateAddressError
 
 T = TypeVar("T")
 METADATA_ROWS = 4096  # rows of metadata in memory at once
 PICTURE_ROWS = 16  # pictures in memory at once
 BUFFER = 4 << 20  # bytes of a column read ahead
+FINAL_ERRORS = (LimitExceededError, PrivateAddressError)
 NEEDS = "source=met_hub needs the extra `hub`: pip install 'artculture[hub]'"
 
 
@@ -73,6 +78,12 @@ class Museum(LocalMuseum):
             raise InputError("source.image=original: the dataset on the Hub has small images only; use source=met")
         self._places: dict[str, tuple[Shard, int, int]] = {}
 
+    def connect(self) -> AbstractAsyncContextManager[Any]:
+        if self.options.path:
+            return super().connect()
+        guard = self.context.guard(self.options)
+        return guarded_hub(_import("huggingface_hub"), guard, self.context.limits, self.options.timeout)
+
     async def list_claims(self) -> Claims:
         shards = await asyncio.to_thread(self._shards)
         self.context.task.expect(len(shards))
@@ -111,7 +122,7 @@ class Museum(LocalMuseum):
         try:
             return await retrying(_is_transient, self.options.retries + 1, self.options.backoff)(attempt)
         except Exception as error:
-            if not _is_transient(error):
+            if isinstance(error, (InputError, WorkError)):
                 raise
             raise WorkError(
                 f"{self.options.title}: {type(error).__name__}: {error}. Everything fetched so far is kept: "
@@ -189,7 +200,7 @@ def _record(values: dict[str, Any]) -> Record:
 
 def _is_transient(error: BaseException) -> bool:
     # The Hub's client raises the errors of its HTTP library, which changes between versions.
-    return isinstance(error, Exception) and not isinstance(error, (InputError, WorkError))
+    return isinstance(error, Exception) and not isinstance(error, (InputError, WorkError, *FINAL_ERRORS))
 
 
 def _raise_if(stopped: threading.Event) -> None:
