@@ -164,7 +164,7 @@ def test_a_hub_out_of_reach_is_an_error(fetch, capsys):
     ("part", "answer", "reason"),
     [
         ("/api/datasets", Answer(200, b"", chunks=itertools.repeat(bytes(100_000))), "more than 1 MB"),
-        ("/resolve/", Answer(206, b"", chunks=itertools.repeat(bytes(100_000))), r"more than \d+ bytes"),
+        ("/resolve/", Answer(206, b"", chunks=itertools.repeat(bytes(100_000))), r"an answer is more than 0.0\d+ MB"),
         ("/resolve/", Answer(302, b"", headers={"Location": "http://169.254.169.254/x"}), "in a private network"),
         ("/api/datasets", Answer(302, b"", headers={"Location": "http://[::1]/x"}), "in a private network"),
     ],

@@ -16,6 +16,7 @@ from artculture.utils.http.nested_json import DeepJSONError
 from artculture.utils.http.nested_json import parse_json as parse_nested
 from artculture.utils.http.network_guard import PrivateAddressError
 
+ALLOW_PRIVATE = "allow_private=true permits it"
 USER_AGENT = f"artculture/{__version__}"
 # Answers of bot protection and rate limits, for which requests are slowed down rather than just repeated.
 BLOCKED_STATUSES = {403, 429, 503}
@@ -63,7 +64,7 @@ def translated_errors(timeout: float) -> Iterator[None]:
     except LimitExceededError as error:
         raise OversizedAnswerError(f"the answer is {error}") from error
     except PrivateAddressError as error:
-        raise PermanentHTTPError(str(error)) from error
+        raise PermanentHTTPError(f"{error}; {ALLOW_PRIVATE}") from error
     except zlib.error as error:
         raise FailedAttemptError(f"a damaged answer ({error})") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:

@@ -64,11 +64,11 @@ class _Deadline(threading.local):
     """End of the present request of a thread; each request is sent and read by one thread."""
 
     def __init__(self, stopped: threading.Event, seconds: float) -> None:
-        self._stopped, self._seconds = stopped, seconds
-        self.start()
+        self._stopped = stopped
+        self.start(seconds)
 
-    def start(self) -> None:
-        self._end = time.monotonic() + self._seconds
+    def start(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
 
     def check(self) -> None:
         if self._stopped.is_set():
@@ -163,7 +163,8 @@ class _Transport:
         self._transport.close()
 
     def handle_request(self, request: Any) -> Any:
-        self._deadline.start()
+        whole_file = "Range" not in request.headers and not request.url.path.startswith("/api/")
+        self._deadline.start(self._limits.file_seconds if whole_file else self._limits.seconds)
         response = self._transport.handle_request(request)
         limit = max_bytes(request.method, request.url.path, request.headers.get("Range", ""), self._limits)
         try:

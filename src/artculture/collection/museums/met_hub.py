@@ -20,6 +20,7 @@ from artculture.collection.fetching import museum
 from artculture.collection.fetching.museum import Claims, LocalMuseum, claims_of
 from artculture.collection.fetching.pictures import BrokenPictureError, checked_picture
 from artculture.collection.fetching.records import Record, clean_text
+from artculture.collection.fetching.responses import ALLOW_PRIVATE
 from artculture.collection.fetching.retry import retrying
 from artculture.collection.museums.hub_client import guarded_hub
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
@@ -125,8 +126,8 @@ class Museum(LocalMuseum):
             if isinstance(error, (InputError, WorkError)):
                 raise
             raise WorkError(
-                f"{self.options.title}: {type(error).__name__}: {error}. Everything fetched so far is kept: "
-                "run the same command again later"
+                f"{self.options.title}: {_reason(error)}. Everything fetched so far is kept: run the same command "
+                "again later"
             ) from error
         finally:
             stopped.set()
@@ -203,6 +204,12 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, (InputError, WorkError, *FINAL_ERRORS))
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, PrivateAddressError):
+        return f"{error}; {ALLOW_PRIVATE}"
+    return f"an answer is {error}" if isinstance(error, LimitExceededError) else f"{type(error).__name__}: {error}"
+
+
 def _raise_if(stopped: threading.Event) -> None:
     if stopped.is_set():
         raise WorkError("interrupted")
@@ -243,7 +250,7 @@ def _hub_shards(options: Options) -> Iterator[Shard]:
         commit = api.dataset_info(options.repo, revision=options.revision).sha
         tree = list(api.list_repo_tree(options.repo, revision=commit, recursive=True, repo_type="dataset"))
     except Exception as error:  # as in `_is_transient`: errors of the Hub's HTTP library
-        raise WorkError(f"{options.title} can't be reached at {options.base_url}: {error}") from error
+        raise WorkError(f"{options.title} can't be reached at {options.base_url}: {_reason(error)}") from error
     files = hub.HfFileSystem(endpoint=options.base_url)
     for entry in tree:
         if fnmatch.fnmatch(entry.path, options.shards):

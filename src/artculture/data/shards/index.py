@@ -17,6 +17,8 @@ from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
 
+# Largest index: mostly some hundred bytes for each painting.
+INDEX_BYTES, INDEX_BYTES_PER_ROW = 64 << 20, 50_000
 # Columns with few distinct values, kept as pandas categories.
 REPEATING = ("source", "culture", "medium", "licence", "split")
 
@@ -113,7 +115,7 @@ def read_sharded(root: str, cache: Path) -> ShardedManifest:
 
 def _index_file(storage: Storage, listing: Listing, cache: Path) -> Path:
     if storage.local is not None:
-        with storage.fetched(INDEX, listing.index_sha256, storage.local) as file:
+        with storage.fetched(INDEX, listing.index_sha256, storage.local, 0) as file:
             return file
     kept = cache / "shards" / "index" / f"{listing.index_sha256}.arrow"
     if kept.is_file():
@@ -121,7 +123,9 @@ def _index_file(storage: Storage, listing: Listing, cache: Path) -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(kept.with_suffix(".lock")):
         if not kept.is_file():
-            with storage.fetched(INDEX, listing.index_sha256, kept.parent) as file, replacing(kept) as temporary:
+            largest = INDEX_BYTES + INDEX_BYTES_PER_ROW * sum(shard.rows for shard in listing.shards)
+            fetched = storage.fetched(INDEX, listing.index_sha256, kept.parent, largest)
+            with fetched as file, replacing(kept) as temporary:
                 file.rename(temporary)
     return kept
 

@@ -153,7 +153,7 @@ class ShardPixels:
                 return
             self._make_room(int(self.sizes[number]), target)
             shard = self.shards.shard(number)
-            with self.shards.storage.fetched(shard.name, shard.sha256, self.folder) as file:
+            with self.shards.storage.fetched(shard.name, shard.sha256, self.folder, shard.size) as file:
                 build_cache(read_images(file), shard.rows, target, self.shorter_side, self.interpolation)
             (target / RESERVED).unlink(missing_ok=True)
 

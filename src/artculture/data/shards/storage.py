@@ -7,18 +7,23 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from artculture.data.shards.web_storage import BoundedTransfer, session_factory
 from artculture.utils.errors import InputError, WorkError, reason_of
+from artculture.utils.http.body import LimitExceededError
+from artculture.utils.http.network_guard import PrivateAddressError
 from artculture.utils.io import file_sha256, replacing, temporary_beside
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 4
+MAX_TEXT_BYTES = 64 << 20  # of a listing: some 200 bytes for each shard
 FIRST_DELAY = 0.5  # seconds; doubled after each failure
 # Errors that another attempt cannot solve.
 NOT_RETRIED = (FileNotFoundError, PermissionError, NotImplementedError)
@@ -58,7 +63,8 @@ class Storage:
     def _connect(self) -> tuple[Any, str]:
         # On each call, because connections do not survive a fork; fsspec caches them within a process.
         try:
-            system, path = url_to_fs(self.url)
+            web = {"get_client": session_factory(self.url)} if self.url.startswith(("http://", "https://")) else {}
+            system, path = url_to_fs(self.url, **web)
         except ImportError as error:
             raise InputError(
                 f"{self.url}: {error}; `pip install 'artculture[shards]'` brings s3://, other stores need their own "
@@ -73,9 +79,13 @@ class Storage:
             try:
                 system, path = self._connect()
                 return work(system, f"{path}/{name}")
-            except (InputError, *NOT_RETRIED):
+            except (InputError, *NOT_RETRIED) as error:
+                if (refused := _refusal(error)) is not None:
+                    raise self._refused(name, refused) from error
                 raise
             except Exception as error:  # each store has its own errors
+                if (refused := _refusal(error)) is not None:
+                    raise self._refused(name, refused) from error
                 if attempt == MAX_ATTEMPTS - 1:
                     raise ShardError(
                         f"{name} of {self} could not be reached in {MAX_ATTEMPTS} attempts ({reason_of(error)}): check "
@@ -92,7 +102,10 @@ class Storage:
             FileNotFoundError: no such file.
             ShardError: the store does not answer.
         """
-        return self._retried(name, lambda system, path: bytes(system.cat_file(path)).decode())
+        with tempfile.TemporaryDirectory(prefix="artculture-") as folder:
+            copy = Path(folder) / "text"
+            self._retried(name, partial(_transfer, copy, MAX_TEXT_BYTES))
+            return copy.read_text(encoding="utf-8")
 
     def write_text(self, name: str, text: str) -> None:
         with self.writing(name) as file:
@@ -182,14 +195,14 @@ class Storage:
         return self._retried(name, opened)
 
     @contextmanager
-    def fetched(self, name: str, sha256: str, into: Path) -> Iterator[Path]:
-        """Yield a temporary local copy of a file, or the file itself if the folder is local.
+    def fetched(self, name: str, sha256: str, into: Path, max_bytes: int) -> Iterator[Path]:
+        """Yield a temporary local copy of a file of at most so many bytes, or the file itself if the folder is local.
 
         Raises:
             ShardError: the file does not exist, cannot be fetched, or had a wrong hash twice.
         """
         for _ in range(2):
-            with self._copy(name, into) as file:
+            with self._copy(name, into, max_bytes) as file:
                 found = file_sha256(file)
                 if found == sha256:
                     yield file
@@ -201,7 +214,7 @@ class Storage:
         )
 
     @contextmanager
-    def _copy(self, name: str, into: Path) -> Iterator[Path]:
+    def _copy(self, name: str, into: Path, max_bytes: int) -> Iterator[Path]:
         if self.local is not None:
             if not (self.local / name).is_file():
                 raise self._missing(name)
@@ -210,12 +223,28 @@ class Storage:
         copy = temporary_beside(into / name)
         try:
             try:
-                self._retried(name, lambda system, path: system.get_file(path, str(copy)))
+                self._retried(name, partial(_transfer, copy, max_bytes))
             except FileNotFoundError as error:
                 raise self._missing(name) from error
             yield copy
         finally:
             copy.unlink(missing_ok=True)
 
+    def _refused(self, name: str, reason: Exception) -> ShardError:
+        return ShardError(f"{name} of {self} was not read: {reason}; give another address")
+
     def _missing(self, name: str) -> ShardError:
         return ShardError(f"{name} is not in {self}; the `artculture shard` command that wrote it repairs it")
+
+
+def _transfer(copy: Path, max_bytes: int, system: Any, path: str) -> None:
+    system.get_file(path, str(copy), callback=BoundedTransfer(max_bytes))
+
+
+def _refusal(error: BaseException | None) -> Exception | None:
+    """Return the refusal by a limit or by the guard that an error comes from, None if it comes from none."""
+    while error is not None:
+        if isinstance(error, (LimitExceededError, PrivateAddressError)):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -71,11 +71,18 @@ class AddressGuard:
         networks = [(address, special_network(ipaddress.ip_address(address))) for address in found]
         kept = tuple(address for address, network in networks if network is None or network in allowed)
         if not kept:
-            raise PrivateAddressError(
-                f"{host} is in a private network ({', '.join(sorted(set(found)))}), where a server may not lead; "
-                "allow_private=true permits it"
-            )
+            raise _private_error(host, found)
         return kept
+
+    def check(self, address: str) -> None:
+        """Check an IP address that is about to be connected to; its name was resolved elsewhere.
+
+        Raises:
+            PrivateAddressError: it is in a network that only the user may name.
+        """
+        network = special_network(ipaddress.ip_address(address))
+        if network is not None and not self._allow_private and network not in self._typed_networks():
+            raise _private_error(address, [address])
 
     def _typed_networks(self) -> set[IPNetwork]:
         networks: set[IPNetwork] = set()
@@ -100,6 +107,12 @@ class AddressGuard:
                 # The first answer stays: a server of names can't change it between check and connection.
                 self._pinned.setdefault(host, addresses)
         return self._pinned[host]
+
+
+def _private_error(host: str, found: Iterable[str]) -> PrivateAddressError:
+    return PrivateAddressError(
+        f"{host[:100]} is in a private network ({', '.join(sorted(set(found)))}), where a server may not lead"
+    )
 
 
 def host_of(url: str) -> str:

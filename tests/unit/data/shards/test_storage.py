@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -6,9 +7,11 @@ import pytest
 import torch
 from fsspec.implementations.memory import MemoryFileSystem
 
+from artculture.data.shards import index, storage
 from artculture.data.shards.index import read_sharded
 from artculture.data.shards.storage import MAX_ATTEMPTS, ShardError, Storage
 from artculture.utils.errors import InputError
+from tests.unit.museum_servers import Answer, MuseumServer, serving
 
 from .conftest import files_of
 
@@ -193,6 +196,31 @@ def test_a_store_whose_package_is_missing(monkeypatch):
 def test_a_server_that_is_gone_is_one_error(module, sharded):
     with pytest.raises(ShardError, match=r"^shards.json of http://.* not be reached in \d attempts .*127.0.0.1:9"):
         _ = module(sharded("http://127.0.0.1:9/shards")).paintings
+
+
+@pytest.mark.parametrize(
+    ("hostile", "answer", "reason"),
+    [
+        ("shards.json", Answer(302, b"", headers={"Location": "http://169.254.169.254/x"}), "in a private network"),
+        ("shards.json", Answer(200, b"", chunks=itertools.repeat(bytes(100_000))), "more than 1 MB"),
+        ("index.arrow", Answer(302, b"", headers={"Location": "http://[::1]/x"}), "in a private network"),
+        ("index.arrow", Answer(200, b"", chunks=itertools.repeat(bytes(100_000))), "more than 1 MB"),
+    ],
+)
+def test_a_hostile_server_is_refused(write, module, sharded, tmp_path, monkeypatch, hostile, answer, reason):
+    monkeypatch.setattr(storage, "MAX_TEXT_BYTES", 1_000_000)
+    monkeypatch.setattr(index, "INDEX_BYTES", 1_000_000)
+    monkeypatch.setattr(index, "INDEX_BYTES_PER_ROW", 0)
+    write()
+
+    class Shards(MuseumServer):
+        def answer(self, path, *_):
+            name = path.rpartition("/")[2]
+            return answer if name == hostile else Answer(200, (tmp_path / "shards" / name).read_bytes())
+
+    with serving(Shards()) as server, pytest.raises(ShardError, match=reason):
+        _ = module(sharded(f"{server.base}/shards")).paintings
+    assert server.bytes_sent < 10_000_000
 
 
 def test_memory_holds_what_a_folder_holds(write, memory, tmp_path):

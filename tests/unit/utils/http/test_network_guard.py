@@ -32,7 +32,7 @@ def test_a_server_may_not_lead_into_a_special_network(names, address):
     names["evil.example"] = [address]
     guard = AddressGuard(["https://museum.example/api"])
     for host in (address, "evil.example"):
-        with pytest.raises(PrivateAddressError, match="allow_private=true"):
+        with pytest.raises(PrivateAddressError, match="in a private network"):
             guard.addresses(host)
     assert AddressGuard(["https://museum.example"], allow_private=True).addresses(address) == (address,)
     assert AddressGuard([f"http://{f'[{address}]' if ':' in address else address}/"]).addresses(address) == (address,)
