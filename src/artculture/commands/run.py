@@ -56,6 +56,7 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
         RunLockedError: another process trains this run, and it is not a run of a study.
     """
     from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE
+    from artculture.training import compile_cache
     from artculture.training.distributed.context import RANK_OF, find_context
     from artculture.training.distributed.processes import end_with_rank_zero, launched_ranks
     from artculture.training.job import write_job
@@ -67,6 +68,8 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
     end_with_rank_zero() if RANK_OF in os.environ else end_with_study()
     trainer, of_study = job.config.trainer, RUN_OF_STUDY in os.environ
     hardware.check_machine(trainer.accelerator, trainer.precision, trainer.compile)
+    if trainer.compile:
+        compile_cache.use_own_cache(job.config.data.cache)
     context = find_context(job.config)
     if not context.participates:
         return 0
@@ -87,7 +90,14 @@ def run_job(job: "Job", directory: "RunDirectory") -> int:
                 context, hardware.real_accelerator(trainer.accelerator), processes
             ) as process_group:
                 # A study continues with its other runs; a single run waits for the lock.
-                train_run(job, directory, 0.0 if of_study else None, process_group)
+                patience = 0.0 if of_study else None
+                try:
+                    train_run(job, directory, patience, process_group)
+                except Exception as error:
+                    # Several processes can't start over together.
+                    if context.world_size > 1 or not compile_cache.drop_if_damaged(error, job.config.data.cache):
+                        raise
+                    train_run(job, directory, patience, process_group)
     except RunLockedError:
         if of_study:
             return RUN_LOCKED_EXIT_CODE

@@ -1,5 +1,6 @@
 """LightningDataModule of uint8 images, in an order that depends on seed and epoch alone."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
+from artculture.data import shared_memory
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import PixelCache
@@ -21,6 +23,8 @@ from artculture.utils.errors import InputError
 
 if TYPE_CHECKING:
     from artculture.data.shards.order import ShardOrder
+
+log = logging.getLogger(__name__)
 
 # Largest fraction of a GPU's free memory for pixels; training the network needs the rest.
 RESIDENT_SHARE = 0.25
@@ -207,11 +211,34 @@ class PaintingsDataModule(L.LightningDataModule):
         return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=identity_collate, **workers)
 
     def _workers(self, asked: int | None) -> dict[str, Any]:
-        gpu = torch.cuda.is_available()
+        workers = 0 if asked == 0 else self._loader_processes
+        return {
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+        }
+
+    @cached_property
+    def _loader_processes(self) -> int:
+        """Number of loader processes: as asked for, or fewer where shared memory has no room for their batches."""
         # On a CPU the training step needs every core, and reading the cache needs little.
-        found = min(8, max(1, (os.cpu_count() or 1) // self.rank_slice.size - 1)) if gpu else 0
-        workers = found if asked is None else asked
-        return {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": gpu}
+        cores = min(8, max(1, (os.cpu_count() or 1) // self.rank_slice.size - 1)) if torch.cuda.is_available() else 0
+        wanted = cores if self.num_workers is None else self.num_workers
+        batch = (
+            3 * self.preprocessing.image_size**2 * max(self.batch_size, self.eval_batch_size) // self.rank_slice.size
+        )
+        workers = shared_memory.processes_that_fit(wanted, batch, self.rank_slice.size)
+        if workers < wanted:
+            log.warning(
+                "%d loader process(es) instead of %d: /dev/shm has %.0f MB free for batches of %.1f MB; enlarge it "
+                "(docker run --shm-size=2g), or set data.num_workers=%d",
+                workers,
+                wanted,
+                (shared_memory.free_bytes() or 0) / 1e6,
+                batch / 1e6,
+                workers,
+            )
+        return workers
 
 
 def _has_room(device: torch.device, pixels: int) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from artculture.data.paintings import Paintings
 from artculture.data.sharding import RankSlice
@@ -98,5 +98,13 @@ class SplitDataset(Dataset[Batch]):
 
 
 def identity_collate(batch: Any) -> Any:
-    """Return the batch unchanged: the dataset returns whole batches."""
+    """Return the batch unchanged, because the dataset returns whole batches; in a loader process in shared memory.
+
+    Raises:
+        RuntimeError: shared memory is full. If the process's queue moved the batch there, the training would wait for
+            it for ever.
+    """
+    if get_worker_info() is not None:
+        for part in batch:
+            part.share_memory_()
     return batch

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.config.schema.train import Data
+from artculture.data.cache.folder import cache_errors, cache_folder
 from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies
 from artculture.data.labels import label_order, log_similar_labels
@@ -66,7 +67,7 @@ class DataChoice:
 
     @property
     def cache_folder(self) -> Path:
-        return Path(self.cache).expanduser()
+        return cache_folder(self.cache)
 
 
 @dataclass(frozen=True)
@@ -126,14 +127,16 @@ def select(choice: DataChoice, find_copies: bool | None = None) -> Selection:
 
 def whole_manifest(choice: DataChoice) -> Manifest:
     """Return the manifest of a choice with all rows."""
-    return load_manifest(
-        choice.name,
-        choice.root,
-        columns=choice.columns,
-        per_culture=choice.per_culture,
-        seed=0,
-        cache=choice.cache_folder,
-    )
+    cache = choice.cache_folder
+    with cache_errors(cache):
+        return load_manifest(
+            choice.name,
+            choice.root,
+            columns=choice.columns,
+            per_culture=choice.per_culture,
+            seed=0,
+            cache=cache,
+        )
 
 
 def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
@@ -363,7 +366,8 @@ def _open_pixels(
     on_progress: Callable[[int, int], None] | None,
 ) -> Pixels:
     if choice.name != "shards":
-        return open_cache(whole, choice.cache_folder, shorter_side, interpolation, on_progress)
+        with cache_errors(choice.cache_folder):
+            return open_cache(whole, choice.cache_folder, shorter_side, interpolation, on_progress)
     from artculture.data.shards.pixels import open_shards
 
     assert choice.cache_gb is not None

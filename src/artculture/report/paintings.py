@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from PIL import Image
 
+from artculture.data.cache.folder import cache_folder
 from artculture.data.decoding import BadImageError, read_pixels
 from artculture.data.manifest import SPLITS, Manifest, read_manifest
 from artculture.data.sample import sample_root
@@ -88,10 +89,10 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
     data = config.get("data", {})
     try:
         if data.get("name") == "sample":
-            cache = Path(data["cache"]).expanduser()
+            cache = cache_folder(data["cache"])
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
-        kept = Path(data["cache"]).expanduser() if data["name"] == "shards" else None
+        kept = cache_folder(data["cache"]) if data["name"] == "shards" else None
         return load_manifest(data["name"], data["root"], cache=kept)
     except (InputError, WorkError, KeyError, TypeError, OSError):
         return None

@@ -27,11 +27,17 @@ def map_error(error: BaseException, signal_name: str | None) -> BaseException:
     worker = re.search(r"DataLoader worker \(pid\(?s?\)? ?([\d, ]+)\)", str(error))
     if signal_name and worker:  # the signal was sent to the process group, and a data-loading process ended first
         return Interrupted(signal_name)
+    if re.search(r"unable to \w+ .*shared memory", str(error)):
+        return WorkError(
+            "shared memory (/dev/shm), through which loader processes hand over their batches, is full: enlarge it "
+            "(docker run --shm-size=2g), or set a smaller data.num_workers (0 for none), then run the same command "
+            "again to continue from the last checkpoint"
+        )
     if worker:
         return WorkError(
             f"a data-loading process ({worker[1]}) was killed, often because memory or /dev/shm was full: "
             "run the same command again to continue from the last checkpoint, with a smaller data.num_workers "
-            "(0 for none)"
+            "(0 for none) or a larger /dev/shm (docker run --shm-size=2g)"
         )
     if isinstance(error, OSError) and error.errno in ADVICE:
         where = f" at {error.filename}" if error.filename else ""

@@ -61,11 +61,13 @@ class Fingerprints:
     def table(self, name: str, root: str, cache: str) -> "pd.DataFrame | None":
         """The manifest's table with the hash of each picture's file as it is now; None where paintings are gone."""
         if (name, root) not in self._tables:
+            from artculture.data.cache.folder import cache_errors, cache_folder
             from artculture.data.cache.pixel_cache import file_hashes
 
-            found = self._read(name, root)
+            found, folder = self._read(name, root), cache_folder(cache)
             try:
-                contents = [] if found is None else file_hashes(found[0], Path(cache).expanduser())
+                with cache_errors(folder):
+                    contents = [] if found is None else file_hashes(found[0], folder)
                 self._tables[name, root] = None if found is None else found[0].table.assign(sha256=contents)
             except InputError:
                 self._tables[name, root] = None

@@ -1,8 +1,11 @@
 import os
 import signal
+import time
 
 import pytest
+from torch.utils.data import DataLoader, IterableDataset
 
+from artculture.training import signals
 from artculture.training.signals import SIGNALS, listen_for_signals
 from artculture.utils.errors import Interrupted
 from artculture.utils.signals import STOP_SIGNALS, stop_on_signals
@@ -45,6 +48,25 @@ def test_a_second_ctrl_c_does_not_wait():
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+class Stuck(IterableDataset):
+    def __iter__(self):
+        yield 0
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_wait_for_a_batch_that_never_comes_ends(monkeypatch, workers):
+    monkeypatch.setattr(signals, "BATCH_PATIENCE_SECONDS", 0.3)
+    with listen_for_signals() as listener, listener.deferred():
+        batches = iter(DataLoader(Stuck(), num_workers=workers))
+        next(batches)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.7)  # a step that takes longer is waited for
+        with pytest.raises(Interrupted, match="SIGUSR1"):
+            next(batches)
+        del batches
 
 
 def test_nothing_disturbs_the_end_once_it_began():

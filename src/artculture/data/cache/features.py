@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from artculture.data.augmentation import Augmentation
+from artculture.data.cache.folder import cache_errors
 from artculture.data.datamodule import PaintingsDataModule, position
 from artculture.data.dataset import Batch, Key, MakeBatch, identity_collate
 from artculture.utils.errors import reason_of
@@ -49,7 +51,8 @@ class FeatureViews:
             file = self.folder / f"{number}.npy"
             found = _read_view(file, len(self.rows))
             if found is None:
-                self._compute(number, file)
+                with cache_errors(self.folder):
+                    self._compute(number, file)
                 found = np.load(file, mmap_mode="r", allow_pickle=False)
             self._open = number, found
         return self._open[1]
@@ -66,9 +69,21 @@ class FeatureViews:
                     # Memory-mapped, because the vectors of millions of images may not fit into memory.
                     shape = (len(self.rows), vectors.shape[1])
                     out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+                    _allocate(temporary)
                 out[start : start + len(rows)] = vectors
             assert out is not None, "a split has at least one painting"
             out.flush()
+
+
+def _allocate(file: Path) -> None:
+    """Reserve the disk space of a sparse file: where it lacked later, a write to the memory map would kill the process.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
 def _read_view(file: Path, rows: int) -> NDArray[np.float32] | None:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from artculture.data.cache.builder import CACHE_VERSION
+from artculture.data.cache.folder import cache_errors
 from artculture.data.cache.pixel_cache import PixelCache, build_cache, read_cache
 from artculture.data.decoding import resized_shapes
 from artculture.data.manifest import SIZE_COLUMNS, Manifest
@@ -147,8 +148,9 @@ class ShardPixels:
         if (target / "index.json").is_file():
             return
         locks = self.folder / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / target.name, timeout=wait):
+        with cache_errors(self.folder):
+            locks.mkdir(parents=True, exist_ok=True)
+        with cache_errors(self.folder), FileLock(locks / target.name, timeout=wait):
             if (target / "index.json").is_file():
                 return
             self._make_room(int(self.sizes[number]), target)

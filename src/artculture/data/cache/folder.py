@@ -1,0 +1,47 @@
+"""The folder of caches (`data.cache`), and what its file system may refuse."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from artculture.utils.errors import InputError, WorkError
+
+FIX = "choose another folder with data.cache=… or the environment variable ARTCULTURE_CACHE"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def cache_folder(choice: str) -> Path:
+    """Return the folder that `data.cache` names, which need not exist.
+
+    Raises:
+        InputError: it is in the home folder of a user who has none.
+    """
+    try:
+        return Path(choice).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"data.cache={choice}: this user has no home folder; {FIX}") from error
+
+
+@contextmanager
+def cache_errors(folder: Path) -> Iterator[None]:
+    """Map errors of the file system while caches are written, which say nothing of `data.cache`, to ones that do.
+
+    Args:
+        folder: the folder of caches. Errors at other places pass through.
+
+    Raises:
+        WorkError: the disk is full.
+        InputError: the folder can't be made or written, or is a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        # A write to an open file names none.
+        if error.filename is not None and not Path(str(error.filename)).is_relative_to(folder):
+            raise
+        if error.errno in FULL:
+            raise WorkError(f"the cache {folder} is full ({error.strerror}): free disk space, or {FIX}") from error
+        if error.filename is None or error.errno is None:
+            raise
+        raise InputError(f"can't write to the cache {folder} ({error.strerror}): {FIX}") from error
