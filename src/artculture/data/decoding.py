@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
+from artculture.data.decoding_memory import TooLargeError, check_size, one_large_at_a_time
 from artculture.utils.errors import WorkError, reason_of
 from artculture.utils.thumbnails import on_white
 
-Image.MAX_IMAGE_PIXELS = 400_000_000  # a museum's largest scans
 # Pillow warns of odd metadata, which does not matter here, and of sizes, which are checked below. The filter is set
 # once per process, because `warnings.catch_warnings` around each image is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -67,15 +67,14 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
         raise BadImageError("zero bytes")
     try:
         with Image.open(_source(picture), formats=readable_formats()) as image:
-            _check_size(image)
-            if image.format == "PNG":
-                _check_png_checksums(picture)
+            full_size = image.size
             # Decode a JPEG at 1/2, 1/4 or 1/8 where that is still at least twice the requested size.
             image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
-            image.load()
-            _set_upright(image)
-            seen = _to_rgb(_limit_aspect(_with_adobe_polarity(image)))
-            return np.asarray(_resize(seen, shorter_side, interpolation))
+            needed = check_size(image, full_size)
+            if image.format == "PNG":
+                _check_png_checksums(picture)
+            with one_large_at_a_time(needed):
+                return _decoded(image, shorter_side, interpolation)
     except BadImageError:
         raise
     except Exception as error:  # on arbitrary bytes, decoders raise nearly anything
@@ -83,6 +82,13 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
             name = picture if isinstance(picture, Path) else "a picture"
             raise WorkError(f"{name} can't be read now ({error.strerror}); run the same command again") from error
         raise BadImageError(_reason(picture, error)) from error
+
+
+def _decoded(image: Image.Image, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
+    image.load()
+    _set_upright(image)
+    seen = _to_rgb(_limit_aspect(_with_adobe_polarity(image)))
+    return np.asarray(_resize(seen, shorter_side, interpolation))
 
 
 def check_file(path: Path) -> None:
@@ -118,12 +124,6 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _check_size(image: Image.Image) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        raise BadImageError(f"a decompression bomb: {image.width} x {image.height} pixels, at most {limit} are read")
-
-
 def _check_png_checksums(picture: Path | bytes) -> None:
     # Image.load stops after the last row of pixels and does not verify PNG's checksums.
     with Image.open(_source(picture), formats=("PNG",)) as image:
@@ -148,6 +148,8 @@ def _reason(picture: Path | bytes, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         page = _first_bytes(picture).lstrip().lower().startswith((b"<!doctype html", b"<html"))
         return "a web page (HTML), not a picture" if page else "not a picture of a kind that can be read"
+    if isinstance(error, TooLargeError):
+        return str(error)
     if isinstance(error, Image.DecompressionBombError):
         return f"a decompression bomb: {_message(error)}"
     if isinstance(error, MemoryError):

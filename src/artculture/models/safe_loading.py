@@ -4,6 +4,7 @@ import pickle
 import pickletools
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,13 +38,50 @@ def load_safely(path: Path, what: str) -> Any:
         InputError: it can't be read: `UnsafeError`, it asks for code to be run; `DamagedError`, an archive that was
             cut off or changed.
     """
+    _check_size(path, what)
     try:
         with warnings.catch_warnings():
-            # torch advises to read other protocols unsafely.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # torch advises to read other protocols and programs unsafely.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol|.*looks like a TorchScript archive")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # bytes that are no checkpoint make the unpickler raise nearly anything
-        raise _refusal(path, what, error) from error
+        # torch's advice to read the file unsafely is not passed on, in a traceback neither.
+        raise _refusal(path, what, error) from (None if "weights_only" in str(error) else error)
+    if any(_is_larger_than_stored(tensor) for tensor in _tensors(content)):
+        raise InputError(f"{path} {what}: a tensor in it is larger than its stored values")
+    return content
+
+
+def _check_size(path: Path, what: str) -> None:
+    """Refuse an archive that unpacks to more than its size: `torch.save` never compresses."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # no archive, or a damaged one, which torch refuses
+        return
+    if unpacked > path.stat().st_size:
+        raise InputError(
+            f"{path} {what}: it unpacks to {unpacked / 1e6:,.0f} MB, and torch.save never compresses; save the tensors "
+            "again with torch.save"
+        )
+
+
+def _tensors(content: Any) -> Iterator[torch.Tensor]:
+    found, seen = [content], set()
+    while found:
+        value = found.pop()
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
+            seen.add(id(value))
+            found.extend(value.values() if isinstance(value, dict) else value)
+
+
+def _is_larger_than_stored(tensor: torch.Tensor) -> bool:
+    """Whether a tensor repeats its values (stride 0, sparse, meta): any copy of it takes far more than the file."""
+    if tensor.layout != torch.strided or tensor.device.type != "cpu":
+        return True
+    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
 
 
 def _refusal(path: Path, what: str, error: Exception) -> InputError:
@@ -56,6 +94,11 @@ def _refusal(path: Path, what: str, error: Exception) -> InputError:
         return DamagedError(f"{path} {what}: {reason}")
     except InputError:  # no archive: torch also reads its older form
         pass
+    if "TorchScript" in str(error):
+        reason = "it is a TorchScript archive, a program; save the model's state_dict() with torch.save instead"
+        return InputError(f"{path} {what}: {reason}")
+    if "legacy .tar" in str(error):
+        return InputError(f"{path} {what}: it is a tar file; save the tensors again with torch.save")
     if (unpickling and "GLOBAL" in str(error)) or _asks_for_code(path):
         return UnsafeError(
             f"{path} {what}: it asks for code to be run, as no file of tensors does. Nothing of it was run; "

@@ -13,9 +13,10 @@ import yaml
 
 from artculture.training.run_lock import RunLock
 from artculture.training.run_records import UNKNOWN, State, read_result, read_status
-from artculture.utils.errors import InputError, reason_of
+from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, remove_leftovers, write_json, write_text
 from artculture.utils.secrets import without_secrets
+from artculture.utils.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -150,10 +151,9 @@ class RunDirectory:
         if not self.config.is_file():
             return None
         try:
-            values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date, unlimited nesting
-            reason = " ".join(str(error).split()) or reason_of(error)
-            raise InputError(f"{self.config} is not readable YAML ({reason}); start over with resume=never") from error
+            values = read_yaml(self.config)
+        except InputError as error:
+            raise InputError(f"{error}; start over with resume=never") from error
         if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
             raise InputError(f"{self.config} holds no config; start over with resume=never")
         return values

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from artculture.data import decoding_memory
 from artculture.data.decoding import BadImageError, read_pixels, resized_shapes, upright_size
 from artculture.utils.errors import WorkError
 from tests.unit.data.image_fixtures import APART, BAD, GREEN, READ, RED, corners, looks_like, quarters
@@ -107,6 +108,26 @@ def test_a_decompression_bomb_is_not_opened(tmp_path, monkeypatch):
     quarters().save(tmp_path / "a.png")
     with pytest.raises(BadImageError, match="bomb"):
         read_pixels(tmp_path / "a.png", 40, "bilinear")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "megabytes"),
+    [
+        ("a.png", {"mode": "RGB"}, 5),
+        ("a.png", {"mode": "RGBA"}, 17),
+        ("a.webp", {"mode": "RGB"}, 17),
+        ("a.jpg", {"mode": "RGB"}, 0.078),
+        ("a.jpg", {"mode": "RGB", "progressive": True}, 7.078),
+    ],
+)
+def test_the_memory_of_decoding_is_limited_by_the_header(tmp_path, monkeypatch, name, options, megabytes):
+    mode = options.pop("mode")
+    Image.new(mode, (1000, 1000)).save(tmp_path / name, **options)
+    monkeypatch.setattr(decoding_memory, "MAX_BYTES", round(megabytes * 1e6) - 1)
+    with pytest.raises(BadImageError, match=r"a decompression bomb: 1000 x 1000 pixels take"):
+        read_pixels(tmp_path / name, 16, "bilinear")
+    monkeypatch.setattr(decoding_memory, "MAX_BYTES", round(megabytes * 1e6 + 1e5))
+    assert read_pixels(tmp_path / name, 16, "bilinear").shape == (16, 16, 3)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "tiff", "bmp", "webp"])

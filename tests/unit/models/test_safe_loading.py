@@ -2,6 +2,7 @@ import os
 import pickle
 import shutil
 import tarfile
+import warnings
 import zipfile
 
 import pytest
@@ -112,7 +113,27 @@ def old_tar(path):
             archive.addfile(tarfile.TarInfo(name))
 
 
+def torch_script(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(torch.nn.Linear(1, 1)).save(str(path))
+
+
+def compressed(path):
+    """An archive of a few kB that unpacks to many times its size."""
+    torch.save({"a": torch.zeros(500_000)}, path)
+    with zipfile.ZipFile(path) as whole:
+        contents = {name: whole.read(name) for name in whole.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+
+
 FOREIGN = {
+    "a program of TorchScript": torch_script,
+    "a compressed archive": compressed,
+    "a tensor that repeats its value": lambda path: torch.save({"a": torch.zeros(1).expand(10**12)}, path),
+    "a tensor without values": lambda path: torch.save({"a": torch.empty(10**12, device="meta")}, path),
     "text": lambda path: path.write_bytes(b"<html>Not Found</html>"),
     "plain values in a pickle": lambda path: path.write_bytes(pickle.dumps({"a": [1, "b"]}, protocol=4)),
     "torch's .tar": old_tar,

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
+from artculture.data.decoding import readable_formats
+from artculture.data.decoding_memory import check_size
 from artculture.utils.thumbnails import encode_thumbnail, on_white
 
 # Increase it whenever a measurement below changes: cached image_stats of another version are measured again.
@@ -87,9 +89,10 @@ def measure_image(content: bytes, thumbnail: int) -> ImageStats:
 
 
 def _decoded(content: bytes) -> tuple[Image.Image, tuple[int, int]]:
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
         size = image.size
         image.draft("RGB", (MEASURED, MEASURED))  # decodes a JPEG at 1/2, 1/4 or 1/8 of its size if that suffices
+        check_size(image, size)
         upright = ImageOps.exif_transpose(image)
         # Orientations 5 to 8 swap width and height.
         turned = image.getexif().get(0x0112, 1) >= 5

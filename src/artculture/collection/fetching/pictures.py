@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import io
 import re
-import threading
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +11,9 @@ from PIL import Image
 
 from artculture.collection.fetching.ledger import Ledger
 from artculture.collection.fetching.records import Record, Variant
+from artculture.data.decoding_memory import TooLargeError, check_size, one_large_at_a_time
 from artculture.utils.io import replacing
 
-# Larger images are decoded one at a time, which bounds the memory whatever the number of workers.
-LARGE_PIXELS = 20_000_000
-_one_large_image = threading.Lock()
 MAX_STEM_BYTES = 80  # file systems allow 255 for the whole name, and temporary names add to it
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif"}
 
@@ -57,11 +53,12 @@ def checked_picture(data: bytes, max_pixels: float) -> Picture:
                 raise BrokenPictureError(
                     f"{width} x {height} pixels, more than the {max_pixels / 1_000_000:g} megapixels of the limits"
                 )
-            with _one_large_image if width * height > LARGE_PIXELS else nullcontext():
+            # Large images are decoded one at a time, which bounds the memory whatever the number of workers.
+            with one_large_at_a_time(check_size(image, image.size)):
                 image.load()
     except BrokenPictureError:
         raise
-    except (Image.DecompressionBombError, MemoryError) as error:
+    except (TooLargeError, Image.DecompressionBombError, MemoryError) as error:
         raise BrokenPictureError(f"too large to decode safely ({error})") from error
     except Exception as error:  # on arbitrary bytes, decoders raise nearly anything
         # Pillow's message contains a memory address, which would differ in every failures.csv.

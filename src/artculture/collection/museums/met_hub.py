@@ -24,12 +24,13 @@ from artculture.collection.fetching.responses import ALLOW_PRIVATE
 from artculture.collection.fetching.retry import retrying
 from artculture.collection.museums.hub_client import guarded_hub
 from artculture.collection.museums.met_table import COLUMNS, REQUIRED, is_painting, table_record
+from artculture.data.arrow_limits import MAX_PAGE_BYTES, MAX_TEXT_PAGE_BYTES, check_pages
 from artculture.utils.errors import InputError, WorkError
 from artculture.utils.http.body import LimitExceededError
 from artculture.utils.http.network_guard import PrivateAddressError
 
 T = TypeVar("T")
-METADATA_ROWS = 4096  # rows of metadata in memory at once
+METADATA_ROWS = 256  # rows of metadata in memory at once
 PICTURE_ROWS = 16  # pictures in memory at once
 BUFFER = 4 << 20  # bytes of a column read ahead
 FINAL_ERRORS = (LimitExceededError, PrivateAddressError)
@@ -153,6 +154,7 @@ class Museum(LocalMuseum):
             if missing:
                 raise InputError(f"{shard.name} lacks the columns {', '.join(f'`{name}`' for name in missing)}")
             columns = [column for column in (*COLUMNS, "url") if column in have]
+            _check_pages(shard, file, range(file.num_row_groups), columns, MAX_TEXT_PAGE_BYTES)
             for group in range(file.num_row_groups):
                 _raise_if(stopped)
                 kept = []
@@ -167,6 +169,7 @@ class Museum(LocalMuseum):
 
     def _read_pictures(self, shard: Shard, groups: dict[int, dict[int, str]], stopped: threading.Event) -> None:
         with _parquet(shard) as file:
+            _check_pages(shard, file, groups, ["jpg"], MAX_PAGE_BYTES)
             for group, wanted in sorted(groups.items()):
                 left = set(wanted)
                 first = 0
@@ -221,6 +224,15 @@ def _parquet(shard: Shard, whole_columns: bool = False) -> Any:
     if whole_columns:
         return parquet.ParquetFile(shard.opener(), pre_buffer=True)
     return parquet.ParquetFile(shard.opener(), pre_buffer=False, buffer_size=BUFFER)
+
+
+def _check_pages(shard: Shard, parquet: Any, groups: Collection[int], columns: Collection[str], limit: int) -> None:
+    opened = shard.opener()
+    with Path(opened).open("rb") if isinstance(opened, str) else opened as file:
+        try:
+            check_pages(file, parquet, groups, columns, limit)
+        except InputError as error:
+            raise InputError(f"{shard.name} can't be read safely: {error}") from error
 
 
 def _rows(file: Any, group: int, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

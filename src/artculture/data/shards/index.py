@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from artculture.data.arrow_limits import check_uncompressed, check_uncompressed_batches
 from artculture.data.manifest import COLUMNS, Manifest
 from artculture.data.shards.listing import INDEX, INDEX_SCHEMA, LISTING, Listing, Shard, parse_listing
 from artculture.data.shards.storage import Storage
@@ -19,6 +20,8 @@ from artculture.utils.io import replacing
 
 # Largest index: mostly some hundred bytes for each painting.
 INDEX_BYTES, INDEX_BYTES_PER_ROW = 64 << 20, 50_000
+# Bytes before the stream in an Arrow file.
+STREAM_START = 8
 # Columns with few distinct values, kept as pandas categories.
 REPEATING = ("source", "culture", "medium", "licence", "split")
 
@@ -69,18 +72,21 @@ class ShardedManifest(Manifest):
         number = int(self.shards.shard_of(np.array([at]))[0])
         offset = at - int(self.shards.starts[number])
 
+        name = self.shards.shard(number).name
+
         def read(file: Any) -> bytes:
             shard = pq.ParquetFile(file, page_checksum_verification=True)
             before = 0
             for group in range(shard.num_row_groups):
                 length = shard.metadata.row_group(group).num_rows
                 if offset < before + length:
+                    check_uncompressed(shard, name, [group])
                     column = shard.read_row_group(group, columns=["image.bytes"]).column("image")
                     return bytes(column[offset - before]["bytes"].as_py())
                 before += length
             raise AssertionError("the index and the shards hold the same rows")
 
-        return self.shards.storage.read(self.shards.shard(number).name, read)
+        return self.shards.storage.read(name, read)
 
 
 def read_sharded(root: str, cache: Path) -> ShardedManifest:
@@ -104,7 +110,11 @@ def read_sharded(root: str, cache: Path) -> ShardedManifest:
         ) from error
     index = _index_file(storage, listing, cache)
     with pa.memory_map(str(index)) as mapped:
-        table = pa.ipc.open_file(mapped).read_all()
+        # The file is read as the stream that it contains, whose batches are the checked ones.
+        mapped.seek(STREAM_START)
+        check_uncompressed_batches(pa.ipc.MessageReader.open_stream(mapped), f"{storage}/{INDEX}")
+        mapped.seek(STREAM_START)
+        table = pa.ipc.open_stream(mapped).read_all()
     lengths = [shard.rows for shard in listing.shards]
     if table.schema != INDEX_SCHEMA or len(table) != sum(lengths):
         raise InputError(f"{storage}/{INDEX} does not match {LISTING}: write the shards again")

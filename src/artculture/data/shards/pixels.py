@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from artculture.data.arrow_limits import check_uncompressed
 from artculture.data.cache.builder import CACHE_VERSION
 from artculture.data.cache.folder import cache_errors
 from artculture.data.cache.pixel_cache import PixelCache, build_cache, read_cache
@@ -28,7 +29,7 @@ from artculture.utils.io import remove_leftovers
 
 log = logging.getLogger(__name__)
 
-READ_BATCH = 64  # pictures
+READ_BATCH = 8  # pictures
 RESERVED = "reserved"
 
 
@@ -228,6 +229,7 @@ def open_shards(
 def read_images(shard: Path) -> Iterator[bytes]:
     """Yield the contents of a shard's image files, in order."""
     with pq.ParquetFile(shard) as file:
+        check_uncompressed(file, shard.name)
         for batch in file.iter_batches(READ_BATCH, columns=["image.bytes"]):
             for value in batch.column("image").field("bytes"):
                 yield value.as_py()

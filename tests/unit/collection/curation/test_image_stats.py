@@ -12,6 +12,11 @@ def looked(image: Image.Image, kind: str = "JPEG"):
     return measure_image(encoded(image, kind), 96)
 
 
+def test_no_interpreter_is_started_for_postscript():
+    with pytest.raises(UnreadableError, match="not an image format"):
+        measure_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", 32)
+
+
 def test_a_look_knows_the_size_and_makes_a_thumbnail():
     stats = looked(painting(1, 800, 600))
     assert (stats.width, stats.height) == (800, 600)
