@@ -43,7 +43,7 @@ SMALL = (
     "trainer.checkpoint_every_steps=2",
     "architecture=timm",
     "architecture.weights=none",
-    "architecture.head.dropout=0.3",
+    "head.dropout=0.3",
     "augment=strong",
 )
 ROWS = {

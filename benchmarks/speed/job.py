@@ -11,7 +11,9 @@ from torch import Tensor
 
 from artculture.config.schema.train import TrainConfig
 from artculture.models.backbones import make_backbone
-from artculture.models.network import Network, make_head
+from artculture.models.heads import build_head
+from artculture.models.network import Network
+from artculture.training.factory import backbone_choice, plain_section
 from benchmarks.speed.plan import Plan
 
 # torchvision's and timm's default; given to ours too.
@@ -73,8 +75,8 @@ class Job:
     def network(self) -> Network:
         """A new network on the device, in training mode."""
         architecture = self.config.architecture
-        backbone = make_backbone(architecture.name, architecture.library)
-        network = Network(backbone.module, make_head(backbone.features, architecture.head.hidden, self.classes))
+        backbone = make_backbone(*backbone_choice(architecture))
+        network = Network(backbone.module, build_head(plain_section(self.config.head), backbone.features, self.classes))
         if self.frozen:
             network.freeze_backbone()
         if self.channels_last:

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
 from artculture.config.composition import resolved
-from artculture.config.schema.train import TrainConfig
+from artculture.config.schema.train import CrossEntropy, Sgd, TrainConfig
 from artculture.config.validation import config_folder, validated
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import normalise
@@ -90,16 +90,18 @@ def fixed_batch(job: Job, steps: int) -> float:
     """
     network = job.network()
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    method = job.config.method
+    method, chosen, loss = job.config.method, job.config.optimizer, job.config.loss
+    assert isinstance(chosen, Sgd)
+    assert isinstance(loss, CrossEntropy)
     optimizer = torch.optim.SGD(
         trainable,
         lr=method.head_lr,
-        momentum=method.momentum,
-        nesterov=method.nesterov,
-        weight_decay=method.weight_decay,
+        momentum=chosen.momentum,
+        nesterov=chosen.nesterov,
+        weight_decay=chosen.weight_decay,
         fused=True,
     )
-    criterion = torch.nn.CrossEntropyLoss(label_smoothing=method.label_smoothing)
+    criterion = torch.nn.CrossEntropyLoss(label_smoothing=loss.label_smoothing)
     pictures = job.moved(torch.randn(job.batch_size, 3, job.image_size, job.image_size))
     labels = torch.arange(job.batch_size, device=job.device) % job.classes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load_classifier(path: str | Path) -> CultureClassifier:
+def load_classifier(path: str | Path, trust: Sequence[str] = ()) -> CultureClassifier:
     """Return the trained classifier of a checkpoint, in eval mode, with its `temperature` for calibrated probabilities.
 
+    Args:
+        path: a checkpoint.
+        trust: packages other than this one that the checkpoint may import.
+
     Raises:
-        InputError: no such file, or not one of our checkpoints, whole and safe to read.
+        InputError: no such file, not one of our checkpoints, or it names code of a package that is not trusted.
     """
     # Imported by name: this module lies below all others, and needs no torch itself.
-    loaded: CultureClassifier = import_module("artculture.models.checkpoint").load_classifier(Path(path))
+    loaded: CultureClassifier = import_module("artculture.models.checkpoint").load_classifier(Path(path), trust)
     return loaded

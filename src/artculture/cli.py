@@ -8,10 +8,12 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 
 from artculture import __version__
 from artculture.utils.errors import InputError, Interrupted, WorkError, choices_hint
 from artculture.utils.garbage import collect_garbage_rarely
+from artculture.utils.import_path import import_from
 from artculture.utils.secrets import hidden
 from artculture.utils.signals import stop_on_signals
 from artculture.utils.streams import keep_streams
@@ -65,6 +67,7 @@ def main(argv: list[str]) -> int:
     try:
         if argv[0] not in COMMANDS:
             raise InputError(f"no command `{argv[0]}`: {choices_hint(argv[0], COMMANDS)}")
+        import_from(Path.cwd())
         code: int = import_module(f"artculture.commands.{argv[0]}").run(argv[1:])
         return code
     except (InputError, WorkError) as error:

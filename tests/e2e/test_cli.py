@@ -205,17 +205,17 @@ def test_all_mistakes_are_listed_at_once(capsys, no_work):
 
 
 def test_all_mistakes_of_all_rows_are_listed(capsys, no_work):
-    assert cli.main(["train", "-m", "trainer.max_epochs=0,3", "method.momentum=0.9,1.5"]) == 2
+    assert cli.main(["train", "-m", "trainer.max_epochs=0,3", "optimizer.momentum=0.9,1.5"]) == 2
     message = capsys.readouterr().err
     assert "trainer.max_epochs=0" in message
-    assert "method.momentum=1.5" in message
+    assert "optimizer.momentum=1.5" in message
 
 
 @pytest.mark.parametrize(
     ("flags", "shows"),
     [
         (["--help"], "architecture: alexnet"),
-        (["--cfg", "job"], "max_epochs: ${data.epochs}"),
+        (["--cfg", "job"], "max_epochs: ${oc.select:data.epochs,"),
         (["--hydra-help"], "--multirun"),
     ],
 )

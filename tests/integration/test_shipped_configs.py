@@ -14,7 +14,7 @@ STUB_SIZE = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 @pytest.fixture(autouse=True)
 def _stub_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stub(name: str, library: str) -> Backbone:
+    def stub(name: str, library: str, node: object = None) -> Backbone:
         module = timm.create_model("test_resnet", num_classes=0)
         return Backbone(module, module.num_features, "fc", STUB_SIZE)
 
@@ -24,16 +24,41 @@ def _stub_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artculture.training.factory.preprocessing_of", lambda *_: STUB_SIZE)
 
 
+# Classes of other packages in place of each built-in part.
+OWN = (
+    "architecture=custom",
+    "architecture.name=own",
+    "architecture.backbone._target_=torchvision.models.squeezenet1_1",
+    "architecture.backbone.num_classes=8",
+    "head=custom",
+    "head._target_=artculture.models.heads.mlp_head",
+    "head.hidden=[4]",
+    "loss=custom",
+    "loss._target_=torch.nn.MultiMarginLoss",
+    "optimizer=custom",
+    "optimizer._target_=torch.optim.RMSprop",
+    "scheduler=custom",
+    "scheduler._target_=torch.optim.lr_scheduler.OneCycleLR",
+    "scheduler.max_lr=0.01",
+    "scheduler.interval=step",
+    "metrics.kappa._target_=torchmetrics.classification.MulticlassCohenKappa",
+    "callbacks.timer._target_=lightning.pytorch.callbacks.Timer",
+    "trainer.monitor=val/kappa",
+    "trainer.extra.limit_train_batches=2",
+)
+
+
 def _cases() -> list[tuple[str, ...]]:
     cases: list[tuple[str, ...]] = []
-    for group in ("architecture", "method", "scheduler", "augment"):
-        cases += [(f"{group}={option}",) for option in sorted(OPTIONS[group])]
+    for group in ("architecture", "head", "method", "optimizer", "loss", "scheduler", "augment"):
+        cases += [(f"{group}={option}",) for option in sorted(OPTIONS[group] - {"custom"})]
+    cases.append(OWN)
     cases += [(f"row={option}",) for option in sorted(OPTIONS["row"])]
     cases += [("trainer=auto",), ("trainer=cpu",), ("trainer=ddp",), ("launcher=local",), ("study=default",)]
     return [(*case, "architecture.name=stub") if case == ("architecture=timm",) else case for case in cases]
 
 
-@pytest.mark.parametrize("overrides", _cases(), ids="-".join)
+@pytest.mark.parametrize("overrides", _cases(), ids=lambda case: case[0])
 def test_option_trains(train, overrides, only_run):
     assert train("trainer.max_epochs=2", "architecture.weights=none", *overrides, stub=False) == 0
     assert (only_run() / "result.json").is_file()
@@ -49,7 +74,7 @@ def test_the_sample_trains(train, only_run, read_json):
 
 
 def test_every_group_is_covered():
-    covered = {case[0].split("=")[0] for case in _cases()}
+    covered = {case[0].split("=")[0] for case in _cases()} | {"callbacks", "metrics"}
     # data: above and in tests/data; logger: in tests/runs/test_tracking.py; the others are other commands'
     assert covered | {"data", "logger", "cultures", "source", "search"} == set(OPTIONS)
 

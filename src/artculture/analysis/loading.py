@@ -1,7 +1,7 @@
 """Loading of a checkpoint with its run and the paintings to analyse."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 
 def load_model_under_study(
-    checkpoint: Path, data: DataChoice | None = None, on_progress: Callable[[int, int], None] | None = None
+    checkpoint: Path,
+    data: DataChoice | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    trust: Sequence[str] = (),
 ) -> ModelUnderStudy:
     """Load a classifier and the paintings to analyse, preprocessed as the classifier expects.
 
@@ -32,13 +35,14 @@ def load_model_under_study(
         checkpoint: a checkpoint file, or a run directory for its best checkpoint.
         data: the paintings; None for the paintings of the checkpoint's run that still exist, in the split of the run.
         on_progress: called with (done, total) while images are decoded.
+        trust: packages other than this one that the checkpoint may import.
 
     Raises:
         InputError: the checkpoint does not exist, belongs to no run although `data` is None, or the paintings have
             cultures that the classifier was not trained on.
     """
     checkpoint = checkpoint_file(checkpoint)
-    classifier = load_classifier(checkpoint)
+    classifier = load_classifier(checkpoint, trust)
     run = run_of(checkpoint)
     stored = _stored_split(run)
     choice, label = own_data(checkpoint, run) if data is None else (data, _label(data))

@@ -28,7 +28,7 @@ def analyze(config: AnalyzeConfig) -> int:
     checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
     data = None if config.data is None else choice_of(config.data)
     with shown_progress("decoding pictures") as progress:
-        model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress))
+        model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress, config.trust))
     folder = output or default_folder(model, data is None, DEFAULT_ROOT)
     with shown_progress("computing embeddings") as progress:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)

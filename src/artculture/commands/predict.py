@@ -35,7 +35,7 @@ def predict(config: PredictConfig) -> int:
         sys.stderr.write(f"left out of the folders: {left_out}\n")
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
-    classifier = load_classifier(checkpoint_file(Path(config.checkpoint)))
+    classifier = load_classifier(checkpoint_file(Path(config.checkpoint)), config.trust)
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )

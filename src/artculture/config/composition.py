@@ -54,7 +54,8 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
         except Exception as error:  # kept from Hydra, which would print it in its own way
             failure = error
 
-    argv = quoted(_flags_first(argv), list(typed_keys(schema)), sweeps=command == "train" and sweeps_typed(argv))
+    argv = _with_new_keys(_flags_first(argv), set(known_keys(schema)))
+    argv = quoted(argv, list(typed_keys(schema)), sweeps=command == "train" and sweeps_typed(argv))
     check_typed(schema, command, argv)
     with _arguments(command, argv), explained_errors():
         try:
@@ -64,6 +65,20 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
     if failure is not None:
         raise failure
     return code
+
+
+def _with_new_keys(argv: list[str], keys: set[str]) -> list[str]:
+    """The same arguments, with Hydra's `++` before keys that a section takes beyond those in its config file."""
+    return [f"++{text}" if _is_new_key(text, argv, keys) else text for text in argv]
+
+
+def _is_new_key(text: str, argv: list[str], keys: set[str]) -> bool:
+    key, equals, _ = text.partition("=")
+    if not equals or not re.fullmatch(r"[\w.]+", key) or not is_known(key, keys):
+        return False
+    # A class of the user's own may have an argument that a built-in option has, too.
+    section, dot, _ = key.partition(".")
+    return key not in keys or (bool(dot) and f"{section}=custom" in argv)
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

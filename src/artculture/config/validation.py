@@ -128,7 +128,11 @@ def _missing_keys(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _explained(error: ValidationError, schema: type[BaseModel]) -> list[str]:
-    keys = set(known_keys(schema))
+    known = set(known_keys(schema))
+    # A section with named keys is a union of variants, of which a user's node takes any key.
+    keys = {
+        key for key in known if not (key.endswith(".*") and any(other.startswith(key[:-1]) for other in known - {key}))
+    }
     by_subject: dict[str, list[str]] = {}
     for detail in error.errors():
         subject, what = _explain(dict(detail), schema, keys)

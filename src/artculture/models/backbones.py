@@ -1,15 +1,17 @@
-"""The networks of torchvision and timm without their last linear layer, and what their weights expect."""
+"""Backbones: the networks of torchvision and timm without their last linear layer, or a module of the user's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.targets import TARGET, instantiate, locate
 
 TORCHVISION: dict[str, tuple[Callable[..., nn.Module], type[WeightsEnum], str]] = {
     "resnet50": (torchvision.models.resnet50, torchvision.models.ResNet50_Weights, "fc"),
@@ -22,6 +24,11 @@ IMAGENET_MEMBER = "IMAGENET1K_V1"
 
 # Our names for models that timm calls otherwise.
 TIMM_NAMES = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+
+# Of a backbone of the user's own that has no attribute `preprocessing`: the usual one of ImageNet.
+USUAL_PREPROCESSING = Preprocessing(224, 256, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+Node = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,17 +48,27 @@ class Backbone:
     preprocessing: Preprocessing
 
 
-def make_backbone(name: str, library: str) -> Backbone:
-    """A backbone with random weights.
+def make_backbone(name: str, library: str, node: Node | None = None) -> Backbone:
+    """Return a backbone with random weights.
+
+    Args:
+        name: of the architecture.
+        library: `torchvision`, `timm` or `custom`.
+        node: of a custom backbone: `_target_` and its arguments.
 
     Raises:
-        InputError: a name that the library does not have, or timm not installed.
+        InputError: a name that the library does not have, timm not installed, or a custom backbone that can't be made.
     """
+    if node is not None:
+        return _custom(name, node)
     return _torchvision(name) if library == "torchvision" else _timm(name)
 
 
-def preprocessing_of(name: str, library: str) -> Preprocessing:
-    """What the pretrained weights of a backbone expect, without building it."""
+def preprocessing_of(name: str, library: str, node: Node | None = None) -> Preprocessing:
+    """Return what the pretrained weights of a backbone expect, without building it; arguments as `make_backbone`."""
+    if node is not None:
+        found = getattr(locate(node[TARGET]), "preprocessing", USUAL_PREPROCESSING)
+        return found if isinstance(found, Preprocessing) else USUAL_PREPROCESSING
     if library == "torchvision":
         return _enum_preprocessing(torchvision_member(name, IMAGENET_MEMBER))
     return _timm_preprocessing(timm_config(name))
@@ -121,6 +138,24 @@ def _torchvision(name: str) -> Backbone:
     if name != "resnet50":
         module.avgpool = _PoolWhereNeeded(cast(nn.AdaptiveAvgPool2d, module.avgpool))
     return Backbone(module, features, last_layer, preprocessing)
+
+
+def _custom(name: str, node: Node) -> Backbone:
+    module, preprocessing = instantiate(node), preprocessing_of(name, "custom", node)
+    if not isinstance(module, nn.Module):
+        raise InputError(f"architecture.backbone: `{node[TARGET]}` made a {type(module).__name__}, not a torch module")
+    size = preprocessing.image_size
+    training = module.training
+    with torch.inference_mode():
+        vectors = module.eval()(torch.zeros(1, 3, size, size))
+    module.train(training)
+    if not isinstance(vectors, Tensor) or vectors.ndim != 2:
+        shape = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
+        raise InputError(
+            f"architecture.backbone: `{node[TARGET]}` maps a picture 1 x 3 x {size} x {size} to {shape}; a backbone "
+            "gives vectors, 1 x features"
+        )
+    return Backbone(module, vectors.shape[1], "", preprocessing)
 
 
 def _import_timm() -> Any:

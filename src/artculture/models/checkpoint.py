@@ -10,6 +10,7 @@ from artculture.models.finite import check_weights_finite
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.tensor_files import save_whole
 from artculture.utils.errors import InputError, choices_hint, reason_of
+from artculture.utils.targets import foreign_targets
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -73,9 +74,24 @@ def epochs_done(content: dict[str, Any]) -> tuple[int, int]:
     return where["epoch"], where["batches"]
 
 
-def load_classifier(path: Path) -> CultureClassifier:
-    """The trained classifier of a checkpoint, in eval mode, needing nothing but the file."""
+def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
+    """Return the trained classifier of a checkpoint, in eval mode.
+
+    Args:
+        path: the file.
+        trust: packages other than this one that the checkpoint may import, for a backbone or a loss of the user's own.
+
+    Raises:
+        InputError: no such file, not one of ours, or it names a package that is not trusted.
+    """
     content = read_checkpoint(path)
+    foreign = foreign_targets(content["hyper_parameters"], trust)
+    if foreign:
+        packages = sorted({name.partition(".")[0] for name in foreign})
+        raise InputError(
+            f"{path} names {', '.join(foreign)}, code that loading it would import and run: if you trust it, allow it "
+            f"by trust=[{','.join(packages)}]"
+        )
     try:
         module = CultureClassifier(**content["hyper_parameters"])
         module.load_state_dict(content["state_dict"])

@@ -1,11 +1,13 @@
-"""The LightningModule: one painting in, logits over cultures out; loss, metrics, optimiser and schedule."""
+"""The LightningModule: backbone, head, loss, metrics, optimizer and schedule."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -16,69 +18,89 @@ from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.divergence import LossWatch
 from artculture.models.full_precision import full_precision
-from artculture.models.losses import MeanLoss
+from artculture.models.heads import build_head
+from artculture.models.losses import MeanLoss, build_loss
 from artculture.models.metric_state import set_sums, sums_of
-from artculture.models.network import Network, make_head
-from artculture.models.optimizers import make_optimizer
-from artculture.models.schedulers import Schedule, make_scheduler
+from artculture.models.metrics import build_metrics
+from artculture.models.network import Network
+from artculture.models.optimizers import build_optimizer, parameter_groups
+from artculture.models.schedulers import build_scheduler, steps_each_batch
 from artculture.models.split_batch import Parts, is_out_of_memory
 from artculture.models.training_step import TrainingStep
 from artculture.models.weights import RANDOM, Start, load_start
 from artculture.utils.errors import reason_of
+from artculture.utils.targets import is_target
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
+Section = Mapping[str, Any]
 # A loss so many times that of guessing is lost for good.
 DIVERGED_TIMES_CHANCE = 1000
 
 
 class CultureClassifier(TrainingStep):
-    """A backbone with the three-layer head, trained by SGD.
+    """A backbone and a head that sort paintings into classes.
 
-    Every argument is a plain value, so that a checkpoint rebuilds the module by itself.
+    Every argument is a plain value, so that a checkpoint rebuilds the module by itself. A section is a dict with a
+    `name` and its values, as in `conf/`, or with the `_target_` of a class or function and the arguments for it.
 
     Args:
-        architecture: name of the backbone.
-        library: `torchvision` or `timm`.
+        backbone: name of the architecture.
+        library: `torchvision`, `timm` or `custom`.
         classes: names in label order.
-        image_size: pixels; None for what the weights expect.
-        hidden: sizes of the head's hidden layers.
-        dropout: before each of the head's layers.
+        image_size: pixels; None for the size that the weights expect.
+        backbone_node: of a custom backbone: its `_target_` and arguments.
+        head, loss, optimizer, scheduler: sections; the defaults are those of `conf/`.
+        metrics: name to node of further metrics of the validation and test split.
         method: `finetuned`, `transfer` or `scratch`.
-        schedule: as `Schedule`'s attributes.
-        head_lr, backbone_lr, momentum, nesterov, weight_decay, label_smoothing: of SGD and the loss.
-        channels_last: memory format.
-        seed: of everything the training step draws (dropout).
+        head_lr, backbone_lr: first learning rates.
+        channels_last: whether pictures and weights are in torch's channels_last memory format.
+        seed: of everything that the training step draws (dropout).
 
     Attributes:
         compiled: whether the backbone runs compiled, which rounds otherwise.
+        temperature: divisor of the logits for calibrated probabilities.
     """
 
     def __init__(
         self,
-        architecture: str,
+        backbone: str,
         library: str,
         classes: Sequence[str],
         image_size: int | None = None,
-        hidden: Sequence[int] = (512, 128),
-        dropout: float = 0.0,
+        backbone_node: Section | None = None,
+        head: Section = MappingProxyType({"name": "mlp", "hidden": [512, 128], "dropout": 0.0}),
+        loss: Section = MappingProxyType({"name": "cross_entropy", "label_smoothing": 0.1}),
+        optimizer: Section = MappingProxyType({"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}),
+        scheduler: Section = MappingProxyType({"name": "plateau", "gamma": 0.1, "k": 4}),
+        metrics: Section = MappingProxyType({}),
         method: str = "finetuned",
-        schedule: dict[str, Any] | None = None,
-        head_lr: float = 0.01,
+        head_lr: float = 0.02,
         backbone_lr: float = 0.01,
-        momentum: float = 0.9,
-        nesterov: bool = True,
-        weight_decay: float = 1e-4,
-        label_smoothing: float = 0.0,
         channels_last: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.hyper: dict[str, Any] = {
+            "classes": list(classes),
+            "backbone": backbone,
+            "library": library,
+            "backbone_node": None if backbone_node is None else dict(backbone_node),
+            "head": dict(head),
+            "loss": dict(loss),
+            "optimizer": dict(optimizer),
+            "scheduler": dict(scheduler),
+            "metrics": dict(metrics),
+            "method": method,
+            "head_lr": head_lr,
+            "backbone_lr": backbone_lr,
+            "image_size": image_size,
+            "channels_last": channels_last,
+            "seed": seed,
+        }
         # Not to the logger: a run logs its whole config, whose groups these names would overwrite.
-        self.save_hyperparameters(logger=False)
-        self.hyper: dict[str, Any] = dict(self.hparams)
+        self.save_hyperparameters(self.hyper, logger=False)
         self.classes = tuple(classes)
-        # What the logits are divided by for calibrated probabilities; `load_classifier` sets it.
         self.temperature = 1.0
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
@@ -88,18 +110,21 @@ class CultureClassifier(TrainingStep):
         self.configure_metrics()
 
     def configure_network(self) -> None:
-        self.backbone_parts = make_backbone(self.hyper["architecture"], self.hyper["library"])
-        self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(self.hyper["image_size"])
-        head = make_head(self.backbone_parts.features, self.hyper["hidden"], len(self.classes), self.hyper["dropout"])
+        hyper = self.hyper
+        self.backbone_parts = make_backbone(hyper["backbone"], hyper["library"], hyper["backbone_node"])
+        self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"])
+        head = build_head(hyper["head"], self.backbone_parts.features, len(self.classes))
         self.network = Network(self.backbone_parts.module, head)
         self.register_buffer("mean", torch.tensor(self.preprocessing.mean), persistent=False)
         self.register_buffer("std", torch.tensor(self.preprocessing.std), persistent=False)
 
     def configure_losses(self) -> None:
-        self.train_loss = nn.CrossEntropyLoss(label_smoothing=self.hyper["label_smoothing"])
+        self.train_loss = build_loss(self.hyper["loss"])
         # Validation is judged without smoothing, so that it can be compared between methods.
         self.eval_loss = nn.CrossEntropyLoss()
-        self.watch = LossWatch(DIVERGED_TIMES_CHANCE * math.log(max(2, len(self.classes))))
+        # Of a loss of the user's own nobody knows what is too much.
+        limit = DIVERGED_TIMES_CHANCE * math.log(max(2, len(self.classes)))
+        self.watch = LossWatch(math.inf if is_target(self.hyper["loss"]) else limit)
         self.parts = Parts(
             "training", "take a smaller data.batch_size or data.image_size, or trainer.precision=16-mixed"
         )
@@ -115,6 +140,7 @@ class CultureClassifier(TrainingStep):
                 "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
                 "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro", validate_args=False),
                 "macro_f1": MulticlassF1Score(n, average="macro", validate_args=False),
+                **build_metrics(self.hyper["metrics"], n),
             },
             prefix="val/",
             # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
@@ -130,8 +156,7 @@ class CultureClassifier(TrainingStep):
         """
         method = self.hyper["method"]
         if method != "scratch":
-            name, library = self.hyper["architecture"], self.hyper["library"]
-            self.start = load_start(self.backbone_parts, name, library, weights)
+            self.start = load_start(self.backbone_parts, self.hyper["backbone"], self.hyper["library"], weights)
         self._freeze()
         return self.start
 
@@ -215,21 +240,19 @@ class CultureClassifier(TrainingStep):
         with full_precision(self.device, self.compiled):
             return self._eval_logits(pictures), rows
 
-    @property
-    def schedule(self) -> Schedule:
-        return Schedule(**self.hyper["schedule"])
+    def make_optimizer(self, *, fused: bool = False) -> Optimizer:
+        """Return a new optimizer of the parameters that train, with their first learning rates."""
+        hyper = self.hyper
+        groups = parameter_groups(self.network, hyper["method"], hyper["head_lr"], hyper["backbone_lr"])
+        return build_optimizer(hyper["optimizer"], groups, fused=fused)
 
     def configure_optimizers(self) -> Any:
-        optimizer = make_optimizer(
-            self.network,
-            self.hyper,
-            # With a gradient scaler a fused step would unscale by itself, which forbids clipping.
-            fused=self.trainer.precision != "16-mixed",
-        )
+        # With a gradient scaler a fused step would unscale by itself, which forbids clipping.
+        optimizer = self.make_optimizer(fused=self.trainer.precision != "16-mixed")
         epochs = self.trainer.max_epochs or 1
         steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
-        scheduler = make_scheduler(self.schedule, optimizer, steps, epochs)
-        interval = "step" if self.schedule.by_step else "epoch"
+        scheduler = build_scheduler(self.hyper["scheduler"], optimizer, steps, epochs)
+        interval = "step" if steps_each_batch(self.hyper["scheduler"]) else "epoch"
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "val/loss", "strict": False},
@@ -241,11 +264,11 @@ class CultureClassifier(TrainingStep):
         Lightning would step after the checkpoint of the epoch is written, and a resume would miss that step; it
         still saves and restores the schedule's state.
         """
-        if self.schedule.by_step:
+        if steps_each_batch(self.hyper["scheduler"]):
             scheduler.step()
 
     def on_train_epoch_end(self) -> None:
-        if self.schedule.by_step:
+        if steps_each_batch(self.hyper["scheduler"]):
             return
         scheduler = cast(Any, self.lr_schedulers())
         if isinstance(scheduler, ReduceLROnPlateau):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from artculture.models.backbones import make_backbone, preprocessing_of
+from artculture.models.backbones import Node, make_backbone, preprocessing_of
 from artculture.utils.errors import InputError, reason_of
 
 # The limits of `data.image_size`, pixels.
@@ -16,22 +16,22 @@ STEPS = (1, 2, 4, 7, 8, 14, 16, 28, 32, 64)
 Probe = Callable[[int], Exception | None]
 
 
-def check_image_size(name: str, library: str, image_size: int) -> None:
+def check_image_size(name: str, library: str, image_size: int, node: Node | None = None) -> None:
     """Check that a backbone takes pictures of a size, in pixels.
 
     Raises:
         InputError: it does not; the message names sizes that it takes.
     """
-    probe = _probe(name, library, "meta")
+    probe = _probe(name, library, node, "meta")
     error = probe(image_size)
     if error is None:
         return
-    own = preprocessing_of(name, library).image_size
+    own = preprocessing_of(name, library, node).image_size
     says = f"data.image_size={image_size} does not suit architecture.name={name}"
     if probe(own) is None:
         raise InputError(f"{says} ({reason_of(error)}): {_advice(probe, image_size, own)}") from error
     # Some networks can't be tried without computing.
-    probe = _probe(name, library, "cpu")
+    probe = _probe(name, library, node, "cpu")
     error = probe(image_size)
     if error is not None:
         works = probe(own) is None
@@ -39,9 +39,9 @@ def check_image_size(name: str, library: str, image_size: int) -> None:
         raise InputError(f"{says} ({reason_of(error)}): {advice}") from error
 
 
-def _probe(name: str, library: str, device: str) -> Probe:
+def _probe(name: str, library: str, node: Node | None, device: str) -> Probe:
     with torch.device(device):
-        module = make_backbone(name, library).module.eval()
+        module = make_backbone(name, library, node).module.eval()
 
     def probe(size: int) -> Exception | None:
         try:

@@ -1,8 +1,27 @@
-"""The mean loss over pictures."""
+"""Loss functions, and the mean loss over pictures."""
+
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
+
+from artculture.utils.targets import instantiate, is_target
+
+
+def build_loss(node: Mapping[str, Any]) -> nn.Module:
+    """Return the loss that a config section describes: logits N x classes and labels int64 N to their mean loss.
+
+    Args:
+        node: `name: cross_entropy` with its values, or a `_target_`.
+
+    Raises:
+        InputError: the target can't be imported, or rejects its arguments.
+    """
+    if is_target(node):
+        return cast(nn.Module, instantiate(node))
+    return nn.CrossEntropyLoss(label_smoothing=node["label_smoothing"])
 
 
 class MeanLoss(Metric):

@@ -1,57 +1,73 @@
-"""Learning-rate schedules: the paper's two and a cosine with warm-up."""
+"""Learning-rate schedules: the paper's two, a cosine with warm-up, or a scheduler of the user's own."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau, StepLR
 
+from artculture.utils.targets import accepted, instantiate, is_target
 
-@dataclass(frozen=True)
-class Schedule:
-    """Which schedule and its constants (see conf/scheduler).
+Scheduler = LRScheduler | ReduceLROnPlateau
 
-    Attributes:
-        name: `step`, `plateau` or `cosine`.
-        gamma: factor of `step` and `plateau`.
-        k: epochs of `step`, patience of `plateau`.
-        warmup_epochs: epochs of linear warm-up of `cosine`.
-        floor: last learning rate of `cosine` as a share of the first.
+
+def steps_each_batch(node: Mapping[str, Any]) -> bool:
+    """Return whether a scheduler is stepped after every batch, instead of after every epoch."""
+    return bool(node.get("interval") == "step") if is_target(node) else node["name"] == "cosine"
+
+
+def build_scheduler(node: Mapping[str, Any], optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> Scheduler:
+    """Return the scheduler that a config section describes.
+
+    Args:
+        node: `name` (`step`, `plateau` or `cosine`) with its values, or a `_target_` that takes the optimizer first.
+            Such a node may have `interval` (`epoch`, the default, or `step`), and gets `total_steps`,
+            `steps_per_epoch` and `epochs` where its signature has them.
+        optimizer: with the first learning rates.
+        steps_per_epoch: optimizer steps of an epoch.
+        epochs: of the whole training.
+
+    Raises:
+        InputError: the target can't be imported, or rejects its arguments.
     """
-
-    name: str
-    gamma: float | None = None
-    k: int | None = None
-    warmup_epochs: int | None = None
-    floor: float | None = None
-
-    @property
-    def by_step(self) -> bool:
-        """Whether it moves after every optimiser step rather than after every epoch."""
-        return self.name == "cosine"
-
-
-def _gamma_and_k(schedule: Schedule) -> tuple[float, int]:
-    if schedule.gamma is None or schedule.k is None:
-        raise ValueError(f"the schedule {schedule.name} needs gamma and k")
-    return schedule.gamma, schedule.k
+    if is_target(node):
+        arguments = {key: value for key, value in node.items() if key != "interval"}
+        # OneCycleLR takes either the number of all steps or its two factors.
+        lengths = {"total_steps": epochs * (steps_per_epoch if steps_each_batch(node) else 1)}
+        found = accepted(arguments, lengths) or accepted(
+            arguments, {"steps_per_epoch": steps_per_epoch, "epochs": epochs}
+        )
+        return cast(Scheduler, instantiate(arguments, optimizer, **found))
+    if node["name"] == "step":
+        return StepLR(optimizer, step_size=node["k"], gamma=node["gamma"])
+    if node["name"] == "plateau":
+        return ReduceLROnPlateau(optimizer, mode="min", factor=node["gamma"], patience=node["k"])
+    return _cosine(optimizer, node["warmup_epochs"] * steps_per_epoch, epochs * steps_per_epoch, node["floor"])
 
 
-def reductions(schedule: Schedule, first: float, now: float) -> int:
-    """How often `plateau` has reduced a learning rate."""
-    gamma, _ = _gamma_and_k(schedule)
-    return round(math.log(now / first) / math.log(gamma))
+def _cosine(optimizer: Optimizer, warmup: int, total: int, floor: float) -> LambdaLR:
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        progress = min(1.0, (step - warmup) / max(1, total - warmup))
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return LambdaLR(optimizer, factor)
+
+
+def reductions(node: Mapping[str, Any], first: float, now: float) -> int:
+    """Return how often `plateau` has reduced a learning rate."""
+    return round(math.log(now / first) / math.log(node["gamma"]))
 
 
 def continue_with(
-    schedule: Schedule, scheduler: LRScheduler | ReduceLROnPlateau, rates: Sequence[float], step: int, reduced: int
+    node: Mapping[str, Any], scheduler: Scheduler, rates: Sequence[float], step: int, reduced: int
 ) -> None:
-    """Give a scheduler that was restored other constants, and its optimizer the learning rates that these lead to.
+    """Set other constants in a restored built-in scheduler, and the learning rates that follow in its optimizer.
 
     Args:
-        schedule: its constants from now on.
+        node: its section of the config, with the new constants.
         scheduler: at the end of an epoch, or of a step.
         rates: the first learning rate of each parameter group.
         step: optimizer steps done, of `cosine`.
@@ -62,7 +78,7 @@ def continue_with(
         restored.base_lrs, restored.last_epoch = list(rates), step
         now = [rate * factor(step) for rate, factor in zip(rates, scheduler.lr_lambdas, strict=True)]
     else:
-        gamma, k = _gamma_and_k(schedule)
+        gamma, k = node["gamma"], node["k"]
         if isinstance(scheduler, StepLR):
             restored.base_lrs, restored.gamma, restored.step_size = list(rates), gamma, k
             reduced = scheduler.last_epoch // k
@@ -81,24 +97,3 @@ def _reduced(rate: float, gamma: float, times: int) -> float:
     for _ in range(times):
         rate *= gamma
     return rate
-
-
-def make_scheduler(
-    schedule: Schedule, optimizer: Optimizer, steps_an_epoch: int, epochs: int
-) -> LRScheduler | ReduceLROnPlateau:
-    if schedule.name == "step":
-        gamma, k = _gamma_and_k(schedule)
-        return StepLR(optimizer, step_size=k, gamma=gamma)
-    if schedule.name == "plateau":
-        gamma, k = _gamma_and_k(schedule)
-        return ReduceLROnPlateau(optimizer, mode="min", factor=gamma, patience=k)
-    warmup = (schedule.warmup_epochs or 0) * steps_an_epoch
-    total, floor = epochs * steps_an_epoch, schedule.floor or 0.0
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        progress = min(1.0, (step - warmup) / max(1, total - warmup))
-        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
-
-    return LambdaLR(optimizer, factor)

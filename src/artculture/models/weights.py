@@ -64,6 +64,8 @@ def check_weights(weights: str, library: str, name: str) -> None:
     """
     if weights in KEYWORDS or Path(weights).expanduser().is_file():
         return
+    if library == "custom":
+        raise InputError(f"architecture.weights={weights}: no such file; give none or the path of a state dict")
     members: tuple[str, ...] = ()
     if library == "torchvision" and name in backbones.TORCHVISION:
         members = tuple(backbones.TORCHVISION[name][1].__members__)
@@ -80,6 +82,8 @@ def load_start(backbone: Backbone, name: str, library: str, weights: str) -> Sta
     """
     if weights == "none":
         return RANDOM
+    if library == "custom" and weights in KEYWORDS:
+        raise InputError(f"architecture.weights={weights}: for a custom backbone give none or a path")
     try:
         if weights in ("imagenet", "auto"):
             return _load_pretrained(backbone, name, library, backbones.IMAGENET_MEMBER)

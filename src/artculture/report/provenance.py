@@ -19,7 +19,7 @@ from artculture.training.identity import leaves
 CHOICES = {
     "Architecture": "architecture.name",
     "Weights": "architecture.weights",
-    "Head": "architecture.head.hidden",
+    "Head": "head.hidden",
     "Method": "method.name",
     "Scheduler": "scheduler.name",
     "Data": "data.name",

@@ -59,7 +59,7 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
     labels = torch.randint(0, classes, (batch,), device=device)
     weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=config.method.momentum)
+    optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=0.9)
     precision = hardware.real_precision(config.trainer.precision, accelerator)
     half = torch.float16 if precision.startswith("16") else torch.bfloat16
     autocast = torch.autocast(device.type, half, enabled="mixed" in precision)

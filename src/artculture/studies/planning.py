@@ -177,8 +177,9 @@ def workload_of(config: TrainConfig) -> Workload:
     size = config.data.image_size
     if size is None:
         from artculture.models.backbones import preprocessing_of
+        from artculture.training.factory import backbone_choice
 
-        size = preprocessing_of(config.architecture.name, config.architecture.library).image_size
+        size = preprocessing_of(*backbone_choice(config.architecture)).image_size
     return Workload(
         config.architecture.name,
         config.method.name,

@@ -10,7 +10,7 @@ from artculture.data.paintings import Selection, load_paintings
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.studies.grid import PlannedRun
-from artculture.training.factory import check_network, data_choice
+from artculture.training.factory import backbone_choice, check_network, data_choice
 from artculture.training.origin import check_paintings, origin_of
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
@@ -58,7 +58,7 @@ def prepare(runs: Iterable[PlannedRun], on_progress: Callable[[int, int], None] 
     selections: dict[str, Selection] = {}
     for run in runs:
         architecture = run.config.architecture
-        preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(run.config.data.image_size)
+        preprocessing = preprocessing_of(*backbone_choice(architecture)).at_size(run.config.data.image_size)
         choice = data_choice(run.config)
         key = f"{choice} {preprocessing.resize} {preprocessing.interpolation}"
         if key not in selections:
@@ -85,5 +85,5 @@ def _is_file(run: PlannedRun) -> bool:
 def _load_weights(run: PlannedRun) -> None:
     """Load a run's pretrained weights, to check that they exist and fit."""
     architecture = run.config.architecture
-    backbone = make_backbone(architecture.name, architecture.library)
+    backbone = make_backbone(*backbone_choice(architecture))
     load_start(backbone, architecture.name, architecture.library, architecture.weights)

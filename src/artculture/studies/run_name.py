@@ -13,7 +13,7 @@ from artculture.config.validation import config_folder, group_options
 from artculture.training.identity import run_name, variant
 
 # Not `trainer`: of an option of that group every changed value is named, since most only say where to train.
-GROUPS = ("architecture", "method", "scheduler", "data", "augment")
+GROUPS = ("architecture", "head", "method", "optimizer", "loss", "scheduler", "data", "augment")
 
 
 def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:

@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
-from artculture.config.schema.train import Data, TrainConfig
+from artculture.config.schema.nodes import Node
+from artculture.config.schema.train import Architecture, Data, Section, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import DataChoice
@@ -25,12 +26,13 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
 from artculture.utils import hardware
+from artculture.utils.targets import instantiate
 
 
 def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PROCESS) -> PaintingsDataModule:
     """The data module that a config asks for, with the preprocessing of its backbone's weights."""
     data, augment = config.data, config.augment
-    preprocessing = preprocessing_of(config.architecture.name, config.architecture.library)
+    preprocessing = preprocessing_of(*backbone_choice(config.architecture))
     return PaintingsDataModule(
         data_choice(config),
         preprocessing.at_size(data.image_size),
@@ -66,8 +68,19 @@ def check_network(config: TrainConfig) -> None:
     """
     architecture = config.architecture
     check_weights(architecture.weights, architecture.library, architecture.name)
-    preprocessing = preprocessing_of(architecture.name, architecture.library).at_size(config.data.image_size)
-    check_image_size(architecture.name, architecture.library, preprocessing.image_size)
+    name, library, node = backbone_choice(architecture)
+    preprocessing = preprocessing_of(name, library, node).at_size(config.data.image_size)
+    check_image_size(name, library, preprocessing.image_size, node)
+
+
+def backbone_choice(architecture: Architecture) -> tuple[str, str, Node | None]:
+    """Return name, library and, of a custom backbone, the node: the arguments of `make_backbone`."""
+    return architecture.name, architecture.library, getattr(architecture, "backbone", None)
+
+
+def plain_section(section: Section | Node) -> Node:
+    """Return a section of the config, or a user's node, as nested plain values."""
+    return section if isinstance(section, dict) else section.model_dump(exclude={"rates"})
 
 
 def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
@@ -78,20 +91,19 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
     """
     architecture, method = config.architecture, config.method
     module = CultureClassifier(
-        architecture=architecture.name,
-        library=architecture.library,
         classes=list(classes),
-        image_size=config.data.image_size,
-        hidden=list(architecture.head.hidden),
-        dropout=architecture.head.dropout,
+        backbone=architecture.name,
+        library=architecture.library,
+        backbone_node=backbone_choice(architecture)[2],
+        head=plain_section(config.head),
+        loss=plain_section(config.loss),
+        optimizer=plain_section(config.optimizer),
+        scheduler=plain_section(config.scheduler),
+        metrics={name: node for name, node in config.metrics.items() if node is not None},
         method=method.name,
-        schedule=config.scheduler.model_dump(),
         head_lr=method.head_lr,
         backbone_lr=method.backbone_lr,
-        momentum=method.momentum,
-        nesterov=method.nesterov,
-        weight_decay=method.weight_decay,
-        label_smoothing=method.label_smoothing,
+        image_size=config.data.image_size,
         channels_last=config.trainer.channels_last,
         seed=config.seed,
     )
@@ -131,6 +143,7 @@ def make_trainer(
     callbacks += [
         # Before the recorder: an epoch that is not finite is not recorded.
         DivergenceGuard(process_group),
+        *(instantiate(node) for node in config.callbacks.values() if node is not None),
         recorder,
         best_checkpoint(directory, choice.monitor),
         LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, listener, lock, process_group),
@@ -164,6 +177,7 @@ def make_trainer(
         enable_model_summary=False,
         enable_progress_bar=False,
         use_distributed_sampler=False,
+        **choice.extra,
     )
 
 

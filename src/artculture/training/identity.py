@@ -8,48 +8,24 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from artculture.config.schema.train import Mark, keys_with
 from artculture.utils.addresses import stored_address
+from artculture.utils.targets import TARGET, is_target, node_name
 
 Values = dict[str, Any]
 
-# Where and how a run is done, not what it computes: free to change between two launches of the same run.
-CIRCUMSTANCES = frozenset(
-    {
-        "study",
-        "logger",
-        "launcher",
-        "resume",
-        "on_error",
-        "plan",
-        "data.root",
-        "data.bad_image_share",
-        "data.cache",
-        "data.cache_gb",
-        "data.num_workers",
-        "trainer.accelerator",
-        "trainer.cuda_graphs",
-        "trainer.devices",
-        "trainer.num_nodes",
-        "trainer.evaluate_test",
-        "trainer.checkpoint_every_minutes",
-        "trainer.checkpoint_every_steps",
-        "trainer.on_out_of_memory",
-    }
-)
+# What may change between two launches of the same run.
+CIRCUMSTANCES = frozenset({*keys_with(Mark.CIRCUMSTANCE), *keys_with(Mark.SOURCE)})
 # What a config that was stored before there was such a key meant by its absence.
 BEFORE = {"trainer.compile": False}
-# Already in the name by other words, or only the source of values that are compared themselves.
+# Groups that every name begins with.
+ALWAYS = ("architecture", "method", "scheduler")
+# Groups whose chosen option is in the name where it is not the usual one.
+OPTIONS = ("head", "optimizer", "loss", "augment")
+# In the name already, without their keys.
 NAMED_OTHERWISE = frozenset(
-    {
-        "seed",
-        "architecture.name",
-        "architecture.recipe",
-        "data.epochs",
-        "data.decay_every",
-        "method.name",
-        "scheduler.name",
-        "data.name",
-    }
+    {"seed", *(f"{group}.name" for group in (*ALWAYS, *OPTIONS, "data"))}
+    | {f"{group}.{TARGET}" for group in ("head", "optimizer", "loss", "scheduler")}
 )
 # May be raised on a run that exists, which then continues in place: part of a run's label, not of its folder's name.
 EPOCHS = "trainer.max_epochs"
@@ -103,7 +79,7 @@ def run_name(
     Returns:
         As in `resnet50-finetuned-plateau`, then what differs from the defaults, then the seed where it is not 0.
     """
-    parts = [values["architecture"]["name"], values["method"]["name"], values["scheduler"]["name"]]
+    parts = [node_name(values[group]) for group in ALWAYS]
     unnamed = frozenset() if with_epochs else frozenset({EPOCHS})
     parts += variant(values, defaults, choices, usual, own, unnamed)
     if values["seed"] != 0:
@@ -125,14 +101,22 @@ def variant(
 ) -> list[str]:
     """What tells a run from its architecture, method and scheduler alone: data, own options, every changed value."""
     parts = [] if choices["data"] == usual["data"] else [data_label(values)]
-    parts += [] if choices["augment"] == usual["augment"] else [choices["augment"]]
+    for group in OPTIONS:
+        if choices[group] != usual[group]:
+            parts.append(node_name(values[group]) if is_target(values[group]) else choices[group])
     parts = list(dict.fromkeys([*parts, *own]))
     keys = Counter(_last_word(key) for key in identity(values) if not _under(key, NAMED_OTHERWISE))
     for key, (value, _) in differences(values, defaults).items():
         if not _under(key, NAMED_OTHERWISE | unnamed):
-            word = _last_word(key) if keys[_last_word(key)] <= 1 else key
-            parts.append(f"{word}={_short(value)}")
+            parts.append(_changed(key, value, shared=keys[_last_word(key)] > 1))
     return parts
+
+
+def _changed(key: str, value: Any, *, shared: bool) -> str:
+    section, _, last = key.rpartition(".")
+    if last == TARGET:  # a callback or a metric by the name that it has in its group
+        return section.rpartition(".")[2]
+    return f"{key if shared else last}={_short(value)}"
 
 
 def _last_word(key: str) -> str:

@@ -9,6 +9,7 @@ from artculture.config.schema.train import TrainConfig, plain
 from artculture.config.validation import validated
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
+from artculture.utils.import_path import import_from
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,16 @@ def read_job(directory: RunDirectory) -> Job:
     values = directory.read_config()
     if values is None:
         raise InputError(f"{directory.path} is not a run directory: it has no config.yaml")
+    facts = directory.status()
+    folder = str(facts.get("folder", ""))
+    if folder:
+        import_from(Path(folder))
     try:
         config = validated(TrainConfig, values)
     except InputError as error:
         raise InputError(f"{directory.config}: {error}") from error
-    facts = directory.status()
     variant, arguments = _strings(facts.get("variant")), _strings(facts.get("arguments"))
-    return Job(config, variant, arguments, str(facts.get("folder", "")))
+    return Job(config, variant, arguments, folder)
 
 
 def _strings(value: Any) -> tuple[str, ...]:

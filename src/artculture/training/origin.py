@@ -14,6 +14,7 @@ from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.io import file_sha256
 from artculture.utils.quick_imports import lean_torchmetrics
+from artculture.utils.targets import is_target
 
 if TYPE_CHECKING:
     from artculture.data.paintings import Selection
@@ -61,8 +62,8 @@ def on_resume(key: str) -> OnResume:
     sections: list[type[BaseModel]] = [TrainConfig]  # several for a variant
     for part in key.split("."):
         fields = [section.model_fields[part] for section in sections if part in section.model_fields]
-        if not fields:
-            return OnResume.FIXED
+        if not fields:  # of a dict of nodes, or of a user's node in place of a variant
+            return OnResume.FIXED if sections else rule
         rule = next((entry for entry in fields[0].metadata if isinstance(entry, OnResume)), rule)
         kinds = [kind for field in fields for kind in alternatives(field.annotation) if isinstance(kind, type)]
         sections = [kind for kind in kinds if issubclass(kind, BaseModel)]
@@ -181,6 +182,8 @@ def check_config(origin: Origin, values: Values) -> Values:
     """
     changed = differences(origin.config, values)
     fixed = {key: pair for key, pair in changed.items() if on_resume(key) is OnResume.FIXED}
+    if is_target(values["scheduler"]):  # whose state holds learning rates that only it can change
+        fixed |= {key: pair for key, pair in changed.items() if key in ("method.head_lr", "method.backbone_lr")}
     if fixed:
         raise InputError(
             f"{origin.path} was trained with values that a resume can't change:\n  {shown_pairs(fixed)}\n"

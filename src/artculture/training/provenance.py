@@ -12,6 +12,7 @@ from artculture.training.identity import data_label
 from artculture.training.result import git_commit, versions
 from artculture.training.run_directory import RunDirectory
 from artculture.utils import hardware
+from artculture.utils.targets import node_name
 
 
 def identity_part(
@@ -22,7 +23,7 @@ def identity_part(
         "run": directory.path.name,
         "study": config.study.name,
         "architecture": config.architecture.name,
-        "scheduler": config.scheduler.name,
+        "scheduler": node_name(config.scheduler),
         "method": config.method.name,
         "variant": " ".join(variant),
         "seed": config.seed,

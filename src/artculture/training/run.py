@@ -21,6 +21,7 @@ from artculture.evaluation.calibration import calibration_results, softmax
 from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
+from artculture.models.metrics import metric_results
 from artculture.training import feature_cache, resume
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.checkpointing import whole_checkpoint
@@ -46,6 +47,7 @@ from artculture.training.tracking import media, wandb_run
 from artculture.utils import hardware
 from artculture.utils.errors import Interrupted, reason_of
 from artculture.utils.io import replacing, write_json
+from artculture.utils.targets import node_name
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +182,7 @@ def _open_page(
 ) -> wandb_run.BackgroundWandbRun | None:
     if config.logger.name == "csv":
         return None
-    architecture, method, scheduler = config.architecture.name, config.method.name, config.scheduler.name
+    architecture, method, scheduler = config.architecture.name, config.method.name, node_name(config.scheduler)
     data = data_label(plain(config))
     page = wandb_run.WandbRun(
         project=config.logger.project,
@@ -255,6 +257,9 @@ def _train(
         # Losses are the network's own, as the history's: before calibration, which changes no accuracy.
         **accuracy_part(prediction_table(selection, rows, softmax(logits)), selection),
         **calibration,
+        **metric_results(
+            module.hyper["metrics"], logits, selection.labels[rows], selection.split[rows], len(selection.classes)
+        ),
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, process_group.world_size),

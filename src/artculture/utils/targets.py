@@ -1,5 +1,6 @@
 """Config nodes that name a class or function to call: `{_target_: my_package.MyLoss, gamma: 2.0}`."""
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,6 +14,9 @@ from artculture.utils.errors import InputError, choices_hint, reason_of
 TARGET = "_target_"
 # Keys of a node that control Hydra's instantiation and are not arguments of the target.
 DIRECTIVES = frozenset({TARGET, "_partial_", "_args_", "_convert_", "_recursive_"})
+# Their modules, optimizers and schedulers do nothing else when they are constructed.
+SAFE_PACKAGES = frozenset({"artculture", "torch", "torchmetrics"})
+IMPORT_HINT = "its package must be installed, or lie in the folder that the command is started in"
 
 Node = Mapping[str, Any]
 
@@ -20,6 +24,35 @@ Node = Mapping[str, Any]
 def is_target(node: Any) -> bool:
     """Return whether a config value names a class or function to call."""
     return isinstance(node, Mapping) and TARGET in node
+
+
+def node_name(section: Any) -> str:
+    """Return the name of a section of the config: its `name`, or the last word of its `_target_`."""
+    if is_target(section):
+        return str(section[TARGET]).rpartition(".")[2]
+    return str(section["name"] if isinstance(section, Mapping) else section.name)
+
+
+def import_modules(names: Iterable[str]) -> None:
+    """Import modules of the user's own, for example one that registers models with timm.
+
+    Raises:
+        InputError: one can't be imported.
+    """
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # a user's module may raise anything while it is imported
+            raise InputError(f"`{name}` can't be imported ({reason_of(error)}): {IMPORT_HINT}") from error
+
+
+def accepted(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some values that the target of a node has arguments for and the node does not set."""
+    try:
+        parameters = inspect.signature(locate(node[TARGET])).parameters
+    except ValueError:  # some builtins have no signature
+        return {}
+    return {name: value for name, value in values.items() if name in parameters and name not in node}
 
 
 def targets_in(values: Any, key: str = "") -> Iterator[tuple[str, Node]]:
@@ -44,10 +77,7 @@ def locate(target: str) -> Callable[..., Any]:
         found = get_object(target)
     except Exception as error:  # a user's module may raise anything while it is imported
         cause = error.__cause__ or error
-        raise InputError(
-            f"`{target}` can't be imported ({reason_of(cause)}): its package must be installed, or lie in the folder "
-            "that the command is started in"
-        ) from error
+        raise InputError(f"`{target}` can't be imported ({reason_of(cause)}): {IMPORT_HINT}") from error
     if not callable(found):
         raise InputError(f"`{target}` is a {type(found).__name__}, not a class or function")
     return found  # type: ignore[no-any-return]
@@ -107,14 +137,30 @@ def instantiate(node: Node, /, *args: Any, **given: Any) -> Any:
         raise InputError(f"`{node[TARGET]}` can't be instantiated from its config: {reason_of(cause)}") from error
 
 
-def foreign_targets(values: Any, own: Iterable[str], trusted: Iterable[str] = ()) -> list[str]:
-    """Return the targets in nested values that neither this project nor a trusted package provides.
+def foreign_targets(values: Any, trusted: Iterable[str] = ()) -> list[str]:
+    """Return the targets in nested values that may do more than build a module, an optimizer or a scheduler.
+
+    A library's name alone says nothing: `torch.hub.load` runs code from the network. Classes of these kinds from
+    torch, torchmetrics and this package are safe to construct; everything else needs a trusted package.
 
     Args:
         values: nested dicts and lists, for example a checkpoint's hyperparameters.
-        own: packages that may always be imported.
         trusted: packages that the user named.
     """
-    allowed = {*own, *trusted}
+    allowed = set(trusted)
     named = [str(node[TARGET]) for _, node in targets_in(values)]
-    return sorted({name for name in named if name.partition(".")[0] not in allowed})
+    return sorted({name for name in named if name.partition(".")[0] not in allowed and not _only_builds(name)})
+
+
+def _only_builds(target: str) -> bool:
+    if target.partition(".")[0] not in SAFE_PACKAGES:
+        return False
+    from torch import nn, optim
+
+    try:
+        found = locate(target)
+    except InputError:
+        return False
+    kinds = (nn.Module, optim.Optimizer, optim.lr_scheduler.LRScheduler)
+    # By the module that defines the class: a dotted name may lead through a package into another one.
+    return isinstance(found, type) and issubclass(found, kinds) and found.__module__.partition(".")[0] in SAFE_PACKAGES

@@ -34,9 +34,11 @@ def small() -> Backbone:
 def make() -> Callable[..., CultureClassifier]:
     """A classifier with a stub backbone, with anything changed."""
 
-    def classifier(**changes) -> CultureClassifier:
-        usual = {"architecture": "test_resnet", "library": "timm", "classes": CLASSES, "image_size": 32}
-        usual |= {"hidden": [16, 8], "schedule": STEP, "head_lr": 0.05, "backbone_lr": 0.05, "momentum": 0.9}
+    def classifier(dropout: float = 0.0, label_smoothing: float = 0.0, **changes) -> CultureClassifier:
+        usual = {"backbone": "test_resnet", "library": "timm", "classes": CLASSES, "image_size": 32}
+        usual |= {"scheduler": STEP, "head_lr": 0.05, "backbone_lr": 0.05}
+        usual["head"] = {"name": "mlp", "hidden": [16, 8], "dropout": dropout}
+        usual["loss"] = {"name": "cross_entropy", "label_smoothing": label_smoothing}
         return CultureClassifier(**{**usual, **changes})
 
     return classifier

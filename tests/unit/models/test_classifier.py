@@ -29,7 +29,7 @@ def backbone_and_head(module):
 
 @pytest.mark.parametrize(("architecture", "size"), [("test_resnet", 32), ("test_vit", 32), ("test_vit", None)])
 def test_bytes_in_logits_out(make, architecture, size):
-    module = make(architecture=architecture, image_size=size).eval()
+    module = make(backbone=architecture, image_size=size).eval()
     side = size or 160
     logits = module(torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8))
     assert (logits.dtype, logits.shape) == (torch.float32, (2, 3))
@@ -53,7 +53,7 @@ def test_channels_last_changes_no_prediction(make, batches):
 
 def test_hyperparameters_are_plain_values(make):
     module = make()
-    assert json.loads(json.dumps(dict(module.hparams)))["hidden"] == [16, 8]
+    assert json.loads(json.dumps(dict(module.hparams)))["head"]["hidden"] == [16, 8]
 
 
 @pytest.mark.filterwarnings("ignore:.*module.s. in eval mode at the start of training")
@@ -105,7 +105,8 @@ def test_scratch_looks_at_no_weights(make):
 
 
 def test_head_and_backbone_have_their_own_rates(make, fit):
-    trainer = fit(make(head_lr=0.04, backbone_lr=0.01, weight_decay=0.003), epochs=1)
+    sgd = {"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.003}
+    trainer = fit(make(head_lr=0.04, backbone_lr=0.01, optimizer=sgd), epochs=1)
     optimizer = trainer.optimizers[0]
     assert isinstance(optimizer, torch.optim.SGD)
     assert {group["name"]: group["lr"] for group in optimizer.param_groups} == {"head": 0.04, "backbone": 0.01}
@@ -113,8 +114,16 @@ def test_head_and_backbone_have_their_own_rates(make, fit):
     assert {(group["momentum"], group["nesterov"]) for group in optimizer.param_groups} == {(0.9, True)}
 
 
+def test_adamw_takes_its_own_values(make):
+    section = {"name": "adamw", "betas": [0.8, 0.95], "eps": 1e-7, "weight_decay": 0.05}
+    optimizer = make(optimizer=section, head_lr=1e-3, backbone_lr=1e-4).make_optimizer()
+    assert isinstance(optimizer, torch.optim.AdamW)
+    found = [(group["name"], group["lr"], group["betas"], group["weight_decay"]) for group in optimizer.param_groups]
+    assert found == [("head", 1e-3, (0.8, 0.95), 0.05), ("backbone", 1e-4, (0.8, 0.95), 0.05)]
+
+
 def test_it_learns(make, fit, batches):
-    module = make(schedule={"name": "cosine", "warmup_epochs": 1, "floor": 0.0})
+    module = make(scheduler={"name": "cosine", "warmup_epochs": 1, "floor": 0.0})
     trainer = fit(module, epochs=12)
     assert float(trainer.callback_metrics["train/loss"]) < 0.2
     assert float(trainer.callback_metrics["val/top1"]) > 0.9
@@ -167,14 +176,14 @@ class Rates(Callback):
 
 def test_step_moves_once_an_epoch(make, fit):
     watch = Rates()
-    fit(make(schedule={"name": "step", "gamma": 0.1, "k": 2}), epochs=5, callbacks=[watch])
+    fit(make(scheduler={"name": "step", "gamma": 0.1, "k": 2}), epochs=5, callbacks=[watch])
     assert watch.rates == pytest.approx([0.05, 0.05, 0.005, 0.005, 0.0005])
 
 
 def test_plateau_follows_the_validation_loss(make, fit):
     watch = Rates()
     # so large a rate that the loss goes up now and then
-    fit(make(schedule=PLATEAU, head_lr=0.5, backbone_lr=0.5), epochs=8, callbacks=[watch])
+    fit(make(scheduler=PLATEAU, head_lr=0.5, backbone_lr=0.5), epochs=8, callbacks=[watch])
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
     reference, expected = ReduceLROnPlateau(optimizer, factor=0.5, patience=1), []
     for loss in watch.losses:
@@ -186,7 +195,7 @@ def test_plateau_follows_the_validation_loss(make, fit):
 
 def test_cosine_ends_at_the_floor(make, fit):
     watch = Rates()
-    trainer = fit(make(schedule={"name": "cosine", "warmup_epochs": 1, "floor": 0.1}), epochs=4, callbacks=[watch])
+    trainer = fit(make(scheduler={"name": "cosine", "warmup_epochs": 1, "floor": 0.1}), epochs=4, callbacks=[watch])
     assert watch.rates[0] == pytest.approx(0.05 / 4)  # three steps an epoch: the first of warmup + 1
     assert watch.rates[1] == pytest.approx(0.05)
     assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.005)
@@ -194,7 +203,7 @@ def test_cosine_ends_at_the_floor(make, fit):
 
 def test_the_schedule_s_state_is_in_the_checkpoint(make, fit, tmp_path):
     watch = Rates()
-    fit(make(schedule=PLATEAU), epochs=3, callbacks=[watch]).save_checkpoint(tmp_path / "a.ckpt")
+    fit(make(scheduler=PLATEAU), epochs=3, callbacks=[watch]).save_checkpoint(tmp_path / "a.ckpt")
     (state,) = torch.load(tmp_path / "a.ckpt", weights_only=True)["lr_schedulers"]
     # of all three epochs: the last one's step is in it too
     assert state["last_epoch"] == 3
@@ -225,7 +234,7 @@ def test_parts_of_a_batch_give_the_whole_batchs_step(make, fit, monkeypatch):
         return forward
 
     # test_vit has no BatchNorm, whose statistics are those of a part
-    whole, parted = make(architecture="test_vit"), make(architecture="test_vit")
+    whole, parted = make(backbone="test_vit"), make(backbone="test_vit")
     parted.load_state_dict(whole.state_dict())
     one = fit(whole, epochs=2).callback_metrics
     monkeypatch.setattr(type(parted), "forward", largest(parted, 3))

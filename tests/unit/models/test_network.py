@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from artculture.models.network import Network, make_head
+from artculture.models.heads import mlp_head
+from artculture.models.network import Network
 
 
 @pytest.mark.parametrize(("hidden", "shapes"), [
@@ -11,25 +12,25 @@ from artculture.models.network import Network, make_head
     ([9, 8, 7], [(9, 2048), (8, 9), (7, 8), (11, 7)]),
 ])  # fmt: skip
 def test_sizes(hidden, shapes):
-    head = make_head(2048, hidden, 11)
+    head = mlp_head(2048, hidden, 11)
     assert [tuple(layer.weight.shape) for layer in head if isinstance(layer, nn.Linear)] == shapes
     assert head(torch.zeros(5, 2048)).shape == (5, 11)
 
 
 def test_the_paper_s_three_layers_with_relu_between_and_none_after():
-    kinds = [type(layer) for layer in make_head(2048, [512, 128], 11)]
+    kinds = [type(layer) for layer in mlp_head(2048, [512, 128], 11)]
     assert kinds == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
 
 
 def test_it_gives_logits():
     torch.manual_seed(0)
-    out = make_head(64, [32, 16], 11)(torch.randn(200, 64))
+    out = mlp_head(64, [32, 16], 11)(torch.randn(200, 64))
     assert 0.1 < (out < 0).float().mean() < 0.9
     assert not torch.allclose(out.sum(dim=1), torch.ones(200))
 
 
 def test_dropout_comes_before_each_layer_and_not_in_eval():
-    head = make_head(64, [32, 16], 4, dropout=0.5)
+    head = mlp_head(64, [32, 16], 4, dropout=0.5)
     assert [type(layer) for layer in head if not isinstance(layer, nn.ReLU)] == [nn.Dropout, nn.Linear] * 3
     features = torch.randn(3, 64)
     assert not torch.equal(head(features), head(features))
@@ -39,7 +40,7 @@ def test_dropout_comes_before_each_layer_and_not_in_eval():
 
 @pytest.fixture
 def network(small):
-    return Network(small.module, make_head(small.features, [6], 3))
+    return Network(small.module, mlp_head(small.features, [6], 3))
 
 
 def step(network):

@@ -53,7 +53,7 @@ def study(tmp_path_factory):
         patch.setattr("artculture.evaluation.calibration.MIN_VALIDATION_IMAGES", 8)
         usual = [*STUB, "logger=csv", "data=folder", f"data.root={pictures}", "data.image_size=32"]
         usual += ["data.batch_size=8", "trainer.max_epochs=2", "trainer.precision=bf16-mixed", "scheduler=step"]
-        usual += ["data.fractions=[0.4,0.3,0.3]", "method.head_lr=0.1", "method.label_smoothing=0"]
+        usual += ["data.fractions=[0.4,0.3,0.3]", "method.head_lr=0.1", "loss.label_smoothing=0"]
         names = ["study.name=s", f"study.root={folder}"]
         for method in ("finetuned", "transfer"):
             for seed in (0, 1):

@@ -30,7 +30,7 @@ def compose():
         "architecture=alexnet method=transfer scheduler=step seed=3",
         "architecture=timm architecture.name=test_resnet data=folder data.root='my\\ folder/a=b,c'",
         "data=sample data.per_culture=12 augment.crop_scale=[0.5,1.0] trainer.early_stopping=4 trainer=cpu",
-        "architecture.head.hidden=[64] data=met data.cultures=[Dutch,French] logger=csv study.name=mine",
+        "head.hidden=[64] data=met data.cultures=[Dutch,French] logger=csv study.name=mine",
     ],
 )
 def test_the_rebuilt_command_composes_the_same_config(compose, typed):

@@ -20,7 +20,13 @@ from artculture.training.identity import (
     variant,
 )
 
-USUAL = {"data": "sample", "augment": "standard"}
+USUAL = {
+    "data": "sample",
+    "augment": "standard",
+    "head": "mlp",
+    "optimizer": "sgd",
+    "loss": "cross_entropy",
+}
 
 
 def changed(base, **keys):
@@ -46,8 +52,8 @@ def base():
         ({}, ""),
         ({"seed": 3}, "-seed=3"),
         ({"method__head_lr": 0.1}, "-head_lr=0.1"),
-        ({"method__weight_decay": 1e-05}, "-weight_decay=1e_05"),
-        ({"architecture__head__hidden": [64, 32]}, "-hidden=64x32"),
+        ({"optimizer__weight_decay": 1e-05}, "-weight_decay=1e_05"),
+        ({"head__hidden": [64, 32]}, "-hidden=64x32"),
         ({"architecture__weights": "/some/where/vgg.pth"}, "-weights=vgg.38f3"),
         ({"trainer__max_epochs": 3, "seed": 1}, "-seed=1"),
         ({"data__cultures": ["Dutch", "Indian"]}, "-cultures=DutchxIndian"),
@@ -68,6 +74,8 @@ def test_a_name_tells_what_differs(base, keys, name):
     ("choices", "keys", "name"),
     [
         ({"augment": "strong"}, {}, "-strong"),
+        ({"optimizer": "adamw", "head": "linear"}, {}, "-linear-adamw"),
+        ({"loss": "custom"}, {"loss": {"_target_": "my_package.FocalLoss", "gamma": 2.0}}, "-FocalLoss"),
         ({"data": "met"}, {"data__name": "met"}, "-met"),
         ({"data": "folder"}, {"data__name": "folder", "data__root": "/home/ada/my pictures"}, "-my_pictures"),
     ],

@@ -103,7 +103,7 @@ def test_the_documented_table_is_the_schema(values):
         ("method.name", OnResume.FIXED),
         ("method.head_lr", OnResume.FREE),
         ("architecture.recipe.scratch.epochs", OnResume.FREE),
-        ("architecture.head.dropout", OnResume.FIXED),
+        ("head.dropout", OnResume.FIXED),
         ("data.split_seed", OnResume.PAINTINGS),
         ("data.image_size", OnResume.FREE),
         ("data.shuffle_shards", OnResume.FREE),
@@ -120,7 +120,7 @@ def test_a_field_s_rule_is_its_own_or_its_section_s(key, rule):
     [
         ("seed", 1),
         ("architecture.name", "alexnet"),
-        ("architecture.head.hidden", [64]),
+        ("head.hidden", [64]),
         ("architecture.weights", "none"),
         ("method.name", "scratch"),
         ("scheduler.name", "step"),

@@ -116,11 +116,11 @@ def test_neither_a_word_nor_a_checkpoint(run, state, resume):
 def test_another_config_is_refused_with_all_differences(run, state):
     directory = run(state, result=True)
     with pytest.raises(InputError) as caught:
-        plan(directory, changed(head_lr=0.2, momentum=0.9), "auto")
+        plan(directory, changed(head_lr=0.2, views=9), "auto")
     message = str(caught.value)
     assert str(directory.path) in message
     assert "method.head_lr: 0.1 there, 0.2 now" in message
-    assert "method.momentum: None there, 0.9 now" in message
+    assert "method.views: None there, 9 now" in message
     assert "resume=never" in message
     assert "study.name=" in message
 

@@ -105,7 +105,7 @@ SCHEDULES = {
 )
 def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_path, schedule, stop_after):
     epochs = 9 if schedule == "plateau" else 6
-    overrides = [f"trainer.max_epochs={epochs}", "architecture.head.dropout=0.3", *SCHEDULES[schedule]]
+    overrides = [f"trainer.max_epochs={epochs}", "head.dropout=0.3", *SCHEDULES[schedule]]
     assert train(*overrides, "study.name=undisturbed") == 0
     whole = only_run().parent / only_run().name
     with monkeypatch.context() as patch:
@@ -130,7 +130,7 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
     ],
 )
 def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
-    overrides = ["trainer.max_epochs=4", "architecture.head.dropout=0.3", "augment=strong", *SCHEDULES[schedule]]
+    overrides = ["trainer.max_epochs=4", "head.dropout=0.3", "augment=strong", *SCHEDULES[schedule]]
     overrides.append(f"trainer.checkpoint_every_steps={every}")
     assert train(*overrides, "study.name=undisturbed") == 0
     for stop in stops:
@@ -203,11 +203,11 @@ def test_must_insists_on_a_checkpoint(train, capsys):
 def test_a_changed_config_is_refused_with_the_difference(train, only_run, capsys):
     train()
     stored = yaml.safe_load((only_run() / "config.yaml").read_text())
-    stored["method"]["momentum"] = 0.5
+    stored["optimizer"]["momentum"] = 0.5
     (only_run() / "config.yaml").write_text(yaml.safe_dump(stored))
     assert train() == 2
     message = capsys.readouterr().err
-    assert "method.momentum: 0.5 there, 0.9 now" in message
+    assert "optimizer.momentum: 0.5 there, 0.9 now" in message
     assert "resume=never" in message
 
 
@@ -229,7 +229,7 @@ def test_a_checkpoint_of_other_classes_is_refused(train, only_run, pictures, cap
     assert "3 classes (blue, green, red)" in message
 
 
-SLOWER = ["method.head_lr=0.03", "method.backbone_lr=0.02", "method.momentum=0.5", "method.weight_decay=0.01"]
+SLOWER = ["method.head_lr=0.03", "method.backbone_lr=0.02", "optimizer.momentum=0.5", "optimizer.weight_decay=0.01"]
 
 
 def test_a_run_from_another_s_checkpoint_uses_its_own_values_and_resumes_exactly(
@@ -265,7 +265,7 @@ def test_a_run_from_another_s_checkpoint_uses_its_own_values_and_resumes_exactly
 
 
 def test_going_on_from_another_run_s_checkpoint_changes_nothing_by_itself(train, only_run, tmp_path):
-    step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.7", "architecture.head.dropout=0.3"]
+    step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.7", "head.dropout=0.3"]
     assert train("trainer.max_epochs=2", "study.name=two", *step) == 0
     checkpoint = only_run() / "checkpoints/last.ckpt"
     assert train("trainer.max_epochs=4", "study.name=whole", *step) == 0

@@ -69,5 +69,16 @@ def test_a_target_that_refuses_is_an_input_error():
 def test_targets_are_found_at_any_depth():
     values = {"loss": node(inner=node("anything")), "list": [{"x": {"_target_": "torch.nn.ReLU"}}]}
     assert [key for key, _ in targets_in(values)] == ["loss", "loss.inner", "list.0.x"]
-    assert foreign_targets(values, own=["torch"]) == ["targets_of_a_user.Loss", "targets_of_a_user.anything"]
-    assert foreign_targets(values, own=["torch"], trusted=["targets_of_a_user"]) == []
+    assert foreign_targets(values) == ["targets_of_a_user.Loss", "targets_of_a_user.anything"]
+    assert foreign_targets(values, trusted=["targets_of_a_user"]) == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["torch.hub.load", "torch.load", "torch.nn.modules.module.torch.hub.load", "artculture.cli.main", "os.system"],
+)
+def test_only_classes_that_do_nothing_but_build_are_safe(target):
+    assert foreign_targets({"loss": {"_target_": target}}) == [target]
+    assert (
+        foreign_targets({"loss": {"_target_": "torch.nn.MultiMarginLoss"}, "o": {"_target_": "torch.optim.SGD"}}) == []
+    )

@@ -70,7 +70,7 @@ def locate_feature_map(classifier: CultureClassifier) -> FeatureMapLocation:
     Raises:
         InputError: the backbone has no such map.
     """
-    name = classifier.hyper["architecture"]
+    name = classifier.hyper["backbone"]
     if classifier.hyper["library"] == "torchvision":
         return FeatureMapLocation(TORCHVISION_MODULES[name], "NCHW", 0, name)
     backbone: Any = classifier.network.backbone

@@ -1,7 +1,7 @@
 """The typed schemas of `conf/evaluate.yaml`, `conf/analyze.yaml` and `conf/predict.yaml`."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -19,10 +19,8 @@ class EvaluateConfig(Section):
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     device: Device
+    trust: list[str]
     seed: int
-    # What the options of `data` draw from; a training's values, without meaning here.
-    method: dict[str, Any]
-    architecture: dict[str, Any]
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.data is not None:
@@ -46,10 +44,8 @@ class AnalyzeConfig(Section):
     log: bool
     batch_size: PositiveInt
     device: Device
+    trust: list[str]
     seed: int
-    # What the options of `data` draw from; a training's values, without meaning here.
-    method: dict[str, Any]
-    architecture: dict[str, Any]
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if (self.checkpoint is None) == (self.study.name is None):
@@ -68,6 +64,7 @@ class PredictConfig(Section):
     overwrite: bool
     batch_size: PositiveInt
     device: Device
+    trust: list[str]
     timeout: PositiveFloat
     largest_download: PositiveFloat
     longest_download: PositiveFloat

@@ -1,7 +1,7 @@
 """The typed schema of `conf/shard.yaml`."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -18,9 +18,6 @@ class ShardConfig(Section):
     workers: Literal["auto"] | PositiveInt
     verify: bool
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    # What the options of `data` draw from; a training's values, without meaning here.
-    method: dict[str, Any]
-    architecture: dict[str, Any]
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from data_contradictions(self.data)

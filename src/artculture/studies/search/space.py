@@ -9,21 +9,19 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from artculture.config.schema.train import TrainConfig, plain
+from artculture.config.schema.train import Mark, TrainConfig, keys_with, plain
 from artculture.config.validation import alternatives, known_keys, nearest_key, value_mistakes
 from artculture.utils.io import json_text
+from artculture.utils.targets import node_name
 
 RANGE = ("low", "high", "log", "step", "times")
 CHOICES = "choices"
 SIGNIFICANT_DIGITS = 3
 # All trials must share data, split and metric; other keys do not affect the result.
-NOT_SEARCHED = (
-    "study", "logger", "launcher", "resume", "on_error", "plan", "seed", "data.name", "data.root", "data.split",
-    "data.label", "data.image", "data.id",
-    "data.split_seed", "data.fractions", "data.small_cultures", "data.on_bad_image", "data.cultures",
-    "data.per_culture", "data.cache", "data.cache_gb", "data.num_workers", "data.epochs", "data.decay_every",
-    "trainer.accelerator", "trainer.devices", "trainer.monitor", "trainer.evaluate_test", "architecture.recipe",
-)  # fmt: skip
+NOT_SEARCHED = frozenset({*keys_with(Mark.NOT_SEARCHED), "data.name"})
+
+# Groups whose options have keys of their own.
+VARIANTS = ("head", "method", "optimizer", "loss", "scheduler")
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,8 @@ def _left_out(key: str, leaf: Any, config: TrainConfig, typed: Sequence[str]) ->
     if key == "method.backbone_lr" and config.method.name == "transfer":
         return "the backbone is frozen"
     part = key.partition(".")[0]
-    if part in ("method", "scheduler") and _value(plain(config), key) is None:
-        return f"not of {part}={getattr(config, part).name}"
+    if part in VARIANTS and _value(plain(config), key) is None:
+        return f"not of {part}={node_name(getattr(config, part))}"
     return None
 
 

@@ -13,8 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from artculture.models.checkpoint import epochs_done
 from artculture.models.classifier import CultureClassifier
 from artculture.models.divergence import BadLoss, LossWatch
-from artculture.models.optimizers import make_optimizer
-from artculture.models.schedulers import Schedule, continue_with, reductions
+from artculture.models.schedulers import continue_with, reductions
 from artculture.training.checkpointing import mode_of
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.run_directory import RunDirectory
@@ -23,11 +22,14 @@ from artculture.training.tracking.wandb_run import History
 from artculture.utils.errors import WorkError
 from artculture.utils.hardware import wait_for
 from artculture.utils.io import replacing
+from artculture.utils.targets import is_target
 
 log = logging.getLogger(__name__)
 
 # Steps between two looks at whether the loss is still a number.
 LOOK_EVERY_STEPS = 50
+# Values of the built-in optimizers that a run takes from its own config.
+SETTINGS = frozenset({"momentum", "nesterov", "weight_decay", "betas", "eps"})
 
 COLUMNS = ("epoch", "train/loss", "train/top1", "val/loss", "val/top1", "val/top3", "val/macro_f1")
 
@@ -60,17 +62,19 @@ class OwnSettings(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         module = cast(CultureClassifier, pl_module)
+        section = module.hyper["scheduler"]
+        if is_target(section):
+            return  # nobody knows what its values mean in the middle of a training: `check_config` refuses other ones
         groups = trainer.optimizers[0].param_groups
-        fresh = make_optimizer(module.network, module.hyper, fused=False).param_groups
+        fresh = module.make_optimizer().param_groups
         reduced = 0
-        if module.schedule.name == "plateau":
-            before = Schedule(**self._before["schedule"])
-            reduced = reductions(before, self._before["head_lr"], groups[0]["lr"])
+        if section["name"] == "plateau":
+            reduced = reductions(self._before["scheduler"], self._before["head_lr"], groups[0]["lr"])
         for group, own in zip(groups, fresh, strict=True):
-            group.update({key: own[key] for key in ("momentum", "nesterov", "weight_decay")})
+            group.update({key: value for key, value in own.items() if key in SETTINGS})
         step = self._epochs * int(trainer.num_training_batches) + self._batches
         scheduler = trainer.lr_scheduler_configs[0].scheduler
-        continue_with(module.schedule, scheduler, [group["lr"] for group in fresh], step, reduced)
+        continue_with(section, scheduler, [group["lr"] for group in fresh], step, reduced)
 
 
 class DivergenceGuard(Callback):
@@ -197,6 +201,8 @@ class Recorder(Callback):
         row = {
             "epoch": trainer.current_epoch,
             **{key: metrics[key] for key in COLUMNS[1:]},
+            # Of the group `metrics`, and whatever a callback has logged.
+            **{key: value for key, value in sorted(metrics.items()) if key not in COLUMNS},
             **rates,
             "seconds": round(now - self._began, 3),
         }

@@ -93,8 +93,7 @@ def test_without_a_cache_nothing_is_kept(model, passes):
 @pytest.fixture
 def untrained():
     def make(architecture: str, library: str, size: int) -> CultureClassifier:
-        step = {"name": "step", "gamma": 0.1, "k": 2}
-        return CultureClassifier(architecture, library, ("blue", "green", "red"), size, (16, 8), schedule=step).eval()
+        return CultureClassifier(architecture, library, ("blue", "green", "red"), size).eval()
 
     return make
 

@@ -16,6 +16,11 @@ GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in 
 # What an option needs from the user.
 NEEDED = {
     ("architecture", "timm"): ["architecture.name=test_resnet"],
+    ("architecture", "custom"): ["architecture.name=own", "architecture.backbone._target_=torch.nn.Flatten"],
+    ("head", "custom"): ["head._target_=artculture.models.heads.mlp_head", "+head.hidden=[8]"],
+    ("loss", "custom"): ["loss._target_=torch.nn.MultiMarginLoss"],
+    ("optimizer", "custom"): ["optimizer._target_=torch.optim.RMSprop"],
+    ("scheduler", "custom"): ["scheduler._target_=torch.optim.lr_scheduler.ExponentialLR", "+scheduler.gamma=0.9"],
     ("data", "folder"): ["data.root=somewhere"],
     ("data", "shards"): ["data.root=somewhere"],
 }
@@ -38,7 +43,7 @@ def contradictions(*overrides):
 def test_every_shipped_option_composes_and_is_valid(group, option):
     config = check(f"{group}={option}", *NEEDED.get((group, option), []))
     section = getattr(config, group, None)
-    if section is not None and option not in ("timm", "auto", "cpu", "gpu", "ddp"):
+    if hasattr(section, "name") and option not in ("timm", "custom", "auto", "cpu", "gpu", "ddp"):
         # The file's name is the option's name wherever names are shown.
         assert section.name == option
 
@@ -70,7 +75,7 @@ def test_a_method_takes_its_constants_from_the_architecture(architecture, method
 
 def test_what_the_paper_says():
     config = check()
-    assert (config.method.momentum, config.data.fractions, config.seed) == (0.9, [0.8, 0.1, 0.1], 0)
+    assert (config.optimizer.momentum, config.data.fractions, config.seed) == (0.9, [0.8, 0.1, 0.1], 0)
     assert {"plateau", "step"} <= GROUPS["scheduler"]
     assert (config.architecture.name, config.method.name, config.scheduler.name) == ("resnet50", "finetuned", "plateau")
 
@@ -119,8 +124,8 @@ CONTRADICTIONS = [
     (["scheduler=cosine", "+scheduler.gamma=0.1"], "scheduler.gamma has no meaning for scheduler=cosine"),
     (["~scheduler.k"], "scheduler.k is missing; it is needed by scheduler=plateau"),
     (["scheduler=cosine", "trainer.max_epochs=1"], "scheduler.warmup_epochs is 1, but the whole training has 1"),
-    (["architecture.head.hidden=[]"], "architecture.head.hidden is empty"),
-    (["method.momentum=0.0"], "method.nesterov needs momentum"),
+    (["head.hidden=[]"], "head.hidden=[]: List should have at least 1 item"),
+    (["optimizer.momentum=0.0"], "optimizer.nesterov needs momentum"),
     (["method.backbone_lr=0"], "method.backbone_lr is 0, but finetuned trains the backbone; use method=transfer"),
     (["trainer=cpu", "trainer.precision=16-mixed"], "trainer.precision 16-mixed needs a GPU"),
     (["augment.crop_scale=null"], "augment.crop_scale and augment.crop_ratio go together"),
@@ -149,11 +154,11 @@ def test_contradictions_are_named(overrides, says):
 
 
 def test_keys_of_another_choice_are_listed_with_all_other_mistakes():
-    mistakes = contradictions("+launcher.minutes=5", "+scheduler.floor=0.1", "method.momentum=0.0")
+    mistakes = contradictions("+launcher.minutes=5", "+scheduler.floor=0.1", "optimizer.momentum=0.0")
     assert mistakes == [
         "scheduler.floor has no meaning for scheduler=plateau: it goes with scheduler=cosine",
         "launcher.minutes has no meaning for launcher=local: it goes with launcher=slurm",
-        "method.nesterov needs momentum: set method.momentum or method.nesterov=false",
+        "optimizer.nesterov needs momentum: set optimizer.momentum or optimizer.nesterov=false",
     ]
 
 
@@ -167,7 +172,7 @@ def test_only_the_chosen_variants_keys_are_stored():
 
 FINE = [
     ["method=transfer"],
-    ["method.momentum=0.0", "method.nesterov=false"],
+    ["optimizer.momentum=0.0", "optimizer.nesterov=false"],
     ["augment=none"],
     ["data.fractions=[0.7,0.15,0.15]"],
     ["trainer.precision=16-mixed"],
@@ -193,16 +198,16 @@ WRONG = {
     "trainer.max_epochs=2.5": "valid integer",
     "trainer.max_epochs='3'": "valid integer",
     "trainer.precision=16": "choose auto | 32 | bf16-mixed | 16-mixed",
-    "trainer.monitor=accuracy": "choose val/top1 | val/loss | val/macro_f1",
+    "trainer.monitor=accuracy": "choose from: val/loss, val/macro_f1, val/top1, val/top3",
     "trainer.gradient_clip=-1": "greater than 0",
     "trainer.checkpoint_every_minutes=0": "greater than 0",
     "trainer.checkpoint_every_steps=1.5": "valid integer",
     "trainer.on_out_of_memory=ignore": "choose halve | error",
-    "method.momentum=1": "less than 1",
+    "optimizer.momentum=1": "less than 1",
     "method.head_lr=0": "greater than 0",
     "method.head_lr=fast": "valid number",
-    "architecture.head.hidden=[512,0]": "greater than 0",
-    "architecture.head.dropout=1": "less than 1",
+    "head.hidden=[512,0]": "greater than 0",
+    "head.dropout=1": "less than 1",
     "data.image_size=16": "greater than or equal to 32",
     "data.per_culture=2": "greater than or equal to 3",
     "data.split=strat": "did you mean `stratified`?",
@@ -250,7 +255,7 @@ def float_keys(schema=TrainConfig, prefix=""):
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
 def test_no_number_of_a_config_may_be_infinite_or_none(value):
     keys = set(float_keys())
-    assert {"method.head_lr", "method.weight_decay", "trainer.gradient_clip", "launcher.memory_gb"} <= keys
+    assert {"method.head_lr", "optimizer.weight_decay", "trainer.gradient_clip", "launcher.memory_gb"} <= keys
     covered = set()
     for overrides in VARIANTS:
         values = compose(*overrides)
@@ -264,7 +269,7 @@ def test_no_number_of_a_config_may_be_infinite_or_none(value):
 VARIANTS = [
     (),
     ("launcher=slurm", "scheduler=cosine", "method=transfer"),
-    ("launcher=ray", "data=shards", "data.root=shards"),
+    ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw"),
 ]
 
 

@@ -23,7 +23,7 @@ def row(composed):
         ({"method": {"head_lr": {"low": 1, "high": 2, "lot": True}}}, ("method.head_lr", "has no `lot`")),
         ({"method": {"head_lr": {"low": 2, "high": 1}}}, ("method.head_lr", "is empty")),
         ({"method": {"head_lr": {"low": 0, "high": 1, "log": True}}}, ("method.head_lr", "logarithm")),
-        ({"method": {"nesterov": {"low": 0, "high": 1}}}, ("method.nesterov", "is not a number")),
+        ({"optimizer": {"nesterov": {"low": 0, "high": 1}}}, ("optimizer.nesterov", "is not a number")),
         ({"scheduler": {"gamma": {"low": 0.5, "high": 1.5}}}, ("scheduler.gamma", "scheduler.gamma=1.5")),
         ({"data": {"batch_size": [16, "many"]}}, ("data.batch_size", "data.batch_size=many")),
         ({"scheduler": {"k": {"low": 2.2, "high": 2.8}}}, ("scheduler.k", "one whole number")),
@@ -48,21 +48,22 @@ def test_all_mistakes_end_in_one_message(search, capsys):
 @pytest.mark.parametrize(
     ("key", "leaf", "ends"),
     [
-        ("head_lr", {"low": 0.1, "high": 10, "times": True}, [0.002, 0.2]),
-        ("momentum", {"low": 0, "high": 0.9}, [0.0, 0.9]),
-        ("momentum", {"low": 0, "high": 0.9, "step": 0.4}, [0.0, 0.8]),
-        ("weight_decay", [0, 1e-4], [0, 1e-4]),
+        ("method.head_lr", {"low": 0.1, "high": 10, "times": True}, [0.002, 0.2]),
+        ("optimizer.momentum", {"low": 0, "high": 0.9}, [0.0, 0.9]),
+        ("optimizer.momentum", {"low": 0, "high": 0.9, "step": 0.4}, [0.0, 0.8]),
+        ("optimizer.weight_decay", [0, 1e-4], [0, 1e-4]),
     ],
 )
 def test_ranges_and_choices(row, key, leaf, ends):
-    ((dimension,), _) = dimensions({"method": {key: leaf}}, row, [])
+    section, name = key.split(".")
+    ((dimension,), _) = dimensions({section: {name: leaf}}, row, [])
     assert dimension.ends() == pytest.approx(ends)
     assert not dimension.whole
 
 
 def test_whole_numbers_stay_whole_and_lists_are_choices(row):
     space = {"trainer": {"max_epochs": {"low": 0.5, "high": 2, "times": True}}}
-    space |= {"architecture": {"head": {"hidden": [[64], [512, 128]]}}}
+    space |= {"head": {"hidden": [[64], [512, 128]]}}
     epochs, hidden = dimensions(space, row, [])[0]
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(0)).ask()
     assert (epochs.ends(), epochs.whole) == ([3, 12], True)
