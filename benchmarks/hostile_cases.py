@@ -30,6 +30,7 @@ class Ended:
         code: exit code, negative for a signal.
         megabytes: peak resident memory of its largest process.
         stopped: why this benchmark stopped it, empty if it ended by itself.
+        after_signal: seconds from SIGTERM to the end; None if there was none.
     """
 
     code: int
@@ -37,6 +38,7 @@ class Ended:
     seconds: float
     megabytes: float
     stopped: str = ""
+    after_signal: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,14 @@ class Attack:
         command: what follows `python`, for example `("-m", "artculture", "fetch", …)`.
         check: judges the ended command; an AssertionError counts as lost.
         size: bytes of the hostile input: of the file, or what the server has sent by the end.
-        terminate_after: seconds after which the command gets one SIGTERM; None for none.
+        terminate_when: when the command gets one SIGTERM; None for never.
         environment: variables to set.
     """
 
     command: tuple[str, ...]
     check: Callable[[Ended], Outcome]
     size: Callable[[], int]
-    terminate_after: float | None = None
+    terminate_when: Callable[[], bool] | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -139,20 +141,21 @@ def _run(attack: Attack, folder: Path) -> Ended:
         began = time.monotonic()
         with _started([sys.executable, *attack.command], settings, folder, log.fileno()) as process:
             peak, stopped = 0.0, ""
-            waiting_for_signal = attack.terminate_after is not None
+            signalled_at: float | None = None
             while process.poll() is None:
                 seconds = time.monotonic() - began
                 peak = max([peak, *map(_peak_megabytes, tree(process.pid))])
                 if seconds > MAX_SECONDS or peak > MAX_MEGABYTES:
                     stopped = stopped or f"more than {MAX_SECONDS:g} s or {MAX_MEGABYTES:g} MB"
                     process.kill()
-                elif waiting_for_signal and seconds > (attack.terminate_after or 0.0):
-                    waiting_for_signal = False
+                elif attack.terminate_when and signalled_at is None and attack.terminate_when():
+                    signalled_at = seconds
                     process.send_signal(signal.SIGTERM)
                 time.sleep(POLL_SECONDS)
             seconds = time.monotonic() - began
         log.seek(0)
-        return Ended(process.returncode, log.read(), seconds, peak, stopped)
+        after_signal = None if signalled_at is None else seconds - signalled_at
+        return Ended(process.returncode, log.read(), seconds, peak, stopped, after_signal)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """HTTP client of `huggingface_hub` within the limits and the guard of a fetch."""
 
+import asyncio
 import importlib
 import re
 import ssl
@@ -47,9 +48,13 @@ async def guarded_hub(hub: Any, guard: AddressGuard, limits: DownloadLimits, tim
     hub.set_client_factory(lambda: client(transport=_Transport(httpx, httpcore, guard, limits, stopped)))
     try:
         yield
-    finally:
+    except asyncio.CancelledError:
+        # The bounded client stays: otherwise the library's threads would try again with an unbounded one.
         stopped.set()
-        hub.set_client_factory(client)
+        raise
+    finally:
+        if not stopped.is_set():
+            hub.set_client_factory(client)
 
 
 def max_bytes(method: str, path: str, range_header: str, limits: DownloadLimits) -> float:
