@@ -68,9 +68,9 @@ def bomb(start: bytes) -> Answer:
 
 @cache
 def png_bomb() -> bytes:
-    """A small PNG of 900 megapixels."""
+    """A small PNG of 600 megapixels."""
     out = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(out, "PNG")
+    Image.new("1", (30_000, 20_000)).save(out, "PNG")
     return out.getvalue()
 
 
