@@ -65,6 +65,8 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(f"artculture {__version__}\n")
         return 0
     try:
+        if argv[0] in ("-sc", "--shell-completion"):
+            return _complete(argv)
         if argv[0] not in COMMANDS:
             raise InputError(f"no command `{argv[0]}`: {choices_hint(argv[0], COMMANDS)}")
         import_from(Path.cwd())
@@ -87,6 +89,23 @@ def main(argv: list[str]) -> int:
     except Exception as error:
         _report(error, f"{type(error).__name__}: {error} (ARTCULTURE_DEBUG=1 shows where)")
         return 1
+
+
+def _complete(argv: list[str]) -> int:
+    """Install Hydra's shell completion, or answer its question about the line that is being typed."""
+    line = os.environ.get("COMP_LINE", "")
+    program, _, typed = line.lstrip().partition(" ")
+    command, space, rest = typed.lstrip().partition(" ")
+    if not any(text.startswith("query=") for text in argv):
+        command = "train"  # the script is the same for all
+    elif not space or command not in COMMANDS or command == "run":
+        names = [name for name in COMMANDS if name.startswith(command)] if not space else []
+        sys.stdout.write(" ".join(names) + "\n")
+        return 0
+    else:
+        os.environ["COMP_LINE"] = f"{program} {rest}"
+    code: int = import_module(f"artculture.commands.{command}").run(argv)
+    return code
 
 
 def entry() -> None:

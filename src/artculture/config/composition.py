@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import hydra
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
+from artculture.config.hydra_habits import hydra_mistake, sweep_mistake
 from artculture.config.typed_text import quoted, sweeps_typed, typed_keys
 from artculture.config.validation import (
     config_folder,
@@ -27,7 +29,7 @@ from artculture.config.validation import (
     validated,
     value_mistakes,
 )
-from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.errors import InputError, choices_hint, reason_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,9 +56,10 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
         except Exception as error:  # kept from Hydra, which would print it in its own way
             failure = error
 
-    argv = _with_new_keys(_flags_first(argv), set(known_keys(schema)))
-    argv = quoted(argv, list(typed_keys(schema)), sweeps=command == "train" and sweeps_typed(argv))
-    check_typed(schema, command, argv)
+    if not asks_for_completion(argv):
+        argv = _with_new_keys(_flags_first(argv), set(known_keys(schema)))
+        argv = quoted(argv, list(typed_keys(schema)), sweeps=command == "train" and sweeps_typed(argv))
+        check_typed(schema, command, argv)
     with _arguments(command, argv), explained_errors():
         try:
             hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command)(task)()
@@ -102,7 +105,9 @@ def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
         InputError: listing unknown groups' options, unknown keys and, where there are such, wrong values too.
     """
     typed, extra_folder = _split_flags(argv)
-    groups = group_options([config_folder(), *([extra_folder] if extra_folder else [])])
+    if extra_folder:
+        _refuse_binary(extra_folder)
+    groups = _groups_of(command, extra_folder)
     keys = set(known_keys(schema))
     lists = _groups_of_lists(command)
     mistakes, sound = [], []
@@ -116,11 +121,28 @@ def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
         raise mistakes_error([*mistakes, *_mistakes_in_the_rest(schema, command, sound, extra_folder)])
 
 
+def _groups_of(command: str, extra_folder: Path | None) -> dict[str, set[str]]:
+    """Return the groups that a command takes, and those of the user's own, with all their options."""
+    own = group_options([extra_folder]) if extra_folder else {}
+    options = group_options([config_folder(), *([extra_folder] if extra_folder else [])])
+    shipped = group_options([config_folder()])
+    taken = {key.removeprefix("override").strip().lstrip("/") for key, _ in _defaults_of(command)}
+    return {name: found for name, found in options.items() if name in taken or (name in own and name not in shipped)}
+
+
+def _defaults_of(command: str) -> Iterator[tuple[str, Any]]:
+    """Yield (group, default option) of a command's config and of the configs that it includes."""
+    root: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{command}.yaml"))
+    for entry in root.get("defaults", []):
+        if isinstance(entry, dict):
+            yield from ((str(key), value) for key, value in entry.items())
+        elif entry != "_self_":
+            yield from _defaults_of(entry)
+
+
 def _groups_of_lists(command: str) -> set[str]:
     """Groups that take several options at once: those whose default is a list."""
-    root: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{command}.yaml"))
-    entries = [entry for entry in root.get("defaults", []) if isinstance(entry, dict)]
-    return {str(key) for entry in entries for key, value in entry.items() if isinstance(value, list)}
+    return {key for key, value in _defaults_of(command) if isinstance(value, list)}
 
 
 def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], lists: set[str]) -> str | None:
@@ -130,7 +152,9 @@ def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], li
         return f"`{text}` is not key=value ({str(error).splitlines()[0]})"
     key = override.key_or_group
     if key.startswith("hydra"):
-        return None
+        return hydra_mistake(override)
+    if (mistake := sweep_mistake(override)) is not None:
+        return mistake
     if key in groups:
         return None if override.is_delete() else _choice_mistake(override, groups[key], several=key in lists)
     return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
@@ -170,6 +194,22 @@ def _mistakes_in_the_rest(
         return [text for text in value_mistakes(schema, resolved(composed)) if " is missing" not in text]
     except (HydraException, OmegaConfBaseException) as error:
         return [_message(error)]
+    except yaml.YAMLError:
+        return []  # reported when the rest is right
+
+
+def _refuse_binary(folder: Path) -> None:
+    """Refuse options that are not text: Hydra's error does not name the file."""
+    for file in sorted(folder.glob("**/*.yaml")):
+        try:
+            file.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise InputError(f"{file} is not a text file in UTF-8 ({reason_of(error)})") from error
+
+
+def asks_for_completion(argv: list[str]) -> bool:
+    """Return whether arguments are those of Hydra's shell completion (`-sc install=bash`)."""
+    return any(text in ("-sc", "--shell-completion") for text in argv)
 
 
 def _flags_first(argv: list[str]) -> list[str]:
@@ -204,6 +244,8 @@ def explained_errors() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_message(error)) from error
+    except yaml.YAMLError as error:
+        raise InputError(f"a config file is not YAML: {' '.join(str(error).split())}") from error
 
 
 def _message(error: BaseException) -> str:
@@ -220,7 +262,8 @@ def _message(error: BaseException) -> str:
 def _arguments(command: str, argv: list[str]) -> Iterator[None]:
     # Hydra reads sys.argv, and with HYDRA_FULL_ERROR hands errors on instead of printing them and exiting.
     before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [f"artculture {command}", *argv]
+    # The shell completes the words of the command `artculture`, whichever subcommand follows.
+    sys.argv = ["artculture" if asks_for_completion(argv) else f"artculture {command}", *argv]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield

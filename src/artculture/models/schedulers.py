@@ -17,6 +17,14 @@ def steps_each_batch(node: Mapping[str, Any]) -> bool:
     return bool(node.get("interval") == "step") if is_target(node) else node["name"] == "cosine"
 
 
+def depends_on_length(node: Mapping[str, Any]) -> bool:
+    """Return whether a scheduler's learning rates follow from the number of epochs or steps of the whole training."""
+    if not is_target(node):
+        return bool(node["name"] == "cosine")
+    arguments = {key: value for key, value in node.items() if key != "interval"}
+    return any(accepted(arguments, {name: 1}) for name in ("total_steps", "steps_per_epoch", "epochs"))
+
+
 def build_scheduler(node: Mapping[str, Any], optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> Scheduler:
     """Return the scheduler that a config section describes.
 

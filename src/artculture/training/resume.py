@@ -19,6 +19,8 @@ from artculture.training.origin import (
 )
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
+from artculture.utils.quick_imports import lean_torchmetrics
+from artculture.utils.targets import node_name
 
 if TYPE_CHECKING:  # a launch that only asks what there is to do needs no pandas
     import pandas as pd
@@ -208,10 +210,15 @@ def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: 
 
 def _refuse_other_schedule(directory: RunDirectory, stored: dict[str, Any], values: dict[str, Any]) -> None:
     """Refuse more epochs under a schedule whose learning rates follow from the number of epochs."""
-    if values.get("scheduler", {}).get("name") == "cosine" and directory.resumable is not None:
+    if directory.resumable is None:
+        return
+    with lean_torchmetrics():
+        from artculture.models.schedulers import depends_on_length
+
+    if depends_on_length(values["scheduler"]):
         raise InputError(
-            f"{directory.path}: scheduler=cosine lowers the learning rates over all {_epochs(stored)} epochs, so "
-            f"training on to {EPOCHS}={_epochs(values)} would not be a run of that length. Train the whole length with "
-            f"resume=never, start a new run from this one with resume={directory.path} study.name=…, or use "
-            "scheduler=step or plateau, which continue exactly"
+            f"{directory.path}: scheduler={node_name(values['scheduler'])} spreads the learning rates over all "
+            f"{_epochs(stored)} epochs, so going on to {EPOCHS}={_epochs(values)} would not be a run of that length. "
+            f"Train the whole length with resume=never, start a new run from this one with resume={directory.path} "
+            "study.name=…, or use scheduler=step or plateau, which continue exactly"
         )

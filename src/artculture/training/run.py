@@ -133,7 +133,7 @@ def train_run(
             interrupted = isinstance(mapped, (Interrupted, KeyboardInterrupt))
             _set_end_status(directory, "interrupted" if interrupted else "failed", reason_of(mapped))
             if page is not None:
-                page.close(1, preempted=interrupted)
+                page.close(1, reason_of(mapped), preempted=interrupted)
             if mapped is error:
                 raise
             raise mapped from error

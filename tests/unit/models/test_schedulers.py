@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
-from artculture.models.schedulers import build_scheduler, continue_with, reductions, steps_each_batch
+from artculture.models.schedulers import build_scheduler, continue_with, depends_on_length, reductions, steps_each_batch
 
 
 def optimizer(*rates):
@@ -147,3 +147,17 @@ def test_plateau_keeps_its_number_of_reductions(rate, gamma):
     continue_with(after, scheduler, [rate], step=0, reduced=2)
     assert optim.param_groups[0]["lr"] == rate * gamma * gamma
     assert (scheduler.factor, scheduler.patience) == (gamma, 5)
+
+
+@pytest.mark.parametrize(
+    ("node", "depends"),
+    [
+        ({"name": "step", "gamma": 0.1, "k": 2}, False),
+        ({"name": "plateau", "gamma": 0.1, "k": 2}, False),
+        ({"name": "cosine", "warmup_epochs": 1, "floor": 0.0}, True),
+        ({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.1, "interval": "step"}, True),
+        ({"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 9}, False),
+    ],
+)
+def test_a_schedule_over_the_whole_length_is_recognised(node, depends):
+    assert depends_on_length(node) is depends

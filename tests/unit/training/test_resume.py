@@ -194,7 +194,7 @@ def test_fewer_epochs_are_another_config(run_of_four):
 @pytest.mark.parametrize("state", ["finished", "interrupted"])
 def test_more_epochs_under_a_schedule_over_all_epochs_are_refused(run_of_four, state):
     directory = run_of_four(state, "cosine")
-    with pytest.raises(InputError, match=r"cosine lowers the learning rates over all 4 epochs.*resume=never"):
+    with pytest.raises(InputError, match=r"=cosine spreads the learning rates over all 4 epochs.*resume=never"):
         plan(directory, with_epochs(6, "cosine"), "auto")
     assert plan(directory, with_epochs(6, "cosine"), "never") == Plan("restart")
 

@@ -21,6 +21,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 try:
     import ray
+    from ray._private import ray_constants
 except ModuleNotFoundError as missing:
     if missing.name != "ray":
         raise
@@ -102,6 +103,9 @@ class RayLauncher:
         # What runs on this machine alone is nobody's statistics.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         own: dict[str, Any] = {"include_dashboard": False} if self._local else {}
+        self._hosts = ray_constants.ENABLE_RAY_CLUSTER
+        if self._local:  # without Ray's switch for several hosts it listens on the loopback interface alone
+            ray_constants.ENABLE_RAY_CLUSTER = False
         try:
             ray.init(address=self.config.address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, ValueError) as error:
@@ -115,13 +119,17 @@ class RayLauncher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = self._hosts
 
     def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
         return [self._start(run) for run in runs]
 
     def _start(self, run: PlannedRun) -> StartedRun:
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         resources = ray_resources(run)
-        self._check(resources)
+        if self._local and not have.get("GPU") and falls_back_to_cpu(run):
+            resources["num_gpus"] = 0
+        self._check(resources, have)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         if not resources["num_gpus"]:
             environment["CUDA_VISIBLE_DEVICES"] = ""
@@ -131,17 +139,23 @@ class RayLauncher:
         )
         return RayRun(task.remote(command))
 
-    def _check(self, resources: dict[str, Any]) -> None:
+    def _check(self, resources: dict[str, Any], have: dict[str, float]) -> None:
         # An autoscaling cluster may add hosts; a local one has only the resources of this machine.
         if not self._local:
             return
-        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         for key, name in (("num_gpus", "GPU"), ("num_cpus", "CPU")):
             if resources[key] > have.get(name, 0):
                 raise InputError(
                     f"launcher.{name.lower()}s={resources[key]}, but {socket.gethostname()} has {have.get(name, 0):g}: "
                     "a run could never start" + ("; to train on the CPU use trainer=cpu" if name == "GPU" else "")
                 )
+
+
+def falls_back_to_cpu(run: PlannedRun) -> bool:
+    """Return whether a run trains on the CPU where there is no GPU, as under `launcher=local`."""
+    config = run.config.launcher
+    assert isinstance(config, Ray)
+    return run.config.trainer.accelerator == "auto" and config.gpus == "auto"
 
 
 def ray_resources(run: PlannedRun) -> dict[str, Any]:

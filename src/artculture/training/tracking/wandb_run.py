@@ -18,6 +18,7 @@ import pandas as pd
 
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError, reason_of
+from artculture.utils.secrets import hidden
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +89,11 @@ class BackgroundWandbRun:
             _warn_of_failure(failure)
         return None
 
-    def close(self, exit_code: int, *, preempted: bool = False) -> None:
+    def close(self, exit_code: int, reason: str | None = None, *, preempted: bool = False) -> None:
         """Finish the W&B run, if there is one, as `finish_run` does."""
         run = self.run()
         if run is not None:
-            finish_run(run, exit_code, preempted=preempted)
+            finish_run(run, exit_code, reason, preempted=preempted)
 
 
 def check_installed() -> None:
@@ -120,12 +121,12 @@ def start_run(info: WandbRun, directory: RunDirectory, config: dict[str, Any], *
         raise RuntimeError(f"the W&B run {wandb.run.id} is still open; a new run would log into it")
     mode = "offline" if offline else "online"
     try:
-        mode = _mode(wandb, offline)
+        mode = _mode(wandb, directory, offline)
         run = _init(wandb, info, directory, config, mode)
     except Exception as error:  # W&B may fail in any way; the training must not
         if mode != "online":
             raise
-        log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", reason_of(error))
+        log.warning("W&B does not answer (%s): logging offline, %s", reason_of(error), sync_hint(directory))
         with suppress_wandb_errors("end the attempt"):
             wandb.teardown()
         # The failed attempt may have created a run of this id: use a new one.
@@ -182,14 +183,17 @@ def suppress_wandb_errors(what: str) -> Iterator[None]:
         log.warning("W&B could not %s: %s", what, reason_of(error))
 
 
-def finish_run(run: Any, exit_code: int, *, preempted: bool = False) -> None:
+def finish_run(run: Any, exit_code: int, reason: str | None = None, *, preempted: bool = False) -> None:
     """Finish a W&B run, within a time limit if its server does not answer.
 
     Args:
         run: the open W&B run.
         exit_code: 0 for finished, otherwise failed.
+        reason: why it failed, shown as `error` in its summary and table; None removes that of an earlier launch.
         preempted: whether the run was interrupted and will be resumed.
     """
+    with suppress_wandb_errors("log why the run ended"):
+        run.summary["error"] = None if reason is None else hidden(reason)
     with suppress_wandb_errors("finish the run"):
         if preempted:
             run.mark_preempting()
@@ -204,7 +208,12 @@ def _remove_superseded(run: Any) -> None:
                 shutil.rmtree(older)
 
 
-def _mode(wandb: Any, offline: bool) -> str:
+def sync_hint(directory: RunDirectory) -> str:
+    """Return the command that uploads the offline W&B run of a run directory."""
+    return f"`wandb sync {directory.path}/wandb/offline-run-*` uploads it later"
+
+
+def _mode(wandb: Any, directory: RunDirectory, offline: bool) -> str:
     chosen = os.environ.get("WANDB_MODE", "")
     if chosen in ("offline", "dryrun", "disabled"):
         return "offline" if chosen != "disabled" else "disabled"
@@ -214,10 +223,10 @@ def _mode(wandb: Any, offline: bool) -> str:
     # `Settings()` alone reads neither WANDB_BASE_URL nor the user's settings file.
     server = urlsplit(str(wandb.setup().settings.base_url))
     if not _answers(server.hostname or "", server.port or 443):
-        log.warning("W&B does not answer (%s): logging offline, `wandb sync` uploads later", server.netloc)
+        log.warning("W&B does not answer (%s): logging offline, %s", server.netloc, sync_hint(directory))
         return "offline"
     if "WANDB_API_KEY" not in os.environ and not wandb.login(prompt=False):
-        log.warning("not logged in to W&B (`wandb login`): logging offline, `wandb sync` uploads later")
+        log.warning("not logged in to W&B (`wandb login`): logging offline, %s", sync_hint(directory))
         return "offline"
     return "online"
 

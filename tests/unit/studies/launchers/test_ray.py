@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from artculture.studies.launchers.ray import RayLauncher, ray_resources
+from artculture.studies.launchers.ray import RayLauncher, falls_back_to_cpu, ray_resources
 from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import InputError
 from tests.unit.studies.launchers.conftest import compose
@@ -42,6 +42,29 @@ def test_gpus_follow_the_trainer(row_of, typed, gpus):
     asked = ray_resources(row_of("a", "launcher=ray", typed, "trainer.devices=2", "launcher.memory_gb=1.5"))
     assert asked == {"num_gpus": gpus, "num_cpus": 2, "memory": 3 * 2**29}
     assert ray_resources(row_of("a", "launcher=ray", "launcher.gpus=4"))["num_gpus"] == 4
+
+
+@pytest.mark.parametrize(
+    ("typed", "falls_back"), [((), True), (("trainer=gpu",), False), (("launcher.gpus=1",), False)]
+)
+def test_the_default_trainer_falls_back_to_the_cpu(row_of, typed, falls_back):
+    assert falls_back_to_cpu(row_of("a", "launcher=ray", *typed)) is falls_back
+
+
+def test_a_machine_without_a_gpu_trains_the_default_trainer(cluster, row_of, row_does, run_all):
+    row_does("import os; print(repr(os.environ['CUDA_VISIBLE_DEVICES'])); raise SystemExit(1)")
+    (process,) = run_all(cluster, [row_of("a", "launcher=ray", "launcher.cpus=1")])
+    assert process.error == "''"
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
+def test_a_local_cluster_listens_on_loopback_alone(cluster):
+    psutil = pytest.importorskip("psutil")
+    cluster_processes = psutil.Process().children(recursive=True)
+    sockets = [socket for process in cluster_processes for socket in process.net_connections("inet")]
+    hosts = {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert hosts
+    assert hosts <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, row_does, run_all):

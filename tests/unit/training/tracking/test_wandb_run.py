@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from artculture.studies.launchers.process import run_environment
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import wandb_run
-from artculture.training.tracking.wandb_run import History, id_of
+from artculture.training.tracking.wandb_run import History, id_of, sync_hint
 from tests.conftest import STUB
 from tests.unit.training.wandb_server import serving
 
@@ -59,8 +60,10 @@ def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, o
         assert train(logger="wandb_offline") == 1
     (failed,) = inspect(only_run())
     assert (failed["exit_code"], failed["state"]) == (1, "failed")
+    assert failed["summary"]["error"] == "the machine went down"
     assert train(logger="wandb_offline") == 0
     (second,) = inspect(only_run())
+    assert second["summary"].get("error") is None
     assert failed["run_id"] == second["run_id"]
     assert train("resume=never", logger="wandb_offline") == 0
     assert inspect(only_run())[-1]["run_id"] != failed["run_id"]
@@ -204,8 +207,9 @@ def test_no_account_means_offline(monkeypatch, caplog):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setattr(wandb_run, "_answers", lambda *_: True)
-    assert wandb_run._mode(Wandb, offline=False) == "offline"
+    assert wandb_run._mode(Wandb, RunDirectory(Path("outputs/s/r")), offline=False) == "offline"
     assert "wandb login" in caplog.text
+    assert "`wandb sync outputs/s/r/wandb/offline-run-*` uploads it later" in caplog.text
 
 
 def test_no_answer_means_offline(pictures, only_run):
@@ -223,6 +227,20 @@ def test_no_answer_means_offline(pictures, only_run):
     assert done.returncode == 0, done.stderr
     assert "W&B does not answer (127.0.0.1:9)" in done.stderr
     assert len(inspect(only_run())) == 1
+
+
+def test_the_documented_commands_find_the_offline_runs(train, only_run, tmp_path):
+    assert train("study.name=mine", logger="wandb_offline") == 0
+    run = only_run()
+    root = Path(__file__).parents[4]
+    texts = [(root / name).read_text() for name in ("README.md", "docs/resume.md", "conf/logger/wandb_offline.yaml")]
+    texts.append(sync_hint(RunDirectory(run.relative_to(tmp_path))))
+    patterns = re.findall(r"`wandb (?:sync|leet run) ([^`]*offline-run-\*)`", "\n".join(texts))
+    assert len(patterns) >= 5
+    for pattern in patterns:
+        here = str(run.relative_to(tmp_path)) if pattern.startswith("<run>") else run.name
+        found = tmp_path.glob(pattern.replace("<study>", "mine").replace("<run>", here))
+        assert list(found) == list(run.glob("wandb/offline-run-*")), pattern
 
 
 def test_an_id_is_made_once_moves_with_its_folder_and_ends_with_a_restart(tmp_path, monkeypatch):
