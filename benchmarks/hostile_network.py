@@ -157,6 +157,26 @@ def predict_case(name: str, make: Callable[[str], Answer], reason: str, *more: s
     return Case(f"`predict`: {name}", prepare, short=short)
 
 
+def shards_case(name: str, make: Callable[[str], Answer], reason: str) -> Case:
+    """Return the case of a training on shards of a server with a hostile listing."""
+
+    @contextmanager
+    def prepare(folder: Path) -> Iterator[Attack]:
+        def check(ended: Ended) -> Outcome:
+            bounded(ended, "train", (1, 2))
+            assert reason in ended.output, "the reason is not given"
+            assert not list(folder.rglob("*.ckpt")), "a training has started"
+            return Outcome("refused with the reason", leaked=len(reached))
+
+        with canary() as (address, reached), hostile(Anything(), "/shards.json", lambda: make(address)) as server:
+            command = artculture("train", "data=shards", f"data.root={server.base}/paintings", "logger=csv")
+            yield Attack(
+                command, check, lambda: server.bytes_sent, environment={"ARTCULTURE_CACHE": str(folder / "cache")}
+            )
+
+    return Case(f"`train data=shards`: {name}", prepare, short=False)
+
+
 def redirect(address: str) -> Answer:
     return Answer(302, b"", headers={"Location": address})
 
@@ -173,6 +193,8 @@ CASES = (
     fetch_case("met_hub", "file", "endless"),
     stopped_fetch_case("met", "picture"),
     stopped_fetch_case("met_hub", "file", short=True),
+    shards_case("endless listing", lambda _: endless(b"{"), "more than"),
+    shards_case("redirected listing", redirect, "in a private network"),
     predict_case("endless picture", lambda _: endless(JPEG), "more than 10 MB", "largest_download=10"),
     predict_case("gzip-bombed picture", lambda _: bomb(JPEG), "more than 100 MB"),
     predict_case("trickled picture", lambda _: trickle(), "not complete within 2 s", "longest_download=2"),

@@ -220,7 +220,7 @@ def test_a_hostile_server_is_refused(write, module, sharded, tmp_path, monkeypat
 
     with serving(Shards()) as server, pytest.raises(ShardError, match=reason):
         _ = module(sharded(f"{server.base}/shards")).paintings
-    assert server.bytes_sent < 10_000_000
+    assert server.bytes_sent < 50_000_000  # the kernel buffers some
 
 
 def test_memory_holds_what_a_folder_holds(write, memory, tmp_path):
