@@ -1,8 +1,10 @@
 """Atomic file writes: to a temporary file in the same folder, then renamed."""
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 import socket
 import stat
 import sys
@@ -10,27 +12,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from artculture.utils.errors import InputError
 
 # A temporary file of another host that was not modified for this long has lost its writer.
 LEFTOVER_SECONDS = 600.0
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` atomically if the block succeeds.
 
-    The temporary name contains host and process id, so parallel writers never share it; the last one to finish wins.
-    The permissions of a previous file are kept.
+    Parallel writers have files of their own; the last one to finish wins. The permissions of a previous file are kept.
 
     Args:
         path: the file to write.
         keep: path to which the previous file is moved.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
+    temporary = create_temporary(path)
     try:
         yield temporary
         with temporary.open("r+b") as written:  # Windows syncs only what is open for writing
@@ -50,9 +52,39 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def temporary_beside(path: Path) -> Path:
-    """Return the temporary path for writing `path`, in the form that `remove_leftovers` recognises."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+def create_temporary(path: Path) -> Path:
+    """Create an empty file for writing `path`, with a name that nobody can foresee; see `remove_leftovers`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.{socket.gethostname()}.{os.getpid()}.tmp")
+    # Exclusively, so that a link of that name is never followed.
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, 0o666))
+    return temporary
+
+
+def open_without_links(path: Path, mode: str, **options: Any) -> IO[Any]:
+    """Open a file of a name that others may foresee, as `open` does, but never through a symbolic or hard link.
+
+    Raises:
+        InputError: it is a link.
+    """
+
+    def opened(name: str, flags: int) -> int:
+        descriptor = os.open(name, flags & ~os.O_TRUNC | NO_FOLLOW, 0o666)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            os.close(descriptor)
+            raise OSError(errno.ELOOP, "a link", name)
+        if flags & os.O_TRUNC:
+            os.ftruncate(descriptor, 0)
+        return descriptor
+
+    try:
+        return open(path, mode, opener=opened, **options)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InputError(
+            f"{path} is a link, which another user may have placed there: delete it, or choose another folder"
+        ) from error
 
 
 def _copy_mode(path: Path, temporary: Path) -> None:

@@ -29,7 +29,7 @@ class UncachedFile:
     def __init__(self, path: Path) -> None:
         self._chunk = memoryview(mmap.mmap(-1, CHUNK))  # page-aligned, as direct writes require
         self._filled = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._direct = getattr(os, "O_DIRECT", 0)
         try:
             self._file = os.open(path, flags | self._direct, 0o666)

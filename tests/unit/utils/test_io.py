@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-from artculture.utils.io import json_text, remove_leftovers, replacing, write_json, write_text
+from artculture.utils.errors import InputError
+from artculture.utils.io import (
+    create_temporary,
+    json_text,
+    open_without_links,
+    remove_leftovers,
+    replacing,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_takes_its_place_whole_and_the_one_before_is_kept(tmp_path):
@@ -35,6 +44,23 @@ def test_leftovers_go_with_their_writer(tmp_path):
     os.utime(old, (0, 0))
     remove_leftovers(tmp_path)
     assert set(tmp_path.iterdir()) == {alive, young}
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard"])
+@pytest.mark.parametrize("mode", ["r+b", "ab", "wb"])
+def test_a_planted_link_is_not_written_through(tmp_path, kind, mode):
+    victim, link = tmp_path / "victim", tmp_path / "pixels.part"
+    victim.write_text("precious")
+    link.symlink_to(victim) if kind == "symbolic" else link.hardlink_to(victim)
+    with pytest.raises(InputError, match=r"pixels\.part is a link, which another user may have placed there"):
+        open_without_links(link, mode)
+    assert victim.read_text() == "precious"
+
+
+def test_a_temporary_name_is_never_the_same(tmp_path):
+    assert create_temporary(tmp_path / "a.csv") != create_temporary(tmp_path / "a.csv")
+    remove_leftovers(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2  # of this process, which lives
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

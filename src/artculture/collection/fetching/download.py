@@ -9,6 +9,7 @@ from artculture.collection.fetching.progress import ProgressTask
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError, check_status
 from artculture.utils.errors import WorkError
 from artculture.utils.http.client import bounded_stream
+from artculture.utils.io import open_without_links
 
 MEGABYTE = 1 << 20
 
@@ -46,8 +47,9 @@ async def _continue(client: Client, url: str, part: Path, task: ProgressTask) ->
         task.expect(int(response.headers.get("Content-Length", 0)) // MEGABYTE)
         if not is_partial:
             part.unlink(missing_ok=True)
-            tag_file.write_text(response.headers.get("ETag", ""))
-        with part.open("ab" if is_partial else "wb") as file:
+            with open_without_links(tag_file, "w") as tag:
+                tag.write(response.headers.get("ETag", ""))
+        with open_without_links(part, "ab" if is_partial else "wb") as file:
             async for chunk in response.aiter_bytes():
                 before = file.tell() // MEGABYTE
                 file.write(chunk)

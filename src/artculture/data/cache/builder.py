@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artculture.data.decoding import BadImageError
-from artculture.utils.io import json_text, write_json
+from artculture.utils.io import json_text, open_without_links, write_json
 
 CACHE_VERSION = 3
 
@@ -32,15 +32,14 @@ class PartialCache:
         self.pixels, self.journal = target / "pixels.part", target / "journal.jsonl"
 
     def __enter__(self) -> "PartialCache":
-        self.pixels.touch()
-        self.journal.touch()
+        for file in (self.pixels, self.journal):
+            open_without_links(file, "ab").close()
         self.entries, whole = self._read_whole_entries()
-        with self.pixels.open("r+b") as pixels:
-            pixels.truncate(whole)
-        self.journal.write_text(
-            "".join(json_text(entry, ensure_ascii=True) + "\n" for entry in self.entries), encoding="utf-8"
-        )
-        self._pixels, self._journal = self.pixels.open("ab"), self.journal.open("a", encoding="utf-8")
+        self._pixels = open_without_links(self.pixels, "r+b")
+        self._pixels.truncate(whole)
+        self._pixels.seek(whole)
+        self._journal = open_without_links(self.journal, "w", encoding="utf-8")
+        self._journal.writelines(json_text(entry, ensure_ascii=True) + "\n" for entry in self.entries)
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from artculture.data.cache.builder import CACHE_VERSION, Decoded, PartialCache
+from artculture.data.cache.folder import make_private
 from artculture.data.decoding import BadImageError, check_file, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.utils.errors import InputError
@@ -103,7 +104,9 @@ def open_cache(
     target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
     found = read_cache(target, len(manifest))
     if found is None:
-        target.mkdir(parents=True, exist_ok=True)
+        make_private(target)
+        if target.is_symlink():
+            raise InputError(f"{target} is a link, which another user may have placed there: delete it")
         with FileLock(target / ".lock"):
             found = read_cache(target, len(manifest))
             if found is None:

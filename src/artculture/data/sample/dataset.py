@@ -11,6 +11,7 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
+from artculture.data.cache.folder import make_private
 from artculture.data.labels import CULTURES
 from artculture.data.manifest import Manifest, read_manifest, write_manifest
 from artculture.data.sample.picture import draw_picture, series
@@ -72,7 +73,7 @@ def make_sample(
     """
     recipe = {"sample_version": SAMPLE_VERSION, "per_culture": per_culture, "seed": seed, "size": size}
     if not _is_whole(root, recipe):
-        root.parent.mkdir(parents=True, exist_ok=True)
+        make_private(root.parent)
         with FileLock(root.with_name(f".{root.name}.lock")):
             if not _is_whole(root, recipe):
                 _draw_beside(root, recipe, on_progress or (lambda *_: None))

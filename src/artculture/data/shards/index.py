@@ -12,6 +12,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from artculture.data.arrow_limits import check_uncompressed, check_uncompressed_batches
+from artculture.data.cache.folder import make_private
 from artculture.data.manifest import COLUMNS, Manifest
 from artculture.data.shards.listing import INDEX, INDEX_SCHEMA, LISTING, Listing, Shard, parse_listing
 from artculture.data.shards.storage import Storage
@@ -130,7 +131,7 @@ def _index_file(storage: Storage, listing: Listing, cache: Path) -> Path:
     kept = cache / "shards" / "index" / f"{listing.index_sha256}.arrow"
     if kept.is_file():
         return kept
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    make_private(kept.parent)
     with FileLock(kept.with_suffix(".lock")):
         if not kept.is_file():
             largest = INDEX_BYTES + INDEX_BYTES_PER_ROW * sum(shard.rows for shard in listing.shards)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from artculture.data.arrow_limits import check_uncompressed
 from artculture.data.cache.builder import CACHE_VERSION
-from artculture.data.cache.folder import cache_errors
+from artculture.data.cache.folder import cache_errors, make_private
 from artculture.data.cache.pixel_cache import PixelCache, build_cache, read_cache
 from artculture.data.decoding import resized_shapes
 from artculture.data.manifest import SIZE_COLUMNS, Manifest
@@ -150,7 +150,7 @@ class ShardPixels:
             return
         locks = self.folder / ".locks"
         with cache_errors(self.folder):
-            locks.mkdir(parents=True, exist_ok=True)
+            make_private(locks)
         with cache_errors(self.folder), FileLock(locks / target.name, timeout=wait):
             if (target / "index.json").is_file():
                 return

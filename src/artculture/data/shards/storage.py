@@ -18,7 +18,7 @@ from artculture.data.shards.web_storage import BoundedTransfer, session_factory
 from artculture.utils.errors import InputError, WorkError, reason_of
 from artculture.utils.http.body import LimitExceededError
 from artculture.utils.http.network_guard import PrivateAddressError
-from artculture.utils.io import file_sha256, replacing, temporary_beside
+from artculture.utils.io import create_temporary, file_sha256, replacing
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ class Storage:
                 raise self._missing(name)
             yield self.local / name
             return
-        copy = temporary_beside(into / name)
+        copy = create_temporary(into / name)
         try:
             try:
                 self._retried(name, partial(_transfer, copy, max_bytes))

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from artculture.data.cache.folder import cache_errors, cache_folder
+from artculture.data.cache.folder import cache_errors, cache_folder, make_private
 from artculture.utils.errors import InputError, WorkError
 
 FIX = r"data\.cache=… or the environment variable ARTCULTURE_CACHE"
@@ -13,6 +13,27 @@ FIX = r"data\.cache=… or the environment variable ARTCULTURE_CACHE"
 def test_an_error_in_the_cache_names_its_key(tmp_path, number):
     with pytest.raises(InputError, match=f"can't write to the cache {tmp_path} .*{FIX}"), cache_errors(tmp_path):
         raise OSError(number, os.strerror(number), str(tmp_path / "pixels" / "x"))
+
+
+def test_a_file_of_another_user_is_named_with_its_owner(tmp_path, monkeypatch):
+    (tmp_path / ".lock").touch()
+    owner = (tmp_path / ".lock").owner()
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with pytest.raises(InputError, match=rf"\.lock belongs to {owner}\): {FIX}"), cache_errors(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".lock"))
+
+
+@pytest.mark.parametrize(("mode", "made"), [(0o755, 0o700), (0o1777, 0o700), (0o2775, 0o775)])
+def test_a_new_folder_is_private_unless_it_is_made_in_a_shared_one(tmp_path, mode, made):
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(mode)
+    before = os.umask(0o002)
+    try:
+        make_private(above / "cache" / "pixels")
+    finally:
+        os.umask(before)
+    assert (above / "cache").stat().st_mode & 0o777 == (above / "cache" / "pixels").stat().st_mode & 0o777 == made
 
 
 @pytest.mark.parametrize("names_a_file", [False, True])

@@ -227,3 +227,15 @@ def test_the_same_pictures_elsewhere_are_not_mixed_up(manifest, tmp_path):
     Image.new("RGB", (50, 40)).save(other / manifest.table["image"][0])
     moved = type(manifest)(other, manifest.table)
     assert not open_cache(moved, tmp_path / "cache", 32, "bilinear").image(0).any()
+
+
+def test_a_link_in_a_shared_cache_is_not_followed(manifest, tmp_path):
+    """A link at the name that an unfinished cache has, to a file of the user who builds it."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    target = tmp_path / "cache" / "pixels" / cache_module._key(manifest, 32, "bilinear")
+    target.mkdir(parents=True)
+    (target / "pixels.part").symlink_to(victim)
+    with pytest.raises(InputError, match=r"pixels\.part is a link"):
+        open_cache(manifest, tmp_path / "cache", 32, "bilinear")
+    assert victim.read_text() == "precious"
