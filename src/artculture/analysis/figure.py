@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from artculture.analysis import plotting_style
 from artculture.utils.io import replacing, write_json, write_text
+from artculture.utils.spreadsheets import write_csv
 
 # Version of the layout of analysis.json; increase it with every incompatible change.
 FINDINGS_FORMAT = 1
@@ -69,8 +70,7 @@ def _write(folder: Path, finding: Finding) -> dict[str, Any]:
         "tables": [],
     }
     for stem, table in finding.tables.items():
-        with replacing(folder / f"{stem}.csv") as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+        write_csv(table, folder / f"{stem}.csv")
         entry["tables"].append(f"{stem}.csv")
     if finding.figure is not None:
         for kind in ("png", "svg"):

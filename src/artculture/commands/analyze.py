@@ -5,6 +5,7 @@ from pathlib import Path
 
 from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import AnalyzeConfig
+from artculture.utils.visible_text import visible
 
 DEFAULT_ROOT = Path("outputs")
 
@@ -34,5 +35,5 @@ def analyze(config: AnalyzeConfig) -> int:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
     if config.log and data is None and model.run is not None:
         log_findings(model.run, index)
-    sys.stdout.write(f"{index}\n")
+    sys.stdout.write(visible(f"{index}\n"))
     return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from artculture.collection.curation.config import MANIFEST, CurateConfig
 from artculture.config.composition import run_app
 from artculture.utils.shell import command_line
+from artculture.utils.visible_text import visible
 
 if TYPE_CHECKING:
     from artculture.collection.curation.curation import CurationResult
@@ -34,12 +35,12 @@ def curate_collection(config: CurateConfig) -> int:
 
 
 def _show(curated: "CurationResult", config: CurateConfig) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from artculture.collection.curation.table1 import HEADINGS, TOTAL
+    from artculture.utils.console import PlainConsole
 
-    console = Console()
+    console = PlainConsole()
     table = Table(title="Table 1: paintings per culture")
     for number, heading in enumerate(HEADINGS):
         table.add_column(heading, justify="right" if number else "left")
@@ -48,7 +49,7 @@ def _show(curated: "CurationResult", config: CurateConfig) -> None:
             table.add_section()
         table.add_row(*row.cells)
     console.print(table)
-    sys.stdout.write("\n".join(_lines(curated, config)) + "\n")
+    sys.stdout.write(visible("\n".join(_lines(curated, config))) + "\n")
 
 
 def _lines(curated: "CurationResult", config: CurateConfig) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import EvaluateConfig
+from artculture.utils.visible_text import visible
 
 DEFAULT_ROOT = Path("outputs")
 
@@ -34,15 +35,16 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     folder = output or default_folder(model, config.split, DEFAULT_ROOT)
     file = write_evaluation(folder, result, predictions)
     _show(result)
-    sys.stdout.write(f"{file}\n{file.with_name('predictions.csv')}\n")
+    sys.stdout.write(visible(f"{file}\n{file.with_name('predictions.csv')}\n"))
     return 0
 
 
 def _show(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from artculture.utils.console import PlainConsole
+
+    console = PlainConsole()
     what = f"{result['run'] or result['checkpoint']} on {result['data']} ({result['split']}: {result['n']} paintings)"
     console.print(what, style="bold", markup=False, highlight=False, soft_wrap=True)
     numbers = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))

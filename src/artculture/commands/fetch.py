@@ -60,8 +60,9 @@ def _inventory_text(inventory: "RefetchSummary", root: Path) -> str:
 
 
 def _show(summary: "FetchSummary", root: Path, cultures: list[str]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from artculture.utils.console import PlainConsole
 
     table = Table("culture", *summary.claimed, title="paintings")
     for number in range(1, 1 + len(summary.claimed)):
@@ -76,7 +77,7 @@ def _show(summary: "FetchSummary", root: Path, cultures: list[str]) -> None:
         ("failed", summary.failed),
     ):
         table.add_row(name, *(str(counter[route]) for route in summary.claimed))
-    console = Console()
+    console = PlainConsole()
     console.print(table)
     lines = [f"{summary.paintings} paintings: {root / 'manifest.csv'}"]
     if summary.conflicts:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import PredictConfig
+from artculture.utils.visible_text import visible
 
 if TYPE_CHECKING:
     from artculture.evaluation.image_sources import ImageSource
@@ -32,7 +33,7 @@ def predict(config: PredictConfig) -> int:
 
     sources, left_out = find_sources(_names(config.images))
     if left_out:
-        sys.stderr.write(f"left out of the folders: {left_out}\n")
+        sys.stderr.write(visible(f"left out of the folders: {left_out}") + "\n")
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
     classifier = load_classifier(checkpoint_file(Path(config.checkpoint)), config.trust)
@@ -79,7 +80,7 @@ class _Count:
             self.all += 1
             if prediction.error:
                 self.failed += 1
-                sys.stderr.write(f"artculture: {prediction.image}: {prediction.error}\n")
+                sys.stderr.write(visible(f"artculture: {prediction.image}: {prediction.error}") + "\n")
             yield prediction
 
     def summary(self, seconds: float) -> str:

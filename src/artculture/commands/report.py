@@ -7,6 +7,7 @@ from pydantic import NonNegativeInt
 
 from artculture.config.composition import run_app
 from artculture.config.schema.train import Section, Study
+from artculture.utils.visible_text import visible
 
 
 class ReportConfig(Section):
@@ -24,5 +25,5 @@ def report(config: ReportConfig) -> int:
     from artculture.report.page import write_report
 
     files = write_report(Path(config.study.root) / config.study.name, config.mistakes, config.study.title)
-    sys.stdout.write("".join(f"{file}\n" for file in files))
+    sys.stdout.write(visible("".join(f"{file}\n" for file in files)))
     return 0

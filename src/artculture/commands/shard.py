@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from artculture.config.composition import run_app
 from artculture.config.schema.shard import ShardConfig
 from artculture.utils.shell import command_line
+from artculture.utils.visible_text import visible
 
 if TYPE_CHECKING:
     from artculture.data.shards.storage import Storage
@@ -46,5 +47,5 @@ def _show(written: "WriteSummary", storage: "Storage", quarantine: str) -> None:
         f"{written.pictures} paintings in {written.shards} shards{kept}, {written.size / 1e9:.3g} GB: {storage}\n"
     )
     if written.bad:
-        sys.stdout.write(f"skipped {len(written.bad)} that can't be read: {storage}/{quarantine}\n")
+        sys.stdout.write(visible(f"skipped {len(written.bad)} that can't be read: {storage}/{quarantine}\n"))
     sys.stdout.write(f"train on them: {command_line('artculture', 'train', 'data=shards', f'data.root={storage}')}\n")

@@ -13,7 +13,7 @@ from artculture.data.image_files import name_problem
 from artculture.data.labels import log_merged_labels
 from artculture.data.picture_table import DRIVE, ColumnNames, find_table, read_picture_table
 from artculture.utils.errors import InputError, choices_hint
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import FileLines
 from artculture.utils.text import normal_label
 
@@ -167,8 +167,7 @@ def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
     """Validate a manifest, write it atomically and return the file's path."""
     path = path or manifest.root / "manifest.csv"
     table = validate_table(manifest.table, path)
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(table, path)
     return path
 
 

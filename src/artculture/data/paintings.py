@@ -20,7 +20,7 @@ from artculture.data.sources import load_manifest
 from artculture.data.splits import assign_splits, small_cultures
 from artculture.data.stored_split import StoredSplit
 from artculture.utils.errors import InputError
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -354,8 +354,7 @@ def too_many_bad_message(bad: int, pictures: int, allowed: float) -> str:
 
 def write_quarantine(quarantine: pd.DataFrame, path: Path) -> None:
     """Write which images were left out and why: `image, reason`."""
-    with replacing(path) as temporary:
-        quarantine.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(quarantine, path)
 
 
 def _open_pixels(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.utils.errors import InputError
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import read_own_csv
 
 COLUMNS = ["object_id", "source", "culture", "sha256"]
@@ -20,8 +20,7 @@ NAMED = 3
 
 def write_split(manifest: Manifest, split: NDArray[np.str_], path: Path) -> None:
     """Store which painting is in which split: `object_id, source, culture, sha256` (of the file's bytes), `split`."""
-    with replacing(path) as temporary:
-        manifest.table[COLUMNS].assign(split=split).to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(manifest.table[COLUMNS].assign(split=split), path)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from artculture.evaluation.predict import Prediction
+from artculture.utils.console import PlainConsole
 from artculture.utils.io import json_text, replacing
+from artculture.utils.spreadsheets import protected
 from artculture.utils.terminal_table import print_table
+from artculture.utils.visible_text import CONTROLS, visible
 
 
 def write_predictions(predictions: Iterable[Prediction], form: str, top: int, path: Path | None) -> None:
@@ -36,7 +38,9 @@ def _json_lines(predictions: Iterable[Prediction], _top: int, file: IO[str]) -> 
     for prediction in predictions:
         cultures = [{"culture": name, "probability": probability} for name, probability in prediction.cultures]
         rest = {"error": prediction.error} if prediction.error else {"predictions": cultures}
-        file.write(json_text({"image": prediction.image, **rest}) + "\n")
+        # Terminals do not get control characters; elsewhere JSON is as short as it can be.
+        escaped = file.isatty() and CONTROLS.search(prediction.image) is not None
+        file.write(json_text({"image": prediction.image, **rest}, ensure_ascii=escaped) + "\n")
         file.flush()
 
 
@@ -46,7 +50,9 @@ def _csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
     writer.writerow(["image", *(f"{what}_{n}" for n in numbers for what in ("culture", "probability")), "error"])
     for prediction in predictions:
         cells = [cell for pair in prediction.cultures for cell in pair]
-        writer.writerow([prediction.image, *cells, *[""] * (2 * top - len(cells)), prediction.error or ""])
+        image = visible(prediction.image) if file.isatty() else prediction.image
+        row = [image, *cells, *[""] * (2 * top - len(cells)), prediction.error or ""]
+        writer.writerow([protected(cell) for cell in row])
         file.flush()
 
 
@@ -60,7 +66,7 @@ def _table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
         if prediction.error is None:
             table.add_row(Text(prediction.image), *_probabilities(prediction))
     if table.row_count:
-        print_table(Console(file=file, width=None if file.isatty() else 160), table)
+        print_table(PlainConsole(file=file, width=None if file.isatty() else 160), table)
 
 
 def _probabilities(prediction: Prediction) -> Iterator[Text]:

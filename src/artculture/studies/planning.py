@@ -19,6 +19,7 @@ from artculture.training.distributed.context import find_context
 from artculture.training.origin import origin_of
 from artculture.training.run_lock import is_locked
 from artculture.utils import hardware
+from artculture.utils.console import PlainConsole
 from artculture.utils.io import json_text
 from artculture.utils.terminal_table import print_table
 
@@ -67,7 +68,7 @@ def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
         value = {"runs": [asdict(estimate) for estimate in planned], "at_once": at_once, "seconds": seconds}
         sys.stdout.write(json_text(value, indent=2, ensure_ascii=True) + "\n")
     else:
-        _print(Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
+        _print(PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
     return 0
 
 

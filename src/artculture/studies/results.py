@@ -11,7 +11,8 @@ from artculture.studies.paper import TABLE_2
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import UNKNOWN
 from artculture.utils.errors import InputError
-from artculture.utils.io import replacing, write_text
+from artculture.utils.io import write_text
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import read_own_csv
 
 KEY = ["architecture", "scheduler", "method", "variant"]
@@ -158,8 +159,7 @@ def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
     runs, others = read_results(study)
     summary = summarise(runs) if len(runs) else pd.DataFrame()
-    with replacing(study / "results.csv") as temporary:
-        _in_percent(summary).to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(_in_percent(summary), study / "results.csv")
     write_text(study / "results.md", markdown(study.name, summary, others))
     return summary, others
 

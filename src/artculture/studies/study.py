@@ -18,6 +18,7 @@ from artculture.studies.progress_view import StudyView
 from artculture.studies.results import write_results
 from artculture.studies.table import print_table
 from artculture.training.signals import listen_for_signals
+from artculture.utils.console import PlainConsole
 from artculture.utils.errors import Interrupted
 from artculture.utils.logging import configure_logging
 from artculture.utils.progress import shown_progress
@@ -56,7 +57,7 @@ def launch(runs: Sequence[PlannedRun]) -> int:
     processes = [RunProcess(run, "finished" if run.plan.action == "skip" else "waiting") for run in runs]
     if len(to_train) < len(runs):
         log.info("%d of %d runs are already finished", len(runs) - len(to_train), len(runs))
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     signal_name = _train(to_train, processes, launcher, console) if to_train else None
     for study in dict.fromkeys(run.directory.path.parent for run in runs):
         show_table(study)
@@ -101,7 +102,7 @@ def show_table(study: Path) -> None:
         InputError: there is no such study, or a result is incomplete.
     """
     summary, others = write_results(study)
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     print_table(console, study.name, summary, others)
     console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
 

@@ -96,7 +96,7 @@ def print_table(console: Console, title: str, summary: pd.DataFrame, others: dic
         shown = [cell.replace(" [", "\n[").replace(" (paper", "\n(paper") for cell in cells(row)]
         if console.options.ascii_only:
             shown = [cell.replace(" ·", ",") for cell in shown]
-        table.add_row(*(cell.replace("[", "\\[") for cell in shown[:6]), shown[6].replace(" (", "\n("))
+        table.add_row(*shown[:6], shown[6].replace(" (", "\n("))
     if len(summary):
         terminal_table.print_table(console, table)
     for note in notes(summary, others):

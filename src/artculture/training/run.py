@@ -46,7 +46,8 @@ from artculture.training.signals import SignalListener, listen_for_signals
 from artculture.training.tracking import media, wandb_run
 from artculture.utils import hardware
 from artculture.utils.errors import Interrupted, reason_of
-from artculture.utils.io import replacing, write_json
+from artculture.utils.io import write_json
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.targets import node_name
 
 log = logging.getLogger(__name__)
@@ -249,8 +250,7 @@ def _train(
 
     calibration = calibration_results(logits, selection.labels[rows], selection.split[rows])
     predictions = prediction_table(selection, rows, softmax(logits, calibration["temperature"]))
-    with replacing(directory.predictions) as temporary:
-        predictions.drop(columns="row").to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(predictions.drop(columns="row"), directory.predictions)
     store_temperature(directory.best, calibration["temperature"])
     result = {
         **identity_part(config, directory, variant, module),

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import pandas as pd
 
 from artculture.utils.errors import InputError, reason_of
+from artculture.utils.spreadsheets import restored_table
 
 # Separators that spreadsheets write; a header has more of its own than of the others.
 DELIMITERS = (",", ";", "\t")
@@ -68,7 +69,7 @@ def read_csv(path: Path, fix: str = "", **options: Any) -> pd.DataFrame:
         raise InputError(f"{path} is not a readable CSV file: {csv_error(error, path)}{after}") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path} is not a readable CSV file: its lines have more fields than its header{after}")
-    return table
+    return restored_table(table)
 
 
 def csv_error(error: Exception, path: Path) -> str:

@@ -14,7 +14,7 @@ def print_table(console: Console, table: Table) -> None:
 
     Args:
         console: where to print.
-        table: its cells are text, with Rich's markup where they are `str`.
+        table: its cells are text.
     """
     unlimited = console.options.update(max_width=UNLIMITED)
     if Measurement.get(console, unlimited, table).minimum <= console.width:
@@ -24,7 +24,7 @@ def print_table(console: Console, table: Table) -> None:
         console.print(table.title, style=table.title_style or "", soft_wrap=True)
     for cells in zip(*(column.cells for column in table.columns), strict=True):
         for column, cell in zip(table.columns, cells, strict=True):
-            text = Text.from_markup(cell) if isinstance(cell, str) else cell
+            text = Text(cell) if isinstance(cell, str) else cell
             if isinstance(text, Text) and text.plain:
                 shown = Text(" ").join(text.split("\n"))
                 console.print(Text.assemble(f"{column.header}: " if column.header else "", shown), soft_wrap=True)

@@ -22,7 +22,8 @@ from artculture.training.factory import ignore_known_warnings
 from artculture.training.result import prediction_table, versions
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
-from artculture.utils.io import file_sha256, replacing, write_json
+from artculture.utils.io import file_sha256, write_json
+from artculture.utils.spreadsheets import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,6 @@ def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Pat
 def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:
     """Write `predictions.csv`, then `result.json`; return the path of the latter."""
     table, index = (folder / name for name in FILES)
-    with replacing(table) as temporary:
-        predictions.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(predictions, table)
     write_json(index, result)
     return index

@@ -35,6 +35,7 @@ from artculture.data.manifest import Manifest, validate_table
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
 from artculture.utils.progress import Progress
+from artculture.utils.spreadsheets import csv_text, write_csv
 
 CACHE = Path(".curate") / "image_stats.sqlite3"
 APPLIED = "exclusions.applied.csv"
@@ -146,7 +147,7 @@ def _curated_table(table: pd.DataFrame, groups: Groups, kept: Sequence[int]) -> 
 def _apply(config: CurateConfig, base: FetchedManifest, final: Manifest, matched: MatchedExclusions) -> Path:
     root = final.root
     path = root / config.output
-    content = validate_table(final.table, path).to_csv(index=False, lineterminator="\n").encode()
+    content = csv_text(validate_table(final.table, path)).encode()
     if config.output == MANIFEST:
         # In this order, a run that is killed leaves a state that `read_fetched_manifest` recognizes by the hashes.
         keep_fetched(base, root)
@@ -177,5 +178,4 @@ def _write_groups(table: pd.DataFrame, groups: Groups, path: Path) -> None:
     columns = table[["source", "object_id", "culture", "title", "artist", "accession_number"]]
     full = columns.assign(group=groups.names, rules=["; ".join(rules) for rules in groups.reasons])
     several = full[full.duplicated("group", keep=False)].sort_values("group", kind="stable")
-    with replacing(path) as temporary:
-        several.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(several, path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from artculture.utils.errors import InputError, choices_hint
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import FileLines, read_text_csv
 
 COLUMNS = ("object_id", "source", "reason", "note")
@@ -45,8 +45,7 @@ def write_exclusions(exclusions: Iterable[Exclusion], path: Path) -> None:
     """Write a list in a fixed order, so that two versions can be compared line by line."""
     rows = sorted((e.source, e.object_id, e.reason, e.note) for e in exclusions)
     table = pd.DataFrame(rows, columns=["source", "object_id", "reason", "note"])[list(COLUMNS)]
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(table, path)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from artculture.collection.curation.keyword_rules import Flag, keyword_flags
 from artculture.collection.grouping.duplicates import DuplicatePair, near_duplicates
 from artculture.data.manifest import Manifest
 from artculture.utils.errors import InputError
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import read_text_csv
 
 RECORD_KEYS = ("source", "object_id")
@@ -98,6 +98,5 @@ def write_flags(manifest: Manifest, flags: Sequence[Sequence[Flag]], path: Path)
         for i, own in enumerate(flags)
         for flag in own
     ]
-    with replacing(path) as temporary:
-        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(pd.DataFrame(rows, columns=list(COLUMNS)), path)
     return sum(bool(own) for own in flags)

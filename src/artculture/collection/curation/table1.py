@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from artculture.utils.io import replacing, write_text
+from artculture.utils.io import write_text
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.visible_text import markdown_text
 
 # Chen & Chen, Table 1, in its order: culture → (initial images, final images).
@@ -102,8 +103,7 @@ def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, 
         for row in rows
     ]
     table = pd.DataFrame(numbers, columns=["culture", *NUMBERS]).convert_dtypes()
-    with replacing(csv_path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(table, csv_path)
     write_text(md_path, markdown(rows, fewest))
     return csv_path, md_path
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from artculture.utils.console import PlainConsole
+
 LINE_EVERY = 10.0  # seconds between two plain lines
 
 
@@ -63,7 +65,7 @@ class FetchProgress:
     """Progress display of several museums."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or PlainConsole(stderr=True)
         self.bars: Progress | None = None
         if self._console.is_terminal:
             self.bars = Progress(

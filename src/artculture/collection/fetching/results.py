@@ -20,6 +20,7 @@ from artculture.data.manifest import Manifest, write_manifest
 from artculture.utils.addresses import stored_address
 from artculture.utils.errors import WorkError
 from artculture.utils.io import write_json, write_text
+from artculture.utils.spreadsheets import protected
 
 CONFLICT_COLUMNS = ("source", "object_id", "title", "claims", "culture", "rule")
 FAILURE_COLUMNS = ("source", "object_id", "title", "url", "reason", "tries", "last_try")
@@ -195,5 +196,5 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     # The same bytes on every platform.
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: protected(cell) for name, cell in row.items()} for row in rows)
     write_text(path, text.getvalue())

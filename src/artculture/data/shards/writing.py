@@ -23,6 +23,7 @@ from artculture.data.shards.packing import Packing, write_index, write_shard
 from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, json_text
+from artculture.utils.spreadsheets import protected_table
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +205,7 @@ class ShardWriter:
         """Write the list of images that were left out, and raise if they are more than `bad_share`."""
         with self.storage.writing(QUARANTINE) as file:
             table = pd.DataFrame(sorted(bad.items()), columns=["image", "reason"])
-            table.to_csv(file, index=False, lineterminator="\n")
+            protected_table(table).to_csv(file, index=False, lineterminator="\n")
         if len(bad) / pictures > self.bad_share:
             first = "; ".join(f"{image} ({why})" for image, why in sorted(bad.items())[:5])
             raise InputError(

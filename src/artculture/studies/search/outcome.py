@@ -16,8 +16,9 @@ from rich.table import Table
 from artculture.studies.search.space import Dimension
 from artculture.studies.search.store import best_trial, counted
 from artculture.training.run_directory import RunDirectory
-from artculture.utils.io import replacing, write_text
+from artculture.utils.io import write_text
 from artculture.utils.overrides import override_value
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.terminal_table import print_table
 
 # With fewer finished trials importances are meaningless.
@@ -68,8 +69,7 @@ def trial_table(trials: Sequence[FrozenTrial], space: Sequence[Dimension]) -> pd
 
 
 def write_trials(file: Path, trials: Sequence[FrozenTrial], space: Sequence[Dimension]) -> None:
-    with replacing(file) as temporary:
-        trial_table(trials, space).to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(trial_table(trials, space), file)
 
 
 def write_best(file: Path, trial: FrozenTrial, space: Sequence[Dimension], command: str) -> None:

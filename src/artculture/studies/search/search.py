@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from rich.console import Console
 
 from artculture.config.composition import config_flags
 from artculture.studies import run_name
@@ -27,6 +26,7 @@ from artculture.studies.study import prepare_runs
 from artculture.training.resume import Plan
 from artculture.training.run_directory import RunDirectory
 from artculture.training.signals import listen_for_signals
+from artculture.utils.console import PlainConsole
 from artculture.utils.errors import InputError, Interrupted
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def _run(
     config: SearchConfig, store: TrialStore, space: list[Dimension], typed: list[str], paths: SearchPaths
 ) -> tuple[Trials, str | None]:
     """Execute trials; return them and the name of the stop signal, if one was received."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     launcher = make_launcher(config)
     view = SearchView(console, store, config.search.trials)
 
@@ -165,7 +165,7 @@ def _write(config: SearchConfig, store: TrialStore, space: list[Dimension], path
 
 
 def _finish(store: TrialStore, space: list[Dimension], typed: list[str], paths: SearchPaths, trials: Trials) -> int:
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     outcome.show(console, store.study, space)
     ended = counted(store.trials())
     best = best_trial(ended)
@@ -180,7 +180,7 @@ def _finish(store: TrialStore, space: list[Dimension], typed: list[str], paths: 
 
 
 def _print_unfinished(store: TrialStore, trials: Trials) -> int:
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     bad = [one.process for one in trials.given if one.process.state in ("failed", "interrupted")]
     for process in bad:
         text = f"{process.run.name} {process.state}: {process.error} (log: {process.run.directory.log})"

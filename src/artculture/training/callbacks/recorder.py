@@ -21,7 +21,7 @@ from artculture.training.run_records import read_metrics
 from artculture.training.tracking.wandb_run import History
 from artculture.utils.errors import WorkError
 from artculture.utils.hardware import wait_for
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 from artculture.utils.targets import is_target
 
 log = logging.getLogger(__name__)
@@ -238,5 +238,4 @@ class Recorder(Callback):
         return read_metrics(self.directory.metrics)
 
     def _write(self, rows: pd.DataFrame) -> None:
-        with replacing(self.directory.metrics) as temporary:
-            rows.to_csv(temporary, index=False, lineterminator="\n")
+        write_csv(rows, self.directory.metrics)

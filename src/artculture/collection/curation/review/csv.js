@@ -1,8 +1,13 @@
-// CSV as Python's csv module reads and writes it.
+// CSV as artculture.utils.spreadsheets writes it: an apostrophe keeps a spreadsheet from taking a cell for a formula.
+
+const FORMULA = /^'*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
+const PLAIN_NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const protectedCell = (cell) => (FORMULA.test(cell) && !PLAIN_NUMBER.test(cell) ? `'${cell}` : cell);
+const restoredCell = (cell) => (cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell);
 
 function toCsv(rows) {
   const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  return rows.map((row) => row.map(quoted).join(",") + "\n").join("");
+  return rows.map((row) => row.map(protectedCell).map(quoted).join(",") + "\n").join("");
 }
 
 function parseCsv(text) {
@@ -25,5 +30,5 @@ function parseCsv(text) {
       row[row.length - 1] += letter;
     }
   }
-  return rows.filter((row) => row.length > 1 || row[0] !== "");
+  return rows.filter((row) => row.length > 1 || row[0] !== "").map((row) => row.map(restoredCell));
 }
