@@ -17,8 +17,8 @@ from artculture.config.schema.train import CrossEntropy, Sgd, TrainConfig
 from artculture.config.validation import config_folder, validated
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import normalise
-from artculture.models.cuda_graph import CapturedStep
 from artculture.training import feature_cache
+from artculture.training.acceleration.cuda_graph import CapturedStep
 from artculture.training.factory import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.hardware import wait_for
@@ -73,7 +73,7 @@ def fit(config: TrainConfig, folder: Path) -> list[float]:
     module.start_from(config.architecture.weights)
     timer: Any = EpochTimer()
     accelerator = "gpu" if config.trainer.accelerator == "gpu" else "cpu"
-    trainer = make_trainer(config, RunDirectory(folder), timer, accelerator, None)
+    trainer = make_trainer(config, len(data.classes), RunDirectory(folder), timer, accelerator, None)
     trainer.callbacks = [part for part in trainer.callbacks if not isinstance(part, Checkpoint)]  # type: ignore[attr-defined]
     trainer.limit_val_batches = 0
     with warnings.catch_warnings():

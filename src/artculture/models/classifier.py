@@ -1,44 +1,34 @@
 """The LightningModule: backbone, head, loss, metrics, optimizer and schedule."""
 
-import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
+import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
-from artculture.data.datamodule import position
 from artculture.data.dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
-from artculture.models.divergence import LossWatch
 from artculture.models.full_precision import full_precision
 from artculture.models.heads import build_head
 from artculture.models.losses import MeanLoss, build_loss
-from artculture.models.metric_state import set_sums, sums_of
 from artculture.models.metrics import build_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
-from artculture.models.split_batch import Parts, is_out_of_memory
-from artculture.models.training_step import TrainingStep
 from artculture.models.weights import RANDOM, Start, load_start
-from artculture.utils.errors import reason_of
-from artculture.utils.targets import is_target
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
 Section = Mapping[str, Any]
-# A loss so many times that of guessing is lost for good.
-DIVERGED_TIMES_CHANCE = 1000
 
 
-class CultureClassifier(TrainingStep):
+class CultureClassifier(L.LightningModule):
     """A backbone and a head that sort paintings into classes.
 
     Every argument is a plain value, so that a checkpoint rebuilds the module by itself. A section is a dict with a
@@ -122,19 +112,13 @@ class CultureClassifier(TrainingStep):
         self.train_loss = build_loss(self.hyper["loss"])
         # Validation is judged without smoothing, so that it can be compared between methods.
         self.eval_loss = nn.CrossEntropyLoss()
-        # Of a loss of the user's own nobody knows what is too much.
-        limit = DIVERGED_TIMES_CHANCE * math.log(max(2, len(self.classes)))
-        self.watch = LossWatch(math.inf if is_target(self.hyper["loss"]) else limit)
-        self.parts = Parts(
-            "training", "take a smaller data.batch_size or data.image_size, or trainer.precision=16-mixed"
-        )
-        self.eval_parts = Parts("evaluation", "take a smaller trainer.eval_batches, data.batch_size or data.image_size")
 
     def configure_metrics(self) -> None:
         n = len(self.classes)
         # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
-        self.train_top1 = MulticlassAccuracy(n, average="micro", validate_args=False)
-        self.train_mean_loss, self.val_mean_loss, self.test_mean_loss = MeanLoss(), MeanLoss(), MeanLoss()
+        top1 = MulticlassAccuracy(n, average="micro", validate_args=False)
+        self.train_metrics = nn.ModuleDict({"loss": MeanLoss(), "top1": top1})
+        self.val_mean_loss, self.test_mean_loss = MeanLoss(), MeanLoss()
         self.val_metrics = MetricCollection(
             {
                 "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
@@ -207,6 +191,29 @@ class CultureClassifier(TrainingStep):
         features = self.embed(pictures)
         return features.float(), cast(Tensor, self.network.head(features)).float()
 
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return `loss` and `mean_loss` (scalars; the second detached) and `logits` (N x classes, detached)."""
+        pictures, labels, _ = batch
+        logits = self(pictures)
+        # A device without a picture of a small last batch takes part in the step all the same.
+        loss = self.train_loss(logits, labels) if len(labels) else logits.sum()
+        return {"loss": loss, "mean_loss": loss.detach(), "logits": logits.detach()}
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self.count(self.train_metrics, outputs, batch)
+        if self.trainer.is_last_batch:
+            # Once an epoch is enough for sums, and what Lightning does for it takes the host longer than a step.
+            for name, metric in self.train_metrics.items():
+                self.log(f"train/{name}", cast(Metric, metric), on_step=False, on_epoch=True)
+
+    @staticmethod
+    def count(metrics: nn.ModuleDict, outputs: dict[str, Tensor], batch: Batch) -> None:
+        """Update training metrics with the outputs of `training_step` for a batch."""
+        labels = batch[1]
+        if len(labels):
+            cast(MeanLoss, metrics["loss"]).update(outputs["mean_loss"], len(labels))
+            cast(Metric, metrics["top1"]).update(outputs["logits"], labels)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, "val", self.val_mean_loss, self.val_metrics)
 
@@ -214,8 +221,8 @@ class CultureClassifier(TrainingStep):
         self._evaluate(batch, "test", self.test_mean_loss, self.test_metrics)
 
     def _evaluate(self, batch: Batch, stage: str, mean_loss: MeanLoss, metrics: MetricCollection) -> None:
-        images, labels, _ = batch
-        logits = self._eval_logits(images)
+        pictures, labels, _ = batch
+        logits = self(pictures)
         if len(labels):
             metrics.update(logits, labels)
             mean_loss.update(self.eval_loss(logits, labels), len(labels))
@@ -223,22 +230,11 @@ class CultureClassifier(TrainingStep):
         self.log(f"{stage}/loss", mean_loss, batch_size=len(labels))
         self.log_dict(metrics, batch_size=len(labels))
 
-    def _eval_logits(self, pictures: Tensor) -> Tensor:
-        while True:
-            try:
-                return torch.cat([self(part) for part in torch.split(pictures, self.eval_parts.sizes(len(pictures)))])
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                reason = reason_of(error)
-            if not self.give_back_graph():
-                self.eval_parts.halve(len(pictures), reason, allowed=self.halve_when_full)
-
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
-        """Logits float32 N x classes, computed in float32 whatever the training runs in, and their rows, int64 N."""
+        """Return logits float32 N x classes, computed in float32 whatever the training runs in, and rows int64 N."""
         pictures, _, rows = batch
         with full_precision(self.device, self.compiled):
-            return self._eval_logits(pictures), rows
+            return self(pictures), rows
 
     def make_optimizer(self, *, fused: bool = False) -> Optimizer:
         """Return a new optimizer of the parameters that train, with their first learning rates."""
@@ -252,29 +248,11 @@ class CultureClassifier(TrainingStep):
         epochs = self.trainer.max_epochs or 1
         steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
         scheduler = build_scheduler(self.hyper["scheduler"], optimizer, steps, epochs)
-        interval = "step" if steps_each_batch(self.hyper["scheduler"]) else "epoch"
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": "val/loss", "strict": False},
-        }
-
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Move a schedule by step; one by epoch is left to `on_train_epoch_end`.
-
-        Lightning would step after the checkpoint of the epoch is written, and a resume would miss that step; it
-        still saves and restores the schedule's state.
-        """
-        if steps_each_batch(self.hyper["scheduler"]):
-            scheduler.step()
-
-    def on_train_epoch_end(self) -> None:
-        if steps_each_batch(self.hyper["scheduler"]):
-            return
-        scheduler = cast(Any, self.lr_schedulers())
-        if isinstance(scheduler, ReduceLROnPlateau):
-            scheduler.step(self.trainer.callback_metrics["val/loss"])
-        else:
-            scheduler.step()
+        # A schedule by epoch is stepped with the last batch: Lightning's own interval `epoch` steps after the
+        # checkpoint of the epoch is written, and each resume would lose a step.
+        frequency = 1 if steps_each_batch(self.hyper["scheduler"]) else int(self.trainer.num_training_batches)
+        schedule = {"scheduler": scheduler, "interval": "step", "frequency": frequency}
+        return {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": "val/loss", "strict": False}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["artculture"] = {
@@ -288,18 +266,6 @@ class CultureClassifier(TrainingStep):
             "untouched": list(self.start.untouched),
             **self.provenance,
         }
-        checkpoint["parts"] = {"training": self.parts.largest, "evaluation": self.eval_parts.largest}
-        # At an epoch's end its sums are logged and reset.
-        amid = position(self.trainer).batches > 0
-        checkpoint["sums"] = {name: sums_of(metric) for name, metric in self._running_metrics().items() if amid}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.temperature = float(checkpoint["artculture"].get("temperature", 1.0))
-        parts = checkpoint.get("parts", {})
-        self.parts.largest, self.eval_parts.largest = parts.get("training"), parts.get("evaluation")
-        for name, metric in self._running_metrics().items():
-            if name in checkpoint.get("sums", {}):
-                set_sums(metric, checkpoint["sums"][name], self.global_rank, self.trainer.world_size)
-
-    def _running_metrics(self) -> dict[str, Metric]:
-        return {"loss": self.train_mean_loss, "top1": self.train_top1}

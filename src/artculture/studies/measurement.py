@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from artculture.config.schema.train import TrainConfig, plain
-from artculture.models.cuda_graph import CapturedStep
+from artculture.training.acceleration.cuda_graph import CapturedStep
 from artculture.training.factory import make_classifier
 from artculture.utils import hardware
 from artculture.utils.errors import WorkError
@@ -64,10 +65,14 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     half = torch.float16 if precision.startswith("16") else torch.bfloat16
     autocast = torch.autocast(device.type, half, enabled="mixed" in precision)
 
+    def loss_and_logits(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = module.training_step((images, labels, labels), 0)
+        return outputs["loss"], outputs["logits"]
+
     def forward_backward() -> None:
         optimizer.zero_grad()
         with autocast:
-            loss, _ = module.loss_of(images, labels)
+            loss, _ = loss_and_logits(images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
 
     def train() -> None:
@@ -75,9 +80,9 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
         optimizer.step()
 
     gradients: Callable[[], object] = forward_backward
-    if device.type == "cuda" and module.captures and half != torch.float16:
+    if device.type == "cuda" and config.trainer.cuda_graphs and half != torch.float16:
         with autocast, contextlib.suppress(RuntimeError):  # fall back to eager execution, as in training
-            gradients = CapturedStep(module.network, module.loss_of, images, labels).replay_again
+            gradients = CapturedStep(module.network, loss_and_logits, images, labels).replay_again
 
     def forward() -> None:
         with autocast, torch.inference_mode():

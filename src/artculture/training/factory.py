@@ -1,12 +1,12 @@
 """The parts of a run, made from its config: data module, classifier, trainer."""
 
+import math
 import warnings
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.strategies import DDPStrategy
 
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.train import Architecture, Data, Section, TrainConfig
@@ -18,7 +18,10 @@ from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.models.image_sizes import check_image_size
 from artculture.models.weights import check_weights
-from artculture.training.callbacks.recorder import DivergenceGuard, OwnSettings, Recorder, early_stopping
+from artculture.training.acceleration.step_execution import ExactDDP, ExactSingleDevice, StepExecution
+from artculture.training.callbacks.divergence import DIVERGED_TIMES_CHANCE, DivergenceGuard
+from artculture.training.callbacks.metric_state import MetricState, SplitState
+from artculture.training.callbacks.recorder import OwnSettings, Recorder, early_stopping
 from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
 from artculture.training.distributed.lightning_overrides import KeepSignalHandlers
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, cluster_environment
@@ -26,7 +29,7 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
 from artculture.utils import hardware
-from artculture.utils.targets import instantiate
+from artculture.utils.targets import instantiate, is_target
 
 
 def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PROCESS) -> PaintingsDataModule:
@@ -107,15 +110,32 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
         channels_last=config.trainer.channels_last,
         seed=config.seed,
     )
-    module.halve_when_full = config.trainer.on_out_of_memory == "halve"
-    module.captures = config.trainer.cuda_graphs
     if config.trainer.compile:
         module.compile_backbone()
     return module
 
 
+def make_strategy(config: TrainConfig, accelerator: str, process_group: ProcessGroup = SINGLE_PROCESS) -> StepExecution:
+    """Return how the trainer of a config runs its steps, on one device or several."""
+    choices: dict[str, Any] = {
+        "seed": config.seed,
+        "split_when_full": config.trainer.on_out_of_memory == "halve",
+        "use_graphs": config.trainer.cuda_graphs,
+    }
+    if process_group.world_size > 1:
+        return ExactDDP(cluster_environment=cluster_environment(process_group.context), **choices)
+    device = {"gpu": "cuda:0", "mps": "mps:0"}.get(accelerator, accelerator)
+    return ExactSingleDevice(device, **choices)
+
+
+def _loss_limit(config: TrainConfig, classes: int) -> float:
+    # Nobody knows what is too much for a loss of the user's own.
+    return math.inf if is_target(config.loss) else DIVERGED_TIMES_CHANCE * math.log(max(2, classes))
+
+
 def make_trainer(
     config: TrainConfig,
+    classes: int,
     directory: RunDirectory,
     recorder: Recorder,
     accelerator: str,
@@ -129,6 +149,7 @@ def make_trainer(
 
     Args:
         config: the run's.
+        classes: number of classes.
         directory: where it lives.
         recorder: keeps its metrics.
         accelerator: `cpu` or `gpu`.
@@ -139,19 +160,20 @@ def make_trainer(
     """
     choice = config.trainer
     by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
+    execution = make_strategy(config, accelerator, process_group)
     callbacks: list[Callback] = [OwnSettings()] if from_other else []
     callbacks += [
+        MetricState(),
+        SplitState(execution),
         # Before the recorder: an epoch that is not finite is not recorded.
-        DivergenceGuard(process_group),
+        DivergenceGuard(_loss_limit(config, classes), process_group),
         *(instantiate(node) for node in config.callbacks.values() if node is not None),
         recorder,
         best_checkpoint(directory, choice.monitor),
         LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, listener, lock, process_group),
     ]
-    strategy: Any = "auto"
     if process_group.world_size > 1:
         callbacks.append(KeepSignalHandlers(listener))
-        strategy = DDPStrategy(cluster_environment=cluster_environment(process_group.context))
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
     precision: Any = hardware.real_precision(choice.precision, accelerator)
@@ -163,7 +185,7 @@ def make_trainer(
         accelerator=accelerator,
         devices=process_group.context.local_world_size,
         num_nodes=process_group.context.num_nodes,
-        strategy=strategy,
+        strategy=execution,
         sync_batchnorm=choice.sync_batchnorm and process_group.world_size > 1,
         max_epochs=choice.max_epochs,
         precision=precision,

@@ -1,12 +1,13 @@
 """What a result says of the run itself: which one it was, what it cost, and with what it was made."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.models.classifier import CultureClassifier
+from artculture.training.acceleration.step_execution import StepExecution
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.identity import data_label
 from artculture.training.result import git_commit, versions
@@ -51,7 +52,7 @@ def cost_part(
         "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
         "precision": str(trainer.precision),
         # Smaller than the batch where it did not fit into memory.
-        "pictures_at_once": module.parts.largest,
+        "pictures_at_once": cast(StepExecution, trainer.strategy).training_parts.largest,
         "image_size": module.preprocessing.image_size,
         "device": hardware.device_label(device, devices),
         "peak_memory": hardware.peak_memory(accelerator),

@@ -229,6 +229,7 @@ def _train(
     recorder = Recorder(directory, config.trainer.monitor, wandb_run.History(work.page.run) if work.page else None)
     trainer = make_trainer(
         config,
+        len(selection.classes),
         directory,
         recorder,
         accelerator,

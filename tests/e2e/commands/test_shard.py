@@ -4,6 +4,7 @@ from hydra.core.global_hydra import GlobalHydra
 from artculture import cli
 from artculture.config.schema.train import Folder
 from artculture.data.paintings import DataChoice, select
+from artculture.training.callbacks.divergence import DivergenceGuard
 from tests.unit.training.test_run import _die_at_step, assert_same_run
 
 
@@ -50,9 +51,7 @@ def test_resume_amid_an_epoch_is_bit_exact(train_shards, monkeypatch, tmp_path, 
     overrides = ["augment=strong", "trainer.checkpoint_every_steps=1"]
     assert train_shards(*overrides, "study.name=undisturbed") == 0
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "artculture.training.callbacks.recorder.Recorder.on_train_batch_start", _die_at_step(stop), raising=False
-        )
+        patch.setattr(DivergenceGuard, "on_train_batch_start", _die_at_step(stop), raising=False)
         assert train_shards(*overrides, "study.name=stopped") == 1
     assert train_shards(*overrides, "study.name=stopped", "data.cache_gb=1") == 0
     assert_same_run(
@@ -112,7 +111,7 @@ def test_mistakes_end_in_one_clear_message(typed, says, capsys):
 def test_every_value_of_data_reaches_the_choice(pictures):
     values = {"name": "folder", "root": str(pictures), "split": "random", "split_seed": 4, "fractions": [0.5, 0.2, 0.3]}
     values |= {"small_cultures": "drop", "on_bad_image": "skip", "cultures": ["red", "blue"], "cache": "c"}
-    loading = {"image_size": None, "batch_size": 1, "epochs": 1, "num_workers": 0}
+    loading = {"image_size": None, "batch_size": 1, "num_workers": 0}
     choice = DataChoice.of(Folder(**values, **loading))
     assert {key: getattr(choice, key) for key in values} == values
     assert select(choice).classes == ("red", "blue")

@@ -1,4 +1,3 @@
-import copy
 import json
 from functools import partial
 
@@ -9,7 +8,6 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 import artculture
-from artculture.utils.errors import WorkError
 
 PLATEAU = {"name": "plateau", "gamma": 0.5, "k": 1}
 
@@ -149,20 +147,6 @@ def test_label_smoothing_is_of_the_training_loss_alone(make):
     assert torch.equal(module.eval_loss(logits, labels), cross_entropy(logits, labels))
 
 
-def test_dropout_is_drawn_from_seed_and_step_alone(make, fit):
-    def trained(module, global_seed):
-        torch.manual_seed(global_seed)
-        fit(module)
-        return module.state_dict()
-
-    start = make(dropout=0.5)
-    one, other = (trained(copy.deepcopy(start), seed) for seed in (1, 2))
-    assert all(torch.equal(one[key], other[key]) for key in one)
-    elsewhere = make(dropout=0.5, seed=1)
-    elsewhere.load_state_dict(start.state_dict())
-    assert not torch.equal(trained(elsewhere, 1)["network.head.1.weight"], one["network.head.1.weight"])
-
-
 class Rates(Callback):
     def __init__(self):
         self.rates, self.losses = [], []
@@ -220,40 +204,6 @@ def test_prediction_gives_logits_in_float32_and_rows(make, held_out):
         assert torch.equal(logits, module(batch[0]))
     assert not torch.equal(logits, half)
     assert rows.tolist() == list(range(9))
-
-
-def test_parts_of_a_batch_give_the_whole_batchs_step(make, fit, monkeypatch):
-    def largest(module, limit):
-        real = type(module).forward
-
-        def forward(self, pictures):
-            if self.training and len(pictures) > limit:
-                raise torch.OutOfMemoryError("CUDA out of memory")
-            return real(self, pictures)
-
-        return forward
-
-    # test_vit has no BatchNorm, whose statistics are those of a part
-    whole, parted = make(backbone="test_vit"), make(backbone="test_vit")
-    parted.load_state_dict(whole.state_dict())
-    one = fit(whole, epochs=2).callback_metrics
-    monkeypatch.setattr(type(parted), "forward", largest(parted, 3))
-    other = fit(parted, epochs=2).callback_metrics
-    assert parted.parts.largest is not None
-    assert float(one["train/loss"]) == pytest.approx(float(other["train/loss"]), rel=1e-4)
-    for key, value in whole.state_dict().items():
-        torch.testing.assert_close(parted.state_dict()[key], value, rtol=1e-3, atol=1e-5)
-
-
-def test_an_optimiser_that_does_not_fit_is_no_matter_of_batches(make, fit, monkeypatch):
-    def step(self, *_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    module = make()
-    monkeypatch.setattr(module, "_gradients_ready", True, raising=False)
-    monkeypatch.setattr("lightning.LightningModule.optimizer_step", step)
-    with pytest.raises(WorkError, match="no memory for the optimiser itself"):
-        module.optimizer_step(0, 0, None)
 
 
 def test_it_is_tested_and_fitted_again_by_any_trainer(make, fit, held_out):

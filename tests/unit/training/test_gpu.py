@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from artculture.training.factory import make_trainer
-from tests.unit.models.test_cuda_graph import NoWaiting
+from tests.unit.training.acceleration.test_cuda_graph import NoWaiting
 from tests.unit.training.same_run import assert_same_run
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from artculture.training.callbacks.divergence import DivergenceGuard
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.factory import make_classifier
 from artculture.utils.io import file_sha256
@@ -135,7 +136,7 @@ def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedul
     assert train(*overrides, "study.name=undisturbed") == 0
     for stop in stops:
         with monkeypatch.context() as patch:
-            patch.setattr(Recorder, "on_train_batch_start", _die_at_step(stop), raising=False)
+            patch.setattr(DivergenceGuard, "on_train_batch_start", _die_at_step(stop), raising=False)
             assert train(*overrides, "study.name=stopped") == 1
     assert train(*overrides, "study.name=stopped") == 0
     assert_same_run(

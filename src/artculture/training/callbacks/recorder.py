@@ -1,33 +1,26 @@
 """What happens beside the training step: the row of metrics.csv, the status of each epoch, stopping early."""
 
 import logging
-import math
 import time
 from typing import Any, cast
 
 import lightning as L
 import pandas as pd
-import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from artculture.models.checkpoint import epochs_done
 from artculture.models.classifier import CultureClassifier
-from artculture.models.divergence import BadLoss, LossWatch
 from artculture.models.schedulers import continue_with, reductions
 from artculture.training.checkpointing import mode_of
-from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import read_metrics
 from artculture.training.tracking.wandb_run import History
-from artculture.utils.errors import WorkError
 from artculture.utils.hardware import wait_for
 from artculture.utils.spreadsheets import write_csv
 from artculture.utils.targets import is_target
 
 log = logging.getLogger(__name__)
 
-# Steps between two looks at whether the loss is still a number.
-LOOK_EVERY_STEPS = 50
 # Values of the built-in optimizers that a run takes from its own config.
 SETTINGS = frozenset({"momentum", "nesterov", "weight_decay", "betas", "eps"})
 
@@ -77,61 +70,6 @@ class OwnSettings(Callback):
         continue_with(section, scheduler, [group["lr"] for group in fresh], step, reduced)
 
 
-class DivergenceGuard(Callback):
-    """Ends a run whose loss is no number any more, before a checkpoint could keep that; looks now and then only.
-
-    Amid an epoch it sees what a GPU had done at the look before: it does not wait for it.
-
-    Args:
-        process_group: the run's processes, which look together.
-    """
-
-    def __init__(self, process_group: ProcessGroup = SINGLE_PROCESS) -> None:
-        self.process_group = process_group
-
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        if trainer.fit_loop.batch_idx % LOOK_EVERY_STEPS == LOOK_EVERY_STEPS - 1:
-            self._look(trainer, _watch(pl_module).found_before())
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._look(trainer, _watch(pl_module).found())
-        # A trainer that validates nothing, such as a benchmark's, has none.
-        if not math.isfinite(trainer.callback_metrics.get("val/loss", 0.0)):
-            raise _diverged(trainer, f"the validation loss after epoch {trainer.current_epoch + 1} is not finite")
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._look(trainer, _watch(pl_module).found())
-        for name, value in checkpoint["state_dict"].items():
-            if value.is_floating_point() and not _finite(value):
-                raise _diverged(trainer, f"{name} is not finite after step {trainer.global_step}")
-
-    def _look(self, trainer: L.Trainer, own: BadLoss | None) -> None:
-        found = [bad for bad in self.process_group.all_gather(own) if bad is not None]
-        if found:
-            first = min(found, key=lambda bad: bad.step)
-            raise _diverged(trainer, f"the training loss is {first.loss:.3g} at step {first.step}")
-
-
-def _watch(module: L.LightningModule) -> LossWatch:
-    assert isinstance(module, CultureClassifier)
-    return module.watch
-
-
-def _finite(values: torch.Tensor) -> bool:
-    """Whether all are; a finite sum, a third of the time to find out, says so."""
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
-
-
-def _diverged(trainer: L.Trainer, what: str) -> WorkError:
-    rates = {group["name"]: f"{group['lr']:.3g}" for group in trainer.optimizers[0].param_groups}
-    shown = ", ".join(f"{name} {rate}" for name, rate in rates.items())
-    return WorkError(
-        f"diverged: {what} (epoch {trainer.current_epoch + 1}; learning rates: {shown}). Take a smaller "
-        "method.head_lr and method.backbone_lr, trainer.gradient_clip=1, or trainer.precision=32; the last good "
-        "checkpoint is kept"
-    )
-
-
 class Recorder(Callback):
     """After every epoch: a row of metrics.csv, the state in status.json, a line of the log; of the first device alone.
 
@@ -146,6 +84,7 @@ class Recorder(Callback):
         self.train_images = self.epochs = 0
         self._began = self._trained_until = time.monotonic()
         self._earlier = (0.0, 0.0)
+        self._rates: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -184,6 +123,12 @@ class Recorder(Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._trained_until = time.monotonic()
 
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx + 1 == trainer.num_training_batches:  # before the schedule's step at the end of the epoch
+            self._rates = {f"lr/{group['name']}": group["lr"] for group in trainer.optimizers[0].param_groups}
+
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         alone = trainer.world_size == 1
         self.train_images += len(args[1][1]) if alone else cast(Any, trainer).datamodule.images_in_batch(args[2])
@@ -197,13 +142,12 @@ class Recorder(Callback):
         self.train_seconds += self._trained_until - self._began
         self.epochs = trainer.current_epoch + 1
         metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        rates = {f"lr/{group['name']}": group["lr"] for group in trainer.optimizers[0].param_groups}
         row = {
             "epoch": trainer.current_epoch,
             **{key: metrics[key] for key in COLUMNS[1:]},
             # Of the group `metrics`, and whatever a callback has logged.
             **{key: value for key, value in sorted(metrics.items()) if key not in COLUMNS},
-            **rates,
+            **self._rates,
             "seconds": round(now - self._began, 3),
         }
         self._began = self._trained_until = now

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from artculture.models.split_batch import Parts, is_out_of_memory
+from artculture.training.acceleration.split_batch import Parts, is_out_of_memory
 from artculture.utils.errors import WorkError
 
 

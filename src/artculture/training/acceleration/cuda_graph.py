@@ -97,9 +97,13 @@ class CapturedStep:
     def replay_again(self) -> tuple[Tensor, Tensor]:
         """The same of the batch of before."""
         self._graph.replay()
+        self.assign_gradients()
+        return self._loss, self._logits
+
+    def assign_gradients(self) -> None:
+        """Assign the gradients of the last replay to the parameters."""
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
-        return self._loss, self._logits
 
 
 def _end_of_draws(device: torch.device) -> None:

@@ -7,19 +7,20 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from artculture.models.divergence import BadLoss, LossWatch
-from tests.unit.models.test_training_step import Steps
+from artculture.training.acceleration.step_execution import ExactSingleDevice
+from artculture.training.callbacks.divergence import BadLoss, LossWatch
+from tests.unit.training.acceleration.test_step_execution import Steps
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
 
-def trained(make, fit, precision, *, captures, **changes):
+def trained(make, fit, precision, *, use_graphs, **changes):
     torch.manual_seed(0)
     module = make(dropout=0.5, **changes)
     module.start_from("none")
-    module.captures = captures
-    steps = Steps()
-    trainer = fit(module, accelerator="gpu", precision=precision, deterministic=True, callbacks=[steps])
+    steps, strategy = Steps(), ExactSingleDevice("cuda:0", use_graphs=use_graphs)
+    given = {"accelerator": "gpu", "strategy": strategy, "precision": precision, "deterministic": True}
+    trainer = fit(module, **given, callbacks=[steps])
     numbers = {name: value.cpu() for name, value in module.state_dict().items()}
     return steps, numbers, {name: float(value) for name, value in trainer.callback_metrics.items()}
 
@@ -27,8 +28,8 @@ def trained(make, fit, precision, *, captures, **changes):
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
 def test_a_replayed_step_has_the_numbers_of_a_launched_one(make, fit, precision, method):
-    launched, numbers, metrics = trained(make, fit, precision, captures=False, method=method)
-    replayed, same, same_metrics = trained(make, fit, precision, captures=True, method=method)
+    launched, numbers, metrics = trained(make, fit, precision, use_graphs=False, method=method)
+    replayed, same, same_metrics = trained(make, fit, precision, use_graphs=True, method=method)
     # 22 pictures in batches of 8: each epoch's last batch is smaller. The first step makes the optimiser's memory.
     assert replayed.replayed == [False, True, False, True, True, False]
     assert launched.replayed == [False] * 6
@@ -39,11 +40,11 @@ def test_a_replayed_step_has_the_numbers_of_a_launched_one(make, fit, precision,
 
 def test_clipped_gradients_are_clipped_before_each_step(make, fit):
     runs = []
-    for captures in (False, True):
+    for use_graphs in (False, True):
         torch.manual_seed(0)
-        module = make(head_lr=1.0, backbone_lr=1.0)
-        module.captures = captures
-        fit(module, accelerator="gpu", precision="32-true", deterministic=True, gradient_clip_val=1e-3)
+        module, strategy = make(head_lr=1.0, backbone_lr=1.0), ExactSingleDevice("cuda:0", use_graphs=use_graphs)
+        given = {"accelerator": "gpu", "strategy": strategy, "precision": "32-true", "deterministic": True}
+        fit(module, **given, gradient_clip_val=1e-3)
         runs.append(module.state_dict())
     assert all(torch.equal(runs[0][name].cpu(), runs[1][name].cpu()) for name in runs[0])
 
@@ -57,15 +58,15 @@ class Waiting(nn.Module):
 
 def test_what_can_t_be_captured_is_launched(make, fit, caplog):
     runs = []
-    for captures in (False, True):
+    for use_graphs in (False, True):
         torch.manual_seed(0)
         module = make(dropout=0.5)
         module.network.backbone.stem = nn.Sequential(Waiting(), module.network.backbone.conv1)
         module.network.backbone.conv1 = module.network.backbone.stem
-        module.captures = captures
-        steps = Steps()
+        steps, strategy = Steps(), ExactSingleDevice("cuda:0", use_graphs=use_graphs)
+        given = {"accelerator": "gpu", "strategy": strategy, "precision": "32-true", "deterministic": True}
         with caplog.at_level(logging.WARNING):
-            fit(module, accelerator="gpu", precision="32-true", deterministic=True, callbacks=[steps])
+            fit(module, **given, callbacks=[steps])
         assert not any(steps.replayed)
         runs.append(steps.losses)
     assert runs[0] == runs[1]
@@ -82,7 +83,8 @@ class NoWaiting(Callback):
 def test_steps_do_not_wait_for_the_device(make, fit, batches):
     batches.dataset.extend(batches.dataset[:20] * 4)
     try:
-        fit(make(dropout=0.1), accelerator="gpu", precision="bf16-mixed", callbacks=[NoWaiting()])
+        given = {"accelerator": "gpu", "strategy": ExactSingleDevice("cuda:0"), "precision": "bf16-mixed"}
+        fit(make(dropout=0.1), **given, callbacks=[NoWaiting()])
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from artculture.models.divergence import BadLoss, LossWatch
+from artculture.training.callbacks.divergence import BadLoss, LossWatch
 
 
 def watched(*losses):

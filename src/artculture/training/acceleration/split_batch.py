@@ -19,8 +19,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in CPU_SAYS)
 
 
-def give_back() -> None:
-    """Give what nobody uses any more back to the device."""
+def free_memory() -> None:
+    """Return memory that is not used any more to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -66,4 +66,4 @@ class Parts:
             reason,
             self.largest,
         )
-        give_back()
+        free_memory()

@@ -1,0 +1,1 @@
+"""Faster and smaller steps: CUDA graphs, and batches that do not fit into memory."""
