@@ -24,7 +24,7 @@ SCHEMA_MESSAGE = 1  # in Arrow's schema
 
 
 class _CutError(Exception):
-    """The header goes on behind the bytes at hand."""
+    """The header continues beyond the bytes at hand."""
 
 
 def check_uncompressed(parquet: Any, name: str, groups: Iterable[int] | None = None) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from artculture.data.decoding import readable_formats
 
-# Folders that operating systems and storage devices keep beside the user's own, in lower case; those that begin with a
+# Folders that operating systems and storage devices keep next to the user's own, in lower case; those that begin with a
 # dot (macOS, GNOME, QNAP, Jupyter) are hidden by that.
 SYSTEM_FOLDERS = frozenset(
     {

@@ -113,7 +113,7 @@ def _read_split_tables(root: Path, tables: list[tuple[str, Path]], columns: Colu
     parts = []
     for folder, file in tables:
         table = read_manifest(file, columns).table
-        # Paths, and ids that are the same in two splits, are told apart by the folder.
+        # Paths, and ids that are the same in two splits, are distinguished by the folder.
         paths = {column: f"{folder}/" + table[column] for column in ("image", "object_id")}
         parts.append(table.assign(**paths, split=split_name(folder), group=""))
     return Manifest(root, validate_table(pd.concat(parts, ignore_index=True), root), split_folders=True)

@@ -1,4 +1,4 @@
-"""Checkpoints read back: safely, and with a clear word when they are not ours."""
+"""Safe reading of checkpoints, with a clear error where a file is not one of ours."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from artculture.utils.targets import foreign_targets
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of one of our checkpoints; nothing in it is executed (`weights_only`).
+    """Return the content of one of our checkpoints; nothing in it is executed (`weights_only`).
 
     Raises:
         InputError: no such file, not whole (`DamagedError`), not safe (`UnsafeError`), not written by artculture, or
@@ -37,12 +37,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _others(path: Path) -> str:
-    """What may have been meant: of a run or a study that has other runs beside it, or in it."""
+    """Return a hint at the runs that may have been meant: those in a folder, or next to it."""
     run = path.parent.parent if path.parent.name == "checkpoints" else path
     if inside := _runs_of(run):
         return f": give one of its runs, {', '.join(inside[:6])}{' …' if len(inside) > 6 else ''}"
-    beside = _runs_of(run.parent)
-    return f": {choices_hint(str(run), beside)}" if beside else ""
+    siblings = _runs_of(run.parent)
+    return f": {choices_hint(str(run), siblings)}" if siblings else ""
 
 
 def _runs_of(study: Path) -> list[str]:
@@ -59,16 +59,16 @@ def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -
 
 
 def refuse_other_classes(theirs: Sequence[str], path: Path, classes: Sequence[str]) -> None:
-    """The same, of the classes that a checkpoint was trained for."""
+    """Check the classes that a checkpoint was trained for, as `check_classes`."""
     if list(classes) != list(theirs):
         raise InputError(
             f"{path} was trained for {len(theirs)} classes ({', '.join(theirs)}), the data has {len(classes)} "
-            f"({', '.join(classes)}): take its data, or train anew with resume=never"
+            f"({', '.join(classes)}): take its data, or train again with resume=never"
         )
 
 
 def epochs_done(content: dict[str, Any]) -> tuple[int, int]:
-    """Finished epochs of a checkpoint's training, and finished batches of the epoch after them."""
+    """Return the finished epochs of a checkpoint's training, and the finished batches of the next epoch."""
     states = (content[name] for name in ("PaintingsDataModule", "FeatureDataModule") if name in content)
     where = next(states, {"epoch": content["epoch"] + 1, "batches": 0})
     return where["epoch"], where["batches"]
@@ -111,7 +111,7 @@ def temperature_of(content: dict[str, Any], path: Path) -> float:
     """
     value = content["artculture"].get("temperature", 1.0)
     if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise InputError(f"{path} has the temperature {value!r}, which is no positive number: train it anew")
+        raise InputError(f"{path} has the temperature {value!r}, which is not a positive number: train it again")
     return float(value)
 
 

@@ -45,7 +45,6 @@ class CultureClassifier(L.LightningModule):
         method: `finetuned`, `transfer` or `scratch`.
         head_lr, backbone_lr: first learning rates.
         channels_last: whether pictures and weights are in torch's channels_last memory format.
-        seed: of everything that the training step draws (dropout).
 
     Attributes:
         compiled: whether the backbone runs compiled, which rounds otherwise.
@@ -68,7 +67,6 @@ class CultureClassifier(L.LightningModule):
         head_lr: float = 0.02,
         backbone_lr: float = 0.01,
         channels_last: bool = False,
-        seed: int = 0,
     ) -> None:
         super().__init__()
         self.hyper: dict[str, Any] = {
@@ -86,7 +84,6 @@ class CultureClassifier(L.LightningModule):
             "backbone_lr": backbone_lr,
             "image_size": image_size,
             "channels_last": channels_last,
-            "seed": seed,
         }
         # Not to the logger: a run logs its whole config, whose groups these names would overwrite.
         self.save_hyperparameters(self.hyper, logger=False)

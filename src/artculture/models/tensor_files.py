@@ -11,7 +11,7 @@ from artculture.utils.uncached import UncachedFile
 
 
 def save_whole(content: Any, path: Path, keep: Path | None = None) -> None:
-    """`torch.save` beside its place, then renamed into it; without a second copy of it in memory.
+    """Write `torch.save`'s format atomically, without a second copy in memory.
 
     Args:
         content: tensors and plain values.

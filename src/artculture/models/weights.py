@@ -1,4 +1,4 @@
-"""What a backbone starts from: its library's weights, a file of the user's, or random numbers; always reported."""
+"""Initial weights of a backbone: its library's, a file, or random numbers; always reported."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ StateDict = dict[str, Tensor]
 KEYWORDS = ("imagenet", "auto", "none")
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "network.")
 NO_WEIGHTS = "is not a file of weights that can be read safely"
-# Give up on a server that says nothing; a slow download that goes on is not cut.
+# Give up on a server that sends nothing; a slow download is not cut.
 SILENCE_SECONDS = 20.0
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written whole, amid an epoch too, the last two kept; which one to go on from."""
+"""Checkpoints of a run: written atomically, also within an epoch, the last two kept; and which one to resume from."""
 
 import logging
 import signal
@@ -22,7 +22,7 @@ from artculture.utils.hardware import wait_for
 
 log = logging.getLogger(__name__)
 
-# A validation is not gone on with midway: after a signal it may end if it does so soon, else it is left.
+# A validation is not resumed midway: after a signal it may end if it does so soon, else it is abandoned.
 VALIDATION_PATIENCE_SECONDS = 10.0
 
 
@@ -31,7 +31,7 @@ def mode_of(monitor: str) -> str:
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all.
+    """Writes a checkpoint completely or not at all.
 
     Args:
         keep: where the file goes that one of the same name takes the place of: {name: path}.
@@ -47,9 +47,9 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's, but it does not look whether its folder is empty: of a resumed run it never is.
+    """Lightning's, without its check that the folder is empty: that of a resumed run never is.
 
-    To look, Lightning loads the libraries of every object store that is installed.
+    For that check Lightning imports the libraries of every installed object store.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -72,7 +72,7 @@ def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes last.ckpt, with all that a resume needs: after every epoch, and amid one by steps, time and signal.
+    """Writes last.ckpt, with all that a resume needs: after every epoch, and within one by steps, time and signal.
 
     Args:
         directory: the run's.
@@ -102,7 +102,7 @@ class LastCheckpoint(Checkpoint):
         self._validation_is_long: bool | None = None  # until there was one
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # An epoch that is gone on with has no start of its own.
+        # A resumed epoch has no start of its own.
         self._epoch_began = self._saved_at = time.monotonic()
         self._batches, self._saved_step = 0, trainer.global_step
 
@@ -120,7 +120,7 @@ class LastCheckpoint(Checkpoint):
                 self._save(trainer)
             except OSError as error:
                 # An epoch's end is another chance, when space was made: no reason to lose the steps so far.
-                log.warning("no checkpoint could be written (%s); training goes on", _reason(error))
+                log.warning("no checkpoint could be written (%s); training continues", _reason(error))
                 trainer.strategy.barrier()  # where the others wait for its end
             self._stop(asked)
 
@@ -179,7 +179,7 @@ class LastCheckpoint(Checkpoint):
 
 
 def whole_checkpoint(directory: RunDirectory, asked: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint to go on from that is not damaged, and its content.
+    """Return the newest checkpoint that is not damaged, and its content.
 
     A damaged one of the run itself is put aside as `*.damaged` and said loudly; then the one before it is taken.
 

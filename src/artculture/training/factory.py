@@ -108,7 +108,6 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
         backbone_lr=method.backbone_lr,
         image_size=config.data.image_size,
         channels_last=config.trainer.channels_last,
-        seed=config.seed,
     )
     if config.trainer.compile:
         module.compile_backbone()
@@ -213,7 +212,7 @@ def ignore_known_warnings() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     # A frozen backbone is in eval mode on purpose.
     warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training.*")
-    # Going on from another run's checkpoint: its best one stays where it is.
+    # A run from another run's checkpoint: its best one stays where it is.
     warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
     # Amid an epoch Lightning looks for a loader that knows its place: here the data module tells its sampler.
     warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch ended.*")

@@ -23,11 +23,11 @@ SETTLING_PICTURES, SETTLING_BATCH = 256, 64
 def feed(
     method: Method, data: PaintingsDataModule, module: CultureClassifier, trainer: L.Trainer
 ) -> PaintingsDataModule | FeatureDataModule:
-    """What the trainer is fed: pictures, or their features where a frozen backbone may see them once and for all."""
+    """Return the data module of a training: of pictures, or of their cached features where the backbone is frozen."""
     if method.name != "transfer" or method.features == "recompute":
         return data
     if module.start.untouched:
-        log.info("layers without pretrained weights train with the head: features are computed anew each epoch")
+        log.info("layers without pretrained weights train with the head: features are computed again in each epoch")
         return data
 
     def embed(pictures: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def feed(
 
 
 def digest(module: CultureClassifier) -> str:
-    """A name of the backbone's weights and statistics: other numbers, another name."""
+    """Return a hash of the backbone's weights and statistics."""
     sha = hashlib.sha256()
     for name, tensor in sorted(module.network.backbone.state_dict().items()):
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -115,7 +115,7 @@ def _read(path: Path, _stamp: tuple[int, int]) -> Origin:
     if "optimizer_states" not in content:
         last = path.with_name("last.ckpt")
         raise InputError(
-            f"{path} holds weights without an optimizer's state (as best.ckpt does), so a training can't go on from "
+            f"{path} holds weights without an optimizer's state (as best.ckpt does), so a training can't continue from "
             f"it: give {last if last.is_file() else 'last.ckpt'}"
         )
     said = content["artculture"]

@@ -92,7 +92,7 @@ def train_run(
     Raises:
         InputError: data, weights or a checkpoint that do not fit.
         RunLockedError: another process trains this run.
-        WorkError: the training can't go on: it diverged, a disk is full, memory is too small …
+        WorkError: the training can't continue: it diverged, a disk is full, memory is too small …
         Interrupted: a signal asked to stop.
     """
     config, variant = job.config, list(job.variant)
@@ -302,7 +302,7 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
     if "origin" in said:
         module.provenance["origin"] = said["origin"]
     epochs, batches = epochs_done(content)
-    log.info("going on from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
+    log.info("continuing from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
     return path
 
 

@@ -72,6 +72,6 @@ def _split_user(rest: str) -> tuple[str, str]:
     """Return user info and the remaining address; the password may hold any character."""
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     user, at, _ = authority.rpartition("@")
-    if not at and re.search(r"^[^\[]*:(?!\d*$)", authority):  # no port follows: the password goes on behind a `/`
+    if not at and re.search(r"^[^\[]*:(?!\d*$)", authority):  # no port follows: the password continues after a `/`
         user, at, _ = rest.rpartition("@")
     return (user, rest[len(user) + 1 :]) if at else ("", rest)

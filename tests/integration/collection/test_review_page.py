@@ -210,7 +210,7 @@ def test_progress_outlives_the_window(page):
     WebDriverWait(page.browser, 5).until(lambda _: "excluded" in page.ask(kept) and "kept" in page.ask(kept))
     page.browser.refresh()
     assert page.states() == {"3": "excluded", "4": "kept"}
-    assert "Going on from before: 2 decided" in page.toast
+    assert "Continuing: 2 decided" in page.toast
 
 
 def exported(page, downloads):

@@ -366,7 +366,7 @@ class TrainConfig(Section):
     plan: Annotated[bool | PlanChoice | list[PlanChoice], Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Values that are fine alone and wrong together, as (key, what is wrong and the mend)."""
+        """Yield values that are valid alone and wrong together, as (key, what is wrong and the fix)."""
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from data_contradictions(self.data)
         for key, what in secrets_in(plain(self)):

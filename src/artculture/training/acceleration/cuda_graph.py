@@ -21,7 +21,7 @@ class CapturedStep:
     """Loss, logits and gradients of a batch, without the optimiser.
 
     Dropout draws what the device's generator says at each replay, as it would without a graph. What the rehearsals
-    before the capture change in the network's buffers is taken back; the generator goes on.
+    before the capture change in the network's buffers is undone; the generator keeps its new state.
 
     Args:
         network: whose parameters get gradients.
@@ -44,7 +44,7 @@ class CapturedStep:
             kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False
         )
         try:
-            # The outer block brings the stream back where a capture fails; threads that pin a loader's batches go on.
+            # The outer block restores the stream where a capture fails; threads that pin a loader's batches may run.
             with precision, torch.cuda.stream(torch.cuda.current_stream()):
                 self._rehearse(loss_of)
                 with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):

@@ -1,4 +1,4 @@
-"""What happens beside the training step: the row of metrics.csv, the status of each epoch, stopping early."""
+"""Callbacks of a run: the row of metrics.csv and the status of each epoch, early stopping, values of a resumed run."""
 
 import logging
 import time
@@ -104,7 +104,7 @@ class Recorder(Callback):
         self._earlier = (state_dict["epoch_seconds"], state_dict["epoch_train_seconds"])
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # Amid an epoch its earlier launches' time counts as if it had just passed.
+        # Within an epoch its earlier launches' time counts as if it had just passed.
         self._began = time.monotonic() - self._earlier[0]
         self._trained_until = self._began + self._earlier[1]
         # Rows of epochs after the checkpoint are trained again, so they are written again.

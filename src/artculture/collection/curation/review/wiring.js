@@ -128,7 +128,7 @@ addEventListener("pointerdown", () => (byPointer = true), true);
 addEventListener("keydown", () => (byPointer = false), true);
 for (const name of ["culture", "flag", "state", "order"]) {
   $(name).addEventListener("change", ({ target }) => {
-    // Who chose with the mouse goes on with X and K, which a focused list would take for its own.
+    // Who chose with the mouse continues with X and K, which a focused list would take for its own.
     if (byPointer) target.blur();
     showWanted();
   });
@@ -180,4 +180,4 @@ decisions.addEventListener("unkept", () => toast("This browser keeps no progress
 fillChoices();
 countFinals();
 showWanted();
-if (decisions.made.size) toast(`Going on from before: ${decisions.made.size} decided.`);
+if (decisions.made.size) toast(`Continuing: ${decisions.made.size} decided.`);
