@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.config.schema.train import Data
-from artculture.data.paintings import DataChoice, fresh_selection, load_paintings, selection_for, selection_of_run
+from artculture.data.paintings import load_paintings
+from artculture.data.selection import DataChoice, fresh_selection, selection_for, selection_of_run
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
 from artculture.training.factory import choice_of

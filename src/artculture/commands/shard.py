@@ -21,7 +21,8 @@ def shard_paintings(config: ShardConfig) -> int:
     # pandas and fsspec are imported after the config is validated, so that help and errors appear at once.
     import os
 
-    from artculture.data.paintings import QUARANTINE, DataChoice, select
+    from artculture.data.paintings import QUARANTINE
+    from artculture.data.selection import DataChoice, select
     from artculture.data.shards.packing import Packing
     from artculture.data.shards.storage import Storage
     from artculture.data.shards.writing import ShardWriter, plan_shards
@@ -30,7 +31,7 @@ def shard_paintings(config: ShardConfig) -> int:
 
     configure_logging()
     storage = Storage(config.shards)
-    selection = select(DataChoice.of(config.data), find_copies=True)
+    selection = select(DataChoice.of(config.data), find_copies=True, similar_files=True)
     planned = plan_shards(selection, config.pictures, config.seed)
     packing = Packing(config.shorter_side, config.quality, skip_bad=config.data.on_bad_image == "skip")
     workers = (os.cpu_count() or 1) if config.workers == "auto" else config.workers

@@ -25,15 +25,21 @@ def is_exact_copy(table: pd.DataFrame) -> pd.Series:
 
 def group_exact_copies(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the groups of exact copies merged, each under the first of their names."""
-    part = table.loc[is_exact_copy(table), ["group", "sha256"]]
-    if part.empty:
+    return merge_groups(table, table["sha256"].where(is_exact_copy(table), ""))
+
+
+def merge_groups(table: pd.DataFrame, alike: pd.Series) -> pd.DataFrame:
+    """Return the table with the groups merged of rows that have the same value, not "", in `alike`."""
+    known = alike != ""
+    if not known.any():
         return table
+    part = pd.DataFrame({"group": table.loc[known, "group"], "alike": alike[known]})
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     # Groups and contents are nodes, rows are edges: a group merges with all that share a content with it.
     group, groups = pd.factorize(part["group"], sort=True)
-    content, contents = pd.factorize(part["sha256"])
+    content, contents = pd.factorize(part["alike"])
     count = len(groups) + len(contents)
     graph = coo_matrix((np.ones(len(part)), (group, len(groups) + content)), shape=(count, count))
     component = connected_components(graph, directed=False)[1][: len(groups)]

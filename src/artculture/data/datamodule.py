@@ -16,7 +16,8 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import PixelCache
 from artculture.data.dataset import NO_AUGMENTATION, Batch, EpochSampler, MakeBatch, SplitDataset, identity_collate
-from artculture.data.paintings import DataChoice, Paintings, load_paintings
+from artculture.data.paintings import Paintings, load_paintings
+from artculture.data.selection import DataChoice
 from artculture.data.sharding import RankSlice
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError

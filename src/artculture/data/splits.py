@@ -25,7 +25,7 @@ def assign_splits(
     Args:
         table: a manifest's rows, any order: the order does not change the outcome.
         how: `stratified` (per culture, groups kept together), `random` (single paintings, as in the paper, but exact
-            copies kept together) or `stored` (the table's own column).
+            copies and near-duplicates kept together) or `stored` (the table's own column).
         fractions: shares of train, val and test, summing to 1.
         seed: seed of the shuffle.
         complete: draw the validation or test split that is not stored from the training paintings.
@@ -40,7 +40,8 @@ def assign_splits(
         return _stored(table, fractions, seed, complete=complete)
     rng = np.random.default_rng(seed)
     if how == "random":
-        ordered = table[["source", "object_id", "sha256"]].sort_values(["source", "object_id"], kind="stable")
+        columns = ["source", "object_id", "sha256", *(["near"] if "near" in table else [])]
+        ordered = table[columns].sort_values(["source", "object_id"], kind="stable")
         return _random(ordered, fractions, rng).reindex(table.index)
     return _stratified(table, fractions, rng)
 
@@ -81,12 +82,15 @@ def _stored(table: pd.DataFrame, fractions: list[float], seed: int, *, complete:
 
 
 def _random(ordered: pd.DataFrame, fractions: list[float], rng: np.random.Generator) -> pd.Series:
-    # Exact copies are one picture: they follow the first of them.
-    unit, units = pd.factorize(ordered["sha256"].where(is_exact_copy(ordered), ordered.index.to_series().astype(str)))
+    # Exact copies and near-duplicates are one picture: they follow the first of them.
+    names = ordered["sha256"].where(is_exact_copy(ordered), ordered.index.to_series().astype(str))
+    if "near" in ordered:
+        names = names.where(ordered["near"] == "", "near " + ordered["near"])
+    unit, units = pd.factorize(names)
     n = len(units)
     val, test = _held_out_counts(n, fractions)
-    names = np.array(["train"] * (n - val - test) + ["val"] * val + ["test"] * test)
-    return pd.Series(names[rng.permutation(n)][unit], index=ordered.index)
+    splits = np.array(["train"] * (n - val - test) + ["val"] * val + ["test"] * test)
+    return pd.Series(splits[rng.permutation(n)][unit], index=ordered.index)
 
 
 def _held_out_counts(n: int, fractions: list[float]) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from artculture.config.schema.train import TrainConfig
 from artculture.data.cache.pixel_cache import file_states
-from artculture.data.paintings import select
+from artculture.data.selection import select
 from artculture.studies.grid import PlannedRun
 from artculture.studies.progress_view import clock
 from artculture.studies.throughput import Workload, latest_throughput, recorded_throughput

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from artculture.config.schema.train import plain
 from artculture.config.validation import mistakes_error
-from artculture.data.paintings import Selection, load_paintings
+from artculture.data.paintings import load_paintings
+from artculture.data.selection import Selection
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.studies.grid import PlannedRun

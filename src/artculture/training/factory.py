@@ -12,7 +12,7 @@ from artculture.config.schema.nodes import Node
 from artculture.config.schema.train import Architecture, Data, Section, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import DataChoice
+from artculture.data.selection import DataChoice
 from artculture.data.sharding import RankSlice
 from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier

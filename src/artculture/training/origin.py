@@ -17,7 +17,7 @@ from artculture.utils.quick_imports import lean_torchmetrics
 from artculture.utils.targets import is_target
 
 if TYPE_CHECKING:
-    from artculture.data.paintings import Selection
+    from artculture.data.selection import Selection
     from artculture.data.stored_split import StoredSplit
 
 Values = dict[str, Any]

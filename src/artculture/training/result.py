@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.data.paintings import Selection
+from artculture.data.selection import Selection
 from artculture.evaluation.metrics import classification_metrics
 
 VERSIONS = ("artculture", "torch", "torchvision", "lightning", "timm", "numpy")

@@ -137,9 +137,10 @@ def plan(
 def _check_origin(path: Path, values: dict[str, Any]) -> None:
     origin = read_origin(path)
     check_config(origin, values)
-    # With the same choices the training itself compares the paintings, once it knows which can't be read.
-    if paintings_changed(origin, values) and values["data"]["on_bad_image"] == "error":
-        from artculture.data.paintings import DataChoice, select
+    # The training itself compares the paintings, once it knows which can't be read and which are near-duplicates.
+    decodes = values["data"]["on_bad_image"] != "error" or values["data"].get("near_duplicates", "ignore") != "ignore"
+    if paintings_changed(origin, values) and not decodes:
+        from artculture.data.selection import DataChoice, select
 
         check_paintings(origin, values, select(DataChoice.of(TrainConfig.model_validate(values).data)))
 

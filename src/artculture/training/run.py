@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import QUARANTINE, Selection, write_quarantine
+from artculture.data.paintings import QUARANTINE, write_quarantine
+from artculture.data.selection import Selection
 from artculture.data.stored_split import read_split, write_split
 from artculture.evaluation.calibration import calibration_results, softmax
 from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature

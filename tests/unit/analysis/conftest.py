@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from artculture.data.paintings import DataChoice
+from artculture.data.selection import DataChoice
 
 
 @pytest.fixture

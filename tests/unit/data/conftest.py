@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from artculture.data.manifest import Manifest, validate_table
-from artculture.data.paintings import DataChoice
+from artculture.data.selection import DataChoice
 
 Table = Callable[..., pd.DataFrame]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from artculture.data.cache.pixel_cache import file_states
-from artculture.data.paintings import DataChoice, select
+from artculture.data.selection import DataChoice, select
 from artculture.utils.errors import InputError
 from tests.fixtures import collections
 from tests.fixtures.collections import CLASSES, READ, REFUSED

@@ -6,7 +6,8 @@ import pytest
 from artculture.data import copies
 from artculture.data.cache.pixel_cache import file_hashes
 from artculture.data.manifest import Manifest
-from artculture.data.paintings import load_paintings, select
+from artculture.data.paintings import load_paintings
+from artculture.data.selection import select
 from artculture.data.splits import assign_splits
 from artculture.utils.io import file_sha256
 

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from artculture.data.decoding import read_pixels
-from artculture.data.paintings import load_paintings, select
+from artculture.data.paintings import load_paintings
+from artculture.data.selection import select
 from artculture.data.stored_split import write_split
 from artculture.utils.errors import InputError
 

@@ -28,10 +28,10 @@ from artculture.collection.curation.image_stats_cache import measure_images
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.review.builder import ReviewData, write_page
 from artculture.collection.curation.table1 import Row, table1, write_table1
-from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
 from artculture.data.manifest import Manifest, validate_table
+from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
 from artculture.utils.progress import Progress

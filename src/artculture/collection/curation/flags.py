@@ -8,8 +8,8 @@ import pandas as pd
 from artculture.collection.curation.config import ImageThresholds, KeywordRule
 from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag, keyword_flags
-from artculture.collection.grouping.duplicates import DuplicatePair, near_duplicates
 from artculture.data.manifest import Manifest
+from artculture.data.near_duplicates import DuplicatePair, near_duplicates
 from artculture.utils.errors import InputError
 from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import read_text_csv

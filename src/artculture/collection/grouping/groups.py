@@ -14,8 +14,8 @@ from scipy.sparse.csgraph import connected_components
 from artculture.collection.grouping.accession import lot, object_stems
 from artculture.collection.grouping.albums import album_of
 from artculture.collection.grouping.config import GroupingConfig
-from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.collection.grouping.text import fold_text
+from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.text import natural_key
 
 RULES = ("given", "one object", "album or series", "artist and title", "near-duplicate")

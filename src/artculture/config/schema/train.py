@@ -246,6 +246,7 @@ class Folder(Paintings):
     label: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     image: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
+    near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED] = "auto"
 
 
 class Shards(Paintings):

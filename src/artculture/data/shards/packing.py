@@ -16,7 +16,7 @@ from PIL import Image
 
 from artculture.data.decoding import BadImageError, check_file, read_pixels, upright_size
 from artculture.data.manifest import SIZE_COLUMNS
-from artculture.data.paintings import Selection
+from artculture.data.selection import Selection
 from artculture.data.shards.listing import INDEX_SCHEMA, TEXTS, Shard, shard_schema
 from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError, WorkError

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from artculture.data.manifest import SPLITS
-from artculture.data.paintings import QUARANTINE, Selection, too_many_bad_message
+from artculture.data.paintings import QUARANTINE, too_many_bad_message
+from artculture.data.selection import Selection
 from artculture.data.shards.listing import FORMAT, INDEX, LISTING, Listing, Shard, parse_listing
 from artculture.data.shards.packing import Packing, write_index, write_shard
 from artculture.data.shards.storage import Storage

@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from artculture.data.decoding import BadImageError, read_pixels
-from artculture.data.paintings import Selection
+from artculture.data.selection import Selection
 
 # Rows of the table of predictions: enough to browse, few enough for a quick upload.
 MAX_TABLE_ROWS = 1000

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from artculture.collection.curation.flags import describe_paintings, flag_paintings, read_records, write_flags
-from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.data.manifest import Manifest
+from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.errors import InputError
 from tests.unit.collection.curation.samples import config, stats, table
 

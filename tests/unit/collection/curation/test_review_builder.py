@@ -10,8 +10,8 @@ from artculture.collection.curation.exclusions import Exclusion
 from artculture.collection.curation.flags import describe_paintings
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.review.builder import ReviewData, page, page_data
-from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.data.manifest import Manifest
+from artculture.data.near_duplicates import DuplicatePair
 from tests.unit.collection.curation.samples import stats, table
 
 

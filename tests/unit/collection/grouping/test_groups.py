@@ -1,7 +1,7 @@
 import pytest
 
-from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.collection.grouping.groups import group_paintings
+from artculture.data.near_duplicates import DuplicatePair
 from tests.unit.collection.curation.samples import config, table
 
 GROUPING = config().grouping

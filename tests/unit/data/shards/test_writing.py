@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from artculture.data.paintings import select
+from artculture.data.selection import select
 from artculture.data.shards import writing
 from artculture.data.shards.index import read_sharded
 from artculture.data.shards.pixels import read_images

@@ -15,8 +15,8 @@ from artculture.collection.curation.exclusions import Exclusion
 from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.table1 import PAPER
-from artculture.collection.grouping.duplicates import DuplicatePair
 from artculture.data.manifest import Manifest
+from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.io import json_text, write_text
 
 SCRIPTS = ("csv.js", "decisions.js", "grid.js", "filters.js", "details.js", "page.js", "wiring.js")

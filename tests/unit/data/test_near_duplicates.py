@@ -3,8 +3,8 @@ import pytest
 from PIL import ImageEnhance, ImageOps
 
 from artculture.collection.curation.image_stats import measure_image
-from artculture.collection.grouping import duplicates
-from artculture.collection.grouping.duplicates import near_duplicates
+from artculture.data import near_duplicates as duplicates
+from artculture.data.near_duplicates import near_duplicates
 from tests.unit.collection.curation.samples import encoded, painting, stats
 
 

@@ -1,0 +1,288 @@
+"""Selection of paintings by the `data` group: labels and split; no image is decoded for it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from artculture.config.schema.train import Data
+from artculture.data.cache.folder import cache_errors, cache_folder
+from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
+from artculture.data.labels import label_order, log_similar_labels
+from artculture.data.manifest import SPLITS, Manifest
+from artculture.data.picture_table import ColumnNames
+from artculture.data.similar_pictures import (
+    COLUMN,
+    SMALL_COLLECTION,
+    are_wanted,
+    similar_in_files,
+)
+from artculture.data.sources import load_manifest
+from artculture.data.splits import assign_splits, small_cultures
+from artculture.data.stored_split import StoredSplit
+from artculture.utils.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """Which paintings, in which split, as the `data` group says (see conf/data for each value)."""
+
+    name: str
+    root: str | None
+    split: str
+    split_seed: int
+    fractions: list[float]
+    small_cultures: str
+    on_bad_image: str
+    cultures: list[str] | None
+    cache: str
+    per_culture: int | None = None
+    bad_image_share: float = 1.0
+    cache_gb: float | None = None
+    shuffle_shards: int | None = None
+    label: str | None = None
+    image: str | None = None
+    id: str | None = None
+    near_duplicates: str = "ignore"
+
+    @classmethod
+    def of(cls, data: Data) -> "DataChoice":
+        """Return the choice in a config's `data`."""
+        return cls(**{field.name: getattr(data, field.name) for field in fields(cls) if hasattr(data, field.name)})
+
+    @property
+    def columns(self) -> ColumnNames:
+        return ColumnNames(self.label, self.image, self.id)
+
+    def split_of(self, whole: Manifest) -> str:
+        """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders are the splits."""
+        if self.split != "auto":
+            return self.split
+        return "stored" if whole.split_folders else "stratified"
+
+    @property
+    def cache_folder(self) -> Path:
+        return cache_folder(self.cache)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Paintings of a run with label and split; no pixels are read for it.
+
+    Attributes:
+        manifest: only the selected rows.
+        classes: names in label order.
+        labels: class index per row, int64.
+        split: `train`, `val` or `test` per row.
+        whole: manifest with all rows, in whose order the cache holds the pixels.
+        rows: position of each row in `whole`, int64.
+    """
+
+    manifest: Manifest
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    split: NDArray[np.str_]
+    whole: Manifest
+    rows: NDArray[np.int64]
+
+    @property
+    def synthetic(self) -> bool:
+        return bool((self.manifest.table["source"] == "synthetic").any())
+
+    def members(self, split: str) -> NDArray[np.int64]:
+        """Return the rows of a split, ascending."""
+        return np.flatnonzero(self.split == split).astype(np.int64)
+
+
+# Selects from a manifest: (choice, whole manifest, usable rows, whether hashes and bad images are known).
+Selector = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]
+
+
+def select(choice: DataChoice, find_copies: bool | None = None, *, similar_files: bool = False) -> Selection:
+    """Read the manifest and determine classes and split; no image is decoded.
+
+    Args:
+        choice: choices of the `data` group.
+        find_copies: keep exact copies in one split, as a training does: files of one size are read for it. None: in
+            small collections.
+        similar_files: keep near-duplicates in one split too, if the choice asks for it: all files are decoded for it.
+
+    Raises:
+        InputError: no such data, mistakes in it, or cultures too small for three splits.
+    """
+    whole = whole_manifest(choice)
+    table = whole.table
+    if similar_files and are_wanted(choice.near_duplicates, len(whole)):
+        table = table.assign(**{COLUMN: similar_in_files(whole).column(len(whole))})
+    if choice.name != "shards":
+        # Hashing all files would read all data; only files of equal size can be copies.
+        find_copies = len(whole) <= SMALL_COLLECTION if find_copies is None else find_copies
+        table = table.assign(sha256=hashes_of_same_size(whole) if find_copies else "")
+    selection = fresh_selection(choice, whole, table, final=True)
+    kept = whole.part(whole.table.loc[selection.rows].assign(group=selection.manifest.table["group"].to_numpy()))
+    return replace(selection, manifest=kept)
+
+
+def whole_manifest(choice: DataChoice) -> Manifest:
+    """Return the manifest of a choice with all rows."""
+    cache = choice.cache_folder
+    with cache_errors(cache):
+        return load_manifest(
+            choice.name,
+            choice.root,
+            columns=choice.columns,
+            per_culture=choice.per_culture,
+            seed=0,
+            cache=cache,
+        )
+
+
+def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
+    """Return the selection for training.
+
+    Args:
+        choice: choices of the `data` group.
+        whole: manifest with all rows.
+        table: its usable rows.
+        final: whether file hashes are known; copies and missing cultures are then logged.
+
+    Raises:
+        InputError: cultures that do not exist or are too small for three splits.
+    """
+    classes = label_order(table, choice.cultures)
+    table = group_exact_copies(_of_cultures(table, classes))
+    if COLUMN in table:
+        table = merge_groups(table, table[COLUMN])
+    how = choice.split_of(whole)
+    if how == "stratified":
+        table, classes = _without_small(table, classes, choice, final)
+    split = assign_splits(table, how, choice.fractions, choice.split_seed)
+    if final:
+        log_similar_labels(table["culture"].value_counts().to_dict())
+        log_stored_split(whole, how)
+        log_exact_copies(table, split)
+        _log_missing_cultures(table, split)
+    return _selection(whole, table.drop(columns=COLUMN, errors="ignore"), classes, split)
+
+
+def selection_for(classes: Sequence[str]) -> Selector:
+    """Return a selector of a manifest's paintings for a trained classifier.
+
+    Labels are matched by name, so some of the classifier's cultures may have no painting. Cultures too small for three
+    splits are accepted, because nothing is trained. Cultures that the classifier does not know raise an InputError.
+
+    Args:
+        classes: classes of the classifier, in label order.
+    """
+
+    def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, _final: bool) -> Selection:
+        if choice.cultures is not None:
+            label_order(table, choice.cultures)
+            table = _of_cultures(table, choice.cultures)
+        unknown = sorted(set(table["culture"]) - set(classes))
+        if unknown:
+            known = [name for name in classes if name in set(table["culture"])]
+            fix = f"leave them out with data.cultures=[{','.join(known)}]" if known else "use data of its cultures"
+            raise InputError(
+                f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {fix}"
+            )
+        table = group_exact_copies(table)
+        how = choice.split_of(whole)
+        split = assign_splits(table, how, choice.fractions, choice.split_seed, complete=False)
+        return _selection(whole, table, classes, split)
+
+    return choose
+
+
+def selection_of_run(stored: StoredSplit, classes: Sequence[str], where: Path) -> Selector:
+    """Return a selector of a run's paintings that still exist, in the run's split.
+
+    It warns of changes since the run was trained, and raises an InputError if no painting is left.
+
+    Args:
+        stored: split of the run.
+        classes: classes of the run, in label order.
+        where: name of the run in messages.
+    """
+
+    def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
+        table = table if choice.cultures is None else _of_cultures(table, choice.cultures)
+        # Small cultures that the training dropped were not added since.
+        table = _of_cultures(table, classes) if choice.small_cultures == "drop" else table
+        match = stored.match(table)
+        if final and (changes := match.changes()):
+            log.warning("the data changed since %s was trained, so only its own paintings count: %s", where, changes)
+        own = match.same & table["culture"].isin(classes).to_numpy()
+        if final and not own.any():
+            raise InputError(
+                f"none of the paintings of {where} is left ({match.changes()}): restore them, or name others with "
+                "data=…"
+            )
+        return _selection(whole, table[own], tuple(classes), pd.Series(match.split[own]))
+
+    return choose
+
+
+def _selection(whole: Manifest, table: pd.DataFrame, classes: Sequence[str], split: pd.Series) -> Selection:
+    rows = table.index.to_numpy(dtype=np.int64)
+    names = split.to_numpy(dtype=np.str_)
+    return Selection(whole.part(table), tuple(classes), _labels(table, classes), names, whole, rows)
+
+
+def _of_cultures(table: pd.DataFrame, cultures: Sequence[str]) -> pd.DataFrame:
+    kept = table["culture"].isin(cultures)
+    # Avoid a copy of millions of rows.
+    return table if kept.all() else table[kept]
+
+
+def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = pd.Index(classes).get_indexer(pd.Index(table["culture"].astype(str))).astype(np.int64)
+    return labels
+
+
+def _without_small(
+    table: pd.DataFrame, classes: tuple[str, ...], choice: DataChoice, final: bool
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    small = small_cultures(table)
+    if not small:
+        return table, classes
+    named = ", ".join(f"{culture} ({n})" for culture, n in sorted(small.items()))
+    if choice.small_cultures == "error":
+        raise InputError(
+            f"too few paintings (or groups of them) to be in train, validation and test: {named}; at least 3 are "
+            "needed. Add some, or set data.small_cultures=drop (leave these cultures out) or =train (training only)"
+        )
+    if final:
+        log.warning("too few groups for three splits, so %s: %s", choice.small_cultures, named)
+    if choice.small_cultures == "train":
+        return table, classes
+    kept = tuple(culture for culture in classes if culture not in small)
+    if len(kept) < 2:
+        raise InputError(f"data.small_cultures=drop leaves fewer than two cultures (dropped: {named})")
+    return table[table["culture"].isin(kept)], kept
+
+
+def log_stored_split(whole: Manifest, how: str) -> None:
+    """Log where the splits come from, if the data store them."""
+    if "split" not in whole.table or not set(whole.table["split"]) & set(SPLITS):
+        return
+    counts = whole.table["split"].value_counts()
+    stored = ", ".join(f"{name} {counts.get(name, 0)}" for name in SPLITS)
+    if how != "stored":
+        log.info("the data store a split (%s), which data.split=%s does not use; data.split=stored does", stored, how)
+    elif whole.split_folders:
+        log.info("the folders are the splits: %s", stored)
+
+
+def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:
+    for name in SPLITS:
+        absent = sorted(set(table["culture"]) - set(table["culture"][split == name]))
+        if absent:
+            learned = ", so the classifier can't learn it" if name == "train" else ""
+            log.warning("no painting of %s is in the %s split%s", ", ".join(absent), name, learned)
