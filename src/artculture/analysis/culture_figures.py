@@ -1,5 +1,7 @@
 """Findings that are computed from embeddings and predictions alone, in the order of the report."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from artculture.analysis.embedding.painting_map import map_finding
@@ -19,8 +21,8 @@ from artculture.utils.thumbnails import Picture
 
 def culture_findings(
     embeddings: Embeddings, about: pd.DataFrame, picture: Picture | None = None, seed: int = 0
-) -> list[Finding]:
-    """Compute distances, graph, chords, geography, regions, recall, confusion, reliability and the map of paintings.
+) -> Iterator[Finding]:
+    """Yield distances, graph, chords, geography, regions, recall, confusion, reliability and the map of paintings.
 
     A finding that the data do not allow has no figure; its caption gives the reason.
 
@@ -33,14 +35,12 @@ def culture_findings(
     # Norms of a fine-tuned network's vectors differ tenfold and say little about style: only directions are compared.
     directions = embeddings.unit()
     distances = culture_distances(directions)
-    return [
-        distance_finding(distances),
-        graph_finding(distances, seed),
-        chord_finding(distances),
-        geography_finding(distances, seed),
-        regions_finding(directions, seed),
-        recalls_finding(embeddings, seed),
-        confusion_finding(embeddings),
-        reliability_finding(embeddings, seed),
-        map_finding(embeddings, about, picture, seed),
-    ]
+    yield distance_finding(distances)
+    yield graph_finding(distances, seed)
+    yield chord_finding(distances)
+    yield geography_finding(distances, seed)
+    yield regions_finding(directions, seed)
+    yield recalls_finding(embeddings, seed)
+    yield confusion_finding(embeddings)
+    yield reliability_finding(embeddings, seed)
+    yield map_finding(embeddings, about, picture, seed)

@@ -1,5 +1,6 @@
 """Findings (a figure with its data and numbers) and the folder that an analysis writes them to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,12 @@ class Finding:
     alt: str = ""
 
 
-def write_findings(folder: Path, findings: list[Finding], about: dict[str, Any]) -> Path:
+def write_findings(folder: Path, findings: Iterable[Finding], about: dict[str, Any]) -> Path:
     """Write the files of all findings, then the index `analysis.json` that lists them.
 
     Args:
         folder: created if missing; files of the same names are replaced.
-        findings: in the order of the report.
+        findings: in the order of the report; each is written before the next is taken, so that memory holds one.
         about: provenance (checkpoint, data, versions), JSON values.
 
     Returns:

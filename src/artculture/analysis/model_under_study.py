@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,10 @@ class Embeddings:
 
     def probabilities(self) -> NDArray[np.float64]:
         """Return calibrated probabilities, float64 N x classes; each row sums to 1."""
+        return self._probabilities
+
+    @cached_property
+    def _probabilities(self) -> NDArray[np.float64]:
         return softmax(self.logits, self.temperature)
 
     def unit(self) -> Embeddings:

@@ -1,6 +1,8 @@
 """The whole analysis of one classifier, written to a folder and to the W&B run."""
 
+import itertools
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from artculture.analysis.culture_figures import culture_findings
 from artculture.analysis.embedding.features import compute_embeddings, write_features
 from artculture.analysis.embedding.neighbours import neighbours
 from artculture.analysis.figure import Finding, write_findings
+from artculture.analysis.fonts import fonts_for
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
 from artculture.training.result import git_commit, versions
@@ -60,33 +63,32 @@ def make_findings(
     folder.mkdir(parents=True, exist_ok=True)
     write_features(embeddings, folder / "features.parquet")
     log.info("embeddings of %d paintings computed; drawing figures", len(embeddings.labels))
-    findings = [*_sheets(model, embeddings, sheets), *_from_features(model, embeddings, seed)]
-    return write_findings(folder, findings, _about(model, embeddings, seed))
+    findings = itertools.chain(_sheets(model, embeddings, sheets), _from_features(model, embeddings, seed))
+    with fonts_for(embeddings.classes):
+        return write_findings(folder, findings, _about(model, embeddings, seed))
 
 
-def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int) -> list[Finding]:
+def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int) -> Iterator[Finding]:
     if count == 0:
-        return []
+        return
     try:
-        return contact_sheets(model, embeddings, count)
+        yield from contact_sheets(model, embeddings, count)
     except InputError as error:
         # A network without a spatial map still gets all other findings.
         log.warning("no feature maps: %s", error)
-        return []
 
 
-def _from_features(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> list[Finding]:
+def _from_features(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> Iterator[Finding]:
     selection = model.paintings.selection
     about: pd.DataFrame = selection.manifest.table[ABOUT]
 
     def picture(position: int) -> NDArray[uint8]:
         return model.paintings.cache.image(int(selection.rows[position]))
 
-    findings = culture_findings(embeddings, about, picture, seed)
+    yield from culture_findings(embeddings, about, picture, seed)
     # Neighbours are training paintings of test paintings, so both splits are needed.
     if {"train", "test"} <= set(embeddings.split.tolist()):
-        findings.append(neighbours(embeddings, picture=picture))
-    return findings
+        yield neighbours(embeddings, picture=picture)
 
 
 def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from artculture.analysis import fonts
+
 # The colours differ in lightness, so they are distinguishable in greyscale and with colour vision deficiency.
 REGIONS = {"Asian": "#b8432f", "European": "#1f4e79", "North American": "#b5811c"}
 ELSEWHERE = "#6b6b6b"
@@ -23,7 +25,6 @@ SEQUENTIAL = "cividis"
 INK, SOFT, FAINT = "#22211f", "#6e6a64", "#dcd8d0"
 
 STYLE = {
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": SOFT,
@@ -53,7 +54,7 @@ STYLE = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Apply the style of the project to everything drawn or saved inside the `with` block."""
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context({**STYLE, "font.family": fonts.families()}):  # type: ignore[arg-type]
         yield
 
 

@@ -1,22 +1,18 @@
 """Titles and names limited to the glyphs of the figures' font."""
 
 import re
-from functools import cache
-from pathlib import Path
 
-import matplotlib
-from matplotlib.ft2font import FT2Font
-
-FONT = "fonts/ttf/DejaVuSans.ttf"
+from artculture.analysis.fonts import glyphs
 
 
 def printable(text: str) -> str:
-    """Remove the characters that the figures' font has no glyph for (Chinese or Japanese script, for example).
+    """Remove the characters that the figures' fonts have no glyph for (Chinese or Japanese script, for example).
 
     Brackets left empty are removed and line breaks become spaces. Nothing is transliterated: a wrong transliteration
     would be worse than none, and the tables keep the whole text.
     """
-    kept = "".join(character for character in text if character.isspace() or ord(character) in _glyphs())
+    known = glyphs()
+    kept = "".join(character for character in text if character.isspace() or ord(character) in known)
     # Brackets without letters or digits, left over from removed characters.
     kept = re.sub(r"\(\W*\)|\[\W*\]", "", kept)
     return re.sub(r"\s+", " ", kept).strip(" ,;:/|·")
@@ -33,8 +29,3 @@ def shortened(text: str, length: int) -> str:
     # Remove a bracket whose closing part was cut.
     cut = re.sub(r"\s*[(\[][^)\]]*$", "", cut) or cut
     return cut.rstrip(" ,;:/|·") + "…"
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    return frozenset(FT2Font(str(Path(matplotlib.get_data_path()) / FONT)).get_charmap())

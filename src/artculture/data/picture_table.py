@@ -74,8 +74,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, FileLines]:
         return _read_json_lines(path), FileLines(path, header=False)
     first = next(first_records(path, 1), [])
     if len(first) == len(HEADERLESS) and os.path.splitext(first[0])[1].lower() in picture_suffixes():  # noqa: PTH122
-        options = {"header": None, "names": HEADERLESS}
-        return read_text_csv(path, **options), FileLines(path, header=False)
+        return read_text_csv(path, header=None, names=HEADERLESS), FileLines(path, header=False)
     if not first:
         read_csv(path)  # raises with the reason
     return read_text_csv(path), FileLines(path)
@@ -119,7 +118,8 @@ def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> pd.Dat
         raise InputError(_missing_columns(missing, others, path))
     further = table.drop(columns=[name for name in columns if name in KNOWN or name in chosen.values()])
     stripped = further.apply(lambda cells: cells.str.strip())
-    return stripped.assign(**{column: table[own] for column, own in chosen.items()})
+    named: pd.DataFrame = stripped.assign(**{column: table[own] for column, own in chosen.items()})
+    return named
 
 
 def _known_column(known: Sequence[str], columns: Sequence[str]) -> str | None:

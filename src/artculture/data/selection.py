@@ -164,7 +164,7 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
         table, classes = _without_small(table, classes, choice, final)
     split = assign_splits(table, how, choice.fractions, choice.split_seed)
     if final:
-        log_similar_labels(table["culture"].value_counts().to_dict())
+        log_similar_labels({str(name): int(n) for name, n in table["culture"].value_counts().items()})
         log_stored_split(whole, how)
         log_exact_copies(table, split)
         _log_missing_cultures(table, split)

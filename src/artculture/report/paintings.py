@@ -12,6 +12,7 @@ from PIL import Image
 from artculture.data.cache.folder import cache_folder
 from artculture.data.decoding import BadImageError, read_pixels
 from artculture.data.manifest import SPLITS, Manifest, read_manifest
+from artculture.data.picture_table import ColumnNames
 from artculture.data.sample import sample_root
 from artculture.data.sources import SAMPLE_SIZE, load_manifest
 from artculture.report.study_data import StudyRun, read_table
@@ -93,7 +94,8 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
         kept = cache_folder(data["cache"]) if data["name"] == "shards" else None
-        return load_manifest(data["name"], data["root"], cache=kept)
+        columns = ColumnNames(data.get("label"), data.get("image"), data.get("id"))
+        return load_manifest(data["name"], data["root"], columns=columns, cache=kept)
     except (InputError, WorkError, KeyError, TypeError, OSError):
         return None
 

@@ -26,7 +26,7 @@ ORDER = [
 def whole():
     counts = [120, 40, 90, 30, 8, 60, 9, 70, 25, 110, 12]
     embeddings = make_embeddings(PAPER, counts, noise=3)
-    return culture_findings(embeddings, about(embeddings), picture)
+    return list(culture_findings(embeddings, about(embeddings), picture))
 
 
 def test_findings_have_the_order_of_the_report(whole):
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 )
 def test_small_data_and_other_cultures_are_analysed(classes, counts, tmp_path):
     embeddings = make_embeddings(classes, counts)
-    findings = culture_findings(embeddings, about(embeddings))
+    findings = list(culture_findings(embeddings, about(embeddings)))
     assert [finding.name for finding in findings] == ORDER
     write_findings(tmp_path, findings, {})
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.neighbors import NearestNeighbors
 
 from artculture.analysis.figure import Finding
@@ -18,6 +19,8 @@ from artculture.utils.thumbnails import Picture
 
 # Values of k of the k-nearest-neighbour accuracies.
 K_VALUES = (1, 5, 20)
+# Of distances at a time, MiB; scikit-learn's default is 1024.
+WORKING_MEMORY = 128
 # Test paintings in the figure.
 FIGURE_ROWS = 8
 
@@ -67,7 +70,8 @@ def most_similar(
         Positions (int64) and similarities (float64), each queries x k, most similar first.
     """
     search = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
-    distance, index = search.kneighbors(None if of is None else features[of].astype(np.float64))
+    with config_context(working_memory=WORKING_MEMORY):
+        distance, index = search.kneighbors(None if of is None else features[of].astype(np.float64))
     return among[index], 1 - distance
 
 

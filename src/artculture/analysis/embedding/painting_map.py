@@ -28,9 +28,13 @@ NEIGHBOURS = 6
 COMPONENTS = 50
 # More small panels would be illegible.
 MAX_PANELS = 20
+# An SVG file of more dots would be huge: they are drawn as a picture.
+MOST_SHAPES = 4000
 # Smallest share of all paintings for which the name of a culture is written on the large map.
 MIN_NAMED_SHARE = 0.02
 
+# Paintings placed by t-SNE itself, which takes a minute or two for so many.
+MOST_PLACED = 4000
 # Beyond this many paintings the representation is chosen on a seeded sample: t-SNE is run once per candidate.
 SAMPLE_SIZE = 500
 # A map that preserves less than this share of the neighbours (corrected for chance) is shown with a warning.
@@ -67,12 +71,13 @@ def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | 
         "neighbours_kept_by_chance": chance,
         "representation": name,
     }
+    sampled = f", a sample of {MOST_PLACED:,}, the others by their neighbours" if len(places) > MOST_PLACED else ""
     caption = (
-        f"Each dot is one of {len(places):,} paintings, placed by t-SNE ({name}) so that paintings with similar "
-        "feature vectors are close to each other. Large panel: coloured by region; small panels: one culture each, all "
-        "others in grey. Only closeness is meaningful: directions, the size of clusters and gaps between clusters are "
-        f"not. {fidelity} Neighbours are by cosine similarity of the feature vectors. The interactive page shows each "
-        "painting and its nearest neighbours."
+        f"Each dot is one of {len(places):,} paintings, placed by t-SNE ({name}{sampled}) so that paintings with "
+        "similar feature vectors are close to each other. Large panel: coloured by region; small panels: one culture "
+        "each, all others in grey. Only closeness is meaningful: directions, the size of clusters and gaps between "
+        f"clusters are not. {fidelity} Neighbours are by cosine similarity of the feature vectors. The interactive "
+        "page shows each painting and its nearest neighbours."
     )
     regions = tuple(region_of(name) for name in embeddings.classes)
     page_data = MapPageData(table, embeddings.classes, regions, neighbours, fidelity)
@@ -116,10 +121,23 @@ def tsne_layout(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.floa
     if n < 6:
         padded: NDArray[np.float64] = np.pad(reduced[:, :2], ((0, 0), (0, max(0, 2 - kept))))
         return padded
+    if n > MOST_PLACED:
+        return _placed_by_sample(reduced, seed)
     # scikit-learn's default perplexity of 30, which must stay below the number of paintings.
     perplexity = min(30.0, (n - 1) / 3)
     places: NDArray[np.float64] = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
     return places.astype(np.float64)
+
+
+def _placed_by_sample(reduced: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Place a seeded sample by t-SNE, and all others at the mean place of their nearest sampled paintings."""
+    sample = np.sort(np.random.default_rng(seed).choice(len(reduced), MOST_PLACED, replace=False))
+    own = TSNE(2, init="pca", random_state=seed).fit_transform(reduced[sample]).astype(np.float64)
+    rest = np.setdiff1d(np.arange(len(reduced)), sample)
+    nearest = NearestNeighbors(n_neighbors=3).fit(reduced[sample]).kneighbors(reduced[rest], return_distance=False)
+    places = np.zeros((len(reduced), 2))
+    places[sample], places[rest] = own, own[nearest].mean(axis=1)
+    return places
 
 
 def nearest_neighbours(features: NDArray[np.float32], count: int = NEIGHBOURS) -> NDArray[np.int64]:
@@ -187,7 +205,9 @@ def _dots(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64]) -> No
     colours = [plotting_style.REGIONS.get(regions[label], plotting_style.ELSEWHERE) for label in embeddings.labels]
     size = float(np.clip(9000 / len(places), 3, 26))
     # One collection in the order of the manifest, so that no region covers the others.
-    axes.scatter(places[:, 0], places[:, 1], s=size, color=colours, alpha=0.65, linewidth=0)
+    axes.scatter(
+        places[:, 0], places[:, 1], s=size, color=colours, alpha=0.65, linewidth=0, rasterized=len(places) > MOST_SHAPES
+    )
     _bare(axes)
     plotting_style.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.06), ncols=4, columnspacing=1)
 
@@ -195,7 +215,8 @@ def _dots(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64]) -> No
 def _one_culture(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64], label: int) -> None:
     mine = embeddings.labels == label
     name = embeddings.classes[label]
-    axes.scatter(places[~mine, 0], places[~mine, 1], s=1.2, color=plotting_style.FAINT, linewidth=0)
+    many = len(places) > MOST_SHAPES
+    axes.scatter(places[~mine, 0], places[~mine, 1], s=1.2, color=plotting_style.FAINT, linewidth=0, rasterized=many)
     colour = plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE)
     size = float(np.clip(600 / mine.sum(), 2.5, 12))
     axes.scatter(places[mine, 0], places[mine, 1], s=size, color=colour, linewidth=0)

@@ -7,11 +7,20 @@ from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import SHOWN, are_many, clustered
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import by_region
-from artculture.analysis.similarity.distance_matrix import style_culture_axes
+from artculture.analysis.similarity.distance_matrix import bare_heat_map, style_culture_axes
 
 NAME, TITLE = "confusion_matrix", "Confusion matrix"
+OF_FEW = (
+    "The colour and the first number of a cell are its share of the row in %, the number below is the count of "
+    "paintings; empty cells have none. "
+)
+OF_MANY = (
+    "Left: errors alone, cultures that are often confused next to each other (average-linkage clustering); the tables "
+    "hold all counts. Right: the most frequent errors. "
+)
 # Number of equally frequent errors that the caption lists.
 MAX_LISTED = 3
 
@@ -27,9 +36,9 @@ def confusion_finding(embeddings: Embeddings) -> Finding:
     right = int(np.trace(matrix))
     text = (
         f"Rows are true cultures, columns predictions: {n:,} test paintings, {right:,} of them right "
-        f"({100 * right / n:.1f} %). The colour and the first number of a cell are its share of the row in %, the "
-        "number below is the count of paintings; empty cells have none. "
+        f"({100 * right / n:.1f} %). "
     )
+    text += OF_MANY if are_many(names) else OF_FEW
     if len(mistakes):
         most = mistakes[mistakes["paintings"] == mistakes["paintings"].max()]
         kinds = [
@@ -44,7 +53,12 @@ def confusion_finding(embeddings: Embeddings) -> Finding:
     numbers = {"paintings": n, "right": right}
     alt = "Square heat map: true cultures in rows, predicted ones in columns; the diagonal holds right predictions."
     tables = {NAME: counts, "mistakes": mistakes}
-    return Finding(NAME, TITLE, text.strip(), _figure(matrix, names), tables, numbers, alt=alt)
+    if are_many(names):
+        figure = _figure_of_many(matrix, names, mistakes)
+        alt = "Left: heat map of all confusions, similar cultures next to each other. Right: the most frequent ones."
+    else:
+        figure = _figure(matrix, names)
+    return Finding(NAME, TITLE, text.strip(), figure, tables, numbers, alt=alt)
 
 
 def confusion_matrix(embeddings: Embeddings) -> NDArray[np.int64]:
@@ -59,6 +73,29 @@ def _mistakes(matrix: NDArray[np.int64], names: list[str]) -> pd.DataFrame:
     rows = [(names[a], names[b], int(matrix[a, b]), int(matrix[a].sum())) for a, b in np.argwhere(matrix) if a != b]
     table = pd.DataFrame(rows, columns=["culture", "predicted", "paintings", "of"])
     return table.sort_values("paintings", ascending=False, kind="stable", ignore_index=True)
+
+
+def _figure_of_many(matrix: NDArray[np.int64], names: list[str], mistakes: pd.DataFrame) -> Figure:
+    total = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(100 * matrix, total, out=np.zeros(matrix.shape), where=total > 0)
+    alike = shares + shares.T
+    order = clustered(alike.max() - alike * (1 - np.eye(len(names))))
+    figure, (left, right) = plotting_style.panels(12.4, 6.4, 1, 2, width_ratios=(1.6, 1))
+    with plotting_style.styled():
+        bare_heat_map(left, np.sqrt(shares[np.ix_(order, order)]), [names[i] for i in order], "Blues")
+        left.set_title("Confusions: square root of the share of the row in %")
+        left.set_xlabel("predicted culture")
+        left.set_ylabel("true culture (test paintings)")
+        top = mistakes.head(SHOWN)
+        right.barh(range(len(top)), top["paintings"], color=plotting_style.WRONG, height=0.7)
+        kinds = [f"{m['culture']} → {m['predicted']} (of {m['of']})" for m in top.to_dict("records")]
+        right.set_yticks(range(len(top)), kinds, fontsize=7)
+        right.invert_yaxis()
+        right.tick_params(axis="y", length=0)
+        right.xaxis.get_major_locator().set_params(integer=True)
+        right.set_title("Most frequent confusions")
+        right.set_xlabel("test paintings")
+    return figure
 
 
 def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:

@@ -8,6 +8,7 @@ from scipy import stats
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import NAMED, are_many, largest, some
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.evaluation.intervals import wilson
@@ -35,9 +36,11 @@ def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
         text += (
             f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.4f}, {len(shown)} cultures). "
         )
+    if are_many(shown["culture"].tolist()):
+        text += f"Named are the cultures with the most training paintings and the {NAMED} with the lowest recall. "
     if len(shown) < len(table):
         absent = table[~table["culture"].isin(shown["culture"])]["culture"]
-        text += f"Not shown, without training or test paintings: {', '.join(absent)}. "
+        text += f"Not shown, without training or test paintings: {some(absent.tolist())}. "
     numbers = {"spearman": correlation, "p_two_sided": p, "cultures": len(shown)}
     alt = "Scatter plot: training paintings of each culture on the x axis, recall on the y axis, with intervals."
     return Finding(NAME, TITLE, text.strip(), _figure(shown), {NAME: table}, numbers, alt=alt)
@@ -119,7 +122,11 @@ def _figure(shown: pd.DataFrame) -> Figure:
         for x, low, high in zip(across, shown["low"], shown["high"], strict=True)
     ]
     style = {"fontsize": 8.5, "path_effects": [plotting_style.halo()]}
-    plotting_style.place_labels(axes, points, shown["culture"].tolist(), 3.5, keep_clear=bars, **style)
+    names = shown["culture"].tolist()
+    if are_many(names):
+        extremes = {*largest(across), *largest(-shown["recall"].to_numpy(), NAMED)}
+        names, bars = [name if i in extremes else "" for i, name in enumerate(names)], []
+    plotting_style.place_labels(axes, points, names, 3.5, keep_clear=bars, **style)
     return figure
 
 

@@ -1,5 +1,6 @@
 """Calibration: reliability diagrams before and after temperature scaling."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
         return Finding(NAME, TITLE, "Left out: the test split is empty.")
     truth = embeddings.labels[rows]
     after = embeddings.probabilities()[rows]
-    before = Embeddings(**{**vars(embeddings), "temperature": 1.0}).probabilities()[rows]
+    before = replace(embeddings, temperature=1.0).probabilities()[rows]
     right = after.argmax(axis=1) == truth
     states = {"before": before.max(axis=1), "after": after.max(axis=1)}
     numbers: dict[str, Any] = {"paintings": len(rows), "bins": BINS, "temperature": embeddings.temperature}

@@ -69,7 +69,7 @@ def draw_overview(firsts: dict[str, SheetEntry | None]) -> Figure:
     for cell, (culture, shown) in enumerate(firsts.items()):
         left, top = GAP + cell % columns * wide, cell // columns * high
         if shown is None:
-            _write(figure, left, top, f"{printable(culture)}: no test painting", color=CAPTION_COLOUR)
+            _write(figure, left, top, f"{printable(culture) or culture}: no test painting", color=CAPTION_COLOUR)
             continue
         _write(figure, left, top, _verdict(shown.facts, culture), color=RIGHT if shown.facts["right"] else WRONG)
         for index, panel in enumerate(shown.panels()[:2]):
@@ -91,10 +91,10 @@ def _draw_entry(figure: Figure, left: float, top: float, shown: SheetEntry) -> N
 
 
 def _verdict(facts: dict[str, Any], culture: str | None = None) -> str:
-    predicted = f"{printable(facts['predicted'])} {100 * facts['probability']:.1f} %"
+    predicted = f"{printable(facts['predicted']) or facts['predicted']} {100 * facts['probability']:.1f} %"
     if facts["right"]:
         return f"✓ {predicted}"
-    return f"✗ {printable(culture)}, predicted {predicted}" if culture else f"✗ predicted {predicted}"
+    return f"✗ {printable(culture) or culture}, predicted {predicted}" if culture else f"✗ predicted {predicted}"
 
 
 def _new_sheet(width: float, height: float) -> Figure:

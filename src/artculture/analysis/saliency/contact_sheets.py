@@ -1,6 +1,7 @@
 """Contact sheets of rightly and wrongly classified paintings with their saliency maps, one per culture."""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import are_many, largest
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.printable_text import printable
 from artculture.analysis.saliency.contact_sheet_layout import SheetEntry, draw_overview, draw_sheet
@@ -28,8 +30,10 @@ HOW_TO_READ = (
 )
 
 
-def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: int = 3) -> list[Finding]:
-    """Make an overview with one painting per culture and one sheet per culture.
+def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: int = 3) -> Iterator[Finding]:
+    """Yield an overview with one painting per culture and one sheet per culture.
+
+    Of many cultures, those with the most wrongly predicted test paintings are shown.
 
     Only test paintings are shown: of each culture those with the most confident predictions, at most `per_culture`
     right ones and as many wrong ones; ties are ordered by object id.
@@ -42,9 +46,7 @@ def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: 
     Raises:
         InputError: the backbone has no spatial map.
     """
-    chosen = {
-        culture: most_confident(embeddings, index, per_culture) for index, culture in enumerate(embeddings.classes)
-    }
+    chosen = {embeddings.classes[index]: most_confident(embeddings, index, per_culture) for index in _shown(embeddings)}
     positions = [int(position) for pair in chosen.values() for part in pair for position in part]
     shown = {one.position: one for one in _compute_entries(model, embeddings, positions)}
     sheets = {
@@ -52,10 +54,20 @@ def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: 
         for culture, (right, wrong) in chosen.items()
     }
     slugs = _slugs(embeddings.classes)
-    return [
-        _overview({culture: next(iter([*right, *wrong]), None) for culture, (right, wrong) in sheets.items()}),
-        *(_sheet(culture, slugs[culture], right, wrong) for culture, (right, wrong) in sheets.items()),
-    ]
+    overview = {culture: next(iter([*right, *wrong]), None) for culture, (right, wrong) in sheets.items()}
+    yield _overview(overview, len(embeddings.classes))
+    for culture, (right, wrong) in sheets.items():
+        yield _sheet(culture, slugs[culture], right, wrong)
+
+
+def _shown(embeddings: Embeddings) -> Sequence[int]:
+    """Return the cultures with a sheet."""
+    count = len(embeddings.classes)
+    if not are_many(embeddings.classes):
+        return range(count)
+    test = embeddings.members("test")
+    wrong = test[embeddings.logits[test].argmax(axis=1) != embeddings.labels[test]]
+    return largest(np.bincount(embeddings.labels[wrong], minlength=count))
 
 
 def most_confident(embeddings: Embeddings, culture: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -109,13 +121,14 @@ def _facts(
     }
 
 
-def _overview(firsts: dict[str, SheetEntry | None]) -> Finding:
+def _overview(firsts: dict[str, SheetEntry | None], cultures: int) -> Finding:
     seen = [one.facts for one in firsts.values() if one is not None]
+    chosen = "" if len(firsts) == cultures else f"Shown are the {len(firsts)} of {cultures} cultures with most errors. "
     return Finding(
         name="feature_maps",
         title="Feature maps: one painting per culture",
         caption="The test painting of each culture with the most confident right prediction (✓) or, if there is none, "
-        f"the most confident wrong one (✗). {HOW_TO_READ}",
+        f"the most confident wrong one (✗). {chosen}{HOW_TO_READ}",
         figure=draw_overview(firsts),
         tables={"feature_maps": pd.DataFrame(seen)},
         numbers={"shown": len(seen), "right": sum(facts["right"] for facts in seen)},
@@ -124,7 +137,7 @@ def _overview(firsts: dict[str, SheetEntry | None]) -> Finding:
 
 
 def _sheet(culture: str, slug: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> Finding:
-    name = printable(culture)
+    name = printable(culture) or culture
     title = f"Feature maps: {name} paintings"
     numbers = {"right": len(right), "wrong": len(wrong)}
     if not right and not wrong:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import SHOWN, are_many
 from artculture.analysis.similarity.culture_locations import by_region, region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
@@ -26,6 +27,8 @@ def chord_finding(distances: CultureDistances) -> Finding:
     """Draw the ordered pairs in the top quartile of similarity as chords."""
     if len(distances.cultures) < 2:
         return Finding(NAME, TITLE, "Left out: at least two cultures with three paintings each are needed.")
+    everything = distances
+    distances = distances.largest(SHOWN) if are_many(distances.cultures) else distances
     chosen, threshold = top_quartile(distances)
     pairs = len(distances.cultures) * (len(distances.cultures) - 1)
     numbers = {"threshold": threshold, "chords": len(chosen), "ordered_pairs": pairs}
@@ -37,11 +40,16 @@ def chord_finding(distances: CultureDistances) -> Finding:
         "has two chords. "
         f"{distances.note()}"
     )
+    if distances is not everything:
+        caption += (
+            f"Shown are the {SHOWN} cultures with the most paintings of {len(everything.cultures)}; similarities are "
+            "shares among all. "
+        )
     if len(chosen):
         first = chosen.iloc[0]
         caption += (
             f"The strongest is {first['culture']} to {first['other']} with {100 * first['similarity']:.1f} %; with "
-            f"{len(distances.cultures)} cultures an equal share would be {100 / (len(distances.cultures) - 1):.1f} %."
+            f"{len(everything.cultures)} cultures an equal share would be {100 / (len(everything.cultures) - 1):.1f} %."
         )
     return Finding(
         NAME,

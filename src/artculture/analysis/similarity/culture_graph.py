@@ -13,12 +13,15 @@ from scipy.stats import spearmanr
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import SHOWN, are_many, largest
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
 NAME, TITLE = "culture_graph", "Graph of culture similarities"
 # Random initial positions that are compared, to measure how much the layout depends on them.
 STARTS = 10
+STARTS_OF_MANY = 2
+MOST_EDGES = 2000  # drawn between many cultures
 ITERATIONS = 300
 # Edge weight influence of ForceAtlas2: attraction grows with the weight to this power. Similarities of many cultures
 # are nearly equal, so that with 1 the layout would be close to a ring whatever the data.
@@ -30,7 +33,9 @@ def graph_finding(distances: CultureDistances, seed: int = 0) -> Finding:
     if not distances.cultures:
         return Finding(NAME, TITLE, "Left out: no culture has at least three paintings.")
     layout = force_atlas(distances, seed)
-    agreement = [_agreement(distances, force_atlas(distances, seed + start)) for start in range(STARTS)]
+    starts = STARTS_OF_MANY if are_many(distances.cultures) else STARTS
+    others = (force_atlas(distances, seed + start) for start in range(1, starts))
+    agreement = [_agreement(distances, placed) for placed in (layout, *others)]
     numbers: dict[str, Any] = {"seed": seed, "iterations": ITERATIONS, "edge_weight_influence": INFLUENCE}
     caption = (
         "Each dot is a culture; its area grows with its number of paintings. Edges attract (weight: the mean of the "
@@ -38,17 +43,21 @@ def graph_finding(distances: CultureDistances, seed: int = 0) -> Finding:
         f"ForceAtlas2 (edge weight influence {INFLUENCE}) finds the layout from random initial positions. "
         f"Only closeness is meaningful, directions are not. {distances.note()}"
     )
+    if are_many(distances.cultures):
+        caption += (
+            f"Named are the {SHOWN} cultures with the most paintings; the {MOST_EDGES:,} strongest edges are drawn. "
+        )
     known = [value for value in agreement if value is not None]
     if known:
         numbers["spearman_of_layout_and_distance"] = {
             "shown": agreement[0],
             "median": float(np.median(known)),
             "least": min(known),
-            "starts": STARTS,
+            "starts": starts,
         }
         caption += (
             f"Fidelity: the rank correlation of distances in the layout with the measured distances is {known[0]:.2f} "
-            f"here; over {STARTS} starts its median is {np.median(known):.2f} and its minimum {min(known):.2f}."
+            f"here; over {starts} starts its median is {np.median(known):.2f} and its minimum {min(known):.2f}."
         )
     return Finding(
         NAME,
@@ -122,9 +131,13 @@ def _edges(distances: CultureDistances) -> pd.DataFrame:
 
 
 def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
-    figure, (axes,) = plotting_style.panels(6.4, 5.6)
+    many = are_many(distances.cultures)
+    figure, (axes,) = plotting_style.panels(8.4, 7.4) if many else plotting_style.panels(6.4, 5.6)
     weights = edge_weights(distances)
     pairs = np.argwhere(np.triu(weights, 1) > 0)
+    if many:  # weaker edges would be invisible
+        strongest = np.argsort(-weights[tuple(pairs.T)], kind="stable")[:MOST_EDGES]
+        pairs = pairs[strongest]
     strengths = np.array([weights[a, b] for a, b in pairs])
     regions = [region_of(name) for name in distances.cultures]
     with plotting_style.styled():
@@ -140,7 +153,7 @@ def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
             colours = [(0.25, 0.24, 0.22, 0.04 + 0.6 * rank[i] ** 4) for i in order]
             axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.4 + 2.8 * rank[order] ** 4))
         # Area in square points, relative to the largest culture, with a minimum that stays visible.
-        areas = 40 + 900 * distances.counts / distances.counts.max()
+        areas = (8 if many else 40) + (120 if many else 900) * distances.counts / distances.counts.max()
         axes.scatter(
             layout[:, 0],
             layout[:, 1],
@@ -151,8 +164,10 @@ def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
             zorder=3,
         )
         plotting_style.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.02))
+    named = set(largest(distances.counts)) if many else set(range(len(distances.cultures)))
     names = [
-        f"{distances.label(name)} ({count:,})" for name, count in zip(distances.cultures, distances.counts, strict=True)
+        f"{distances.label(name)} ({distances.counts[i]:,})" if i in named else ""
+        for i, name in enumerate(distances.cultures)
     ]
     points = [(float(x), float(y)) for x, y in layout]
     plotting_style.place_labels(

@@ -1,6 +1,7 @@
 """Heat maps and tables of the distances and similarities of cultures."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,12 @@ from matplotlib.figure import Figure
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import are_many, clustered, some
 from artculture.analysis.similarity.culture_locations import by_region, region_of
 from artculture.analysis.similarity.distances import MIN_PAINTINGS, CultureDistances, Matrix
 
+# Names along an axis of a heat map of many classes.
+MOST_TICKS = 100
 NAME, TITLE = "culture_distances", "Distances between cultures"
 
 
@@ -38,25 +42,23 @@ def distance_finding(distances: CultureDistances) -> Finding:
 
 def pair_table(distances: CultureDistances) -> pd.DataFrame:
     """Return one row per ordered pair: `similarity` is of `culture` to `other`, `distance` is symmetric."""
-    names = distances.cultures
-    rows = []
-    for a, b in itertools.permutations(range(len(names)), 2):
-        rows.append(
-            {
-                "culture": names[a],
-                "other": names[b],
-                "paintings": int(distances.counts[a]),
-                "few_paintings": bool({names[a], names[b]} & set(distances.small)),
-                "distance": distances.distance[a, b],
-                "distance_low": distances.distance_interval[0][a, b],
-                "distance_high": distances.distance_interval[1][a, b],
-                "similarity": distances.similarity[a, b],
-                "similarity_low": distances.similarity_interval[0][a, b],
-                "similarity_high": distances.similarity_interval[1][a, b],
-            }
-        )
-    columns = ["culture", "other", "paintings", "few_paintings", "distance", "distance_low", "distance_high"]
-    return pd.DataFrame(rows, columns=[*columns, "similarity", "similarity_low", "similarity_high"])
+    one, other = np.nonzero(~np.eye(len(distances.cultures), dtype=bool))
+    names = np.array(distances.cultures, dtype=object)
+    small = np.isin(names, distances.small)
+    return pd.DataFrame(
+        {
+            "culture": names[one],
+            "other": names[other],
+            "paintings": distances.counts[one],
+            "few_paintings": small[one] | small[other],
+            "distance": distances.distance[one, other],
+            "distance_low": distances.distance_interval[0][one, other],
+            "distance_high": distances.distance_interval[1][one, other],
+            "similarity": distances.similarity[one, other],
+            "similarity_low": distances.similarity_interval[0][one, other],
+            "similarity_high": distances.similarity_interval[1][one, other],
+        }
+    )
 
 
 def _matrix_table(distances: CultureDistances, matrix: Matrix) -> pd.DataFrame:
@@ -99,10 +101,12 @@ def _caption(distances: CultureDistances, pairs: pd.DataFrame) -> str:
         )
         text += "Intervals are 95 % jackknife intervals; paintings are treated as independent. "
     text += distances.note()
+    if are_many(distances.cultures):
+        text += "Similar cultures are neighbours (average-linkage clustering); the tables hold all numbers. "
     if "train" in distances.splits:
         text += "These include training paintings, which the classifier has learnt to separate. "
     if distances.absent:
-        text += f"Left out, with fewer than {MIN_PAINTINGS} paintings: {', '.join(distances.absent)}. "
+        text += f"Left out, with fewer than {MIN_PAINTINGS} paintings: {some(distances.absent)}. "
     return text.strip()
 
 
@@ -117,6 +121,8 @@ def _with_interval(pair: pd.Series) -> str:
 
 
 def _figure(distances: CultureDistances) -> Figure:
+    if are_many(distances.cultures):
+        return _figure_of_many(distances)
     order = by_region(distances.cultures)
     side = max(3.2, 0.42 * len(order) + 1.1)
     figure, (left, right) = plotting_style.panels(2 * side + 0.4, side + 0.3, 1, 2)
@@ -129,6 +135,40 @@ def _figure(distances: CultureDistances) -> Figure:
         heat_map(right, 100 * distances.similarity[block], names, "{:.1f}", labels=labels)
         right.set_title("Similarity of row to column, %")
     return figure
+
+
+def _figure_of_many(distances: CultureDistances) -> Figure:
+    order = clustered(distances.distance)
+    names = [distances.label(distances.cultures[i]) for i in order]
+    block = np.ix_(order, order)
+    figure, (left, right) = plotting_style.panels(12.4, 6.4, 1, 2)
+    with plotting_style.styled():
+        bare_heat_map(left, distances.distance[block], names, plotting_style.SEQUENTIAL + "_r")
+        left.set_title("Distance between means (L2)")
+        bare_heat_map(right, 100 * distances.similarity[block], names, plotting_style.SEQUENTIAL)
+        right.set_title("Similarity of row to column, %")
+    return figure
+
+
+def bare_heat_map(axes: Axes, values: Matrix, names: Sequence[str], colours: str) -> None:
+    """Draw a square matrix of many classes without numbers, with a colour bar and as many names as there is room for.
+
+    Args:
+        axes: to draw on.
+        values: C x C; the diagonal is left empty.
+        names: of the C classes.
+        colours: name of the colour map.
+    """
+    shown = np.ma.masked_array(values, mask=np.eye(len(names), dtype=bool))
+    image = axes.imshow(shown, cmap=colours, aspect="equal", interpolation="nearest")
+    size = max(2.0, min(6.0, 300 / len(names)))
+    step = max(1, len(names) // MOST_TICKS)
+    ticks = range(0, len(names), step)
+    axes.set_xticks(ticks, [names[i] for i in ticks], rotation=90, fontsize=size)
+    axes.set_yticks(ticks, [names[i] for i in ticks], fontsize=size)
+    axes.tick_params(length=0, pad=1)
+    axes.spines[:].set_visible(False)
+    axes.figure.colorbar(image, ax=axes, shrink=0.7)
 
 
 def heat_map(

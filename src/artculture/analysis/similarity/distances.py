@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtri_exp
 
+from artculture.analysis.many_classes import largest
 from artculture.analysis.model_under_study import Embeddings
 from artculture.evaluation.intervals import Z
 
@@ -53,6 +54,21 @@ class CultureDistances:
     def small(self) -> tuple[str, ...]:
         """Cultures with fewer than `SMALL_CULTURE` paintings."""
         return tuple(name for name, count in zip(self.cultures, self.counts, strict=True) if count < SMALL_CULTURE)
+
+    def largest(self, count: int) -> "CultureDistances":
+        """Return the distances between the `count` cultures with the most paintings; similarities stay as they are."""
+        kept = largest(self.counts, count)
+        block = np.ix_(kept, kept)
+        return CultureDistances(
+            tuple(self.cultures[i] for i in kept),
+            self.absent,
+            self.counts[kept],
+            self.distance[block],
+            self.similarity[block],
+            (self.distance_interval[0][block], self.distance_interval[1][block]),
+            (self.similarity_interval[0][block], self.similarity_interval[1][block]),
+            self.splits,
+        )
 
     def label(self, culture: str) -> str:
         """Return the name of a culture for figures, with an asterisk for a small one."""
@@ -177,11 +193,39 @@ def _similarity_interval(
 ) -> tuple[Matrix, Matrix]:
     """Return jackknife intervals computed on the logarithmic scale, which keeps them positive."""
     variance = np.zeros_like(similarity)
+    distance = np.sqrt(truncated_normal_quantiles(squares, error)[0])
+    itself = np.eye(len(distance), dtype=bool)
     for culture, rows in enumerate(without):
         # Leaving out a painting of one culture changes the row and the column of that culture.
-        replicates = np.repeat(squares[None], len(rows), axis=0)
-        replicates[:, culture, :] = replicates[:, :, culture] = rows
-        shares = normalised_similarity(np.sqrt(truncated_normal_quantiles(replicates, error)[0]))
+        changed = np.sqrt(truncated_normal_quantiles(rows, error[culture])[0])
+        if (distance[~itself] > 0).all() and (changed[:, ~itself[culture]] > 0).all():
+            variance += (len(rows) - 1) * _log_variance(distance, changed, culture)
+            continue
+        # Distances of zero, as of equal pictures, need the limits of the formula.
+        replicates = np.repeat(distance[None], len(rows), axis=0)
+        replicates[:, culture, :] = replicates[:, :, culture] = changed
+        shares = normalised_similarity(replicates)
         variance += (len(rows) - 1) * np.log(np.where(shares > 0, shares, 1.0)).var(axis=0)
     factor = np.exp(Z * np.sqrt(variance))
     return similarity / factor, np.clip(similarity * factor, 0, 1)
+
+
+def _log_variance(distance: Matrix, changed: Matrix, culture: int) -> Matrix:
+    """Return the variance of the logarithms of the similarities where the distances of one culture change, C x C.
+
+    Args:
+        distance: C x C, positive outside its diagonal.
+        changed: replicates of the row of the culture, n x C, positive outside its own column.
+        culture: index of the row.
+    """
+    # n x C values instead of n x C x C: any other row changes in one distance and in its sum alone.
+    others = np.delete(np.arange(len(distance)), culture)
+    inverse = np.divide(1.0, distance, out=np.zeros_like(distance), where=distance > 0)
+    new = 1.0 / changed[:, others]
+    total = inverse[others].sum(axis=1) - inverse[others, culture] + new
+    variance = np.zeros_like(distance)
+    variance[others] = np.log(total).var(axis=0)[:, None]
+    variance[others, culture] = (np.log(new) - np.log(total)).var(axis=0)
+    variance[culture, others] = np.log(new / new.sum(axis=1, keepdims=True)).var(axis=0)
+    np.fill_diagonal(variance, 0.0)
+    return variance

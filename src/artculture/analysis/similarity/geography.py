@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import some
 from artculture.analysis.similarity.culture_locations import CULTURE_LOCATIONS, great_circle, region_of
 from artculture.analysis.similarity.distances import CultureDistances, Matrix
 from artculture.analysis.similarity.mantel import MIN_ITEMS, MantelTest, mantel
@@ -20,7 +21,7 @@ def geography_finding(distances: CultureDistances, seed: int = 0) -> Finding:
     """Compute Spearman's correlation with a Mantel test, over all cultures and within regions of at least four."""
     unknown = [name for name in distances.cultures if name not in CULTURE_LOCATIONS]
     if unknown:
-        return Finding(NAME, TITLE, f"Left out: no geographic location is known for {', '.join(unknown)}.")
+        return Finding(NAME, TITLE, f"Left out: no geographic location is known for {some(unknown)}.")
     if len(distances.cultures) < MIN_ITEMS:
         return Finding(
             NAME, TITLE, f"Left out: at least {MIN_ITEMS} cultures are needed, found {len(distances.cultures)}."

@@ -12,6 +12,7 @@ from sklearn.metrics import pairwise_distances
 
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
+from artculture.analysis.many_classes import some
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.culture_locations import OTHER, by_region, region_of
 from artculture.analysis.similarity.separation import Separation, distance_sums, region_codes, separation, silhouettes
@@ -26,7 +27,7 @@ def regions_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     """Compute silhouettes by region, of paintings and of culture means, and Asian-against-Western test accuracy."""
     unknown = [name for name in embeddings.classes if region_of(name) == OTHER]
     if unknown:
-        return Finding(NAME, TITLE, f"Left out: the region is unknown for {', '.join(unknown)}.")
+        return Finding(NAME, TITLE, f"Left out: the region is unknown for {some(unknown)}.")
     rows = _sample(embeddings, seed)
     present, labels = np.unique(embeddings.labels[rows], return_inverse=True)
     cultures = [embeddings.classes[label] for label in present]

@@ -115,14 +115,14 @@ def read_rows(table: Path) -> Iterator[Iterator[tuple[int, dict[Any, Any]]]]:
         if file.read(40).startswith(b"version https://git-lfs"):
             raise InputError(f"{table} is only a Git LFS pointer to the table: download the file itself")
     try:
-        options = csv_format(table).options()
-        have = set(pd.read_csv(table, nrows=0, **options).columns)
+        form = csv_format(table)
+        have = set(pd.read_csv(table, nrows=0, sep=form.delimiter, encoding=form.encoding).columns)
         missing = [column for column in REQUIRED if column not in have]
         if missing:
             raise InputError(f"{table} is not MetObjects.csv: it lacks {', '.join(f'`{name}`' for name in missing)}")
         # All columns are text: `NA` is a value, and numbers keep their zeros. The file begins with a byte-order mark.
         pieces = pd.read_csv(
-            table, dtype=str, keep_default_na=False, chunksize=ROWS, **options,
+            table, dtype=str, keep_default_na=False, chunksize=ROWS, sep=form.delimiter, encoding=form.encoding,
             usecols=[column for column in COLUMNS if column in have],
         )  # fmt: skip
         for piece in pieces:

@@ -71,7 +71,7 @@ def test_only_shown_paintings_are_processed_in_small_batches(model, embeddings, 
     seen = []
     whole = module.last_feature_maps
     monkeypatch.setattr(module, "last_feature_maps", lambda classifier, x: seen.append(len(x)) or whole(classifier, x))
-    findings = contact_sheets(model, embeddings, per_culture=3)
+    findings = list(contact_sheets(model, embeddings, per_culture=3))
     assert sum(seen) == sum(finding.numbers["right"] + finding.numbers["wrong"] for finding in findings[1:])
     assert max(seen) <= 8 < sum(seen) < len(embeddings.members("test"))
 
