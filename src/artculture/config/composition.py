@@ -11,25 +11,23 @@ from typing import Any, TypeVar
 import hydra
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
-from artculture.config.hydra_habits import hydra_mistake, sweep_mistake
+from artculture.config.overrides import groups_of, groups_of_lists, override_mistake
 from artculture.config.typed_text import quoted, sweeps_typed, typed_keys
 from artculture.config.validation import (
     config_folder,
-    group_options,
     is_known,
     known_keys,
     mistakes_error,
-    nearest_key,
     validated,
     value_mistakes,
 )
-from artculture.utils.errors import InputError, choices_hint, reason_of
+from artculture.utils.errors import InputError, reason_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -107,72 +105,18 @@ def check_typed(schema: type[BaseModel], command: str, argv: list[str]) -> None:
     typed, extra_folder = _split_flags(argv)
     if extra_folder:
         _refuse_binary(extra_folder)
-    groups = _groups_of(command, extra_folder)
+    groups = groups_of(command, extra_folder)
     keys = set(known_keys(schema))
-    lists = _groups_of_lists(command)
+    lists = groups_of_lists(command)
     mistakes, sound = [], []
     for text in typed:
-        mistake = _override_mistake(text, groups, keys, lists)
+        mistake = override_mistake(text, groups, keys, lists)
         if mistake:
             mistakes.append(mistake)
         else:
             sound.append(text)
     if mistakes:
         raise mistakes_error([*mistakes, *_mistakes_in_the_rest(schema, command, sound, extra_folder)])
-
-
-def _groups_of(command: str, extra_folder: Path | None) -> dict[str, set[str]]:
-    """Return the groups that a command takes, and those of the user's own, with all their options."""
-    own = group_options([extra_folder]) if extra_folder else {}
-    options = group_options([config_folder(), *([extra_folder] if extra_folder else [])])
-    shipped = group_options([config_folder()])
-    taken = {key.removeprefix("override").strip().lstrip("/") for key, _ in _defaults_of(command)}
-    return {name: found for name, found in options.items() if name in taken or (name in own and name not in shipped)}
-
-
-def _defaults_of(command: str) -> Iterator[tuple[str, Any]]:
-    """Yield (group, default option) of a command's config and of the configs that it includes."""
-    root: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / f"{command}.yaml"))
-    for entry in root.get("defaults", []):
-        if isinstance(entry, dict):
-            yield from ((str(key), value) for key, value in entry.items())
-        elif entry != "_self_":
-            yield from _defaults_of(entry)
-
-
-def _groups_of_lists(command: str) -> set[str]:
-    """Groups that take several options at once: those whose default is a list."""
-    return {key for key, value in _defaults_of(command) if isinstance(value, list)}
-
-
-def _override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], lists: set[str]) -> str | None:
-    try:
-        override = OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        return f"`{text}` is not key=value ({str(error).splitlines()[0]})"
-    key = override.key_or_group
-    if key.startswith("hydra"):
-        return hydra_mistake(override)
-    if (mistake := sweep_mistake(override)) is not None:
-        return mistake
-    if key in groups:
-        return None if override.is_delete() else _choice_mistake(override, groups[key], several=key in lists)
-    return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
-
-
-def _choice_mistake(override: Override, options: set[str], *, several: bool) -> str | None:
-    value: Any = override.value()
-    choices: list[Any] = value if several and isinstance(value, list) else [value]
-    if isinstance(value, Glob):
-        choices = value.filter(sorted(options)) or [None]
-    elif override.is_choice_sweep():
-        choices = list(override.sweep_iterator())
-    for choice in choices:
-        if not isinstance(choice, str):
-            return f"{override.input_line}: name one option; {choices_hint('', options)}"
-        if choice not in options and "/" not in choice:
-            return f"{override.key_or_group}={choice}: {choices_hint(choice, options)}"
-    return None
 
 
 def _mistakes_in_the_rest(

@@ -53,8 +53,9 @@ def cache_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # A write to an open file names none.
-        if error.filename is not None and not Path(str(error.filename)).is_relative_to(folder):
+        # A write to an open file names none; making the folder may fail at one that it would lie in.
+        place = folder if error.filename is None else Path(str(error.filename))
+        if not place.is_relative_to(folder) and not folder.is_relative_to(place):
             raise
         if error.errno in FULL:
             raise WorkError(f"the cache {folder} is full ({error.strerror}): free disk space, or {FIX}") from error

@@ -36,6 +36,12 @@ def test_a_new_folder_is_private_unless_it_is_made_in_a_shared_one(tmp_path, mod
     assert (above / "cache").stat().st_mode & 0o777 == (above / "cache" / "pixels").stat().st_mode & 0o777 == made
 
 
+def test_an_error_in_a_folder_above_the_cache_names_its_key(tmp_path):
+    cache = tmp_path / ".cache" / "artculture"
+    with pytest.raises(InputError, match=f"can't write to the cache {cache} .*{FIX}"), cache_errors(cache):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(cache.parent))
+
+
 @pytest.mark.parametrize("names_a_file", [False, True])
 def test_a_full_cache_names_its_key(tmp_path, names_a_file):
     with pytest.raises(WorkError, match=f"{tmp_path} is full .*{FIX}"), cache_errors(tmp_path):
