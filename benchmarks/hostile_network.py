@@ -1,11 +1,13 @@
 """Hostile servers: endless, packed, slow and deeply nested answers, and ways into a private network."""
 
+import csv
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.unit.museum_servers import Answer, MuseumServer, jpeg
+from tests.integration.collection.test_hostile_records import RECORDS_OF_THE_MET, HostileMet
+from tests.unit.museum_servers import Answer, MuseumServer, jpeg, serving
 
 from benchmarks.hostile_cases import Attack, Case, Ended, Outcome, artculture, message, tiny_checkpoint
 from benchmarks.hostile_servers import (
@@ -94,6 +96,26 @@ def fetch_case(source: str, target: str, kind: str, *, short: bool = False) -> C
 
     what = {"list": "search results or table", "file": "parquet file"}.get(target, target)
     return Case(f"`fetch source={source}`: {kind} {what}", prepare, short=short)
+
+
+@contextmanager
+def bad_records(folder: Path) -> Iterator[Attack]:
+    """Serve two good records and one of every kind that can't be used."""
+    numbers = [1, 2, *RECORDS_OF_THE_MET]
+    changes = {number: changed or {} for number, (changed, _) in RECORDS_OF_THE_MET.items()}
+    root = folder / "root"
+
+    def check(ended: Ended) -> Outcome:
+        bounded(ended, "fetch", (0,))
+        with (root / "failures.csv").open(encoding="utf-8", newline="") as file:
+            listed = sum(1 for _ in csv.DictReader(file))
+        kept = len(list((root / "images").rglob("*.jpg")))
+        lost = abs(2 - kept) + abs(len(changes) - listed)
+        return Outcome(f"{listed} of {len(changes)} listed in failures.csv, {kept} of 2 others kept", lost=lost)
+
+    with serving(HostileMet({number: ["Spain"] for number in numbers}, changes)) as server:
+        command = artculture("fetch", f"root={root}", *SITES["met"].arguments(server, folder))
+        yield Attack(command, check, lambda: server.bytes_sent)
 
 
 def stopped_fetch_case(source: str, target: str, *, short: bool = False) -> Case:
@@ -191,6 +213,7 @@ CASES = (
     *(fetch_case(source, "picture", kind) for source in ("artic", "cleveland") for kind in ("endless", "redirected")),
     fetch_case("met_hub", "file", "redirected"),
     fetch_case("met_hub", "file", "endless"),
+    Case("`fetch source=met`: every kind of record that can't be used", bad_records, short=False),
     stopped_fetch_case("met", "picture"),
     stopped_fetch_case("met_hub", "file", short=True),
     shards_case("endless listing", lambda _: endless(b"{"), "more than"),
