@@ -125,7 +125,7 @@ def test_a_bomb_does_not_go_off(predict, pictures, monkeypatch):
 
 WEB = {
     "good.png": None,
-    "good.png?size=1&form=a,b": None,
+    "good.png?size=1&format=a,b": None,
     "moved.png": None,
     "gone.png": "404",
     "page.jpg": "a web page",
