@@ -14,7 +14,7 @@ from artculture.config.schema.train import Data
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice, fresh_selection, selection_for, selection_of_run
 from artculture.data.stored_split import StoredSplit, read_split
-from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint
+from artculture.models.checkpoint import check_classes, check_trusted, load_classifier, read_checkpoint
 from artculture.training.factory import choice_of
 from artculture.training.identity import data_label
 from artculture.training.result import validation_rank
@@ -46,7 +46,7 @@ def load_model_under_study(
     classifier = load_classifier(checkpoint, trust)
     run = run_of(checkpoint)
     stored = _stored_split(run)
-    choice, label = own_data(checkpoint, run) if data is None else (data, _label(data))
+    choice, label = own_data(checkpoint, run, trust) if data is None else (data, _label(data))
     if data is not None:
         choose = selection_for(classifier.classes)
     else:
@@ -88,11 +88,17 @@ def run_of(checkpoint: Path) -> RunDirectory | None:
     return directory if folder.name == "checkpoints" and directory.config.is_file() else None
 
 
-def own_data(checkpoint: Path, run: RunDirectory | None) -> tuple[DataChoice, str]:
+def own_data(checkpoint: Path, run: RunDirectory | None, trust: Sequence[str] = ()) -> tuple[DataChoice, str]:
     """Return the data that a run was trained on and its label.
 
+    Args:
+        checkpoint: the file.
+        run: its run.
+        trust: packages other than this one that may be imported, for a data source of the user's own.
+
     Raises:
-        InputError: the checkpoint belongs to no run, or the config of the run has no valid `data`.
+        InputError: the checkpoint belongs to no run, the config of the run has no valid `data`, or that names code of a
+            package that is not trusted.
     """
     if run is None:
         raise InputError(
@@ -100,6 +106,7 @@ def own_data(checkpoint: Path, run: RunDirectory | None) -> tuple[DataChoice, st
             "data=folder data.root=path/to/folder"
         )
     values: dict[str, Any] = run.read_config() or {}
+    check_trusted(values.get("data"), run.config, trust)
     try:
         return choice_of(TypeAdapter[Data](Data).validate_python(values.get("data"))), data_label(values)
     except ValidationError as error:

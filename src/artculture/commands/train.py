@@ -1,7 +1,7 @@
 """`artculture train`: train one run in this process, or a study with one process per run."""
 
 from artculture.config.composition import config_flags, run_app
-from artculture.config.schema.train import TrainConfig
+from artculture.config.schema.train import LocalProcesses, TrainConfig
 
 
 def run(argv: list[str]) -> int:
@@ -21,7 +21,7 @@ def train(config: TrainConfig) -> int:
     configure_logging()
     path, variant = locate_current_run(config)
     run = planned_run(config, path, [*config_flags(), *HydraConfig.get().overrides.task], variant)
-    if config.launcher.name != "local":
+    if not isinstance(config.launcher, LocalProcesses):
         return launch([run])
     if config.plan:
         return show_plan([run], at_once=1)

@@ -1,6 +1,7 @@
 """Random augmentation, drawn for a whole batch at once and applied on the CPU or a GPU."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +24,18 @@ Boxes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Settings of the augmentation of training images (see conf/augment); the defaults change nothing."""
+    """Settings of the augmentation of training images (see conf/augment); the defaults change nothing.
+
+    Attributes:
+        transforms: `_target_` and arguments of further transforms, each of one image, uint8 3 x size x size.
+    """
 
     crop_scale: tuple[float, float] | None = None
     crop_ratio: tuple[float, float] | None = None
     flip: bool = False
     jitter: float = 0.0
     erase: float = 0.0
+    transforms: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

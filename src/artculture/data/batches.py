@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from artculture.data.augmentation import (
 )
 from artculture.data.cache.pixel_cache import PixelCache, Pixels
 from artculture.data.transforms import Preprocessing
+from artculture.data.user_transforms import UserTransforms
 
 # Largest number of batches that the host queues on a GPU ahead of the training steps; each takes memory.
 MAX_QUEUED_BATCHES = 4
@@ -43,6 +45,18 @@ class BatchMaker:
     augmentation: Augmentation | None
     seed: int = 0
 
+    @cached_property
+    def transforms(self) -> UserTransforms | None:
+        """The transforms of the augmentation's own list; None without any."""
+        nodes = self.augmentation.transforms if self.augmentation else ()
+        return UserTransforms(nodes, self.seed) if nodes else None
+
+    def transformed(self, pictures: Tensor, changes: DrawnAugmentation, epoch: int, rows: NDArray[np.int64]) -> Tensor:
+        """Return cropped images with everything else that is drawn, on their device."""
+        if self.transforms is not None:
+            pictures = self.transforms(pictures, epoch, rows)
+        return apply_colour_changes(pictures, changes, self.fill())
+
     def changes(self, epoch: int, rows: NDArray[np.int64]) -> DrawnAugmentation:
         shapes, size = self.cache.shapes_of(self.positions[rows]), self.preprocessing.image_size
         if self.augmentation is None:
@@ -63,7 +77,7 @@ class BatchMaker:
         ):
             pixels = self.cache.image(int(self.positions[row]))
             _write_crop(picture, pixels, box, mirrored, self.preprocessing.interpolation)
-        return apply_colour_changes(out, changes, self.fill())
+        return self.transformed(out, changes, epoch, rows)
 
 
 def _write_crop(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
@@ -149,7 +163,7 @@ class ResidentBatches:
         at = maker.positions[rows]
         facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at, 1], changes.boxes, changes.mirrored])
         sampled = _sample_bilinear(self.pixels, to_device(facts, device), maker.preprocessing.image_size)
-        return apply_colour_changes(sampled, changes, maker.fill())
+        return maker.transformed(sampled, changes, epoch, rows)
 
     def with_maker(self, maker: BatchMaker) -> "ResidentBatches":
         """Return batches of the same pixels, augmented as another maker draws it."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from artculture.config.schema.nodes import Node
 from artculture.config.schema.train import Data
 from artculture.data.cache.folder import cache_errors, cache_folder
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
@@ -49,6 +50,7 @@ class DataChoice:
     label: str | None = None
     image: str | None = None
     id: str | None = None
+    source: Node | None = None
     near_duplicates: str = "ignore"
 
     @classmethod
@@ -137,6 +139,7 @@ def whole_manifest(choice: DataChoice) -> Manifest:
             choice.name,
             choice.root,
             columns=choice.columns,
+            source=choice.source,
             per_culture=choice.per_culture,
             seed=0,
             cache=cache,

@@ -1,7 +1,10 @@
-"""Data sources: a museum's manifest, a folder or table of the user, shards, or the synthetic sample."""
+"""Data sources: a museum's manifest, a folder, table or function of the user, shards, or the synthetic sample."""
 
 import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -9,8 +12,9 @@ from artculture.data.class_folders import scan_class_folders, scan_split_tables
 from artculture.data.image_files import LeftOut, find_pictures
 from artculture.data.manifest import Manifest, read_manifest, split_name, validate_table
 from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
-from artculture.utils.errors import InputError
+from artculture.utils.errors import InputError, WorkError, reason_of
 from artculture.utils.shell import command_line
+from artculture.utils.targets import TARGET, instantiate
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +26,7 @@ def load_manifest(
     root: str | None,
     *,
     columns: ColumnNames | None = None,
+    source: Mapping[str, Any] | None = None,
     per_culture: int | None = None,
     seed: int = 0,
     cache: Path | None = None,
@@ -29,10 +34,11 @@ def load_manifest(
     """Return the manifest of a data source; what is left out of a folder is logged in one line.
 
     Args:
-        name: `met`, `folder`, `shards` or `sample`.
+        name: `met`, `folder`, `shards`, `sample` or `custom`.
         root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
             `s3://bucket/paintings`), or a table; unused by `sample`.
         columns: names of the columns of a table; None for the known ones.
+        source: `_target_` and arguments of a function that returns the table, for `custom`.
         per_culture: mean number of pictures per culture, for `sample`.
         seed: seed of the sample's pictures.
         cache: folder for the sample, and for the index of remote shards.
@@ -47,6 +53,9 @@ def load_manifest(
         assert per_culture is not None
         folder = sample_root(cache, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
         return make_sample(folder, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
+    if name == "custom":
+        assert source is not None
+        return call_source(source, root)
     assert root is not None
     if name == "shards":
         from artculture.data.shards.index import read_sharded
@@ -60,6 +69,50 @@ def load_manifest(
             "collects the museum's paintings there; or name another folder with data.root=…"
         )
     return read_folder(folder, columns)
+
+
+def call_source(source: Mapping[str, Any], root: str | None) -> Manifest:
+    """Return the manifest of the table that a function of the user's own returns.
+
+    Args:
+        source: `_target_` and arguments of the function. Its table has the manifest's columns, at least `object_id`,
+            `image` and `culture`.
+        root: folder that the images are in and that relative paths start from; None where all paths are absolute.
+
+    Raises:
+        InputError: the function can't be called, fails, or returns something else than such a table.
+    """
+    where = f"data.source: `{source[TARGET]}`"
+    try:
+        table = instantiate(source)
+    except (InputError, WorkError):
+        raise
+    except Exception as error:  # whatever code of the user's own raises
+        raise InputError(f"{where} failed ({reason_of(error)})") from error
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"{where} returned a {type(table).__name__}, not a pandas DataFrame")
+    table = table.astype(object).where(table.notna(), "").reset_index(drop=True)
+    if "image" in table and len(table):
+        folder, table["image"] = _below_one_folder(table["image"].map(os.fspath), root, where)
+    else:
+        folder = Path()  # validation lists what the table lacks
+    return Manifest(folder, validate_table(table, where))
+
+
+def _below_one_folder(images: pd.Series, root: str | None, where: str) -> tuple[Path, pd.Series]:
+    """Return a folder and the images' paths from there, which name the same files on a machine with other folders."""
+    absolute = images.map(os.path.isabs)
+    if root is None:
+        if not absolute.all():
+            raise InputError(
+                f"{where} returned the image `{images[~absolute].iloc[0]}`: return absolute paths, or give the folder "
+                "that the paths start from as data.root=…"
+            )
+        folder = Path(os.path.commonpath([os.path.dirname(image) for image in images]))  # noqa: PTH120
+    else:
+        folder = Path(root).expanduser().resolve()
+    paths = images.where(~absolute, images.map(lambda image: os.path.relpath(image, folder)))
+    return folder, paths.map(lambda image: Path(image).as_posix())
 
 
 def read_folder(folder: Path, columns: ColumnNames | None = None) -> Manifest:

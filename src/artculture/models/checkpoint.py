@@ -10,7 +10,7 @@ from artculture.models.finite import check_weights_finite
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.tensor_files import save_whole
 from artculture.utils.errors import InputError, choices_hint, reason_of
-from artculture.utils.targets import foreign_targets
+from artculture.utils.targets import foreign_targets, import_modules
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -79,19 +79,15 @@ def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
 
     Args:
         path: the file.
-        trust: packages other than this one that the checkpoint may import, for a backbone or a loss of the user's own.
+        trust: packages other than this one that the checkpoint may import, for a backbone or a loss of the user's own;
+            they are imported, which registers models with timm.
 
     Raises:
         InputError: no such file, not one of ours, or it names a package that is not trusted.
     """
     content = read_checkpoint(path)
-    foreign = foreign_targets(content["hyper_parameters"], trust)
-    if foreign:
-        packages = sorted({name.partition(".")[0] for name in foreign})
-        raise InputError(
-            f"{path} names {', '.join(foreign)}, code that loading it would import and run: if you trust it, allow it "
-            f"by trust=[{','.join(packages)}]"
-        )
+    check_trusted(content["hyper_parameters"], path, trust)
+    import_modules(trust)  # which may register a model that the checkpoint names with timm
     try:
         module = CultureClassifier(**content["hyper_parameters"])
         module.load_state_dict(content["state_dict"])
@@ -101,6 +97,25 @@ def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
         raise InputError(f"{path} does not hold a classifier of this version ({reason_of(error)})") from error
     module.temperature = temperature_of(content, path)
     return module.eval()
+
+
+def check_trusted(values: Any, path: Path, trust: Sequence[str]) -> None:
+    """Check that all code that stored values name is of this package or of trusted ones.
+
+    Args:
+        values: nested dicts and lists with nodes.
+        path: the file that they are stored in.
+        trust: packages or modules.
+
+    Raises:
+        InputError: it is not; nothing was imported.
+    """
+    if foreign := foreign_targets(values, trust):
+        packages = sorted({name.partition(".")[0] for name in foreign})
+        raise InputError(
+            f"{path} names {', '.join(foreign)}, code that loading it would import and run: if you trust it, allow it "
+            f"by trust=[{','.join(packages)}]"
+        )
 
 
 def temperature_of(content: dict[str, Any], path: Path) -> float:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from artculture.config.schema.train import plain
+from artculture.config.schema.train import LocalProcesses, plain
 from artculture.config.validation import mistakes_error
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import Selection
@@ -34,7 +34,7 @@ def check_runs(runs: Iterable[PlannedRun]) -> None:
             continue
         seen.add(key)
         try:
-            if config.launcher.name == "local":  # other launchers execute runs on other machines
+            if isinstance(config.launcher, LocalProcesses):  # other launchers execute runs on other machines
                 trainer = config.trainer
                 hardware.check_machine(trainer.accelerator, trainer.precision, trainer.compile)
             check_network(config)

@@ -45,6 +45,7 @@ def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PR
             flip=augment.flip,
             jitter=augment.jitter,
             erase=augment.erase,
+            transforms=tuple(augment.transforms),
         ),
         batch_size=data.batch_size,
         eval_batches=config.trainer.eval_batches,

@@ -20,12 +20,14 @@ CIRCUMSTANCES = frozenset({*keys_with(Mark.CIRCUMSTANCE), *keys_with(Mark.SOURCE
 BEFORE = {"trainer.compile": False}
 # Groups that every name begins with.
 ALWAYS = ("architecture", "method", "scheduler")
+# The option of each group that takes a `_target_`.
+CUSTOM = "custom"
 # Groups whose chosen option is in the name where it is not the usual one.
 OPTIONS = ("head", "optimizer", "loss", "augment")
 # In the name already, without their keys.
 NAMED_OTHERWISE = frozenset(
     {"seed", *(f"{group}.name" for group in (*ALWAYS, *OPTIONS, "data"))}
-    | {f"{group}.{TARGET}" for group in ("head", "optimizer", "loss", "scheduler")}
+    | {f"{group}.{TARGET}" for group in ("head", "optimizer", "loss", "scheduler", "data.source")}
 )
 # May be raised on a run that exists, which then continues in place: part of a run's label, not of its folder's name.
 EPOCHS = "trainer.max_epochs"
@@ -100,16 +102,22 @@ def variant(
     unnamed: frozenset[str] = frozenset(),
 ) -> list[str]:
     """What tells a run from its architecture, method and scheduler alone: data, own options, every changed value."""
-    parts = [] if choices["data"] == usual["data"] else [data_label(values)]
+    parts = [] if choices["data"] == usual["data"] or _is_own_source(values, choices, own) else [data_label(values)]
     for group in OPTIONS:
         if choices[group] != usual[group]:
-            parts.append(node_name(values[group]) if is_target(values[group]) else choices[group])
-    parts = list(dict.fromkeys([*parts, *own]))
+            # `custom` says nothing; a file of the user's own is named by what it is for.
+            parts.append(node_name(values[group]) if choices[group] == CUSTOM else choices[group])
+    named = {node_name(values[group]) for group in ALWAYS}
+    parts = list(dict.fromkeys([*parts, *(option for option in own if option not in named)]))
     keys = Counter(_last_word(key) for key in identity(values) if not _under(key, NAMED_OTHERWISE))
     for key, (value, _) in differences(values, defaults).items():
         if not _under(key, NAMED_OTHERWISE | unnamed):
             parts.append(_changed(key, value, shared=keys[_last_word(key)] > 1))
     return parts
+
+
+def _is_own_source(values: Values, choices: dict[str, str], own: Sequence[str]) -> bool:
+    return choices["data"] in own and is_target(values["data"].get("source"))
 
 
 def _changed(key: str, value: Any, *, shared: bool) -> str:
@@ -125,6 +133,8 @@ def _last_word(key: str) -> str:
 
 def data_label(values: Values) -> str:
     """A short word for the data: `sample`, `met`, or the name of the folder of pictures or shards."""
+    if is_target(source := values["data"].get("source")):
+        return node_name(source)
     root = values["data"].get("root")
     if values["data"]["name"] in ("folder", "shards") and root:
         if "://" in root:  # without its query, which may give access
@@ -134,6 +144,9 @@ def data_label(values: Values) -> str:
 
 
 def _short(value: Any) -> str:
+    if is_target(value):
+        arguments = [f"{key}={_short(each)}" for key, each in value.items() if key != TARGET]
+        return "_".join([node_name(value), *arguments])
     if isinstance(value, list):
         return "x".join(_short(item) for item in value)
     if isinstance(value, float):

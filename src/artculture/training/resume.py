@@ -49,42 +49,53 @@ class Plan:
 
 
 class Fingerprints:
-    """Of data sources' manifests as they are now, each read once however many runs ask."""
+    """Fingerprints of data sources' manifests as they are now, each read once however many runs ask.
+
+    Each method takes the `data` section of a config; sources are told apart by the keys that decide their content.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[Manifest, str] | None] = {}
-        self._tables: dict[tuple[str, str], pd.DataFrame | None] = {}
+        self._known: dict[str, tuple[Manifest, str] | None] = {}
+        self._tables: dict[str, pd.DataFrame | None] = {}
 
-    def of(self, name: str, root: str) -> str | None:
-        """None where the paintings are gone, or are no manifest any more."""
-        found = self._read(name, root)
+    def of(self, data: dict[str, Any]) -> str | None:
+        """Return the fingerprint; None where the paintings are gone, or are no manifest any more."""
+        found = self._read(data)
         return None if found is None else found[1]
 
-    def table(self, name: str, root: str, cache: str) -> "pd.DataFrame | None":
-        """The manifest's table with the hash of each picture's file as it is now; None where paintings are gone."""
-        if (name, root) not in self._tables:
+    def table(self, data: dict[str, Any]) -> "pd.DataFrame | None":
+        """Return the manifest's table with the hash of each file as it is now; None where paintings are gone."""
+        key = _source_key(data)
+        if key not in self._tables:
             from artculture.data.cache.folder import cache_errors, cache_folder
             from artculture.data.cache.pixel_cache import file_hashes
 
-            found, folder = self._read(name, root), cache_folder(cache)
+            found, folder = self._read(data), cache_folder(data["cache"])
             try:
                 with cache_errors(folder):
                     contents = [] if found is None else file_hashes(found[0], folder)
-                self._tables[name, root] = None if found is None else found[0].table.assign(sha256=contents)
+                self._tables[key] = None if found is None else found[0].table.assign(sha256=contents)
             except InputError:
-                self._tables[name, root] = None
-        return self._tables[name, root]
+                self._tables[key] = None
+        return self._tables[key]
 
-    def _read(self, name: str, root: str) -> "tuple[Manifest, str] | None":
-        if (name, root) not in self._known:
+    def _read(self, data: dict[str, Any]) -> "tuple[Manifest, str] | None":
+        key = _source_key(data)
+        if key not in self._known:
+            from artculture.data.picture_table import ColumnNames
             from artculture.data.sources import load_manifest
 
+            columns = ColumnNames(data.get("label"), data.get("image"), data.get("id"))
             try:
-                manifest = load_manifest(name, root)
-                self._known[name, root] = manifest, manifest.fingerprint()
+                manifest = load_manifest(data["name"], data["root"], columns=columns, source=data.get("source"))
+                self._known[key] = manifest, manifest.fingerprint()
             except InputError:
-                self._known[name, root] = None
-        return self._known[name, root]
+                self._known[key] = None
+        return self._known[key]
+
+
+def _source_key(data: dict[str, Any]) -> str:
+    return repr([data.get(key) for key in ("name", "root", "label", "image", "id", "source")])
 
 
 def plan(
@@ -156,11 +167,12 @@ def other_data(directory: RunDirectory, changes: str = "") -> InputError:
 def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprints: Fingerprints) -> None:
     """Refuse to take a finished run for one on other paintings; where they are gone, nothing speaks against it."""
     whole = directory.status().get("whole")
-    if not whole or data.get("name") not in ("folder", "met"):  # the sample never changes, and shards lie far away
+    # The sample never changes, and shards lie far away.
+    if not whole or data.get("name") not in ("folder", "met", "custom"):
         return
-    if fingerprints.of(data["name"], data["root"]) not in (None, whole):
+    if fingerprints.of(data) not in (None, whole):
         raise other_data(directory)
-    table = fingerprints.table(data["name"], data["root"], data["cache"])
+    table = fingerprints.table(data)
     if table is not None and directory.split.is_file():
         from artculture.data.stored_split import read_split
 

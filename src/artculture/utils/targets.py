@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +21,9 @@ SAFE_PACKAGES = frozenset({"artculture", "torch", "torchmetrics"})
 IMPORT_HINT = "its package must be installed, or lie in the folder that the command is started in"
 
 Node = Mapping[str, Any]
+
+# It logs what it raises, so that a mistake would be shown twice.
+logging.getLogger("hydra.utils").disabled = True
 
 
 def is_target(node: Any) -> bool:
@@ -77,6 +82,10 @@ def locate(target: str) -> Callable[..., Any]:
         found = get_object(target)
     except Exception as error:  # a user's module may raise anything while it is imported
         cause = error.__cause__ or error
+        module, _, name = target.rpartition(".")
+        if (found := sys.modules.get(module)) is not None:
+            public = [text for text in vars(found) if not text.startswith("_")]
+            raise InputError(f"`{module}` has no `{name}`: {choices_hint(name, public)}") from error
         raise InputError(f"`{target}` can't be imported ({reason_of(cause)}): {IMPORT_HINT}") from error
     if not callable(found):
         raise InputError(f"`{target}` is a {type(found).__name__}, not a class or function")
@@ -145,11 +154,12 @@ def foreign_targets(values: Any, trusted: Iterable[str] = ()) -> list[str]:
 
     Args:
         values: nested dicts and lists, for example a checkpoint's hyperparameters.
-        trusted: packages that the user named.
+        trusted: packages or modules that the user named.
     """
-    allowed = set(trusted)
+    allowed = tuple(trusted)
     named = [str(node[TARGET]) for _, node in targets_in(values)]
-    return sorted({name for name in named if name.partition(".")[0] not in allowed and not _only_builds(name)})
+    foreign = {name for name in named if not any(name.startswith(f"{package}.") for package in allowed)}
+    return sorted(name for name in foreign if not _only_builds(name))
 
 
 def _only_builds(target: str) -> bool:

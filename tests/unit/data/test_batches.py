@@ -7,6 +7,7 @@ from artculture.data.augmentation import Augmentation, erase_boxes
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import open_cache
 from artculture.data.transforms import Preprocessing
+from artculture.utils.errors import InputError
 
 PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CROP = Augmentation((0.2, 1.0), (0.75, 1.33), flip=True)
@@ -77,3 +78,27 @@ def test_erasing_at_once_is_erasing_one_by_one():
     for picture, (top, left, tall, wide) in zip(expected, boxes.tolist(), strict=True):
         picture[:, top : top + tall, left : left + wide] = blank
     assert torch.equal(erase_boxes(pictures, boxes, blank), expected)
+
+
+NOISE = {"_target_": "torchvision.transforms.v2.RandAugment", "num_ops": 3, "magnitude": 20}
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_further_transforms_draw_by_epoch_and_row_alone(make, resident):
+    maker = make(Augmentation(transforms=(NOISE,)))
+    images = ResidentBatches.on(torch.device("cpu"), maker) if resident else maker
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = images(2, ROWS)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(6)
+    assert torch.equal(images(2, ROWS[::-1].copy()).flip(0), first)
+    changed = (first != make(None)(2, ROWS)).flatten(1).any(dim=1)
+    assert changed.sum() >= 3
+    assert not torch.equal(images(3, ROWS), first)
+
+
+def test_a_transform_that_gives_no_picture_is_named(make):
+    floats = {"_target_": "torchvision.transforms.v2.ToDtype", "dtype": torch.float32, "scale": True}
+    with pytest.raises(InputError, match=r"ToDtype` made torch.float32 \(3, 32, 32\)"):
+        make(Augmentation(transforms=(floats,)))(0, ROWS)

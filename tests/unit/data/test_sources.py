@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from artculture.data.class_folders import scan_class_folders
@@ -70,3 +71,40 @@ def test_home_is_understood(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     make(tmp_path, "pictures/cats/a.jpg", "pictures/dogs/b.jpg")
     assert len(load_manifest("folder", "~/pictures")) == 2
+
+
+def load_custom(table, root=None, **changes):
+    source = {"_target_": f"{__name__}.returned", "table": table, **changes}
+    return load_manifest("custom", root, source=source)
+
+
+def returned(table):
+    return pd.DataFrame(table) if isinstance(table, list) else table
+
+
+def test_a_function_s_table_names_the_same_files_by_paths_from_one_folder(tmp_path):
+    rows = [(1, "a/x.png", "Dutch"), (2, "b/c/y.png", float("nan"))]
+    absolute = [{"object_id": i, "image": str(tmp_path / image), "culture": culture} for i, image, culture in rows]
+    with pytest.raises(InputError, match="record 2: `culture` is empty"):
+        load_custom(absolute)
+    absolute[1]["culture"] = "French"
+    manifest = load_custom(absolute)
+    assert (manifest.root, list(manifest.table["image"])) == (tmp_path, ["a/x.png", "b/c/y.png"])
+    assert list(manifest.table["object_id"]) == ["1", "2"]
+    relative = [{**row, "image": image} for row, (_, image, _) in zip(absolute, rows, strict=True)]
+    assert load_custom(relative, str(tmp_path)).fingerprint() == manifest.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("table", "root", "says"),
+    [
+        ("text", None, "returned` returned a str, not a pandas DataFrame"),
+        ([{"object_id": 1, "culture": "Dutch"}], None, "lacks the column `image`"),
+        ([], None, "lacks the column"),
+        ([{"object_id": 1, "image": "a.png", "culture": "Dutch"}], None, r"image `a\.png`: return absolute paths, or"),
+        ([{"object_id": 1, "image": "/a.png", "culture": "Dutch"}], "/b", "leaves the manifest's folder"),
+    ],
+)
+def test_what_is_no_table_of_paintings_is_named(table, root, says):
+    with pytest.raises(InputError, match=says):
+        load_custom(table, root)

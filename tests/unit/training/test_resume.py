@@ -150,7 +150,7 @@ def test_planning_writes_nothing(run, tmp_path):
 def test_runs_of_a_grid_read_their_paintings_once(monkeypatch):
     read = []
 
-    def load(name, root):
+    def load(name, root, **_):
         read.append(root)
         if root == "gone":
             raise InputError("no such folder")
@@ -158,7 +158,8 @@ def test_runs_of_a_grid_read_their_paintings_once(monkeypatch):
 
     monkeypatch.setattr("artculture.data.sources.load_manifest", load)
     fingerprints = Fingerprints()
-    assert [fingerprints.of("folder", root) for root in ("a", "a", "gone", "gone")] == ["of a", "of a", None, None]
+    sources = [{"name": "folder", "root": root} for root in ("a", "a", "gone", "gone")]
+    assert [fingerprints.of(data) for data in sources] == ["of a", "of a", None, None]
     assert read == ["a", "gone"]
 
 

@@ -37,7 +37,7 @@ def test_a_right_node_has_no_mistakes():
     [
         (node(gama=1.0), "no argument `gama`: did you mean `gamma`"),
         (node(classes=3), "no argument `classes`"),
-        ({"_target_": "targets_of_a_user.Los"}, "can't be imported"),
+        ({"_target_": "targets_of_a_user.Los"}, "`targets_of_a_user` has no `Los`: did you mean `Loss`?"),
         ({"_target_": "no_such_package.Loss"}, "must be installed, or lie in the folder"),
         ({"_target_": "broken_package.Loss"}, "no license key"),
         ({"_target_": "targets_of_a_user.number"}, "is a int, not a class or function"),
@@ -62,7 +62,7 @@ def test_a_node_is_instantiated_with_what_the_program_adds():
 def test_a_target_that_refuses_is_an_input_error():
     with pytest.raises(InputError, match=r"targets_of_a_user\.Loss` can't be instantiated"):
         instantiate(node(nothing=1), classes=[])
-    with pytest.raises(InputError, match="can't be imported"):
+    with pytest.raises(InputError, match="has no `Missing`"):
         locate("targets_of_a_user.Missing")
 
 

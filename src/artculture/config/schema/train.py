@@ -255,7 +255,19 @@ class Shards(Paintings):
     shuffle_shards: Annotated[PositiveInt, OnResume.FREE]
 
 
-Data = Annotated[Sample | Folder | Shards, Field(discriminator="name")]
+class CustomPaintings(Paintings):
+    """Paintings of a function of the user's own.
+
+    Attributes:
+        source: `_target_` and arguments of the function; it returns a table with the manifest's columns.
+    """
+
+    name: Literal["custom"]
+    source: Annotated[Node, Mark.NOT_SEARCHED]
+    near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED]
+
+
+Data = Annotated[Sample | Folder | Shards | CustomPaintings, Field(discriminator="name")]
 
 
 class Augment(Section):
@@ -265,6 +277,7 @@ class Augment(Section):
     flip: bool
     jitter: Share
     erase: Share
+    transforms: list[Node]
 
 
 class Trainer(Section):
@@ -334,7 +347,10 @@ class Ray(Resources):
     retries: NonNegativeInt
 
 
-Launcher = Annotated[LocalProcesses | Slurm | Ray, Field(discriminator="name")]
+Launcher = Annotated[
+    Annotated[LocalProcesses, Tag("local")] | Annotated[Slurm, Tag("slurm")] | Annotated[Ray, Tag("ray")] | UserNode,
+    BY_NAME_OR_TARGET,
+]
 
 
 class Study(Section):
@@ -415,6 +431,11 @@ class TrainConfig(Section):
                 yield f"scheduler.interval={interval}:", choices_hint(str(interval), ("step", "epoch"))
             arguments = {key: value for key, value in self.scheduler.items() if key != "interval"}
             yield from node_mistakes("scheduler", arguments, absent(SCHEDULE_LENGTHS, arguments), positional=1)
+        for number, transform in enumerate(self.augment.transforms):
+            if not is_target(transform):
+                yield f"augment.transforms.{number}", "needs a _target_: the class of a transform"
+            yield from node_mistakes(f"augment.transforms.{number}", transform)
+        yield from node_mistakes("launcher", self.launcher)
         yield from _extra_mistakes(self.trainer.extra)
         for name, node in self.metrics.items():
             yield from _entry_mistakes(f"metrics.{name}", node, absent(("num_classes",), node or {}))
@@ -459,6 +480,10 @@ def _launcher_contradictions(launcher: Launcher, accelerator: str) -> Iterator[t
 
 
 def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
+    if isinstance(data, CustomPaintings):
+        if not is_target(data.source):
+            yield "data.source", "needs a _target_: the function that returns the table of paintings"
+        yield from node_mistakes("data.source", data.source)
     if data.name == "folder" and not data.root:
         yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
     if data.name == "shards" and not data.root:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from artculture.config.schema.train import TrainConfig
+from artculture.config.schema.train import LocalProcesses, TrainConfig
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.fork_server import ForkedRun, can_fork, start_server
 from artculture.studies.launchers.process import run_command, run_environment, threads_default
@@ -29,7 +29,7 @@ def slots(config: TrainConfig) -> list[str | None]:
     if len(gpus) > 1 and (devices := find_context(config).world_size) > 1:
         gpus = [",".join(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     hardware.check_machine(config.trainer.accelerator, config.trainer.precision, config.trainer.compile)
-    parallel = config.launcher.parallel
+    parallel = config.launcher.parallel if isinstance(config.launcher, LocalProcesses) else "auto"
     # One at a time on the CPU, with all cores, as a single run has: so both give bit-identical results.
     count = (len(gpus) or 1) if parallel == "auto" else parallel
     return [gpus[i % len(gpus)] if gpus else None for i in range(count)]

@@ -5,7 +5,7 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,11 +83,15 @@ class Prepared:
         """Whether the command is `python -m artculture …`, which a forked process can execute."""
         return self.arguments[:2] == ("-m", "artculture")
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the command as a child process."""
+    def start(self, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start the command as a child process.
+
+        Args:
+            prefix: a command that executes it, as in `nice -n10` or `srun`.
+        """
         with Path(self.log).open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, *self.arguments],
+                [*prefix, sys.executable, *self.arguments],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -144,7 +148,7 @@ def gpus_of(config: "TrainConfig") -> int:
     """Return the number of GPUs to request for a run: as many as it trains on, unless `launcher.gpus` is set."""
     if config.trainer.accelerator == "cpu":
         return 0
-    requested = "auto" if config.launcher.name == "local" else config.launcher.gpus
+    requested = getattr(config.launcher, "gpus", "auto")
     devices = str(config.trainer.devices)
     if isinstance(requested, int):
         return requested

@@ -21,6 +21,8 @@ NEEDED = {
     ("loss", "custom"): ["loss._target_=torch.nn.MultiMarginLoss"],
     ("optimizer", "custom"): ["optimizer._target_=torch.optim.RMSprop"],
     ("scheduler", "custom"): ["scheduler._target_=torch.optim.lr_scheduler.ExponentialLR", "+scheduler.gamma=0.9"],
+    ("data", "custom"): ["data.source._target_=os.getcwd"],
+    ("launcher", "custom"): ["launcher._target_=collections.Counter"],
     ("data", "folder"): ["data.root=somewhere"],
     ("data", "shards"): ["data.root=somewhere"],
 }
@@ -143,6 +145,9 @@ CONTRADICTIONS = [
     (["launcher=ray", "+launcher.partition=gpu"], "launcher.partition has no meaning for launcher=ray"),
     (["launcher=slurm", "~launcher.minutes"], "launcher.minutes is missing; it is needed by launcher=slurm"),
     (["launcher=ray", "launcher.gpus=0", "trainer=gpu"], "launcher.gpus is 0, but trainer.accelerator=gpu"),
+    (["launcher=custom", "launcher._target_=os.nothing"], "launcher._target_: `os` has no `nothing`: "),
+    (["data=custom", "data.source._target_=os.getcwd", "+data.source.x=1"], "data.source._target_: `os.getcwd` has no"),
+    (["augment.transforms=[{p: 1}]"], "augment.transforms.0 needs a _target_"),
     (["launcher=slurm", "launcher.minutes=1"], "launcher.signal_seconds is 120, longer than the whole job"),
 ]
 

@@ -35,3 +35,11 @@ def test_a_single_run_is_handed_to_its_launcher_too(train, monkeypatch):
     (row,) = given
     assert {"launcher=slurm", "launcher.partition=gpu"} <= set(row.arguments)
     assert (row.plan.action, row.config.launcher.partition) == ("start", "gpu")
+
+
+def test_a_class_of_one_s_own_is_made_and_checked(composed):
+    own = ("launcher=custom", "launcher._target_=artculture.studies.launchers.local.LocalLauncher")
+    launcher = make_launcher(composed(*own, "+launcher.gpus=[null,null]"))
+    assert (type(launcher), launcher.capacity) == (LocalLauncher, 2)
+    with pytest.raises(InputError, match="made a Counter, which lacks capacity, queues, detached"):
+        make_launcher(composed("launcher=custom", "launcher._target_=collections.Counter"))
