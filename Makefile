@@ -8,7 +8,7 @@ TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test coverage test-slow bench bench-fetch bench-shards torture hostile audit lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow bench bench-fetch bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,8 +55,21 @@ torture: setup ## kill, starve, crowd and feed garbage to small studies, and com
 hostile: setup ## run the commands on hostile servers and files, and measure memory (under 15 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/hostile.py
 
-audit: setup ## ask the OSV service for known holes in the pinned versions (part of test-slow too)
+audit: setup ## ask the OSV service for known holes in the pinned versions; write dist/sbom.json and docs/licences.md
 	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.json $(BIN)/python
+	$(BIN)/python .ci/licences.py dist/sbom.json docs/licences.md
+
+hashes: setup ## write constraints-hashes.txt: the pinned versions with the hashes of their files for every platform
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--extra dev --constraint constraints.txt --output-file constraints-hashes.txt pyproject.toml
+
+setup-hashed: ## make .venv from files that have the hashes of constraints-hashes.txt, and from no others
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints-hashes.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.ready
 
 lint: setup ## check style, formatting, types and import directions
 	$(BIN)/ruff check .

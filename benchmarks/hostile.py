@@ -15,11 +15,11 @@ sys.path[:0] = [str(REPOSITORY)]
 
 from artculture.utils.hardware import cores  # noqa: E402
 from artculture.utils.io import write_text  # noqa: E402
-from benchmarks import hostile_network  # noqa: E402
+from benchmarks import hostile_files, hostile_network  # noqa: E402
 from benchmarks.hostile_cases import Case, Line, measured  # noqa: E402
 from benchmarks.speed.machine import processor  # noqa: E402
 
-CASES: tuple[Case, ...] = (*hostile_network.CASES,)
+CASES: tuple[Case, ...] = (*hostile_network.CASES, *hostile_files.CASES)
 RESULTS = REPOSITORY / "benchmarks" / "results" / "hostile.md"
 
 

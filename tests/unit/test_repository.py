@@ -65,6 +65,18 @@ def test_pre_commit_has_the_pinned_ruff():
     assert hooks["https://github.com/astral-sh/ruff-pre-commit"]["rev"] == f"v{pins['ruff']}"
 
 
+def test_the_hashes_are_of_the_pinned_versions():
+    pins = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    text = (ROOT / "constraints-hashes.txt").read_text()
+    blocks = dict(re.findall(r"^(\S+?)==([^\n]+(?:\n +--hash=\S+[ \\]*)+)", text, re.MULTILINE))
+    hashed = {name: block.split()[0] for name, block in blocks.items()}
+    assert len(blocks) == len(re.findall(r"^\S+?==", text, re.MULTILINE))
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", block) for block in blocks.values())
+    # Those of other platforms are pinned by the hashes alone.
+    assert {name: hashed.get(name) for name in pins} == pins
+    assert "://" not in text
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda file: file.name)
 def test_forms_and_bots_are_yaml(file):
     assert isinstance(yaml.safe_load(file.read_text()), dict)
