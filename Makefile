@@ -56,10 +56,10 @@ hostile: setup ## run the commands on hostile servers and files, and measure mem
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/hostile.py
 
 audit: setup ## ask the OSV service for known holes in the pinned versions; write dist/sbom.json and docs/licences.md
-	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt
 	mkdir -p dist
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.json $(BIN)/python
 	$(BIN)/python .ci/licences.py dist/sbom.json docs/licences.md
+	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt
 
 hashes: setup ## write constraints-hashes.txt: the pinned versions with the hashes of their files for every platform
 	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
