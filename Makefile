@@ -62,7 +62,7 @@ audit: setup ## ask the OSV service for known holes in the pinned versions; writ
 	$(BIN)/python -m pip_audit --no-deps --disable-pip --progress-spinner=off -s osv -r constraints.txt
 
 hashes: setup ## write constraints-hashes.txt: the pinned versions with the hashes of their files for every platform
-	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \
 		--extra dev --constraint constraints.txt --output-file constraints-hashes.txt pyproject.toml
 
 setup-hashed: ## make .venv from files that have the hashes of constraints-hashes.txt, and from no others

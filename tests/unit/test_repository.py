@@ -68,12 +68,13 @@ def test_pre_commit_has_the_pinned_ruff():
 def test_the_hashes_are_of_the_pinned_versions():
     pins = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     text = (ROOT / "constraints-hashes.txt").read_text()
-    blocks = dict(re.findall(r"^(\S+?)==([^\n]+(?:\n +--hash=\S+[ \\]*)+)", text, re.MULTILINE))
-    hashed = {name: block.split()[0] for name, block in blocks.items()}
-    assert len(blocks) == len(re.findall(r"^\S+?==", text, re.MULTILINE))
+    name = r"^([\w.-]+)(?:\[[^\]]*\])?=="
+    blocks = dict(re.findall(name + r"([^\n]+(?:\n +--hash=\S+[ \\]*)+)", text, re.MULTILINE))
+    hashed = {package: block.split()[0] for package, block in blocks.items()}
+    assert len(blocks) == len(re.findall(name, text, re.MULTILINE))
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", block) for block in blocks.values())
     # Those of other platforms are pinned by the hashes alone.
-    assert {name: hashed.get(name) for name in pins} == pins
+    assert {package: hashed.get(package) for package in pins} == pins
     assert "://" not in text
 
 
