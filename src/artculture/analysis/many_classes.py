@@ -28,7 +28,8 @@ def some(names: Sequence[str]) -> str:
 
 def largest(values: NDArray[np.int64] | NDArray[np.float64], count: int = SHOWN) -> list[int]:
     """Return the positions of the largest values, in ascending order of position; the first where some are equal."""
-    return sorted(np.argsort(-values, kind="stable")[:count].tolist())
+    positions: list[int] = np.argsort(-values, kind="stable")[:count].tolist()
+    return sorted(positions)
 
 
 def clustered(distance: NDArray[np.float64]) -> list[int]:

@@ -54,7 +54,8 @@ STYLE = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Apply the style of the project to everything drawn or saved inside the `with` block."""
-    with mpl.rc_context({**STYLE, "font.family": fonts.families()}):  # type: ignore[arg-type]
+    style: Any = {**STYLE, "font.family": fonts.families()}
+    with mpl.rc_context(style):
         yield
 
 

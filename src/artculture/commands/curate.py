@@ -22,9 +22,11 @@ def curate_collection(config: CurateConfig) -> int:
     """Curate the collection in `config.root`; return the exit code."""
     # SciPy and pandas are imported after the config is validated, so that help and errors appear at once.
     from artculture.collection.curation.curation import curate, measure_collection
+    from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_file
     from artculture.utils.progress import shown_progress
 
+    configure_logging()
     if config.exclusions is not None and config.output != MANIFEST:
         output_file(str(Path(config.root) / config.output), overwrite=config.overwrite)
 

@@ -77,9 +77,9 @@ def load_paintings(
     if isinstance(cache, PixelCache) and are_wanted(choice.near_duplicates, len(whole)) and choose is fresh_selection:
         similar = similar_in_cache(cache, _cache_files(choice, cache))
         table = table.assign(**{COLUMN: similar.column(len(whole))})
+        similar = _without_copies(similar, cache)
     selection = choose(choice, whole, table.drop(index=list(bad)) if bad else table, True)
     if similar is not None:
-        similar = _without_copies(similar, cache)
         log_similar_pictures(similar, whole, selection.rows, selection.split, _cache_files(choice, cache))
     return Paintings(selection, cache, quarantine)
 

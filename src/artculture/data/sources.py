@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from artculture.data.class_folders import scan_class_folders, scan_split_tables
-from artculture.data.image_files import LeftOut, find_pictures
+from artculture.data.image_files import LeftOut, find_pictures, is_hidden
 from artculture.data.manifest import Manifest, read_manifest, split_name, validate_table
 from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
 from artculture.utils.errors import InputError, WorkError, reason_of
@@ -131,16 +131,28 @@ def read_folder(folder: Path, columns: ColumnNames | None = None) -> Manifest:
         raise InputError(f"data.root={folder}: no such folder")
     if (table := find_table(folder)) is not None:
         manifest = read_manifest(table, columns)
-        left_out = _unlisted(manifest, table.name)
+        left_out = unlisted(manifest, table.name)
     elif tables := scan_split_tables(folder):
         manifest = _read_split_tables(folder, tables, columns)
-        left_out = _unlisted(manifest, "the tables")
+        left_out = unlisted(manifest, "the tables")
     else:
         manifest, left_out = scan_class_folders(folder)
         _check_no_columns(folder, columns)
+    log_left_out(folder, left_out)
+    return manifest
+
+
+def is_collection(folder: Path) -> bool:
+    """Return whether a folder has a table or folders, so that `read_folder` may read it."""
+    if not folder.is_dir():
+        return False
+    return find_table(folder) is not None or any(p.is_dir() and not is_hidden(p.name) for p in folder.iterdir())
+
+
+def log_left_out(folder: Path, left_out: LeftOut) -> None:
+    """Log in one line what is left out of a folder."""
     if left_out:
         log.info("left out of %s: %s", folder, left_out)
-    return manifest
 
 
 def _check_no_columns(folder: Path, columns: ColumnNames | None) -> None:
@@ -152,7 +164,7 @@ def _check_no_columns(folder: Path, columns: ColumnNames | None) -> None:
         )
 
 
-def _unlisted(manifest: Manifest, table: str) -> LeftOut:
+def unlisted(manifest: Manifest, table: str) -> LeftOut:
     """Return the pictures in the folder that its table does not list, and hidden ones."""
     content = find_pictures(manifest.root)
     listed = set(manifest.table["image"])

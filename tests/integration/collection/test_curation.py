@@ -173,3 +173,20 @@ def test_the_list_of_another_collection_is_refused(root, capsys):
 def test_excluding_everything_is_refused(root, capsys):
     assert curate(root, exclusions(root, *range(1, 7))) == 2
     assert "leave no painting" in capsys.readouterr().err
+
+
+def test_class_folders_are_curated_too(tmp_path, caplog):
+    for number, name in enumerate(("Dutch", "Dutch", "Indian", "Indian")):
+        (tmp_path / "own" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name / f"{number}.jpg").write_bytes(encoded(painting(number)))
+    (tmp_path / "own" / "stray.jpg").write_bytes(b"")
+    assert curate(tmp_path / "own") == 0
+    assert "1 in no class folder (stray.jpg)" in caplog.text
+    assert (tmp_path / "own" / "review.html").is_file()
+    assert not (tmp_path / "own" / "manifest.csv").exists()
+    (tmp_path / "exclusions.csv").write_text("object_id,reason\nDutch/0,book\n")
+    assert curate(tmp_path / "own", f"exclusions={tmp_path / 'exclusions.csv'}") == 0
+    assert read_manifest(tmp_path / "own").table["object_id"].tolist() == ["Dutch/1", "Indian/2", "Indian/3"]
+    assert len(read_manifest(tmp_path / "own" / "manifest.fetched.csv")) == 4
+    assert curate(tmp_path / "own") == 0
+    assert "not listed in manifest" in caplog.text

@@ -70,7 +70,7 @@ def most_similar(
         Positions (int64) and similarities (float64), each queries x k, most similar first.
     """
     search = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
-    with config_context(working_memory=WORKING_MEMORY):
+    with config_context(working_memory=WORKING_MEMORY):  # type: ignore[attr-defined]
         distance, index = search.kneighbors(None if of is None else features[of].astype(np.float64))
     return among[index], 1 - distance
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
@@ -92,7 +93,7 @@ def _figure_of_many(matrix: NDArray[np.int64], names: list[str], mistakes: pd.Da
         right.set_yticks(range(len(top)), kinds, fontsize=7)
         right.invert_yaxis()
         right.tick_params(axis="y", length=0)
-        right.xaxis.get_major_locator().set_params(integer=True)
+        right.xaxis.set_major_locator(MaxNLocator(integer=True))
         right.set_title("Most frequent confusions")
         right.set_xlabel("test paintings")
     return figure

@@ -97,9 +97,10 @@ def _figure(shown: pd.DataFrame) -> Figure:
     with plotting_style.styled():
         axes.set_xscale("log")
         across = shown["training_paintings"].to_numpy(dtype=np.float64)
+        # Limits before anything is drawn: matplotlib can't fit a logarithmic axis to one value.
+        axes.set_xlim(across.min() / 1.5, across.max() * 1.6)
         axes.vlines(across, shown["low"], shown["high"], color=colours, alpha=0.45, linewidth=1.8)
         axes.scatter(across, shown["recall"], color=colours, s=36, edgecolor="white", linewidth=0.7, zorder=3)
-        axes.set_xlim(across.min() / 1.5, across.max() * 1.6)
         # Room below 0 for the legend.
         axes.set_ylim(-0.16, 1.08)
         axes.set_yticks(np.linspace(0, 1, 6))

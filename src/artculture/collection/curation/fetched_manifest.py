@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artculture.collection.curation.config import MANIFEST
-from artculture.data.manifest import Manifest, read_manifest
+from artculture.data.manifest import Manifest, read_manifest, write_manifest
+from artculture.data.sources import is_collection, log_left_out, read_folder, unlisted
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json, replacing, write_json
 
@@ -22,7 +23,7 @@ CURATION = "curation.json"
 
 @dataclass(frozen=True)
 class FetchedManifest:
-    """The fetched manifest, the file that it was read from, and the file's SHA-256."""
+    """The fetched manifest, the file that it was read from (or would be), and the file's SHA-256."""
 
     manifest: Manifest
     path: Path
@@ -30,14 +31,20 @@ class FetchedManifest:
 
 
 def read_fetched_manifest(root: Path) -> FetchedManifest:
-    """Read the manifest as fetched.
+    """Read the manifest as fetched; what is left out of its folder is logged.
+
+    A folder of class folders, or with another table, has no manifest yet: it is made from them.
 
     Raises:
         InputError: the manifest is missing, damaged, or was edited after curation.
     """
     current, kept = root / MANIFEST, root / FETCHED
+    if not current.is_file() and not kept.is_file() and is_collection(root):
+        manifest = read_folder(root)
+        return FetchedManifest(manifest, current, manifest.fingerprint())
     path = kept if kept.is_file() and _was_curated(current, kept) else current
     manifest = read_manifest(path)
+    log_left_out(root, unlisted(manifest, path.name))
     return FetchedManifest(manifest, path, file_sha256(path))
 
 
@@ -68,6 +75,8 @@ def _ids(path: Path) -> set[tuple[str, str]]:
 def keep_fetched(base: FetchedManifest, root: Path) -> Path:
     """Copy the fetched manifest byte for byte; call it before the manifest is replaced."""
     kept = root / FETCHED
+    if not base.path.is_file():
+        return write_manifest(base.manifest, kept)
     if base.path != kept:
         content = base.path.read_bytes()
         with replacing(kept) as temporary:
