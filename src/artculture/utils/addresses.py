@@ -20,6 +20,8 @@ HARMLESS = frozenset(
     }
 )  # fmt: skip
 
+CONTAINERS = ("abfs://", "abfss://", "wasb://", "wasbs://")
+
 
 def has_access_data(text: str) -> bool:
     """Return whether an address in the text holds user info or a query value that may give access."""
@@ -38,7 +40,7 @@ def stored_address(address: str) -> str:
 
 def without_user_info(address: str) -> str:
     """Return an address without user name and password."""
-    return ADDRESS.sub(lambda found: found[1] + _split_user(found[2])[1], address)
+    return ADDRESS.sub(lambda found: found[1] + _split_user(found)[1], address)
 
 
 def _shown(found: re.Match[str]) -> str:
@@ -46,7 +48,7 @@ def _shown(found: re.Match[str]) -> str:
 
 
 def _rewritten(found: re.Match[str], user_mark: str, replaced: Callable[[str], str]) -> str:
-    user, rest = _split_user(found[2])
+    user, rest = _split_user(found)
     base, mark, query = rest.partition("?")
     base, fragment_mark, fragment = base.partition("#") if not mark else (base, "", "")
     if not mark and "=" in fragment:  # some services return tokens as the fragment
@@ -68,10 +70,13 @@ def _pair(part: str, replaced: Callable[[str], str]) -> str:
     return part if harmless else replaced(key)
 
 
-def _split_user(rest: str) -> tuple[str, str]:
+def _split_user(found: re.Match[str]) -> tuple[str, str]:
     """Return user info and the remaining address; the password may hold any character."""
+    rest = found[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     user, at, _ = authority.rpartition("@")
     if not at and re.search(r"^[^\[]*:(?!\d*$)", authority):  # no port follows: the password continues after a `/`
         user, at, _ = rest.rpartition("@")
-    return (user, rest[len(user) + 1 :]) if at else ("", rest)
+    # Azure's stores write `container@account`, which is no user.
+    names_a_container = found[1].lower() in CONTAINERS and ":" not in user
+    return (user, rest[len(user) + 1 :]) if at and not names_a_container else ("", rest)

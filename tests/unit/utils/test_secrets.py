@@ -34,6 +34,7 @@ TEXTS = {
     "https://museum.example/a?api_key=abc&x=1": "https://museum.example/a?api_key=***",
     "https://user:p@ss:w@host/a": "https://***@host/a",
     "see https://user:p/a?b#c@host:80/a now": "see https://***@host:80/a now",
+    "abfs://container@account.dfs.example/a": "abfs://container@account.dfs.example/a",
     "http://[::1]:80/a@b": "http://[::1]:80/a@b",
     "https://h/a@b/c?page=2&page_size=3&query[x]=y": "https://h/a@b/c?page=2&page_size=3&query[x]=y",
     "https://h/a?token=abc": "https://h/a?token=***",
