@@ -1,8 +1,9 @@
 """Selection of paintings by the `data` group: labels and split; no image is decoded for it."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,17 +33,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Which paintings, in which split, as the `data` group says (see conf/data for each value)."""
+    """Which paintings, in which split, as the `data` group says (see conf/data for each value).
+
+    The defaults are those of `conf/data/folder.yaml`, for use without a config.
+    """
 
     name: str
-    root: str | None
-    split: str
-    split_seed: int
-    fractions: list[float]
-    small_cultures: str
-    on_bad_image: str
-    cultures: list[str] | None
-    cache: str
+    root: str | None = None
+    split: str = "auto"
+    split_seed: int = 0
+    fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
+    small_cultures: str = "error"
+    on_bad_image: str = "error"
+    cultures: list[str] | None = None
+    cache: str = field(default_factory=lambda: os.environ.get("ARTCULTURE_CACHE") or "~/.cache/artculture")
     per_culture: int | None = None
     bad_image_share: float = 1.0
     cache_gb: float | None = None
@@ -56,7 +60,7 @@ class DataChoice:
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
         """Return the choice in a config's `data`."""
-        return cls(**{field.name: getattr(data, field.name) for field in fields(cls) if hasattr(data, field.name)})
+        return cls(**{key.name: getattr(data, key.name) for key in fields(cls) if hasattr(data, key.name)})
 
     @property
     def columns(self) -> ColumnNames:
