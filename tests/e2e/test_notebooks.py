@@ -14,7 +14,7 @@ from PIL import Image
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # Figures of each for the cultures below; geography and regions are left out, because one of them has no place.
-FIGURES = {"1_data": 4, "2_results": 6, "3_inside_the_model": 10}
+FIGURES = {"1_data": 4, "2_results": 6, "3_inside_the_model": 10, "4_your_own_trainer": 1}
 CULTURES = ("American", "Dutch", "French", "Indian", "Japanese", "<script>alert(1)</script>")
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -28,7 +28,7 @@ def code(path: Path) -> list[Any]:
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
 
 
-def test_the_story_has_its_three_parts():
+def test_the_story_has_its_parts():
     assert [path.stem for path in NOTEBOOKS] == list(FIGURES)
 
 
