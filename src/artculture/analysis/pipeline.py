@@ -112,8 +112,8 @@ def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[st
 def log_findings(run: RunDirectory, index: Path) -> None:
     """Log the figures and numbers of an analysis to the W&B run; do nothing for a run without one."""
     config: dict[str, Any] = run.read_config() or {}
-    logger = config.get("logger", {})
-    if logger.get("name", "csv") == "csv":
+    logger = config.get("logger", {}).get("wandb")
+    if logger is None:
         return
     page = wandb_run.WandbRun(
         project=logger["project"],
@@ -124,7 +124,7 @@ def log_findings(run: RunDirectory, index: Path) -> None:
         run_id=wandb_run.id_of(run),
         tags=(),
     )
-    opened = wandb_run.start_run(page, run, {}, offline=logger["name"] == "wandb_offline")
+    opened = wandb_run.start_run(page, run, {}, offline=logger["mode"] == "offline")
     try:
         media.log_figures(opened, index.parent, read_json(index)["findings"])
     finally:

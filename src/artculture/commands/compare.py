@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from artculture.config.composition import run_app
-from artculture.config.schema.train import Section, Study
+from artculture.config.schema.section import Section
+from artculture.config.schema.train import Study
 
 
 class CompareConfig(Section):

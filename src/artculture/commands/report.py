@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import NonNegativeInt
 
 from artculture.config.composition import run_app
-from artculture.config.schema.train import Section, Study
+from artculture.config.schema.section import Section
+from artculture.config.schema.train import Study
 from artculture.utils.visible_text import visible
 
 

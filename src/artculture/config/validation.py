@@ -34,6 +34,8 @@ def group_options(folders: list[Path]) -> dict[str, set[str]]:
 
 def known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every dotted key of a schema, sections included; `section.*` where a section takes any key."""
+    if schema.model_config.get("extra") == "allow":
+        yield prefix + "*"
     for name, field in schema.model_fields.items():
         key = prefix + name
         yield key

@@ -50,6 +50,15 @@ def _compose(overrides: list[str]) -> DictConfig:
 
 
 def _option(group: str, config: dict[str, Any], options: dict[str, set[str]]) -> str:
+    if group == "logger":
+        return _loggers(config[group], options[group])
     name = str(config[group].get("name"))
     # A timm model without an option of its own is composed by `architecture=timm`.
     return name if name in options[group] or group != "architecture" else "timm"
+
+
+def _loggers(loggers: dict[str, Any], options: set[str]) -> str:
+    """Return the options of a group of loggers by name, as in `[wandb,tensorboard]`; `csv` stands for none of them."""
+    offline = (loggers.get("wandb") or {}).get("mode") == "offline"
+    names = ["wandb_offline" if name == "wandb" and offline else name for name, one in loggers.items() if one]
+    return f"[{','.join(name for name in names if name in options) or 'csv'}]"

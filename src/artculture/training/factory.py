@@ -9,7 +9,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from artculture.config.schema.nodes import Node
-from artculture.config.schema.train import Architecture, Data, Section, TrainConfig
+from artculture.config.schema.section import Section
+from artculture.config.schema.train import Architecture, Data, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.selection import DataChoice
@@ -29,7 +30,7 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
 from artculture.utils import hardware
-from artculture.utils.targets import instantiate, is_target
+from artculture.utils.targets import accepted, instantiate, is_target
 
 
 def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PROCESS) -> PaintingsDataModule:
@@ -199,8 +200,15 @@ def make_trainer(
         enable_model_summary=False,
         enable_progress_bar=False,
         use_distributed_sampler=False,
-        **choice.extra,
+        **_extra_arguments(choice.extra, directory),
     )
+
+
+def _extra_arguments(extra: dict[str, Any], directory: RunDirectory) -> dict[str, Any]:
+    """Return arguments of `lightning.Trainer` with nodes instantiated; profilers write into the run directory."""
+    given = {"dirpath": str(directory.path / "profiler")}
+    nodes = {name: node for name, node in extra.items() if is_target(node)}
+    return extra | {name: instantiate(node, **accepted(node, given)) for name, node in nodes.items()}
 
 
 def ignore_known_warnings() -> None:

@@ -44,12 +44,12 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.run_records import State
 from artculture.training.signals import SignalListener, listen_for_signals
-from artculture.training.tracking import media, wandb_run
+from artculture.training.tracking import wandb_run
+from artculture.training.tracking.trackers import Trackers
 from artculture.utils import hardware
 from artculture.utils.errors import Interrupted, reason_of
 from artculture.utils.io import write_json
 from artculture.utils.spreadsheets import write_csv
-from artculture.utils.targets import node_name
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,13 @@ class Work:
     """What a launch holds while it trains.
 
     Attributes:
-        page: the W&B run, which may still be opening; None where there is none.
+        trackers: the run's loggers, which may still be opening; None in a process that logs nothing.
         listener: hears signals.
         lock: the right to write into the run's directory; None where another process of the run has it.
         process_group: the run's processes.
     """
 
-    page: wandb_run.BackgroundWandbRun | None
+    trackers: Trackers | None
     listener: SignalListener
     lock: RunLock | None
     process_group: ProcessGroup
@@ -122,20 +122,19 @@ def train_run(
         if (origin := origin_of(directory, plan.checkpoint)) is not None:
             facts["origin"] = origin.record()
         directory.set_status("running", **facts, **job.facts())
-        page = None
+        trackers = None
         try:
             _broadcast_plan(process_group, plan)
-            page = _open_page(config, directory, facts["wandb_id"], variant)
-            result = _train(config, directory, plan, variant, Work(page, listener, lock, process_group))
+            trackers = Trackers(config, directory, facts["wandb_id"], variant)
+            result = _train(config, directory, plan, variant, Work(trackers, listener, lock, process_group))
             assert result is not None
-            if page is not None:
-                page.close(0)
+            trackers.close(0)
         except BaseException as error:
             mapped = map_error(process_group.map_error(error), listener.received)
             interrupted = isinstance(mapped, (Interrupted, KeyboardInterrupt))
             _set_end_status(directory, "interrupted" if interrupted else "failed", reason_of(mapped))
-            if page is not None:
-                page.close(1, reason_of(mapped), preempted=interrupted)
+            if trackers is not None:
+                trackers.close(1, reason_of(mapped), preempted=interrupted)
             if mapped is error:
                 raise
             raise mapped from error
@@ -179,25 +178,6 @@ def _set_end_status(directory: RunDirectory, state: State, reason: str) -> None:
         log.warning("status.json could not be written (%s)", error.strerror)
 
 
-def _open_page(
-    config: TrainConfig, directory: RunDirectory, run_id: str, variant: list[str]
-) -> wandb_run.BackgroundWandbRun | None:
-    if config.logger.name == "csv":
-        return None
-    architecture, method, scheduler = config.architecture.name, config.method.name, node_name(config.scheduler)
-    data = data_label(plain(config))
-    page = wandb_run.WandbRun(
-        project=config.logger.project,
-        entity=config.logger.entity,
-        group=config.study.name,
-        job_type=method,
-        name=directory.path.name,
-        run_id=run_id,
-        tags=tuple(dict.fromkeys([architecture, method, scheduler, data, *variant, *config.logger.tags])),
-    )
-    return wandb_run.BackgroundWandbRun(page, directory, plain(config), offline=config.logger.name == "wandb_offline")
-
-
 def _train(
     config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], work: Work
 ) -> dict[str, Any] | None:
@@ -227,7 +207,7 @@ def _train(
         feature_cache.settle(module, data)
 
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
-    recorder = Recorder(directory, config.trainer.monitor, wandb_run.History(work.page.run) if work.page else None)
+    recorder = Recorder(directory, config.trainer.monitor, work.trackers)
     trainer = make_trainer(
         config,
         len(selection.classes),
@@ -266,11 +246,8 @@ def _train(
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, process_group.world_size),
     }
-    page = None if work.page is None else work.page.run()
-    if page is not None:
-        test = predictions[predictions["split"] == "test"]
-        with wandb_run.suppress_wandb_errors("take the result"):
-            media.log_result(page, selection, test, result, config.logger.thumbnails)
+    if work.trackers is not None:
+        work.trackers.log_result(selection, predictions, result)
     write_json(directory.result, result)
     return result
 
@@ -343,6 +320,9 @@ def _predict_best(
     rows, logits = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
     selection = data.paintings.selection
     expected = np.concatenate([selection.members(split) for split in splits])
+    limit = trainer.limit_predict_batches
+    if isinstance(limit, int) or limit < 1:  # the result is of the first batches alone
+        expected = expected[np.isin(expected, rows)]
     check_predictions_finite(logits, best)
     order = np.argsort(rows)
     if not np.array_equal(rows[order], np.sort(expected)):

@@ -48,7 +48,7 @@ TEXTS = {
     "with ghp_0123456789abcdefghijABCDEFGHIJ012345": "with ***",
     "X-Api-Key: abc": "X-Api-Key: ***",
     "The Bearer of Good News; basic training of 12 recruits": "The Bearer of Good News; basic training of 12 recruits",
-    "logger.api_key=abc": "logger.api_key=***",
+    "logger.wandb.api_key=abc": "logger.wandb.api_key=***",
     "my.password='a b, c' x": "my.password=*** x",
     '{"access_token": "a b"}': '{"access_token": ***}',
     "no key `logger.api_key`: did you mean `logger.tags`?": "no key `logger.api_key`: did you mean `logger.tags`?",
@@ -111,14 +111,14 @@ def test_our_logs_go_through_it(monkeypatch, capsys):
 
 
 TYPED = [
-    "+logger.api_key=topsecretvalue",
-    "logger.api_key=topsecretvalue",
+    "+logger.wandb.api_key=topsecretvalue",
+    "logger.wandb.api_key=topsecretvalue",
     "WANDB_API_KEY=topsecretvalue",
-    "logger.entity=[api_key=topsecretvalue]",
+    "logger.wandb.entity=[api_key=topsecretvalue]",
     "data.root=https://me:topsecretvalue@museum.example/a",
     "data.root=s3://museum/a?X-Amz-Signature=topsecretvalue",
     "study.title=hf_topsecretvaluetopsecretvaluetopsecret",
-    f"logger.tags=['{SECRETS['MUSEUM_PASSWORD']}']",
+    f"logger.wandb.tags=['{SECRETS['MUSEUM_PASSWORD']}']",
     f"study.title={SECRETS['WANDB_API_KEY']}",
     "study.title=${oc.env:HF_TOKEN}",
 ]
@@ -126,7 +126,7 @@ TYPED = [
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_a_typed_secret_is_refused_and_not_repeated(train, tmp_path, capsys, typed):
-    assert train(typed) == 2
+    assert train(typed, logger="wandb_offline") == 2
     said = "".join(capsys.readouterr())
     assert said.startswith("artculture: ")
     assert not any(secret in said for secret in ["topsecretvalue", *SECRETS.values()])

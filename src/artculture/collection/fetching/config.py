@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from artculture.collection.fetching.cultures import CultureMatcher
 from artculture.collection.fetching.museum import Museum, Options, museum_class
 from artculture.config.schema.downloads import DownloadLimits
-from artculture.config.schema.train import Section
+from artculture.config.schema.section import Section
 from artculture.config.typed_text import AsTyped, UserPath
 from artculture.config.validation import value_mistakes
 from artculture.utils.errors import InputError

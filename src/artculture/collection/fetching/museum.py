@@ -21,7 +21,7 @@ from artculture.collection.fetching.progress import ProgressTask
 from artculture.collection.fetching.records import BAD_RECORD_ERRORS, Record, Variant, check_object_id
 from artculture.collection.fetching.responses import PermanentHTTPError, RetriesExhaustedError
 from artculture.config.schema.downloads import DownloadLimits
-from artculture.config.schema.train import Section
+from artculture.config.schema.section import Section
 from artculture.utils.errors import InputError, WorkError
 from artculture.utils.http.network_guard import AddressGuard, host_of
 from artculture.utils.targets import locate

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from artculture.config.schema.train import Section
+from artculture.config.schema.section import Section
 
 Words = list[Annotated[str, Field(min_length=1)]]
 

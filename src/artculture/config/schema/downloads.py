@@ -2,7 +2,7 @@
 
 from pydantic import PositiveFloat, PositiveInt
 
-from artculture.config.schema.train import Section
+from artculture.config.schema.section import Section
 
 MEGABYTE = 1_000_000
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -20,7 +19,9 @@ from pydantic import (
     Tag,
 )
 
+from artculture.config.schema.loggers import Loggers
 from artculture.config.schema.nodes import BY_NAME_OR_TARGET, SCHEDULE_LENGTHS, Node, UserNode, absent, node_mistakes
+from artculture.config.schema.section import Section
 from artculture.config.typed_text import AsTyped, Text, UserPath
 from artculture.config.validation import alternatives
 from artculture.utils.errors import InputError, choices_hint
@@ -46,6 +47,7 @@ SET_BY = {
     **dict.fromkeys(("plugins", "use_distributed_sampler"), "the program: a run resumes exactly by it"),
     "num_sanity_val_steps": "the program: a run's metrics begin with its first epoch",
     "enable_progress_bar": "the program, which shows a study's runs",
+    "fast_dev_run": "the option debug=fast_dev_run, which also writes the run's files",
 }
 
 
@@ -73,12 +75,6 @@ def _folder_name(value: str) -> str:
     if not re.fullmatch(r"\w[\w.=+-]*(/\w[\w.=+-]*)*", value):
         raise ValueError("must be a plain folder name: letters, digits, `.`, `_`, `-`, `=`")
     return value
-
-
-class Section(BaseModel):
-    """A part of the config: no unknown keys, no silent conversion between types, finite numbers."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Rates(Section):
@@ -302,14 +298,6 @@ class Trainer(Section):
     extra: dict[str, Any]
 
 
-class Logger(Section):
-    name: Literal["wandb", "wandb_offline", "csv"]
-    project: Text
-    entity: Annotated[str | None, AsTyped()]
-    tags: Annotated[list[str], AsTyped()]
-    thumbnails: Annotated[int, Field(ge=0)]
-
-
 class LocalProcesses(Section):
     name: Literal["local"]
     parallel: Literal["auto"] | PositiveInt
@@ -374,7 +362,7 @@ class TrainConfig(Section):
     metrics: Annotated[dict[str, Node | None], OnResume.FREE]
     callbacks: Annotated[dict[str, Node | None], OnResume.FREE]
     imports: Annotated[list[str], Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    logger: Annotated[Logger, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+    logger: Annotated[Loggers, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     launcher: Annotated[Launcher, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     study: Annotated[Study, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     seed: Annotated[int, Field(ge=0, lt=2**31), OnResume.FIXED, Mark.NOT_SEARCHED]
@@ -441,6 +429,7 @@ class TrainConfig(Section):
             yield from _entry_mistakes(f"metrics.{name}", node, absent(("num_classes",), node or {}))
         for name, node in self.callbacks.items():
             yield from _entry_mistakes(f"callbacks.{name}", node)
+        yield from self.logger.mistakes()
 
 
 def _extra_mistakes(extra: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -451,7 +440,8 @@ def _extra_mistakes(extra: dict[str, Any]) -> Iterator[tuple[str, str]]:
     from lightning import Trainer  # imported only where its arguments are used
 
     free = set(signature(Trainer.__init__).parameters) - {"self", *SET_BY}
-    for name in extra:
+    for name, value in extra.items():
+        yield from node_mistakes(f"trainer.extra.{name}", value)
         if name in SET_BY:
             yield f"trainer.extra.{name}", f"is set by {SET_BY[name]}"
         elif name not in free:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from artculture.config.schema.train import Section, TrainConfig
+from artculture.config.schema.section import Section
+from artculture.config.schema.train import TrainConfig
 from artculture.studies.search.space import space_mistakes
 
 

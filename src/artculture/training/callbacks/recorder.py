@@ -14,7 +14,7 @@ from artculture.models.schedulers import continue_with, reductions
 from artculture.training.checkpointing import mode_of
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import read_metrics
-from artculture.training.tracking.wandb_run import History
+from artculture.training.tracking.trackers import Trackers
 from artculture.utils.hardware import wait_for
 from artculture.utils.spreadsheets import write_csv
 from artculture.utils.targets import is_target
@@ -78,8 +78,8 @@ class Recorder(Callback):
         train_seconds, train_images: of the training part alone.
     """
 
-    def __init__(self, directory: RunDirectory, monitor: str, history: History | None = None) -> None:
-        self.directory, self.monitor, self.history = directory, monitor, history
+    def __init__(self, directory: RunDirectory, monitor: str, trackers: Trackers | None = None) -> None:
+        self.directory, self.monitor, self.trackers = directory, monitor, trackers
         self.seconds = self.train_seconds = 0.0
         self.train_images = self.epochs = 0
         self._began = self._trained_until = time.monotonic()
@@ -112,13 +112,13 @@ class Recorder(Callback):
         if not kept.empty and trainer.is_global_zero:
             kept = kept[kept["epoch"].astype(int) < trainer.current_epoch]
             self._write(kept)
-        if self.history is not None and not kept.empty:
-            self.history.catch_up(kept)
+        if self.trackers is not None and not kept.empty:
+            self.trackers.catch_up(kept)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # A launch that finds the training over starts none, and its page may still lack epochs.
-        if self.history is not None:
-            self.history.catch_up(self._rows())
+        if self.trackers is not None:
+            self.trackers.catch_up(self._rows())
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._began = self._trained_until = time.monotonic()
@@ -154,8 +154,8 @@ class Recorder(Callback):
         if not trainer.is_global_zero:
             return
         self._write(pd.concat([self._rows(), pd.DataFrame([row])], ignore_index=True))
-        if self.history is not None:
-            self.history.log(row)
+        if self.trackers is not None:
+            self.trackers.log(row)
         self._tell(trainer, row)
 
     def _tell(self, trainer: L.Trainer, row: dict[str, Any]) -> None:

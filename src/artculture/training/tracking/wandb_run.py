@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pandas as pd
-
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.secrets import hidden
@@ -98,7 +96,7 @@ class BackgroundWandbRun:
 
 def check_installed() -> None:
     if find_spec("wandb") is None:
-        raise InputError("logger=wandb needs wandb: pip install wandb, or use logger=csv")
+        raise InputError("logger.wandb needs wandb: pip install wandb, or use logger=csv")
 
 
 def _warn_of_failure(error: BaseException) -> None:
@@ -153,14 +151,6 @@ class History:
         self.run = run
         self._lost = False
 
-    def catch_up(self, rows: pd.DataFrame) -> None:
-        for row in rows.to_dict("records"):
-            self.log({str(key): float(value) for key, value in row.items()})
-        run = self.run()
-        if run is not None and not self._lost:
-            with suppress_wandb_errors("remove superseded offline files"):
-                _remove_superseded(run)
-
     def log(self, row: dict[str, Any]) -> None:
         epoch = int(row["epoch"])
         run = self.run()
@@ -172,6 +162,13 @@ class History:
         except Exception as error:  # W&B may fail in any way; the training must not
             self._lost = True
             _warn_of_failure(error)
+
+    def remove_superseded(self) -> None:
+        """Remove the offline files of earlier launches, whose epochs are all logged again."""
+        run = self.run()
+        if run is not None and not self._lost:
+            with suppress_wandb_errors("remove superseded offline files"):
+                _remove_superseded(run)
 
 
 @contextmanager

@@ -1,0 +1,9 @@
+"""The base of the typed parts of a config."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A part of the config: no unknown keys, no silent conversion between types, finite numbers."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
