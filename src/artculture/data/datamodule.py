@@ -15,7 +15,15 @@ from artculture.data import shared_memory
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import PixelCache
-from artculture.data.dataset import NO_AUGMENTATION, Batch, EpochSampler, MakeBatch, SplitDataset, identity_collate
+from artculture.data.dataset import (
+    NO_AUGMENTATION,
+    Batch,
+    EpochSampler,
+    MakeBatch,
+    RepeatingSampler,
+    SplitDataset,
+    identity_collate,
+)
 from artculture.data.paintings import Paintings, load_paintings
 from artculture.data.selection import DataChoice
 from artculture.data.sharding import RankSlice
@@ -160,7 +168,9 @@ class PaintingsDataModule(L.LightningDataModule):
     def order(self, pictures: int) -> EpochSampler:
         """Return the sampler of training images, starting at the training's position."""
         places = None if self._shard_order is None else self._shard_order.places
-        return EpochSampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
+        repeats = self.trainer is not None and self.trainer.overfit_batches > 0
+        sampler = RepeatingSampler if repeats else EpochSampler
+        return sampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
 
     @cached_property
     def _shard_order(self) -> "ShardOrder | None":

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler, get_worker_info
+from torch.utils.data import Dataset, Sampler, SequentialSampler, get_worker_info
 
 from artculture.data.paintings import Paintings
 from artculture.data.sharding import RankSlice
@@ -58,6 +58,17 @@ class EpochSampler(Sampler[Key]):
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self.seed, epoch]).permutation(self.length)
+
+
+class RepeatingSampler(EpochSampler, SequentialSampler):  # type: ignore[misc]
+    """Sampler of the first epoch's (epoch, position) pairs in every epoch, for `overfit_batches` of the trainer.
+
+    Lightning takes a `SequentialSampler` as it is. The manifest's own order would be one culture alone.
+    """
+
+    def __iter__(self) -> Iterator[Key]:
+        skip = self.skip if self.epoch == self.first_epoch else 0
+        return ((0, int(place)) for place in self.places(0)[skip:])
 
 
 class SplitDataset(Dataset[Batch]):

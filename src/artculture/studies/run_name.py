@@ -14,6 +14,8 @@ from artculture.training.identity import run_name, variant
 
 # Not `trainer`: of an option of that group every changed value is named, since most only say where to train.
 GROUPS = ("architecture", "head", "method", "optimizer", "loss", "scheduler", "data", "augment")
+# Groups of named combinations: their option stands for the values that it sets.
+COMBINATIONS = ("experiment", "debug")
 
 
 def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
@@ -31,11 +33,13 @@ def locate_run(config: TrainConfig, choices: dict[str, Any], *, with_epochs: boo
     """
     values = plain(config)
     chosen = {group: str(choices[group]) for group in GROUPS}
-    usual = {group: option for group, option in _composed_choices([]).items() if group in GROUPS}
+    named = {group: str(choices[group]) for group in COMBINATIONS if choices.get(group) is not None}
+    combination = [f"{group}={option}" for group, option in named.items()]
+    usual = {group: option for group, option in _composed_choices(combination).items() if group in GROUPS}
     overrides = [f"{group}={option}" for group, option in chosen.items()]
-    defaults = _defaults([*overrides, f"seed={config.seed}"])
+    defaults = _defaults([*overrides, *combination, f"seed={config.seed}"])
     shipped = group_options([config_folder()])
-    own = [option for group, option in chosen.items() if option not in shipped[group]]
+    own = [*named.values(), *(option for group, option in chosen.items() if option not in shipped[group])]
     name = run_name(values, defaults, chosen, usual, own, with_epochs=with_epochs)
     return Path(config.study.root) / config.study.name / name, variant(values, defaults, chosen, usual, own)
 

@@ -133,6 +133,7 @@ class FeatureDataModule(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         if self.trainer is not None:
+            self.pictures.trainer = self.trainer
             self.pictures.move_pixels_to(self.trainer.strategy.root_device)
 
     @cached_property
