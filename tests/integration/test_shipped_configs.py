@@ -1,5 +1,6 @@
 """Every option that ships, run through the real command with a stub backbone."""
 
+import pandas as pd
 import pytest
 import timm
 
@@ -64,6 +65,31 @@ def test_option_trains(train, overrides, only_run):
     assert (only_run() / "result.json").is_file()
 
 
+@pytest.mark.filterwarnings("ignore:.*(Profiler|profiler)")  # torch's and Lightning's own, of a short profile
+@pytest.mark.parametrize("option", sorted(OPTIONS["debug"]))
+def test_debug_runs_apart_from_results(train, option, only_run, read_json):
+    epochs = 12 if option == "overfit" else 2  # enough for a small network to know one batch by heart
+    assert train(f"debug={option}", f"trainer.max_epochs={epochs}", "data.batch_size=4") == 0
+    run = only_run()
+    assert run.parent.name == "debug"
+    assert f"-{option}" in run.name
+    counts = read_json(run / "result.json")["counts"]
+    predicted = pd.read_csv(run / "predictions.csv")["split"].value_counts()
+    assert all(0 < predicted[split] <= counts[split] for split in ("val", "test"))
+    if option == "overfit":
+        assert pd.read_csv(run / "metrics.csv")["train/top1"].iloc[-1] == 1
+    if option == "profiler":
+        traces = [read_json(path)["traceEvents"] for path in run.glob("profiler/*training_step*.json")]
+        assert any(event["name"].startswith("aten::conv") for event in traces[0])
+
+
+def test_an_experiment_is_named_and_its_values_give_way_to_typed_ones(train, only_run, read_json):
+    assert train("experiment=linear_alexnet", "trainer.max_epochs=2", "architecture.weights=none", stub=False) == 0
+    result = read_json(only_run() / "result.json")
+    assert (result["method"], result["scheduler"], result["epochs"]) == ("transfer", "cosine", 2)
+    assert only_run().name.startswith("alexnet-transfer-cosine-pictures-linear_alexnet")
+
+
 def test_the_sample_trains(train, only_run, read_json):
     sample = ["data=sample", "data.per_culture=12", "data.root=null", "trainer.max_epochs=2"]
     assert train(*sample, "architecture.weights=none", stub=False) == 0
@@ -74,7 +100,7 @@ def test_the_sample_trains(train, only_run, read_json):
 
 
 def test_every_group_is_covered():
-    covered = {case[0].split("=")[0] for case in _cases()} | {"callbacks", "metrics"}
+    covered = {case[0].split("=")[0] for case in _cases()} | {"callbacks", "metrics", "debug", "experiment"}
     # data: above and in tests/data; logger: in tests/runs/test_tracking.py; the others are other commands'
     assert covered | {"data", "logger", "cultures", "source", "search"} == set(OPTIONS)
 
