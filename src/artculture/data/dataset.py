@@ -60,13 +60,13 @@ class EpochSampler(Sampler[Key]):
         return np.random.default_rng([self.seed, epoch]).permutation(self.length)
 
 
-class RepeatingSampler(EpochSampler, SequentialSampler):  # type: ignore[misc]
+class RepeatingSampler(EpochSampler, SequentialSampler):
     """Sampler of the first epoch's (epoch, position) pairs in every epoch, for `overfit_batches` of the trainer.
 
     Lightning takes a `SequentialSampler` as it is. The manifest's own order would be one culture alone.
     """
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[Key]:  # type: ignore[override]
         skip = self.skip if self.epoch == self.first_epoch else 0
         return ((0, int(place)) for place in self.places(0)[skip:])
 

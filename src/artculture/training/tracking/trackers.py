@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from artculture.config.schema.train import TrainConfig, plain
-from artculture.data.paintings import Selection
+from artculture.data.selection import Selection
 from artculture.training.identity import data_label
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
