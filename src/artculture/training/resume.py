@@ -148,12 +148,19 @@ def plan(
 def _check_origin(path: Path, values: dict[str, Any]) -> None:
     origin = read_origin(path)
     check_config(origin, values)
-    # The training itself compares the paintings, once it knows which can't be read and which are near-duplicates.
-    decodes = values["data"]["on_bad_image"] != "error" or values["data"].get("near_duplicates", "ignore") != "ignore"
-    if paintings_changed(origin, values) and not decodes:
+    if not paintings_changed(origin, values):
+        return  # the training itself compares the paintings
+    config = TrainConfig.model_validate(values)
+    # Which paintings can't be read, and which are near-duplicates, is known from their pixels alone.
+    if config.data.on_bad_image != "error" or getattr(config.data, "near_duplicates", "ignore") != "ignore":
+        from artculture.training.factory import make_datamodule
+
+        selection = make_datamodule(config).paintings.selection
+    else:
         from artculture.data.selection import DataChoice, select
 
-        check_paintings(origin, values, select(DataChoice.of(TrainConfig.model_validate(values).data)))
+        selection = select(DataChoice.of(config.data))
+    check_paintings(origin, values, selection)
 
 
 def other_data(directory: RunDirectory, changes: str = "") -> InputError:
