@@ -44,6 +44,8 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "figure.facecolor": "white",
+    # A name such as `$x` is no formula.
+    "text.parse_math": False,
     # Outlines instead of text: SVGs look the same on machines without this font.
     "svg.fonttype": "path",
     # A fixed salt makes the ids, and so the bytes of an SVG, reproducible.

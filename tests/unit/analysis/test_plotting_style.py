@@ -78,3 +78,11 @@ def test_nothing_outside_is_touched():
 def test_region_colours_differ_in_lightness():
     grey = [np.dot(mpl.colors.to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in plotting_style.REGIONS.values()]
     assert min(abs(a - b) for a, b in itertools.combinations(grey, 2)) > 0.06
+
+
+def test_a_name_is_no_formula(tmp_path):
+    with plotting_style.styled():
+        figure = plotting_style.new_figure(2, 2)
+        figure.subplots().set_yticks([0], ["$\\frac$"])
+        plotting_style.save(figure, tmp_path / "a.png", "png")
+    assert (tmp_path / "a.png").stat().st_size
