@@ -168,7 +168,7 @@ class PaintingsDataModule(L.LightningDataModule):
     def order(self, pictures: int) -> EpochSampler:
         """Return the sampler of training images, starting at the training's position."""
         places = None if self._shard_order is None else self._shard_order.places
-        repeats = self.trainer is not None and self.trainer.overfit_batches > 0
+        repeats = self.trainer is not None and getattr(self.trainer, "overfit_batches", 0) > 0
         sampler = RepeatingSampler if repeats else EpochSampler
         return sampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
 
