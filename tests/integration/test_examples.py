@@ -85,6 +85,7 @@ def test_parts_of_one_s_own_train_and_are_recorded(runs, read_json, name):
     assert {"val_worst_recall", "test_worst_recall"} <= read_json(run / "result.json").keys()
     (page,) = inspect(run)
     assert page["summary"]["val/worst_recall"] == pytest.approx(epoch["val/worst_recall"])
+    assert any((run / "logs" / "tensorboard").glob("events*"))
     assert page["config"]["loss"] == {"_target_": "my_artculture.losses.FocalLoss", "gamma": 2.0}
 
 

@@ -131,6 +131,16 @@ def test_a_run_without_valid_data_config_is_an_error(run):
         own_data(run.best, run)
 
 
+def test_a_run_s_own_data_source_is_called_only_where_its_package_is_trusted(run):
+    data = {**run.read_config()["data"], "name": "custom", "source": {"_target_": "os.getcwd"}}
+    data = {key: value for key, value in data.items() if key not in ("label", "image", "id")}
+    run.write_config({**run.read_config(), "data": data})
+    with pytest.raises(InputError, match=r"names os\.getcwd, code that .* trust=\[os\]"):
+        own_data(run.best, run)
+    choice, label = own_data(run.best, run, trust=["os"])
+    assert (choice.source, label) == ({"_target_": "os.getcwd"}, "getcwd")
+
+
 @pytest.fixture
 def study(tmp_path):
     def make(**runs: tuple[str, float, float, float]):
