@@ -50,7 +50,12 @@ def _show(result: dict[str, Any]) -> None:
     numbers = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading, justify in (("", "left"), ("percent", "right"), ("95 % interval", "right")):
         numbers.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for name, word in (("top1", "top-1"), ("top3", "top-3"), ("macro_f1", "macro-F1")):
+    for name, word in (
+        ("top1", "top-1"),
+        ("top3", "top-3"),
+        ("macro_f1", "macro-F1"),
+        ("macro_recall", "macro recall"),
+    ):
         low, high = result["intervals"][name]
         numbers.add_row(word, f"{100 * result[name]:.2f}", f"{100 * low:.1f} to {100 * high:.1f}")
     numbers.add_row("calibration error (ECE)", f"{100 * result['ece']:.2f}", "")

@@ -1,6 +1,6 @@
 """Classification metrics of predicted probabilities, computed by torchmetrics for every command."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,10 @@ def classification_metrics(
         classes: names in label order.
 
     Returns:
-        `n`, `loss` (mean negative log-likelihood in nats), `top1`, `top3`, `macro_f1`, `intervals` (95 %, of the
-        last three, for this trained network on similar images), `recall` and `support` per class (recall None for
-        a class without images), `confusion` (rows true, columns predicted). Proportions are in 0..1.
+        `n`, `loss` (mean negative log-likelihood in nats), `top1`, `top3`, `macro_f1`, `macro_recall` (balanced
+        accuracy), `intervals` (95 %, of the last four, for this trained network on similar images), `recall` and
+        `support` per class (recall None for a class without images), `confusion` (rows true, columns predicted).
+        Proportions are in 0..1.
     """
     n, c = len(labels), len(classes)
     predicted, truth = torch.tensor(probabilities), torch.tensor(labels)
@@ -43,17 +44,20 @@ def classification_metrics(
     matrix = multiclass_confusion_matrix(predicted, truth, c)
     recall = multiclass_recall(predicted, truth, c, average="none")
     support = [int(count) for count in matrix.sum(dim=1)]
-    guessed = predicted.argmax(dim=1)
+    guessed = predicted.argmax(dim=1).numpy()
     macro_f1 = float(multiclass_f1_score(predicted, truth, c, average="macro"))
+    macro_recall = _macro_recall(_counts(guessed, labels, c))
     own = predicted[torch.arange(n), truth].clamp_min(SMALLEST_PROBABILITY)
     return {
         "n": n,
         "loss": float(-own.log().mean()),
         **shares,
         "macro_f1": macro_f1,
+        "macro_recall": macro_recall,
         "intervals": {
             **{name: wilson(round(share * n), n) for name, share in shares.items()},
-            "macro_f1": _macro_f1_interval(macro_f1, guessed.numpy(), labels, c),
+            "macro_f1": _macro_interval(macro_f1, _macro_f1, guessed, labels, c),
+            "macro_recall": _macro_interval(macro_recall, _macro_recall, guessed, labels, c),
         },
         "recall": {name: float(recall[i]) if support[i] else None for i, name in enumerate(classes)},
         "support": dict(zip(classes, support, strict=True)),
@@ -61,10 +65,14 @@ def classification_metrics(
     }
 
 
-def _macro_f1_interval(
-    macro_f1: float, guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+def _macro_interval(
+    value: float,
+    metric: Callable[[NDArray[np.int64]], float],
+    guessed: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    classes: int,
 ) -> Interval:
-    """Return the score interval of a proportion that has the bootstrap variance of macro-F1.
+    """Return the score interval of a proportion that has the bootstrap variance of a mean over classes.
 
     The bootstrap underestimates the variance, down to 0, where rare classes are all correct or all wrong. Its sample
     size is therefore capped at that of the mean of the per-class recalls, if all recalls were equal.
@@ -74,12 +82,10 @@ def _macro_f1_interval(
     if not len(support):
         return (0.0, 1.0)
     images = float(len(support) ** 2 / (1 / support).sum())
-    variance = bootstrap_variance(
-        lambda sample: _macro_f1(_counts(guessed[sample], labels[sample], classes)), len(labels)
-    )
+    variance = bootstrap_variance(lambda sample: metric(_counts(guessed[sample], labels[sample], classes)), len(labels))
     if variance > 0:
-        images = min(images, macro_f1 * (1 - macro_f1) / variance)
-    return score_interval(macro_f1, images)
+        images = min(images, value * (1 - value) / variance)
+    return score_interval(value, images)
 
 
 def _counts(guessed: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -91,3 +97,10 @@ def _macro_f1(matrix: NDArray[np.int64]) -> float:
     total = matrix.sum(axis=0) + matrix.sum(axis=1)
     occurs = total > 0
     return float((2 * np.diag(matrix)[occurs] / total[occurs]).mean())
+
+
+def _macro_recall(matrix: NDArray[np.int64]) -> float:
+    # Balanced accuracy, of the classes that have images: torchmetrics also counts a class that is only predicted.
+    support = matrix.sum(axis=1)
+    occurs = support > 0
+    return float((np.diag(matrix)[occurs] / support[occurs]).mean()) if occurs.any() else 0.0

@@ -17,7 +17,7 @@ from artculture.models.backbones import make_backbone
 from artculture.models.full_precision import full_precision
 from artculture.models.heads import build_head
 from artculture.models.losses import MeanLoss, build_loss
-from artculture.models.metrics import build_metrics
+from artculture.models.metrics import MacroRecall, build_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
@@ -121,6 +121,7 @@ class CultureClassifier(L.LightningModule):
                 "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
                 "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro", validate_args=False),
                 "macro_f1": MulticlassF1Score(n, average="macro", validate_args=False),
+                "macro_recall": MacroRecall(n),
                 **build_metrics(self.hyper["metrics"], n),
             },
             prefix="val/",

@@ -1,4 +1,4 @@
-"""Metrics of the user's own, in addition to the built-in ones."""
+"""Macro recall, and metrics of the user's own in addition to the built-in ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,10 +6,27 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.classification import MulticlassRecall
 
 from artculture.utils.errors import InputError
 from artculture.utils.targets import TARGET, accepted, instantiate
+
+
+class MacroRecall(MulticlassRecall):
+    """Mean recall of the classes that have pictures, also called balanced accuracy.
+
+    The macro average of torchmetrics (1.9) also counts a class without pictures as 0 once it is predicted.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes, average="none", validate_args=False)
+
+    def compute(self) -> Tensor:
+        found, _, _, missed = self._final_state()
+        occurs = found + missed > 0
+        return (found[occurs] / (found + missed)[occurs]).mean()
 
 
 def build_metrics(nodes: Mapping[str, Mapping[str, Any]], classes: int) -> dict[str, Metric]:

@@ -94,6 +94,7 @@ class Result(Record):
     test_top1: Share = 0.0
     test_top3: Share = 0.0
     test_macro_f1: Share = 0.0
+    test_macro_recall: Share = 0.0
     test_loss: Loss = 0.0
     test_ece: Share | None = None
     test_ece_calibrated: Share | None = None

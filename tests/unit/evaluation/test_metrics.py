@@ -2,10 +2,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from artculture.evaluation.intervals import score_interval, wilson
 from artculture.evaluation.metrics import _counts, _macro_f1, classification_metrics
+from artculture.models.metrics import MacroRecall
 
 CLASSES = ("a", "b", "c", "d")
 LABELS = np.array([0, 0, 1, 1, 2])
@@ -45,6 +47,17 @@ def test_macro_f1_by_hand_over_the_classes_that_occur(found):
     assert found["macro_f1"] == pytest.approx((0.5 + 0.5 + 1) / 3)
 
 
+def test_macro_recall_by_hand_over_the_classes_that_have_paintings(found):
+    assert found["macro_recall"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    # The fourth class has no painting, but is predicted: no recall of 0.
+    logits, labels = torch.eye(4)[[0, 3, 1, 2]], torch.tensor([0, 0, 1, 2])
+    metric = MacroRecall(4)
+    metric.update(logits, labels)
+    assert float(metric.compute()) == pytest.approx(2.5 / 3)
+    by_numpy = classification_metrics(logits.double().numpy(), labels.numpy(), CLASSES)
+    assert by_numpy["macro_recall"] == pytest.approx(2.5 / 3)
+
+
 def test_loss_by_hand(found):
     assert found["loss"] == pytest.approx(-sum(map(math.log, (0.7, 0.05, 0.6, 0.3, 0.65))) / 5)
 
@@ -53,14 +66,13 @@ def test_intervals_hold_their_numbers(found):
     # Wilson of 3 in 5 and of 4 in 5
     assert found["intervals"]["top1"] == pytest.approx((0.2307, 0.8824), abs=5e-5)
     assert found["intervals"]["top3"] == pytest.approx((0.3755, 0.9638), abs=5e-5)
-    low, high = found["intervals"]["macro_f1"]
-    assert low < found["macro_f1"] < high
+    for name in ("macro_f1", "macro_recall"):
+        low, high = found["intervals"][name]
+        assert low < found[name] < high
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_quick_macro_f1_is_torchmetrics(seed):
-    import torch
-
     rng = np.random.default_rng(seed)
     labels, guessed = rng.integers(0, 6, 40), rng.integers(0, 5, 40)
     reference = multiclass_f1_score(torch.tensor(guessed), torch.tensor(labels), 7, average="macro")

@@ -211,7 +211,7 @@ def test_it_is_tested_and_fitted_again_by_any_trainer(make, fit, held_out):
     trainer = fit(module, epochs=1)
     trainer.validate(module, held_out, verbose=False)
     (metrics,) = trainer.test(module, held_out, verbose=False)
-    assert set(metrics) == {"test/loss", "test/top1", "test/top3", "test/macro_f1"}
+    assert set(metrics) == {"test/loss", "test/top1", "test/top3", "test/macro_f1", "test/macro_recall"}
     fit(module, epochs=1)
 
 

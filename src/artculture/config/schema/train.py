@@ -32,7 +32,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
 # Of the validation split after every epoch; the group `metrics` adds others.
-VALIDATION_METRICS = ("top1", "top3", "macro_f1", "loss")
+VALIDATION_METRICS = ("top1", "top3", "macro_f1", "macro_recall", "loss")
 
 
 # Arguments of lightning.Trainer that other keys of the config stand for.

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # Values of the built-in optimizers that a run takes from its own config.
 SETTINGS = frozenset({"momentum", "nesterov", "weight_decay", "betas", "eps"})
 
-COLUMNS = ("epoch", "train/loss", "train/top1", "val/loss", "val/top1", "val/top3", "val/macro_f1")
+COLUMNS = ("epoch", "train/loss", "train/top1", "val/loss", "val/top1", "val/top3", "val/macro_f1", "val/macro_recall")
 
 
 class EarlyStop(EarlyStopping):

@@ -34,7 +34,7 @@ def log_result(
     class_probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy()
     truth = [classes.index(culture) for culture in predictions["culture"]]
     guessed = class_probabilities.argmax(axis=1)
-    for key in ("top1", "top3", "macro_f1"):
+    for key in ("top1", "top3", "macro_f1", "macro_recall"):
         run.summary[f"test/{key}"] = result[f"test_{key}"]
     for culture, recall in result["per_culture"].items():
         if recall["recall"] is not None:

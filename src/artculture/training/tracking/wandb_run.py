@@ -28,6 +28,7 @@ SUMMARIES = {
     "val/top1": "max,last",
     "val/top3": "max,last",
     "val/macro_f1": "max,last",
+    "val/macro_recall": "max,last",
 }
 # How long W&B may take to answer before the run continues offline.
 INIT_TIMEOUT_SECONDS = float(os.environ.get("ARTCULTURE_WANDB_TIMEOUT", "30"))
