@@ -35,7 +35,7 @@ def test_the_wheel_holds_configs_plugins_and_pages(unpacked: Path):
     assert (unpacked / "artculture/py.typed").is_file()
     assert list(unpacked.glob("artculture-*.dist-info/licenses/LICENSE"))
     templates = {path.name for path in (unpacked / "artculture/report/templates").iterdir()}
-    assert templates == {"report.html.j2", "report.md.j2", "report.css", "chart.svg.j2"}
+    assert templates == {"report.html.j2", "report.md.j2", "report.css"}
 
 
 def test_the_wheel_composes_a_study_in_an_empty_folder(unpacked: Path, tmp_path: Path):

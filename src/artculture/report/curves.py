@@ -1,37 +1,39 @@
-"""Learning curves as small charts in SVG coordinates."""
+"""Learning curves, drawn in the style of the figures."""
 
+import io
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from artculture.analysis import plotting_style
 from artculture.report.study_data import StudyRun
 from artculture.studies.paper import word
 
-# Size of one chart in SVG units, and its margins for the tick labels.
-WIDTH, HEIGHT = 300, 170
-LEFT, RIGHT, TOP, BOTTOM = 34, 8, 10, 24
-
-SPLITS = ("train", "val")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A metric of one run on one split; `points` is the SVG attribute, `end` the last point."""
-
-    split: str
-    seed: int
-    points: str
-    end: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Position and label of a tick on an axis."""
-
-    at: float
-    label: str
+SPLITS = {"train": "training", "val": "validation"}
+BLUE = plotting_style.REGIONS["European"]
+LINES: dict[str, dict[str, Any]] = {
+    "train": {"color": plotting_style.SOFT, "linewidth": 1.2, "linestyle": (0, (3, 2))},
+    "val": {"color": BLUE, "linewidth": 1.6},
+}
+# Inside the page the colours are those of the page, which has a dark mode.
+PAGE_COLOURS = {
+    plotting_style.INK: "var(--soft)",
+    plotting_style.SOFT: "var(--soft)",
+    plotting_style.FAINT: "var(--line)",
+    BLUE: "var(--accent)",
+    "#ffffff": "none",
+}
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,22 @@ class Chart:
 
     name: str
     alt: str
-    lines: list[Line]
-    x_ticks: list[Tick]
-    y_ticks: list[Tick]
+    figure: Figure
+
+    @cached_property
+    def svg(self) -> str:
+        """An SVG element with the alternative text, without ids, so that a page can hold several."""
+        about = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        with io.StringIO() as file, plotting_style.styled(), mpl.rc_context({"svg.fonttype": "none"}):
+            self.figure.savefig(file, format="svg", metadata=about)
+            text = file.getvalue()
+        text = re.sub(r' id="[^"]*"|<defs>.*?</defs>\s*', "", text[text.index("<svg") :], flags=re.DOTALL)
+        return text.replace("<svg", f'<svg class="chart" role="img" aria-label="{escape(self.alt)}"', 1)
+
+    @property
+    def inline(self) -> Markup:
+        """The SVG element in the colours of the page."""
+        return Markup(re.sub("#[0-9a-f]{6}", lambda match: PAGE_COLOURS[match[0]], self.svg))
 
 
 @dataclass(frozen=True)
@@ -95,70 +110,40 @@ def _loss_axis_end(losses: list[float], runs: Sequence[StudyRun]) -> float:
 
 
 def _chart(name: str, metric: str, runs: Sequence[StudyRun], epochs: int, top: float) -> Chart:
-    lines = [line for run in runs for split in SPLITS if (line := _line(run, split, metric, epochs, top))]
-    percent = metric == "top1"
-    last = [_last(run, metric, percent) for run in runs]
-    return Chart(
-        name,
-        f"{name} over {epochs} epochs. " + " ".join(last),
-        lines,
-        [Tick(_x(epoch, epochs), str(epoch)) for epoch in _epoch_ticks(epochs)],
-        [Tick(_y(value, top), f"{100 * value:.0f}" if percent else f"{value:g}") for value in _round_values(top)],
-    )
+    scale = 100 if metric == "top1" else 1
+    with plotting_style.styled():
+        figure = Figure((4.2, 2.5))
+        # The same position in all charts, whatever the length of the tick labels.
+        axes = figure.add_axes((0.1, 0.1, 0.87, 0.74))
+        axes.set_title(name, color=plotting_style.SOFT, fontsize=9, x=-0.11, pad=12)
+        for run in runs:
+            for split in SPLITS:
+                x, y = _points(run, f"{split}/{metric}")
+                y = scale * np.minimum(y, top)
+                axes.plot(x, y, clip_on=False, **LINES[split])
+                # A dot at the end, as a line without length: markers would need ids.
+                end = {"linewidth": 4, "solid_capstyle": "round", "color": LINES[split]["color"]}
+                axes.plot(x[-1:].repeat(2), y[-1:].repeat(2), clip_on=False, **end)
+        # A single epoch is drawn in the middle of the axis.
+        axes.set(xlim=(1, epochs) if epochs > 1 else (0.5, 1.5), ylim=(0, top * scale))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.grid(axis="y", color=plotting_style.FAINT, linewidth=0.7, clip_on=False)
+        axes.set_axisbelow(True)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(left=False, bottom=False, labelcolor=plotting_style.SOFT)
+    return Chart(name, f"{name} over {epochs} epochs. " + " ".join(_last(run, metric, scale) for run in runs), figure)
 
 
-def _last(run: StudyRun, metric: str, percent: bool) -> str:
+def _points(run: StudyRun, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return epochs, counted from 1, and finite values of a metric."""
+    values = pd.to_numeric(run.metrics.get(column, pd.Series(dtype=float)), errors="coerce")
+    kept = values[np.isfinite(values)]
+    return run.metrics["epoch"][kept.index].to_numpy(float) + 1, kept.to_numpy(float)
+
+
+def _last(run: StudyRun, metric: str, scale: int) -> str:
     final = run.metrics.iloc[-1]
-    values = {split: final.get(f"{split}/{metric}", float("nan")) for split in SPLITS}
-    scale = 100 if percent else 1
-    values_text = ", ".join(f"{_split(split)} {scale * value:.3g}" for split, value in values.items())
+    values = {name: final.get(f"{split}/{metric}", float("nan")) for split, name in SPLITS.items()}
+    values_text = ", ".join(f"{name} {scale * value:.3g}" for name, value in values.items())
     return f"Seed {run.seed} ends at {values_text}."
-
-
-def _split(name: str) -> str:
-    return {"train": "training", "val": "validation"}[name]
-
-
-def _line(run: StudyRun, split: str, metric: str, epochs: int, top: float) -> Line | None:
-    column = f"{split}/{metric}"
-    if column not in run.metrics:
-        return None
-    values = pd.to_numeric(run.metrics[column], errors="coerce")
-    pairs = [
-        (_x(int(epoch) + 1, epochs), _y(min(float(value), top), top))
-        for epoch, value in zip(run.metrics["epoch"], values, strict=True)
-        if math.isfinite(value)
-    ]
-    if not pairs:
-        return None
-    return Line(split, run.seed, " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs), pairs[-1])
-
-
-def _x(epoch: int, epochs: int) -> float:
-    # A single epoch is drawn in the middle of the axis.
-    share = (epoch - 1) / (epochs - 1) if epochs > 1 else 0.5
-    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
-
-
-def _y(value: float, top: float) -> float:
-    return round(HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), 1)
-
-
-def _epoch_ticks(epochs: int) -> Iterable[int]:
-    if epochs <= 6:
-        return range(1, epochs + 1)
-    step = next(s for s in (2, 5, 10, 20, 25, 50, 100, 200, 500, epochs) if epochs / s <= 6)
-    return [1, *(n for n in range(step, epochs + 1, step) if n > 1)]
-
-
-def _round_values(top: float) -> list[float]:
-    """Return about four round values from 0 to `top`."""
-    raw = top / 4
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = min((m * power for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(s - raw))
-    return [round(step * n, 10) for n in range(int(top / step + 1e-9) + 1)]
-
-
-def frame() -> dict[str, int]:
-    """Return the size and margins of every chart, for the template."""
-    return {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}

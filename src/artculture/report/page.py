@@ -126,7 +126,6 @@ def render_html(report: Report) -> str:
         report=report,
         style=Markup(_asset("report.css")),
         policy=policy(pages),
-        frame=curves.frame(),
         accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         version=__version__,
@@ -162,12 +161,11 @@ def _link_target(text: str) -> Markup:
 
 def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
     """Write the figures that are in no run's analysis, charts and thumbnails, as files for the Markdown page."""
-    chart = _environment(autoescape=True).get_template("chart.svg.j2")
     found: dict[str, list[Any]] = {"charts": [], "mistakes": []}
     for number, panel in enumerate(report.panels, start=1):
         names = [f"curves-{number}-{slug(one.name)}.svg" for one in panel.charts]
         for name, one in zip(names, panel.charts, strict=True):
-            write_text(folder / name, chart.render(chart=one, frame=curves.frame(), alone=True))
+            write_text(folder / name, one.svg)
         found["charts"].append([f"{FIGURES}/{name}" for name in names])
     for number, mistake in enumerate(report.mistakes, start=1):
         name = f"mistake-{number}.jpg" if mistake.thumbnail else ""

@@ -1,12 +1,15 @@
+from xml.etree import ElementTree
+
 import pandas as pd
 import pytest
 
-from artculture.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, panels
+from artculture.report.curves import PAGE_COLOURS, panels
 from artculture.report.study_data import read_study
 
 
-def points(line):
-    return [tuple(map(float, pair.split(","))) for pair in line.points.split()]
+def lines(chart):
+    """The curves, without the dots at their ends."""
+    return [line.get_xydata() for line in chart.figure.axes[0].lines[::2]]
 
 
 def test_seeds_of_a_row_share_a_panel(whole_study):
@@ -17,19 +20,16 @@ def test_seeds_of_a_row_share_a_panel(whole_study):
         "ResNet50, scratch, StepLR",
         "VGG-16 BN, fine-tuned, StepLR",
     ]
-    assert [(line.split, line.seed) for line in drawn[0].charts[0].lines] == [
-        ("train", 0), ("val", 0), ("train", 1), ("val", 1),
-    ]  # fmt: skip
+    assert [len(lines(panel.charts[0])) for panel in drawn] == [4, 2, 2, 2]
+    assert drawn[0].charts[0].alt.count("Seed") == 2
 
 
 def test_points_stand_where_their_values_are(add, study):
     add("resnet50", "step", "scratch")
     _, top1 = panels(read_study(study).runs)[0].charts
-    height = HEIGHT - TOP - BOTTOM
-    xs, ys = zip(*points(top1.lines[1]), strict=True)
-    assert xs == (LEFT, (LEFT + WIDTH - RIGHT) / 2, WIDTH - RIGHT)
-    assert ys == pytest.approx([HEIGHT - BOTTOM - value * height for value in (0.3, 0.4, 0.6)], abs=0.06)
-    assert [tick.label for tick in top1.y_ticks] == ["0", "25", "50", "75", "100"]
+    assert lines(top1)[1].ravel() == pytest.approx([1, 30, 2, 40, 3, 60])
+    axes = top1.figure.axes[0]
+    assert (axes.get_xlim(), axes.get_ylim()) == ((1, 3), (0, 100))
     assert "Seed 0 ends at training 80, validation 60." in top1.alt
 
 
@@ -39,8 +39,10 @@ def test_any_number_of_epochs_stays_in_the_frame(add, study, epochs):
     values = [1 / (1 + n) for n in range(epochs)]
     pd.DataFrame({"epoch": range(epochs), "val/loss": values, "val/top1": values}).to_csv(directory.metrics)
     for chart in panels(read_study(study).runs)[0].charts:
-        assert len(chart.x_ticks) <= 7
-        assert all(LEFT <= x <= WIDTH - RIGHT and TOP <= y <= HEIGHT - BOTTOM for x, y in points(chart.lines[0]))
+        axes = chart.figure.axes[0]
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        assert sum(left <= tick <= right for tick in axes.get_xticks()) <= 7
+        assert all(left <= x <= right and low <= y <= high for x, y in lines(chart)[1])
 
 
 def test_a_diverging_row_is_cut_and_named(add, study):
@@ -49,8 +51,18 @@ def test_a_diverging_row_is_cut_and_named(add, study):
     pd.DataFrame({"epoch": [0, 1], "train/loss": [1.0, 5e6], "val/loss": [1.1, float("nan")]}).to_csv(directory.metrics)
     calm, wild = panels(read_study(study).runs)
     assert (calm.clipped_loss, wild.clipped_loss) == (None, 5e6)
-    assert max(float(tick.label) for tick in calm.charts[0].y_ticks) < 2
-    assert len(points(wild.charts[0].lines[1])) == 1
+    assert calm.charts[0].figure.axes[0].get_ylim() == wild.charts[0].figure.axes[0].get_ylim()
+    assert calm.charts[0].figure.axes[0].get_ylim()[1] < 2
+    assert [len(line) for line in lines(wild.charts[0])] == [2, 1]
+
+
+def test_a_chart_is_one_element_in_the_colours_of_the_page(whole_study):
+    for chart in panels(read_study(whole_study).runs)[0].charts:
+        root = ElementTree.fromstring(chart.inline)
+        assert root.attrib["aria-label"] == chart.alt
+        assert not any("id" in element.attrib or element.tag.endswith(("style", "use")) for element in root.iter())
+        assert not any(colour in chart.inline for colour in PAGE_COLOURS)
+        assert chart.inline.count("var(--accent)") == 4
 
 
 @pytest.mark.parametrize("text", ["", "epoch,train/loss,val/loss\n"])
