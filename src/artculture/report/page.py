@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,11 +14,11 @@ from artculture import __version__
 from artculture.collection.curation.table1 import HEADINGS, Row, table1
 from artculture.data.manifest import Manifest, read_manifest
 from artculture.report import curves, provenance, results_table
-from artculture.report.content_security import policy
 from artculture.report.figures import Analysis, read_analysis
 from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, worst_mistakes
 from artculture.report.study_data import StudyRecord, StudyRun, read_study
 from artculture.studies.results import write_results
+from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.io import replacing, write_text
 from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text
 
@@ -120,12 +119,14 @@ def _table1(run: StudyRun | None, manifest: Manifest | None) -> list[Row]:
 
 def render_html(report: Report) -> str:
     """Return the self-contained HTML page."""
-    environment = _environment(autoescape=True)
-    pages = [finding.page for finding in report.analysis.findings if finding.page] if report.analysis else []
-    return environment.get_template("report.html.j2").render(
+    findings = report.analysis.findings if report.analysis else []
+    return render_page(
+        _environment(autoescape=True),
+        "report.html.j2",
+        style="report.css",
+        embedded=[finding.page for finding in findings if finding.page],
+        style_attributes=True,
         report=report,
-        style=Markup(_asset("report.css")),
-        policy=policy(pages),
         accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         version=__version__,
@@ -177,13 +178,7 @@ def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
 
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
-        autoescape=autoescape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(__package__, "templates", autoescape=autoescape)
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}f}"
     return environment
 
@@ -191,10 +186,6 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 def _escaped_markdown(value: Any) -> Any:
     """Return text of the data escaped for Markdown; `Markup` is kept."""
     return value if not isinstance(value, str) or isinstance(value, Markup) else markdown_text(value)
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def slug(name: str) -> str:

@@ -14,7 +14,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from artculture.analysis import plotting_style
-from artculture.analysis.embedding.map_page.builder import MapPageData, render_page
+from artculture.analysis.embedding.map_page.builder import MapPageData, map_page
 from artculture.analysis.embedding.neighbours import most_similar
 from artculture.analysis.figure import Finding
 from artculture.analysis.model_under_study import Embeddings
@@ -88,7 +88,7 @@ def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | 
         _figure(embeddings, places, fidelity),
         {NAME: table},
         numbers,
-        page=render_page(page_data, picture),
+        page=map_page(page_data, picture),
         alt="Scatter plot with one dot per painting, coloured by region; small copies highlight one culture each.",
     )
 

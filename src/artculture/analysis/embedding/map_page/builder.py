@@ -1,11 +1,6 @@
 """Self-contained HTML page of the map: data, thumbnails, style and script inline."""
 
-import base64
-import hashlib
-import html
-import re
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -13,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
-from artculture.utils.io import json_text
+from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.thumbnails import Picture, thumbnails
 
 
@@ -36,23 +31,16 @@ class MapPageData:
     fidelity: str
 
 
-def render_page(page_data: MapPageData, picture: Picture | None) -> str:
+def map_page(page_data: MapPageData, picture: Picture | None) -> str:
     """Return the page as HTML."""
-    style, script = _asset("page.css"), _asset("page.js")
-    # Only this script and this style may run, and nothing may be loaded from the network.
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+    return render_page(
+        template_environment(__package__),
+        "page.html",
+        style="page.css",
+        scripts=["page.js"],
+        fidelity=page_data.fidelity,
+        data={**_data(page_data), "thumbnails": thumbnails(picture, len(page_data.table)) if picture else []},
     )
-    data = {**_data(page_data), "thumbnails": thumbnails(picture, len(page_data.table)) if picture else []}
-    parts = {
-        "policy": html.escape(policy),
-        "fidelity": html.escape(page_data.fidelity),
-        "style": style,
-        "script": script,
-        "data": _json(data),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
 
 
 def _data(data: MapPageData) -> dict[str, Any]:
@@ -76,16 +64,3 @@ def _data(data: MapPageData) -> dict[str, Any]:
         "splits": data.table["split"].tolist(),
         "neighbours": data.neighbours.tolist(),
     }
-
-
-def _json(value: Any) -> str:
-    # `</script>` or `<!--` in a title must not end the script element.
-    return json_text(value, compact=True).replace("<", "\\u003c")
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

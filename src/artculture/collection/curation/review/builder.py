@@ -1,13 +1,9 @@
 """Builder of the review page: one self-contained HTML file with data, thumbnails, style and script."""
 
 import base64
-import hashlib
-import html
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,8 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.table1 import PAPER
 from artculture.data.manifest import Manifest
 from artculture.data.near_duplicates import DuplicatePair
-from artculture.utils.io import json_text, write_text
+from artculture.utils.html_page import render_page, template_environment
+from artculture.utils.io import write_text
 
 SCRIPTS = ("csv.js", "decisions.js", "grid.js", "filters.js", "details.js", "page.js", "wiring.js")
 REASONS = ("not a painting", "poor photograph", "not of this culture")
@@ -61,22 +58,16 @@ def page(data: Mapping[str, Any], thumbnails: Sequence[str], title: str) -> str:
         data: the result of `page_data`.
         thumbnails: WebP files in base64, "" where there is none.
     """
-    script = "\n".join(_asset(name) for name in SCRIPTS)
-    style = _asset("page.css")
-    # The policy allows only this script and style, by their hashes, and local images: titles come from museums.
-    policy = (
-        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "img-src data: file: 'self'; base-uri 'none'; form-action 'none'"
+    return render_page(
+        template_environment(__package__),
+        "page.html",
+        style="page.css",
+        scripts=SCRIPTS,
+        images="data: file: 'self'",
+        title=title,
+        data=data,
+        thumbnails=thumbnails,
     )
-    parts = {
-        "title": html.escape(title),
-        "policy": html.escape(policy),
-        "style": style,
-        "script": script,
-        "data": _json(data),
-        "thumbnails": _json(thumbnails),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
 
 
 def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
@@ -133,16 +124,3 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
         }
         for place, (row, record, stats) in enumerate(described_rows)
     ]
-
-
-def _json(value: Any) -> str:
-    # `</script>` or `<!--` inside a title must not end the script element.
-    return json_text(value, compact=True).replace("<", "\\u003c")
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
