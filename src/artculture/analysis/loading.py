@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from artculture.analysis.model_under_study import ModelUnderStudy
-from artculture.config.schema.train import Data
+from artculture.config.schema.data import Data
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice, fresh_selection, selection_for, selection_of_run
 from artculture.data.stored_split import StoredSplit, read_split

@@ -1,7 +1,8 @@
 """`artculture train`: train one run in this process, or a study with one process per run."""
 
 from artculture.config.composition import config_flags, run_app
-from artculture.config.schema.train import LocalProcesses, TrainConfig
+from artculture.config.schema.launchers import LocalProcesses
+from artculture.config.schema.train import TrainConfig
 
 
 def run(argv: list[str]) -> int:

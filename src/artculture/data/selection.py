@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from artculture.config.schema.data import Data
 from artculture.config.schema.nodes import Node
-from artculture.config.schema.train import Data
 from artculture.data.cache.folder import cache_errors, cache_folder
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
 from artculture.data.labels import label_order, log_similar_labels

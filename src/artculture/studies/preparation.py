@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from artculture.config.schema.train import LocalProcesses, plain
+from artculture.config.schema.launchers import LocalProcesses
+from artculture.config.schema.train import plain
 from artculture.config.validation import mistakes_error
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import Selection

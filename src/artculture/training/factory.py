@@ -8,9 +8,10 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from artculture.config.schema.data import Data
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
-from artculture.config.schema.train import Architecture, Data, TrainConfig
+from artculture.config.schema.train import Architecture, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.selection import DataChoice

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from artculture.config.schema.train import Mark, keys_with
+from artculture.config.schema.marks import Mark
+from artculture.config.schema.train import keys_with
 from artculture.utils.addresses import stored_address
 from artculture.utils.targets import TARGET, is_target, node_name
 

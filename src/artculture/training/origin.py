@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from artculture.config.schema.train import OnResume, TrainConfig
+from artculture.config.schema.marks import OnResume
+from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import alternatives
 from artculture.training.identity import differences
 from artculture.training.run_directory import RunDirectory

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from artculture.config.composition import resolved
-from artculture.config.schema.train import OnResume
+from artculture.config.schema.marks import OnResume
 from artculture.config.validation import config_folder
 from artculture.training.identity import identity, leaves
 from artculture.training.origin import check_paintings, on_resume, read_origin, recorded_origin

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from artculture.collection.grouping.config import GroupingConfig, Words
-from artculture.config.schema.section import Section
-from artculture.config.schema.train import Share
+from artculture.config.schema.section import Section, Share
 from artculture.config.typed_text import AsTyped, Text, UserPath
 
 MANIFEST = "manifest.csv"

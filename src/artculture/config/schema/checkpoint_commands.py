@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from artculture.config.schema.data import Data, data_contradictions
 from artculture.config.schema.section import Section
-from artculture.config.schema.train import Data, data_contradictions
 from artculture.config.typed_text import AsTyped, UserPath
 
 Device = Literal["auto", "cpu", "gpu"]

@@ -5,7 +5,6 @@ A composed config is checked against it before anything is read or trained; the 
 
 import re
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,55 +18,23 @@ from pydantic import (
     Tag,
 )
 
+from artculture.config.schema.data import Data, data_contradictions
+from artculture.config.schema.launchers import Launcher, launcher_contradictions
 from artculture.config.schema.loggers import Loggers
+from artculture.config.schema.marks import Mark, OnResume
 from artculture.config.schema.nodes import BY_NAME_OR_TARGET, SCHEDULE_LENGTHS, Node, UserNode, absent, node_mistakes
-from artculture.config.schema.section import Section
+from artculture.config.schema.section import Section, Share
+from artculture.config.schema.trainer import Trainer, extra_mistakes
 from artculture.config.typed_text import AsTyped, Text, UserPath
 from artculture.config.validation import alternatives
 from artculture.utils.errors import InputError, choices_hint
 from artculture.utils.secrets import secrets_in
 from artculture.utils.targets import import_modules, is_target
 
-Share = Annotated[float, Field(ge=0, le=1)]
 MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
 # Of the validation split after every epoch; the group `metrics` adds others.
 VALIDATION_METRICS = ("top1", "top3", "macro_f1", "macro_recall", "loss")
-
-
-# Arguments of lightning.Trainer that other keys of the config stand for.
-SET_BY = {
-    **{name: f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "sync_batchnorm", "max_epochs")},
-    **{name: f"trainer.{name}" for name in ("precision", "deterministic")},
-    "gradient_clip_val": "trainer.gradient_clip",
-    "callbacks": "the group `callbacks`",
-    "logger": "the group `logger`",
-    "strategy": "trainer.devices and trainer.num_nodes",
-    "default_root_dir": "study.root and study.name",
-    **dict.fromkeys(("plugins", "use_distributed_sampler"), "the program: a run resumes exactly by it"),
-    "num_sanity_val_steps": "the program: a run's metrics begin with its first epoch",
-    "enable_progress_bar": "the program, which shows a study's runs",
-    "fast_dev_run": "the option debug=fast_dev_run, which also writes the run's files",
-}
-
-
-class OnResume(Enum):
-    """Whether a run may differ in a value from the run whose checkpoint it starts from (`resume=PATH`).
-
-    Field metadata: of a section, and of a field of it that is another. A field without any is `FIXED`.
-    """
-
-    FIXED = "must be the same"
-    FREE = "may differ, and takes effect"
-    PAINTINGS = "may differ where every painting that was trained on stays a training painting"
-
-
-class Mark(Enum):
-    """What a key is, apart from its value: field metadata."""
-
-    CIRCUMSTANCE = "where and how a run is executed: not part of its identity, free to change between two launches"
-    SOURCE = "where other keys take their defaults from: not part of the identity, as those keys are"
-    NOT_SEARCHED = "the same in all trials of a search"
 
 
 def _folder_name(value: str) -> str:
@@ -211,61 +178,6 @@ Scheduler = Annotated[
 ]
 
 
-class Paintings(Section):
-    """What all data sources share."""
-
-    name: str
-    root: Annotated[str | None, AsTyped(), Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    split: Annotated[Literal["auto", "stratified", "random", "stored"], Mark.NOT_SEARCHED]
-    split_seed: Annotated[int, Mark.NOT_SEARCHED]
-    fractions: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Mark.NOT_SEARCHED]
-    small_cultures: Annotated[Literal["error", "drop", "train"], Mark.NOT_SEARCHED]
-    on_bad_image: Annotated[Literal["error", "skip"], Mark.NOT_SEARCHED]
-    bad_image_share: Annotated[Share, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = 1.0
-    cultures: Annotated[list[str] | None, AsTyped(), Mark.NOT_SEARCHED]
-    image_size: Annotated[Annotated[int, Field(ge=32, le=2048)] | None, OnResume.FREE]
-    batch_size: Annotated[PositiveInt, OnResume.FREE]
-    num_workers: Annotated[Literal["auto"] | NonNegativeInt, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    cache: Annotated[Text, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-
-
-class Sample(Paintings):
-    name: Literal["sample"]
-    per_culture: Annotated[Annotated[int, Field(ge=3)], Mark.NOT_SEARCHED]
-    epochs: Annotated[PositiveInt, OnResume.FREE, Mark.SOURCE, Mark.NOT_SEARCHED]
-    decay_every: Annotated[PositiveInt, Mark.SOURCE, Mark.NOT_SEARCHED]
-
-
-class Folder(Paintings):
-    name: Literal["folder", "met"]
-    # Names of a table's columns; as in runs that were stored before there were such keys.
-    label: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
-    image: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
-    id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
-    near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED] = "auto"
-
-
-class Shards(Paintings):
-    name: Literal["shards"]
-    cache_gb: Annotated[PositiveFloat, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    shuffle_shards: Annotated[PositiveInt, OnResume.FREE]
-
-
-class CustomPaintings(Paintings):
-    """Paintings of a function of the user's own.
-
-    Attributes:
-        source: `_target_` and arguments of the function; it returns a table with the manifest's columns.
-    """
-
-    name: Literal["custom"]
-    source: Annotated[Node, Mark.NOT_SEARCHED]
-    near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED]
-
-
-Data = Annotated[Sample | Folder | Shards | CustomPaintings, Field(discriminator="name")]
-
-
 class Augment(Section):
     name: str
     crop_scale: list[Annotated[float, Field(gt=0, le=1)]] | None
@@ -274,71 +186,6 @@ class Augment(Section):
     jitter: Share
     erase: Share
     transforms: list[Node]
-
-
-class Trainer(Section):
-    accelerator: Annotated[Literal["auto", "cpu", "gpu", "mps"], Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    devices: Annotated[Literal["auto"] | PositiveInt, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    num_nodes: Annotated[Literal["auto"] | PositiveInt, Mark.CIRCUMSTANCE]
-    sync_batchnorm: bool
-    max_epochs: PositiveInt
-    precision: Literal["auto", 32, "32", "bf16-mixed", "16-mixed"]
-    deterministic: bool | Literal["warn"]
-    channels_last: bool
-    compile: bool = False  # as of runs that were stored before there was such a key
-    cuda_graphs: Annotated[bool, Mark.CIRCUMSTANCE] = True  # likewise
-    gradient_clip: PositiveFloat | None
-    early_stopping: PositiveInt | None
-    monitor: Annotated[str, Mark.NOT_SEARCHED]
-    eval_batches: PositiveInt
-    evaluate_test: Annotated[bool, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
-    checkpoint_every_minutes: Annotated[PositiveFloat | None, Mark.CIRCUMSTANCE]
-    checkpoint_every_steps: Annotated[PositiveInt | None, Mark.CIRCUMSTANCE]
-    on_out_of_memory: Annotated[Literal["halve", "error"], Mark.CIRCUMSTANCE]
-    extra: dict[str, Any]
-
-
-class LocalProcesses(Section):
-    name: Literal["local"]
-    parallel: Literal["auto"] | PositiveInt
-
-
-class Resources(Section):
-    """What a run asks for, where a batch system hands out resources."""
-
-    name: str
-    parallel: Literal["auto"] | PositiveInt
-    gpus: Literal["auto"] | NonNegativeInt
-    cpus: PositiveInt
-    memory_gb: PositiveFloat | None
-
-
-class Slurm(Resources):
-    name: Literal["slurm"]
-    cluster: Literal["slurm", "local"]
-    minutes: PositiveInt
-    partition: str | None
-    account: str | None
-    qos: str | None
-    constraint: str | None
-    setup: list[str]
-    options: dict[str, str | int | bool]
-    requeue: bool
-    max_timeouts: NonNegativeInt
-    signal_seconds: Annotated[int, Field(ge=30)]
-    on_interrupt: Literal["leave", "cancel"]
-
-
-class Ray(Resources):
-    name: Literal["ray"]
-    address: str
-    retries: NonNegativeInt
-
-
-Launcher = Annotated[
-    Annotated[LocalProcesses, Tag("local")] | Annotated[Slurm, Tag("slurm")] | Annotated[Ray, Tag("ray")] | UserNode,
-    BY_NAME_OR_TARGET,
-]
 
 
 class Study(Section):
@@ -376,7 +223,7 @@ class TrainConfig(Section):
         yield from data_contradictions(self.data)
         for key, what in secrets_in(plain(self)):
             yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
-        yield from _launcher_contradictions(self.launcher, self.trainer.accelerator)
+        yield from launcher_contradictions(self.launcher, self.trainer.accelerator)
         yield from self._nodes()
         if isinstance(self.optimizer, Sgd) and self.optimizer.nesterov and self.optimizer.momentum == 0:
             yield "optimizer.nesterov", "needs momentum: set optimizer.momentum or optimizer.nesterov=false"
@@ -424,28 +271,12 @@ class TrainConfig(Section):
                 yield f"augment.transforms.{number}", "needs a _target_: the class of a transform"
             yield from node_mistakes(f"augment.transforms.{number}", transform)
         yield from node_mistakes("launcher", self.launcher)
-        yield from _extra_mistakes(self.trainer.extra)
+        yield from extra_mistakes(self.trainer.extra)
         for name, node in self.metrics.items():
             yield from _entry_mistakes(f"metrics.{name}", node, absent(("num_classes",), node or {}))
         for name, node in self.callbacks.items():
             yield from _entry_mistakes(f"callbacks.{name}", node)
         yield from self.logger.mistakes()
-
-
-def _extra_mistakes(extra: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    if not extra:
-        return
-    from inspect import signature
-
-    from lightning import Trainer  # imported only where its arguments are used
-
-    free = set(signature(Trainer.__init__).parameters) - {"self", *SET_BY}
-    for name, value in extra.items():
-        yield from node_mistakes(f"trainer.extra.{name}", value)
-        if name in SET_BY:
-            yield f"trainer.extra.{name}", f"is set by {SET_BY[name]}"
-        elif name not in free:
-            yield f"trainer.extra.{name}", f"is no argument of lightning.Trainer: {choices_hint(name, sorted(free))}"
 
 
 def _entry_mistakes(key: str, node: Node | None, given: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
@@ -460,32 +291,6 @@ def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[
             "scheduler.warmup_epochs",
             f"is {scheduler.warmup_epochs}, but the whole training has {max_epochs} epochs (trainer.max_epochs)",
         )
-
-
-def _launcher_contradictions(launcher: Launcher, accelerator: str) -> Iterator[tuple[str, str]]:
-    if accelerator == "gpu" and isinstance(launcher, Resources) and launcher.gpus == 0:
-        yield "launcher.gpus", "is 0, but trainer.accelerator=gpu: ask for a GPU or use trainer=cpu"
-    if isinstance(launcher, Slurm) and launcher.signal_seconds >= 60 * launcher.minutes:
-        yield "launcher.signal_seconds", f"is {launcher.signal_seconds}, longer than the whole job (launcher.minutes)"
-
-
-def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
-    if isinstance(data, CustomPaintings):
-        if not is_target(data.source):
-            yield "data.source", "needs a _target_: the function that returns the table of paintings"
-        yield from node_mistakes("data.source", data.source)
-    if data.name == "folder" and not data.root:
-        yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
-    if data.name == "shards" and not data.root:
-        yield "data.root", "is missing; give the shards' folder or address, data.root=s3://bucket/paintings"
-    if data.name == "sample" and data.split == "stored":
-        yield "data.split", "is stored, but the sample stores none; use stratified or random"
-    if data.name == "sample" and data.root is not None:
-        yield "data.root", "has no meaning for data=sample; for your own pictures use data=folder"
-    if len(data.fractions) != 3 or abs(sum(data.fractions) - 1) > 1e-6:
-        yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
-    if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):
-        yield "data.cultures", f"is {data.cultures}; give at least two different cultures"
 
 
 def keys_with(mark: Mark, schema: type[BaseModel] | None = None, prefix: str = "") -> Iterator[str]:

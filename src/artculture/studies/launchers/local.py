@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from artculture.config.schema.train import LocalProcesses, TrainConfig
+from artculture.config.schema.launchers import LocalProcesses
+from artculture.config.schema.train import TrainConfig
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.fork_server import ForkedRun, can_fork, start_server
 from artculture.studies.launchers.process import run_command, run_environment, threads_default

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from artculture.config.schema.train import Ray
+from artculture.config.schema.launchers import Ray
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.process import gpus_of, run_command
 from artculture.studies.launchers.protocol import ExitStatus, StartedRun

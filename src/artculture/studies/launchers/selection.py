@@ -2,7 +2,8 @@
 
 from typing import cast
 
-from artculture.config.schema.train import Ray, Slurm, TrainConfig
+from artculture.config.schema.launchers import Ray, Slurm
+from artculture.config.schema.train import TrainConfig
 from artculture.studies.launchers.local import LocalLauncher, slots
 from artculture.studies.launchers.protocol import Launcher
 from artculture.utils.errors import InputError

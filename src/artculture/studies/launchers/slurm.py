@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from artculture.config.schema.train import Slurm
+from artculture.config.schema.launchers import Slurm
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.jobs import JobNotes, Submitted
 from artculture.studies.launchers.process import RunCommand, gpus_of, run_command

@@ -9,7 +9,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from artculture.config.schema.train import Mark, TrainConfig, keys_with, plain
+from artculture.config.schema.marks import Mark
+from artculture.config.schema.train import TrainConfig, keys_with, plain
 from artculture.config.validation import alternatives, known_keys, nearest_key, value_mistakes
 from artculture.utils.io import json_text
 from artculture.utils.targets import node_name

@@ -1,0 +1,86 @@
+"""The group `data`: which paintings, and how they are split and cached."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from artculture.config.schema.marks import Mark, OnResume
+from artculture.config.schema.nodes import Node, node_mistakes
+from artculture.config.schema.section import Section, Share
+from artculture.config.typed_text import AsTyped, Text
+from artculture.utils.targets import is_target
+
+
+class Paintings(Section):
+    """What all data sources share."""
+
+    name: str
+    root: Annotated[str | None, AsTyped(), Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+    split: Annotated[Literal["auto", "stratified", "random", "stored"], Mark.NOT_SEARCHED]
+    split_seed: Annotated[int, Mark.NOT_SEARCHED]
+    fractions: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Mark.NOT_SEARCHED]
+    small_cultures: Annotated[Literal["error", "drop", "train"], Mark.NOT_SEARCHED]
+    on_bad_image: Annotated[Literal["error", "skip"], Mark.NOT_SEARCHED]
+    bad_image_share: Annotated[Share, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = 1.0
+    cultures: Annotated[list[str] | None, AsTyped(), Mark.NOT_SEARCHED]
+    image_size: Annotated[Annotated[int, Field(ge=32, le=2048)] | None, OnResume.FREE]
+    batch_size: Annotated[PositiveInt, OnResume.FREE]
+    num_workers: Annotated[Literal["auto"] | NonNegativeInt, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+    cache: Annotated[Text, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+
+
+class Sample(Paintings):
+    name: Literal["sample"]
+    per_culture: Annotated[Annotated[int, Field(ge=3)], Mark.NOT_SEARCHED]
+    epochs: Annotated[PositiveInt, OnResume.FREE, Mark.SOURCE, Mark.NOT_SEARCHED]
+    decay_every: Annotated[PositiveInt, Mark.SOURCE, Mark.NOT_SEARCHED]
+
+
+class Folder(Paintings):
+    name: Literal["folder", "met"]
+    # Names of a table's columns; as in runs that were stored before there were such keys.
+    label: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
+    image: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
+    id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
+    near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED] = "auto"
+
+
+class Shards(Paintings):
+    name: Literal["shards"]
+    cache_gb: Annotated[PositiveFloat, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+    shuffle_shards: Annotated[PositiveInt, OnResume.FREE]
+
+
+class CustomPaintings(Paintings):
+    """Paintings of a function of the user's own.
+
+    Attributes:
+        source: `_target_` and arguments of the function; it returns a table with the manifest's columns.
+    """
+
+    name: Literal["custom"]
+    source: Annotated[Node, Mark.NOT_SEARCHED]
+    near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED]
+
+
+Data = Annotated[Sample | Folder | Shards | CustomPaintings, Field(discriminator="name")]
+
+
+def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
+    if isinstance(data, CustomPaintings):
+        if not is_target(data.source):
+            yield "data.source", "needs a _target_: the function that returns the table of paintings"
+        yield from node_mistakes("data.source", data.source)
+    if data.name == "folder" and not data.root:
+        yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
+    if data.name == "shards" and not data.root:
+        yield "data.root", "is missing; give the shards' folder or address, data.root=s3://bucket/paintings"
+    if data.name == "sample" and data.split == "stored":
+        yield "data.split", "is stored, but the sample stores none; use stratified or random"
+    if data.name == "sample" and data.root is not None:
+        yield "data.root", "has no meaning for data=sample; for your own pictures use data=folder"
+    if len(data.fractions) != 3 or abs(sum(data.fractions) - 1) > 1e-6:
+        yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
+    if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):
+        yield "data.cultures", f"is {data.cultures}; give at least two different cultures"
