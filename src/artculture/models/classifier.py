@@ -1,5 +1,6 @@
 """The LightningModule: backbone, head, loss, metrics, optimizer and schedule."""
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
@@ -243,12 +244,16 @@ class CultureClassifier(L.LightningModule):
     def configure_optimizers(self) -> Any:
         # With a gradient scaler a fused step would unscale by itself, which forbids clipping.
         optimizer = self.make_optimizer(fused=self.trainer.precision != "16-mixed")
-        epochs = self.trainer.max_epochs or 1
-        steps = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
+        trainer = self.trainer
+        trainer.fit_loop.setup_data()  # a trainer with max_steps alone has not counted the batches yet
+        batches = int(trainer.num_training_batches)
+        steps = max(1, batches // trainer.accumulate_grad_batches)
+        # A trainer that is limited by steps has no number of epochs.
+        epochs = max(1, math.ceil(trainer.estimated_stepping_batches / steps))
         scheduler = build_scheduler(self.hyper["scheduler"], optimizer, steps, epochs)
         # A schedule by epoch is stepped with the last batch: Lightning's own interval `epoch` steps after the
         # checkpoint of the epoch is written, and each resume would lose a step.
-        frequency = 1 if steps_each_batch(self.hyper["scheduler"]) else int(self.trainer.num_training_batches)
+        frequency = 1 if steps_each_batch(self.hyper["scheduler"]) else batches
         schedule = {"scheduler": scheduler, "interval": "step", "frequency": frequency}
         return {"optimizer": optimizer, "lr_scheduler": {**schedule, "monitor": "val/loss", "strict": False}}
 

@@ -153,6 +153,8 @@ def _short(value: Any) -> str:
     if isinstance(value, float):
         shortest = f"{value:g}"
         return shortest if float(shortest) == value else repr(value)
+    if isinstance(value, str) and value.startswith("val/"):  # a metric
+        return value.removeprefix("val/")
     if isinstance(value, str) and "/" in value:  # files of one name in two folders are two values
         return f"{Path(value).stem}.{hashlib.sha256(value.encode()).hexdigest()[:4]}"
     return str(value)

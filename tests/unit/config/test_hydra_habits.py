@@ -68,7 +68,6 @@ def test_a_broken_option_of_the_user_is_wrong_input(capsys, tmp_path, content):
     ("command", "typed", "not_offered"),
     [
         ("train", "search=optuna", "search"),
-        ("train", "sourc=met", "source"),
         ("evaluate", "archtecture=alexnet", "architecture"),
         ("predict", "methd=scratch", "method"),
         ("fetch", "nonsense=1", "architecture"),

@@ -206,6 +206,11 @@ def test_prediction_gives_logits_in_float32_and_rows(make, held_out):
     assert rows.tolist() == list(range(9))
 
 
+def test_a_trainer_may_be_limited_by_steps(make, fit):
+    trainer = fit(make(scheduler={"name": "cosine", "warmup_epochs": 0, "floor": 0.1}), epochs=-1, max_steps=7)
+    assert trainer.global_step == 7
+
+
 def test_it_is_tested_and_fitted_again_by_any_trainer(make, fit, held_out):
     module = make()
     trainer = fit(module, epochs=1)
