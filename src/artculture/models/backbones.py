@@ -57,7 +57,7 @@ def make_backbone(name: str, library: str, node: Node | None = None) -> Backbone
         node: of a custom backbone: `_target_` and its arguments.
 
     Raises:
-        InputError: a name that the library does not have, timm not installed, or a custom backbone that can't be made.
+        InputError: a name that the library does not have, or a custom backbone that can't be made.
     """
     if node is not None:
         return _custom(name, node)
@@ -158,21 +158,14 @@ def _custom(name: str, node: Node) -> Backbone:
     return Backbone(module, vectors.shape[1], "", preprocessing)
 
 
-def _import_timm() -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        raise InputError("this architecture needs timm: pip install 'artculture[timm]'") from error
-    return timm
-
-
 def timm_config(name: str) -> dict[str, Any]:
     """timm's description of a model's default pretrained weights.
 
     Raises:
         InputError: no such model.
     """
-    timm = _import_timm()
+    import timm  # takes a second
+
     known = TIMM_NAMES.get(name, name)
     if not timm.is_model(known):
         raise InputError(f"architecture.name={name} is no model of timm: {choices_hint(name, timm.list_models())}")
@@ -182,7 +175,8 @@ def timm_config(name: str) -> dict[str, Any]:
 
 def timm_configs(name: str) -> list[dict[str, Any]]:
     """timm's descriptions of all the pretrained weights that it has for a model."""
-    timm = _import_timm()
+    import timm  # takes a second
+
     known = TIMM_NAMES.get(name, name).partition(".")[0]
     return [timm.get_pretrained_cfg(entry).to_dict() for entry in timm.list_pretrained(f"{known}.*")]
 
@@ -200,8 +194,10 @@ def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
 
 
 def _timm(name: str) -> Backbone:
+    import timm
+
     config = timm_config(name)
-    module = _import_timm().create_model(TIMM_NAMES.get(name, name), pretrained=False, num_classes=0)
+    module = timm.create_model(TIMM_NAMES.get(name, name), pretrained=False, num_classes=0)
     classifier = config.get("classifier", "classifier")
     last_layer = classifier if isinstance(classifier, str) else classifier[0]
     # With num_classes=0 some of timm's models keep a hidden layer before the classifier: its width then counts.

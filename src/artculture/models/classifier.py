@@ -238,7 +238,8 @@ class CultureClassifier(L.LightningModule):
     def make_optimizer(self, *, fused: bool = False) -> Optimizer:
         """Return a new optimizer of the parameters that train, with their first learning rates."""
         hyper = self.hyper
-        groups = parameter_groups(self.network, hyper["method"], hyper["head_lr"], hyper["backbone_lr"])
+        rates = hyper["head_lr"], hyper["backbone_lr"]
+        groups = parameter_groups(self.network, hyper["method"], *rates, hyper["optimizer"])
         return build_optimizer(hyper["optimizer"], groups, fused=fused)
 
     def configure_optimizers(self) -> Any:

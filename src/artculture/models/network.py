@@ -34,6 +34,11 @@ class Network(nn.Module):
             parameter.requires_grad = name.rpartition(".")[0] in self._thawed
         self.train(self.training)
 
+    def may_change(self, key: str) -> bool:
+        """Return whether training may change an entry of the state dict."""
+        layer = key.rpartition(".")[0].removeprefix("backbone.")
+        return not self._frozen or key.startswith("head.") or layer in self._thawed
+
     def train(self, mode: bool = True) -> "Network":
         # `requires_grad=False` does not stop BatchNorm from updating its statistics: frozen means eval, always.
         super().train(mode)

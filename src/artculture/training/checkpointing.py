@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from artculture.models.checkpoint import read_checkpoint
 from artculture.models.safe_loading import DamagedError
 from artculture.models.tensor_files import save_whole
+from artculture.training.callbacks.ema import WeightEma
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
@@ -50,17 +52,30 @@ class BestCheckpoint(ModelCheckpoint):
     """Lightning's, without its check that the folder is empty: that of a resumed run never is.
 
     For that check Lightning imports the libraries of every installed object store.
+
+    Args:
+        ema: the average of the weights to write in place of them.
+        arguments: of Lightning's.
     """
+
+    def __init__(self, ema: WeightEma | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._ema = ema
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         kept, self.save_top_k = self.save_top_k, 0
         super().setup(trainer, pl_module, stage)
         self.save_top_k = kept
 
+    def _save_checkpoint(self, trainer: L.Trainer, filepath: str) -> None:
+        with nullcontext() if self._ema is None else self._ema.applied(trainer.lightning_module):
+            super()._save_checkpoint(trainer, filepath)
 
-def best_checkpoint(directory: RunDirectory, monitor: str) -> ModelCheckpoint:
-    """Keeps the best epoch's weights."""
+
+def best_checkpoint(directory: RunDirectory, monitor: str, ema: WeightEma | None = None) -> ModelCheckpoint:
+    """Keeps the best epoch's weights, or their average."""
     return BestCheckpoint(
+        ema,
         dirpath=directory.best.parent,
         filename="best",
         monitor=monitor,

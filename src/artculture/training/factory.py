@@ -22,6 +22,7 @@ from artculture.models.image_sizes import check_image_size
 from artculture.models.weights import check_weights
 from artculture.training.acceleration.step_execution import ExactDDP, ExactSingleDevice, StepExecution
 from artculture.training.callbacks.divergence import DIVERGED_TIMES_CHANCE, DivergenceGuard
+from artculture.training.callbacks.ema import WeightEma
 from artculture.training.callbacks.metric_state import MetricState, SplitState
 from artculture.training.callbacks.recorder import OwnSettings, Recorder, early_stopping
 from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
@@ -163,15 +164,17 @@ def make_trainer(
     choice = config.trainer
     by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
     execution = make_strategy(config, accelerator, process_group)
+    ema = None if choice.ema is None else WeightEma(choice.ema)
     callbacks: list[Callback] = [OwnSettings()] if from_other else []
     callbacks += [
         MetricState(),
         SplitState(execution),
         # Before the recorder: an epoch that is not finite is not recorded.
         DivergenceGuard(_loss_limit(config, classes), process_group),
+        *([] if ema is None else [ema]),
         *(instantiate(node) for node in config.callbacks.values() if node is not None),
         recorder,
-        best_checkpoint(directory, choice.monitor),
+        best_checkpoint(directory, choice.monitor, ema),
         LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, listener, lock, process_group),
     ]
     if process_group.world_size > 1:

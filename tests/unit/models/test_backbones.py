@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 import timm
 import torch
@@ -94,12 +92,6 @@ def test_the_built_backbone_says_the_same_preprocessing():
 def test_unknown_names(ask, name, library, says):
     with pytest.raises(InputError, match=rf"architecture\.name={name}.*{says}"):
         ask(name, library)
-
-
-def test_without_timm_the_install_command_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match=r"pip install 'artculture\[timm\]'"):
-        make_backbone("test_resnet", "timm")
 
 
 def test_random_alexnet_lets_pictures_through():

@@ -20,5 +20,7 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     content = torch.load(path, weights_only=True)
     found = dict(content["state_dict"])
     for optimizer in content.get("optimizer_states", []):
-        found |= {f"momentum {i}": state["momentum_buffer"] for i, state in optimizer["state"].items()}
+        for i, state in optimizer["state"].items():
+            found |= {f"{key} {i}": value for key, value in state.items() if isinstance(value, torch.Tensor)}
+    found |= content.get("callbacks", {}).get("WeightEma", {}).get("average", {})
     return found

@@ -93,6 +93,10 @@ SCHEDULES = {
     "plateau": ["scheduler=plateau", "scheduler.k=1", "scheduler.gamma=0.5", "method.head_lr=0.2"],
     "cosine": ["scheduler=cosine", "method.head_lr=0.05"],
 }
+MODERN = [
+    *("scheduler=cosine", "optimizer=timm", "optimizer.opt=lamb", "optimizer.layer_decay=0.8"),
+    *("optimizer.decay_norms_and_biases=false", "trainer.gradient_clip=1.0", "trainer.ema=0.9"),
+]
 
 
 # Each schedule is also stopped amid an epoch, below.
@@ -128,10 +132,12 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
         ("step", 1, [1, 3, 4, 5, 12]),
         ("plateau", 2, [8, 14]),
         ("cosine", 3, [13, 13]),
+        ("modern", 2, [7, 13]),
     ],
 )
 def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
-    overrides = ["trainer.max_epochs=4", "head.dropout=0.3", "augment=strong", *SCHEDULES[schedule]]
+    overrides = ["trainer.max_epochs=4", "head.dropout=0.3", "augment=strong"]
+    overrides += MODERN if schedule == "modern" else SCHEDULES[schedule]
     overrides.append(f"trainer.checkpoint_every_steps={every}")
     assert train(*overrides, "study.name=undisturbed") == 0
     for stop in stops:
@@ -142,6 +148,19 @@ def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedul
     assert_same_run(
         *(next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped"))
     )
+
+
+def test_what_is_validated_and_kept_as_the_best_is_the_average_of_the_weights(train, only_run):
+    asked = ["trainer.ema=0.5", "trainer.max_epochs=2", "trainer.monitor=val/loss", "scheduler.gamma=0.99"]
+    assert train(*asked, "method=transfer") == 0
+    metrics = pd.read_csv(only_run() / "metrics.csv")
+    last, best = (torch.load(only_run() / f"checkpoints/{name}.ckpt", weights_only=True) for name in ("last", "best"))
+    average = last["callbacks"]["WeightEma"]["average"]
+    assert all(key.startswith("head.") for key in average)  # the frozen backbone is not averaged
+    assert metrics["val/loss"].idxmin() == 1  # the last epoch is the best
+    for key, value in average.items():
+        assert torch.equal(best["state_dict"][f"network.{key}"], value)
+        assert not torch.equal(last["state_dict"][f"network.{key}"], value)
 
 
 def _die_at_step(step: int):

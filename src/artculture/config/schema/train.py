@@ -24,6 +24,7 @@ from artculture.config.schema.loggers import Loggers
 from artculture.config.schema.marks import Mark, OnResume
 from artculture.config.schema.nodes import BY_NAME_OR_TARGET, SCHEDULE_LENGTHS, Node, UserNode, absent, node_mistakes
 from artculture.config.schema.section import Section, Share
+from artculture.config.schema.timm_optimizers import timm_optimizer_mistakes
 from artculture.config.schema.trainer import Trainer, extra_mistakes
 from artculture.config.typed_text import AsTyped, Text, UserPath
 from artculture.config.validation import alternatives
@@ -126,11 +127,15 @@ class Optimizer(Section):
     """What all built-in optimizers share.
 
     Attributes:
+        layer_decay: factor of the learning rate from each layer of the backbone to the one before it; None for 1.
+        decay_norms_and_biases: whether weight decay acts on them, too.
         rates: learning rates by method, in place of the architecture's recipe; None for those.
     """
 
     name: str
     weight_decay: NonNegativeFloat
+    layer_decay: Annotated[Annotated[float, Field(gt=0, le=1)] | None, OnResume.FIXED]
+    decay_norms_and_biases: Annotated[bool, OnResume.FIXED]
     rates: Annotated[dict[MethodName, MethodRates] | None, Mark.SOURCE, Mark.NOT_SEARCHED]
 
 
@@ -146,7 +151,18 @@ class AdamW(Optimizer):
     eps: PositiveFloat
 
 
-OptimizerChoice = Annotated[Annotated[Sgd, Tag("sgd")] | Annotated[AdamW, Tag("adamw")] | UserNode, BY_NAME_OR_TARGET]
+class TimmOptimizer(Optimizer):
+    """Attributes: `opt` is a name of `timm.optim`, and `args` are further arguments of that optimizer."""
+
+    name: Annotated[Literal["timm"], OnResume.FIXED]
+    opt: Annotated[str, OnResume.FIXED]
+    args: Annotated[dict[str, Any], OnResume.FIXED]
+
+
+OptimizerChoice = Annotated[
+    Annotated[Sgd, Tag("sgd")] | Annotated[AdamW, Tag("adamw")] | Annotated[TimmOptimizer, Tag("timm")] | UserNode,
+    BY_NAME_OR_TARGET,
+]
 
 
 class CrossEntropy(Section):
@@ -225,8 +241,7 @@ class TrainConfig(Section):
             yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
         yield from launcher_contradictions(self.launcher, self.trainer.accelerator)
         yield from self._nodes()
-        if isinstance(self.optimizer, Sgd) and self.optimizer.nesterov and self.optimizer.momentum == 0:
-            yield "optimizer.nesterov", "needs momentum: set optimizer.momentum or optimizer.nesterov=false"
+        yield from self._optimizer_contradictions()
         monitors = [f"val/{name}" for name in (*VALIDATION_METRICS, *self.metrics)]
         if self.trainer.monitor not in monitors:
             yield f"trainer.monitor={self.trainer.monitor}:", choices_hint(self.trainer.monitor, monitors)
@@ -245,6 +260,23 @@ class TrainConfig(Section):
             pair = getattr(self.augment, key)
             if pair is not None and (len(pair) != 2 or pair[0] > pair[1]):
                 yield f"augment.{key}", f"is {pair}; give [smallest, largest]"
+
+    def _optimizer_contradictions(self) -> Iterator[tuple[str, str]]:
+        optimizer = self.optimizer
+        if isinstance(optimizer, Sgd) and optimizer.nesterov and optimizer.momentum == 0:
+            yield "optimizer.nesterov", "needs momentum: set optimizer.momentum or optimizer.nesterov=false"
+        if isinstance(optimizer, TimmOptimizer):
+            yield from timm_optimizer_mistakes(optimizer.opt, optimizer.args)
+        if not isinstance(optimizer, Optimizer) or optimizer.layer_decay is None:
+            return
+        if self.method.name == "transfer":
+            yield "optimizer.layer_decay", "is of the backbone, which method=transfer does not train; use null"
+        if self.architecture.library == "torchvision":
+            yield (
+                "optimizer.layer_decay",
+                "needs a model of timm, which says in which order its layers are: architecture=timm "
+                f"architecture.name={self.architecture.name}",
+            )
 
     def _nodes(self) -> Iterator[tuple[str, str]]:
         """Check every node of the user's own against the signature of its target."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from artculture.config.schema.marks import Mark
 from artculture.config.schema.nodes import node_mistakes
@@ -38,6 +38,7 @@ class Trainer(Section):
     compile: bool = False  # as of runs that were stored before there was such a key
     cuda_graphs: Annotated[bool, Mark.CIRCUMSTANCE] = True  # likewise
     gradient_clip: PositiveFloat | None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None
     early_stopping: PositiveInt | None
     monitor: Annotated[str, Mark.NOT_SEARCHED]
     eval_batches: PositiveInt

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from artculture.models.optimizers import learning_rates
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.utils.errors import WorkError
 
@@ -122,8 +123,7 @@ def _finite(values: Tensor) -> bool:
 
 
 def _diverged(trainer: L.Trainer, what: str) -> WorkError:
-    rates = {group["name"]: f"{group['lr']:.3g}" for group in trainer.optimizers[0].param_groups}
-    shown = ", ".join(f"{name} {rate}" for name, rate in rates.items())
+    shown = ", ".join(f"{part} {rate:.3g}" for part, rate in learning_rates(trainer.optimizers[0]).items())
     return WorkError(
         f"diverged: {what} (epoch {trainer.current_epoch + 1}; learning rates: {shown}). Take a smaller "
         "method.head_lr and method.backbone_lr, trainer.gradient_clip=1, or trainer.precision=32; the last good "

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from artculture.models.checkpoint import epochs_done
 from artculture.models.classifier import CultureClassifier
+from artculture.models.optimizers import learning_rates
 from artculture.models.schedulers import continue_with, reductions
 from artculture.training.checkpointing import mode_of
 from artculture.training.run_directory import RunDirectory
@@ -127,7 +128,7 @@ class Recorder(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx + 1 == trainer.num_training_batches:  # before the schedule's step at the end of the epoch
-            self._rates = {f"lr/{group['name']}": group["lr"] for group in trainer.optimizers[0].param_groups}
+            self._rates = {f"lr/{part}": rate for part, rate in learning_rates(trainer.optimizers[0]).items()}
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
         alone = trainer.world_size == 1

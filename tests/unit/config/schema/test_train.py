@@ -19,6 +19,7 @@ NEEDED = {
     ("architecture", "custom"): ["architecture.name=own", "architecture.backbone._target_=torch.nn.Flatten"],
     ("head", "custom"): ["head._target_=artculture.models.heads.mlp_head", "+head.hidden=[8]"],
     ("loss", "custom"): ["loss._target_=torch.nn.MultiMarginLoss"],
+    ("optimizer", "timm"): ["optimizer.opt=lamb"],
     ("optimizer", "custom"): ["optimizer._target_=torch.optim.RMSprop"],
     ("scheduler", "custom"): ["scheduler._target_=torch.optim.lr_scheduler.ExponentialLR", "+scheduler.gamma=0.9"],
     ("data", "custom"): ["data.source._target_=os.getcwd"],
@@ -121,6 +122,7 @@ def test_a_checked_config_can_not_be_changed():
         check().seed = 3
 
 
+VIT = ("architecture=timm", "architecture.name=test_vit")
 CONTRADICTIONS = [
     (["+scheduler.warmup_epochs=1"], "scheduler.warmup_epochs has no meaning for scheduler=plateau"),
     (["scheduler=cosine", "+scheduler.gamma=0.1"], "scheduler.gamma has no meaning for scheduler=cosine"),
@@ -128,6 +130,11 @@ CONTRADICTIONS = [
     (["scheduler=cosine", "trainer.max_epochs=1"], "scheduler.warmup_epochs is 1, but the whole training has 1"),
     (["head.hidden=[]"], "head.hidden=[]: List should have at least 1 item"),
     (["optimizer.momentum=0.0"], "optimizer.nesterov needs momentum"),
+    (["optimizer=timm", "optimizer.opt=lamp"], "optimizer.opt=lamp: did you mean `lamb`?"),
+    (["optimizer=timm", "optimizer.opt=adahessian"], "optimizer.opt=adahessian: needs second derivatives"),
+    (["optimizer=timm", "optimizer.opt=lamb", "+optimizer.args.x=1"], "optimizer.opt=lamb: Lamb.__init__() got"),
+    (["optimizer.layer_decay=0.7"], "optimizer.layer_decay needs a model of timm"),
+    (["optimizer.layer_decay=0.7", *VIT, "method=transfer"], "optimizer.layer_decay is of the backbone"),
     (["method.backbone_lr=0"], "method.backbone_lr is 0, but finetuned trains the backbone; use method=transfer"),
     (["trainer=cpu", "trainer.precision=16-mixed"], "trainer.precision 16-mixed needs a GPU"),
     (["augment.crop_scale=null"], "augment.crop_scale and augment.crop_ratio go together"),
@@ -178,6 +185,7 @@ def test_only_the_chosen_variants_keys_are_stored():
 FINE = [
     ["method=transfer"],
     ["optimizer.momentum=0.0", "optimizer.nesterov=false"],
+    ["optimizer=timm", "optimizer.opt=lamb", "+optimizer.args.eps=1e-5", "optimizer.layer_decay=0.7", *VIT],
     ["augment=none"],
     ["data.fractions=[0.7,0.15,0.15]"],
     ["trainer.precision=16-mixed"],
@@ -274,7 +282,7 @@ def test_no_number_of_a_config_may_be_infinite_or_none(value):
 VARIANTS = [
     (),
     ("launcher=slurm", "scheduler=cosine", "method=transfer"),
-    ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw"),
+    ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw", "trainer.ema=0.9"),
 ]
 
 
