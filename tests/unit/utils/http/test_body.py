@@ -23,6 +23,7 @@ def read(data: bytes, max_bytes: float, encoding: str = "", piece: int = 100, **
         ("deflate", zlib.compress(DATA)),
         ("deflate", RAW_DEFLATE.compress(DATA) + RAW_DEFLATE.flush()),
     ],
+    ids=["plain", "gzip", "trailing bytes", "zlib", "raw deflate"],  # bytes hold the time of day
 )
 def test_a_body_within_the_limit_is_unpacked(encoding, packed):
     assert read(packed, len(DATA), encoding) == DATA
