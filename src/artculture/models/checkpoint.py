@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,29 @@ def epochs_done(content: dict[str, Any]) -> tuple[int, int]:
     states = (content[name] for name in ("PaintingsDataModule", "FeatureDataModule") if name in content)
     where = next(states, {"epoch": content["epoch"] + 1, "batches": 0})
     return where["epoch"], where["batches"]
+
+
+def take_head(module: CultureClassifier, path: Path) -> None:
+    """Load the head of one of our checkpoints into an untrained classifier.
+
+    Raises:
+        InputError: no checkpoint of ours, of other classes, or with another head.
+    """
+    content = read_checkpoint(path)
+    theirs = content["artculture"]["classes"]
+    asked = f"method.head=checkpoint: {path}"
+    if list(theirs) != list(module.classes):
+        raise InputError(
+            f"{asked} was trained for {len(theirs)} classes ({', '.join(theirs)}), the data has {len(module.classes)} "
+            f"({', '.join(module.classes)}): start with method.head=random"
+        )
+    prefix = "network.head."
+    state = {key.removeprefix(prefix): each for key, each in content["state_dict"].items() if key.startswith(prefix)}
+    own = module.network.head.state_dict()
+    if {key: each.shape for key, each in own.items()} != {key: each.shape for key, each in state.items()}:
+        raise InputError(f"{asked} has another head: take the same options of `head`, or start with method.head=random")
+    module.network.head.load_state_dict(state)
+    module.start = replace(module.start, label=f"{module.start.label}, with its head")
 
 
 def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:

@@ -188,10 +188,17 @@ def check_config(origin: Origin, values: Values) -> Values:
     if fixed:
         raise InputError(
             f"{origin.path} was trained with values that a resume can't change:\n  {shown_pairs(fixed)}\n"
-            "Take the same ones, or train from the beginning"
+            f"Take the same ones, or train from the beginning{_with_its_weights(origin, fixed)}"
         )
     _check_epochs(origin, values, changed)
     return changed
+
+
+def _with_its_weights(origin: Origin, fixed: Values) -> str:
+    if "method.name" not in fixed:
+        return ""
+    best = origin.path.with_name("best.ckpt")
+    return f", with its weights: architecture.weights={best} and, with the head, method.head=checkpoint"
 
 
 def _check_epochs(origin: Origin, values: Values, changed: Values) -> None:

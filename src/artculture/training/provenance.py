@@ -12,6 +12,7 @@ from artculture.training.callbacks.recorder import Recorder
 from artculture.training.identity import data_label
 from artculture.training.result import git_commit, versions
 from artculture.training.run_directory import RunDirectory
+from artculture.training.weights_start import KNOWN
 from artculture.utils import hardware
 from artculture.utils.targets import node_name
 
@@ -32,6 +33,7 @@ def identity_part(
         "weights": module.start.label,
         "imagenet": module.start.imagenet,
         "origin": module.provenance.get("origin"),
+        KNOWN: module.provenance.get(KNOWN),
     }
 
 

@@ -46,6 +46,7 @@ from artculture.training.run_records import State
 from artculture.training.signals import SignalListener, listen_for_signals
 from artculture.training.tracking import wandb_run
 from artculture.training.tracking.trackers import Trackers
+from artculture.training.weights_start import KNOWN, start_training
 from artculture.utils import hardware
 from artculture.utils.errors import Interrupted, reason_of
 from artculture.utils.io import write_json
@@ -198,7 +199,7 @@ def _train(
         "data": data_label(values),
         "config": identity(values),
     }
-    checkpoint = process_group.main_process_first("start", lambda: _begin(config, module, directory, plan))
+    checkpoint = process_group.main_process_first("start", lambda: _begin(config, module, directory, plan, selection))
     origin = origin_of(directory, checkpoint)
     if origin is not None:
         check_paintings(origin, values, selection)
@@ -259,11 +260,17 @@ def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
         write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
 
 
-def _begin(config: TrainConfig, module: CultureClassifier, directory: RunDirectory, plan: resume.Plan) -> Path | None:
+def _begin(
+    config: TrainConfig,
+    module: CultureClassifier,
+    directory: RunDirectory,
+    plan: resume.Plan,
+    selection: Selection,
+) -> Path | None:
     """Prepare the module for a checkpoint, and say which, or give it the weights that it starts from."""
     checkpoint = None if plan.checkpoint is None else _restart(module, directory, plan.checkpoint)
     if checkpoint is None:
-        module.start_from(config.architecture.weights)
+        start_training(config, module, selection)
     return checkpoint
 
 
@@ -279,6 +286,8 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
     module.restart_from(content)
     if "origin" in said:
         module.provenance["origin"] = said["origin"]
+    if KNOWN in said:
+        module.provenance[KNOWN] = said[KNOWN]
     epochs, batches = epochs_done(content)
     log.info("continuing from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
     return path

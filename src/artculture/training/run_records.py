@@ -72,6 +72,14 @@ class Counts(Record):
     test: NonNegativeInt
 
 
+class WeightsTrainedOn(Record):
+    """How many held-out paintings a run's first weights were trained on; None where that is not known."""
+
+    path: str
+    val: NonNegativeInt | None
+    test: NonNegativeInt | None
+
+
 class Result(Record):
     """Content of `result.json`; test metrics are missing if the test split was not evaluated."""
 
@@ -85,6 +93,7 @@ class Result(Record):
     data: str = ""
     weights: str = ""
     origin: OriginRecord | None = None
+    weights_trained_on: WeightsTrainedOn | None = None
     imagenet: bool = False
     synthetic: bool = False
     val_top1: Share = 0.0

@@ -319,6 +319,53 @@ def test_a_study_from_a_checkpoint_of_other_pictures_is_refused_before_any_row(t
     assert f"{checkpoint} was trained on 36 paintings, of which " in capsys.readouterr().err
 
 
+def test_a_run_may_start_from_a_whole_classifier_and_says_which_held_out_paintings_it_knows(
+    train, only_run, tmp_path, read_json, caplog
+):
+    assert train("trainer.max_epochs=1", "study.name=first") == 0
+    first = only_run() / "checkpoints/best.ckpt"
+    slow = ["method.head_lr=1e-9", "method.backbone_lr=1e-9", "trainer.max_epochs=1", "trainer.precision=32"]
+    asked = [*slow, f"architecture.weights='{first}'", "method.head=checkpoint"]
+
+    def result(study):
+        return read_json(next(tmp_path.glob(f"outputs/{study}/*/result.json")))
+
+    assert train(*asked, "study.name=same") == 0
+    heads = [
+        {key: value for key, value in torch.load(path, weights_only=True)["state_dict"].items() if ".head." in key}
+        for path in (first, next(tmp_path.glob("outputs/same/*/checkpoints/best.ckpt")))
+    ]
+    assert all(torch.allclose(value, heads[1][key], atol=1e-6) for key, value in heads[0].items())
+    assert result("same")["weights"].endswith("with its head")
+    assert result("same")["weights_trained_on"] == {"path": str(first), "val": 0, "test": 0}
+    assert "TOO HIGH" not in caplog.text
+    assert train(*asked, "study.name=other", "seed=1") == 0
+    known = result("other")["weights_trained_on"]
+    assert known["test"] > 0
+    assert result("other")["weights"].endswith(f"trained on {known['test']} of 3 test paintings")
+    assert "TOO HIGH" in caplog.text
+
+
+def test_a_head_of_other_classes_or_layers_is_refused(train, only_run, capsys):
+    assert train("trainer.max_epochs=1", "study.name=first") == 0
+    asked = [f"architecture.weights='{only_run() / 'checkpoints/best.ckpt'}'", "method.head=checkpoint"]
+    for change, says in {
+        "data.cultures=[red,blue]": "was trained for 3 classes",
+        "head=linear": "another head",
+    }.items():
+        assert train(*asked, change, "study.name=second") == 2
+        assert says in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_method_is_refused_with_what_to_do(train, only_run, capsys):
+    assert train("trainer.max_epochs=1", "study.name=first", "method=transfer") == 0
+    assert train("study.name=second", f"resume='{only_run()}'") == 2
+    message = capsys.readouterr().err
+    assert "method.name: 'transfer' there, 'finetuned' now" in message
+    assert "architecture.weights=" in message
+    assert "Traceback" not in message
+
+
 def test_an_unwritable_outputs_folder_is_named(train, tmp_path, capsys):
     (tmp_path / "taken").write_text("a file, not a folder")
     assert train(f"study.root={tmp_path / 'taken'}") == 2

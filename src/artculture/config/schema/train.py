@@ -5,6 +5,7 @@ A composed config is checked against it before anything is read or trained; the 
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -105,17 +106,31 @@ class Training(Section):
     backbone_lr: NonNegativeFloat
 
 
-class FullTraining(Training):
-    name: Annotated[Literal["finetuned", "scratch"], OnResume.FIXED]
+class Scratch(Training):
+    name: Annotated[Literal["scratch"], OnResume.FIXED]
 
 
-class Transfer(Training):
+class Pretrained(Training):
+    """What the methods share that start from weights.
+
+    Attributes:
+        head: where the head starts: at random, or as in the checkpoint that `architecture.weights` names.
+    """
+
+    head: Annotated[Literal["random", "checkpoint"], OnResume.FIXED]
+
+
+class Finetuned(Pretrained):
+    name: Annotated[Literal["finetuned"], OnResume.FIXED]
+
+
+class Transfer(Pretrained):
     name: Annotated[Literal["transfer"], OnResume.FIXED]
     features: Annotated[Literal["cached", "recompute"], OnResume.FIXED]
     views: PositiveInt
 
 
-Method = Annotated[FullTraining | Transfer, Field(discriminator="name")]
+Method = Annotated[Finetuned | Transfer | Scratch, Field(discriminator="name")]
 
 
 class MethodRates(Section):
@@ -245,6 +260,9 @@ class TrainConfig(Section):
         monitors = [f"val/{name}" for name in (*VALIDATION_METRICS, *self.metrics)]
         if self.trainer.monitor not in monitors:
             yield f"trainer.monitor={self.trainer.monitor}:", choices_hint(self.trainer.monitor, monitors)
+        weights = self.architecture.weights
+        if isinstance(self.method, Pretrained) and self.method.head == "checkpoint" and not Path(weights).suffix:
+            yield "method.head", f"is checkpoint, but architecture.weights={weights} is none: give a run's best.ckpt"
         if self.method.name != "transfer" and self.method.backbone_lr == 0:
             yield (
                 "method.backbone_lr",
