@@ -3,7 +3,7 @@
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -111,18 +111,27 @@ def read_manifest(path: Path, columns: ColumnNames | None = None) -> Manifest:
         raise InputError(f"no manifest at {file}")
     table, lines = read_picture_table(file, columns)
     log_merged_labels(table["culture"], file)
-    manifest = Manifest(file.parent, validate_table(table, file, lines), lines=lines)
+    manifest = Manifest(file.parent, validate_table(table, file, lines, further_columns(columns)), lines=lines)
     _refuse(list(_links_that_leave(manifest, lines)), file)
     return manifest
 
 
-def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | None = None) -> pd.DataFrame:
+def further_columns(columns: ColumnNames | None) -> tuple[str, ...]:
+    """Return the chosen columns that a manifest has only on request."""
+    column = None if columns is None else columns.disjoint
+    return () if column is None or column in (*COLUMNS, "split") else (column,)
+
+
+def validate_table(
+    table: pd.DataFrame, where: Path | str, lines: FileLines | None = None, further: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return the table with all columns, typed and in order.
 
     Args:
         table: at least the columns of `REQUIRED`, as text.
         where: name of the table in messages.
         lines: line numbers of the file that it was read from; None if there is no file.
+        further: other columns to keep, as text.
 
     Raises:
         InputError: listing every mistake, each with its line in the file (or record of the table) or column.
@@ -131,10 +140,12 @@ def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | No
     if missing:
         hints = [f"`{column}` ({choices_hint(column, table.columns)})" for column in missing]
         raise InputError(f"{where} lacks the column {', '.join(hints)}")
+    if absent := [column for column in further if column not in table.columns]:
+        raise InputError(f"{where} has no column `{absent[0]}`; {choices_hint(absent[0], map(str, table.columns))}")
     if table.empty:
         raise InputError(f"{where} lists no paintings")
     full = table.reset_index(drop=True).copy()
-    for column in TEXT_COLUMNS:
+    for column in (*TEXT_COLUMNS, *further):
         full[column] = full[column].astype(str) if column in full else ""
     full["culture"] = full["culture"].map({label: normal_label(label) for label in full["culture"].unique()})
     if "split" in full:
@@ -153,7 +164,7 @@ def validate_table(table: pd.DataFrame, where: Path | str, lines: FileLines | No
     mistakes = [mistake for check in checks for mistake in check(full, lines or FileLines())]
     _refuse(mistakes, where)
     extra = ["split"] if "split" in full else []
-    return full[[*COLUMNS, *extra]]
+    return full[[*COLUMNS, *extra, *further]]
 
 
 def _refuse(mistakes: list[str], where: Path | str) -> None:

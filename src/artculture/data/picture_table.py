@@ -36,11 +36,13 @@ class ColumnNames:
         label: the class.
         image: the picture's path from the table's folder.
         id: identifies a picture; where the table has none, its path does.
+        disjoint: a further column to keep, whose values are each in one split.
     """
 
     label: str | None = None
     image: str | None = None
     id: str | None = None
+    disjoint: str | None = None
 
     def of(self, column: str) -> tuple[str, str | None]:
         """Return the config key and the given name of a manifest's column."""

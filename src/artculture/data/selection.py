@@ -14,6 +14,7 @@ from artculture.config.schema.data import Data
 from artculture.config.schema.nodes import Node
 from artculture.data.cache.folder import cache_errors, cache_folder
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
+from artculture.data.disjoint import check_disjoint, log_disjoint, with_disjoint_values
 from artculture.data.labels import label_order, log_similar_labels
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.picture_table import ColumnNames
@@ -24,7 +25,7 @@ from artculture.data.similar_pictures import (
     similar_in_files,
 )
 from artculture.data.sources import load_manifest
-from artculture.data.splits import assign_splits, small_cultures
+from artculture.data.splits import DISJOINT, assign_splits, small_cultures
 from artculture.data.stored_split import StoredSplit
 from artculture.utils.errors import InputError
 
@@ -56,6 +57,7 @@ class DataChoice:
     id: str | None = None
     source: Node | None = None
     near_duplicates: str = "ignore"
+    disjoint: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
@@ -64,7 +66,7 @@ class DataChoice:
 
     @property
     def columns(self) -> ColumnNames:
-        return ColumnNames(self.label, self.image, self.id)
+        return ColumnNames(self.label, self.image, self.id, self.disjoint)
 
     def split_of(self, whole: Manifest) -> str:
         """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders are the splits."""
@@ -166,16 +168,19 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     table = group_exact_copies(_of_cultures(table, classes))
     if COLUMN in table:
         table = merge_groups(table, table[COLUMN])
+    table = with_disjoint_values(table, choice.disjoint)
     how = choice.split_of(whole)
     if how == "stratified":
         table, classes = _without_small(table, classes, choice, final)
     split = assign_splits(table, how, choice.fractions, choice.split_seed)
+    check_disjoint(table, split, choice.disjoint)
     if final:
+        log_disjoint(table, choice.disjoint)
         log_similar_labels({str(name): int(n) for name, n in table["culture"].value_counts().items()})
         log_stored_split(whole, how)
         log_exact_copies(table, split)
         _log_missing_cultures(table, split)
-    return _selection(whole, table.drop(columns=COLUMN, errors="ignore"), classes, split)
+    return _selection(whole, table.drop(columns=[COLUMN, DISJOINT], errors="ignore"), classes, split)
 
 
 def selection_for(classes: Sequence[str]) -> Selector:
@@ -199,10 +204,10 @@ def selection_for(classes: Sequence[str]) -> Selector:
             raise InputError(
                 f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {fix}"
             )
-        table = group_exact_copies(table)
+        table = with_disjoint_values(group_exact_copies(table), choice.disjoint)
         how = choice.split_of(whole)
         split = assign_splits(table, how, choice.fractions, choice.split_seed, complete=False)
-        return _selection(whole, table, classes, split)
+        return _selection(whole, table.drop(columns=DISJOINT, errors="ignore"), classes, split)
 
     return choose
 
@@ -260,9 +265,10 @@ def _without_small(
     if not small:
         return table, classes
     named = ", ".join(f"{culture} ({n})" for culture, n in sorted(small.items()))
+    groups = "groups of them" if choice.disjoint is None else f"values of {choice.disjoint}, each in one split"
     if choice.small_cultures == "error":
         raise InputError(
-            f"too few paintings (or groups of them) to be in train, validation and test: {named}; at least 3 are "
+            f"too few paintings (or {groups}) to be in train, validation and test: {named}; at least 3 are "
             "needed. Add some, or set data.small_cultures=drop (leave these cultures out) or =train (training only)"
         )
     if final:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from artculture.data.class_folders import scan_class_folders, scan_split_tables
 from artculture.data.image_files import LeftOut, find_pictures, is_hidden
-from artculture.data.manifest import Manifest, read_manifest, split_name, validate_table
+from artculture.data.manifest import Manifest, further_columns, read_manifest, split_name, validate_table
 from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
 from artculture.utils.errors import InputError, WorkError, reason_of
 from artculture.utils.shell import command_line
@@ -55,7 +55,7 @@ def load_manifest(
         return make_sample(folder, per_culture=per_culture, seed=seed, size=SAMPLE_SIZE)
     if name == "custom":
         assert source is not None
-        return call_source(source, root)
+        return call_source(source, root, columns)
     assert root is not None
     if name == "shards":
         from artculture.data.shards.index import read_sharded
@@ -71,13 +71,14 @@ def load_manifest(
     return read_folder(folder, columns)
 
 
-def call_source(source: Mapping[str, Any], root: str | None) -> Manifest:
+def call_source(source: Mapping[str, Any], root: str | None, columns: ColumnNames | None = None) -> Manifest:
     """Return the manifest of the table that a function of the user's own returns.
 
     Args:
         source: `_target_` and arguments of the function. Its table has the manifest's columns, at least `object_id`,
             `image` and `culture`.
         root: folder that the images are in and that relative paths start from; None where all paths are absolute.
+        columns: names a further column of the table to keep.
 
     Raises:
         InputError: the function can't be called, fails, or returns something else than such a table.
@@ -96,7 +97,7 @@ def call_source(source: Mapping[str, Any], root: str | None) -> Manifest:
         folder, table["image"] = _below_one_folder(table["image"].map(os.fspath), root, where)
     else:
         folder = Path()  # validation lists what the table lacks
-    return Manifest(folder, validate_table(table, where))
+    return Manifest(folder, validate_table(table, where, further=further_columns(columns)))
 
 
 def _below_one_folder(images: pd.Series, root: str | None, where: str) -> tuple[Path, pd.Series]:
@@ -181,4 +182,5 @@ def _read_split_tables(root: Path, tables: list[tuple[str, Path]], columns: Colu
         # Paths, and ids that are the same in two splits, are distinguished by the folder.
         paths = {column: f"{folder}/" + table[column] for column in ("image", "object_id")}
         parts.append(table.assign(**paths, split=split_name(folder), group=""))
-    return Manifest(root, validate_table(pd.concat(parts, ignore_index=True), root), split_folders=True)
+    table = validate_table(pd.concat(parts, ignore_index=True), root, further=further_columns(columns))
+    return Manifest(root, table, split_folders=True)

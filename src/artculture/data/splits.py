@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.data.copies import is_exact_copy
+from artculture.data.copies import is_exact_copy, merge_groups
 from artculture.data.manifest import SPLITS
 from artculture.utils.errors import InputError
 
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 # A culture needs a group in each of the three splits.
 SMALLEST = 3
+# Column of values that are each in one split; no column of a file has spaces around its name.
+DISJOINT = " disjoint"
 
 
 def assign_splits(
@@ -25,7 +27,7 @@ def assign_splits(
     Args:
         table: a manifest's rows, any order: the order does not change the outcome.
         how: `stratified` (per culture, groups kept together), `random` (single paintings, as in the paper, but exact
-            copies and near-duplicates kept together) or `stored` (the table's own column).
+            copies, near-duplicates and the values of `DISJOINT` kept together) or `stored` (the table's own column).
         fractions: shares of train, val and test, summing to 1.
         seed: seed of the shuffle.
         complete: draw the validation or test split that is not stored from the training paintings.
@@ -40,7 +42,7 @@ def assign_splits(
         return _stored(table, fractions, seed, complete=complete)
     rng = np.random.default_rng(seed)
     if how == "random":
-        columns = ["source", "object_id", "sha256", *(["near"] if "near" in table else [])]
+        columns = ["source", "object_id", "sha256", *(name for name in ("near", DISJOINT) if name in table)]
         ordered = table[columns].sort_values(["source", "object_id"], kind="stable")
         return _random(ordered, fractions, rng).reindex(table.index)
     return _stratified(table, fractions, rng)
@@ -86,6 +88,8 @@ def _random(ordered: pd.DataFrame, fractions: list[float], rng: np.random.Genera
     names = ordered["sha256"].where(is_exact_copy(ordered), ordered.index.to_series().astype(str))
     if "near" in ordered:
         names = names.where(ordered["near"] == "", "near " + ordered["near"])
+    if DISJOINT in ordered:
+        names = merge_groups(pd.DataFrame({"group": names}), ordered[DISJOINT])["group"]
     unit, units = pd.factorize(names)
     n = len(units)
     val, test = _held_out_counts(n, fractions)

@@ -13,14 +13,22 @@ from artculture.utils.errors import InputError
 from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import read_own_csv
 
-COLUMNS = ["object_id", "source", "culture", "sha256"]
+COLUMNS = ["object_id", "source", "culture", "sha256", "artist"]
 CHANGE_KINDS = ("added", "removed", "replaced", "renamed", "relabelled")
 NAMED = 3
 
 
-def write_split(manifest: Manifest, split: NDArray[np.str_], path: Path) -> None:
-    """Store which painting is in which split: `object_id, source, culture, sha256` (of the file's bytes), `split`."""
-    write_csv(manifest.table[COLUMNS].assign(split=split), path)
+def write_split(manifest: Manifest, split: NDArray[np.str_], path: Path, disjoint: str | None = None) -> None:
+    """Store which painting is in which split.
+
+    Args:
+        manifest: the paintings.
+        split: their splits.
+        path: the file: `object_id, source, culture, sha256` (of the file's bytes), `artist`, `split`.
+        disjoint: column whose values are each in one split, stored too.
+    """
+    own = [] if disjoint is None or disjoint in COLUMNS else [disjoint]
+    write_csv(manifest.table[[*COLUMNS, *own]].assign(split=split), path)
 
 
 @dataclass(frozen=True)

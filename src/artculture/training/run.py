@@ -255,7 +255,7 @@ def _train(
 
 def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
     selection = data.paintings.selection
-    write_split(selection.manifest, selection.split, directory.split)
+    write_split(selection.manifest, selection.split, directory.split, data.choice.disjoint)
     if len(data.paintings.quarantine):
         write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
 

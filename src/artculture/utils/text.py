@@ -12,3 +12,9 @@ def natural_key(text: str) -> list[tuple[int, str]]:
 def normal_label(label: str) -> str:
     """Return a label without spaces around it, in Unicode form NFC."""
     return unicodedata.normalize("NFC", label.strip())
+
+
+def fold_text(text: str) -> str:
+    """Lower case without accents, so that `papier-mâché` and `Papier-mache` are one word."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()

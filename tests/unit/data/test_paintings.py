@@ -129,7 +129,7 @@ def test_a_split_is_stored_and_taken_up_again(choose, gallery, tmp_path):
     selection = select(choose(split="random", split_seed=9))
     write_split(selection.manifest, selection.split, tmp_path / "split.csv")
     stored = pd.read_csv(tmp_path / "split.csv")
-    assert list(stored.columns) == ["object_id", "source", "culture", "sha256", "split"]
+    assert list(stored.columns) == ["object_id", "source", "culture", "sha256", "artist", "split"]
     manifest = selection.manifest.table.assign(split=stored["split"])
     manifest.to_csv(gallery / "manifest.csv", index=False)
     again = select(choose(split="stored"))

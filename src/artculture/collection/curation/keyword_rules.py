@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from artculture.collection.curation.config import KeywordRule
-from artculture.collection.grouping.text import fold_text
+from artculture.utils.text import fold_text
 
 FIELDS = ("object_name", "classification", "medium", "title")
 

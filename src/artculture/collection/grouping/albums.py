@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from artculture.collection.grouping.text import fold_text
+from artculture.utils.text import fold_text
 
 _LEAF = r"(?:(?:bi)?folios?|pages?|lea(?:f|ves)|sheets?|illustrations?|miniatures?|illuminations?|cuttings?)"
 _PART = r"(?:panels?|sections?|scenes?|episodes?|plates?|scrolls?|parts?|fragments?)"

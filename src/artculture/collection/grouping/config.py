@@ -14,7 +14,7 @@ class GroupingConfig(Section):
 
     Attributes:
         copied_works: texts that exist in many manuscripts: their name alone does not group two folios.
-        unknown_artists: values of `artist` that name nobody.
+        unknown_artists: further values of `artist` that name nobody (see `data.disjoint.compared_name`).
     """
 
     copied_works: Words

@@ -14,9 +14,9 @@ from scipy.sparse.csgraph import connected_components
 from artculture.collection.grouping.accession import lot, object_stems
 from artculture.collection.grouping.albums import album_of
 from artculture.collection.grouping.config import GroupingConfig
-from artculture.collection.grouping.text import fold_text
+from artculture.data.disjoint import compared_name
 from artculture.data.near_duplicates import DuplicatePair
-from artculture.utils.text import natural_key
+from artculture.utils.text import fold_text, natural_key
 
 RULES = ("given", "one object", "album or series", "artist and title", "near-duplicate")
 
@@ -84,7 +84,7 @@ def _links(table: pd.DataFrame, grouping: GroupingConfig) -> Iterator[Link]:
 def _keys(row: dict[str, str], unknown: set[str], copied_works: Sequence[str]) -> Iterable[tuple[str, Hashable]]:
     """Yield (rule, key) pairs of a painting; two paintings with a common pair are related."""
     source, title, number = row["source"], _plain(row["title"]), row["accession_number"]
-    artist = _plain(re.sub(r"\([^)]*\)", " ", row["artist"]))
+    artist = compared_name(row["artist"])
     artist = "" if artist in unknown else artist
     gift = lot(number)
 

@@ -11,6 +11,9 @@ from artculture.config.schema.section import Section, Share
 from artculture.config.typed_text import AsTyped, Text
 from artculture.utils.targets import is_target
 
+# A column of the manifest; no two splits share a value of it.
+Disjoint = Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+
 
 class Paintings(Section):
     """What all data sources share."""
@@ -44,12 +47,14 @@ class Folder(Paintings):
     image: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED] = "auto"
+    disjoint: Disjoint = None
 
 
 class Shards(Paintings):
     name: Literal["shards"]
     cache_gb: Annotated[PositiveFloat, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     shuffle_shards: Annotated[PositiveInt, OnResume.FREE]
+    disjoint: Disjoint = None
 
 
 class CustomPaintings(Paintings):
@@ -62,6 +67,7 @@ class CustomPaintings(Paintings):
     name: Literal["custom"]
     source: Annotated[Node, Mark.NOT_SEARCHED]
     near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED]
+    disjoint: Disjoint = None
 
 
 Data = Annotated[Sample | Folder | Shards | CustomPaintings, Field(discriminator="name")]
