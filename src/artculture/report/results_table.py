@@ -6,11 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from artculture.studies.comparison import BETTER, NOT_COMPARED, NOT_WORSE, best_rows
 from artculture.studies.paper import word
-from artculture.studies.table import notes
+from artculture.studies.table import difference, notes
 
 # Column prefix of the summary to header of the table.
 ACCURACIES = {"validation": "Validation accuracy", "top1": "Top-1 accuracy", "top3": "Top-3 accuracy"}
+
+# Standings of rows than which the best is not shown to be better.
+UNDECIDED = (NOT_WORSE, BETTER, NOT_COMPARED)
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of Table 2; `variant` distinguishes it from the others, `best` marks the best validation accuracy."""
+    """A row of Table 2; `variant` distinguishes it from the others, `best` marks the best validation accuracy.
+
+    `standing` and `difference` are what the paired test says (`compare_with_best`, `difference`).
+    """
 
     architecture: str
     scheduler: str
@@ -36,6 +43,8 @@ class TableRow:
     data: str
     accuracies: dict[str, Accuracy]
     best: bool
+    standing: str
+    difference: str
 
     @property
     def label(self) -> str:
@@ -48,14 +57,14 @@ class Headline:
 
     Attributes:
         models: number of rows on this data set.
-        overlapping: labels of the other rows whose test intervals overlap that of the best.
+        not_worse: labels of the other rows that the paired test does not find significantly worse.
         chance: accuracy of uniform guessing.
         majority: accuracy of always predicting the most frequent culture.
     """
 
     row: TableRow
     models: int
-    overlapping: list[str]
+    not_worse: list[str]
     chance: float
     majority: float
     test_paintings: int
@@ -80,7 +89,7 @@ def without(variant: str, common: str) -> str:
 
 def table_rows(summary: pd.DataFrame) -> list[TableRow]:
     """Return the rows of Table 2 for a study's summary."""
-    best = set(summary.groupby("data")["validation"].idxmax()) if len(summary) else set()
+    best = set(best_rows(summary)) if len(summary) else set()
     common = common_variant(summary)
     return [_row(row, common, place in best) for place, row in enumerate(summary.to_dict("records"))]
 
@@ -96,6 +105,8 @@ def _row(row: dict[Hashable, Any], common: str, best: bool) -> TableRow:
         str(row["data"]),
         {name: _accuracy(row, name) for name in ACCURACIES},
         best,
+        str(row["standing"]),
+        difference(row),
     )
 
 
@@ -112,7 +123,7 @@ def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
         Headline(
             row,
             sum(other.data == row.data for other in rows),
-            [other.label for other in rows if other is not row and other.data == row.data and _overlap(other, row)],
+            [other.label for other in rows if other.data == row.data and other.standing in UNDECIDED],
             100 * float(record["chance"]),
             100 * float(record["majority"]),
             int(record["test_paintings"]),
@@ -121,11 +132,6 @@ def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
         for row, record in zip(rows, records, strict=True)
         if row.best
     ]
-
-
-def _overlap(one: TableRow, other: TableRow) -> bool:
-    a, b = one.accuracies["top1"], other.accuracies["top1"]
-    return a.low <= b.high and b.low <= a.high
 
 
 def table_notes(summary: pd.DataFrame) -> Iterator[list[tuple[str, bool]]]:

@@ -1,5 +1,6 @@
 """The table of results of a study, derived from its run directories."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from artculture.evaluation.intervals import Interval, effective_sample_size, interval_over_seeds, sample_overlap
+from artculture.studies.comparison import DIFFERENCES, compare_with_best
 from artculture.studies.paper import TABLE_2
+from artculture.studies.predictions import correct, read_predictions
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import UNKNOWN
 from artculture.utils.errors import InputError
 from artculture.utils.io import write_text
 from artculture.utils.spreadsheets import write_csv
-from artculture.utils.tables import read_own_csv
 
 KEY = ["architecture", "scheduler", "method", "variant"]
 # key in result.json -> column of the table
@@ -95,17 +97,19 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per combination of `KEY`: `weights`, `seeds`, the mean of validation, top1, top3 and macro_f1 with
-        `_low` and `_high` (fractions in 0..1), the paper's `paper_*` (percent, empty if not in the paper), and costs.
+        `_low` and `_high` (fractions in 0..1), the paper's `paper_*` (percent, empty if not in the paper), costs, and
+        the columns of `compare_with_best`.
 
     Raises:
         InputError: predictions of a run are damaged.
     """
-    rows = []
+    rows, groups, read = [], [], cache(read_predictions)
     for key, group in runs.groupby(KEY, sort=False):
+        groups.append(group)
         row: dict[str, Any] = dict(zip(KEY, key, strict=True))
         row["weights"] = " / ".join(dict.fromkeys(group["weights"]))
         row["seeds"] = len(group)
-        predictions = [_predictions(Path(folder)) for folder in group["folder"]] if len(group) > 1 else []
+        predictions = [read(folder) for folder in group["folder"]] if len(group) > 1 else []
         for metric, name in METRICS.items():
             row[name] = float(group[metric].mean())
             row[f"{name}_low"], row[f"{name}_high"] = _interval(group, metric, predictions)
@@ -121,36 +125,15 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         row["chance"], row["majority"] = float(group["chance"].mean()), float(group["majority"].mean())
         row["test_paintings"] = int(group["test_paintings"].max())
         rows.append(row)
-    return pd.DataFrame(rows)
+    return compare_with_best(pd.DataFrame(rows), groups, read)
 
 
 def _interval(group: pd.DataFrame, metric: str, predictions: list[pd.DataFrame]) -> Interval:
     split, guesses = COUNTED[metric]
-    shared = sample_overlap([_right(table[table["split"] == split], guesses) for table in predictions])
+    shared = sample_overlap([correct(table[table["split"] == split], guesses) for table in predictions])
     paintings = 1 / float((1 / group[f"paintings_{metric}"]).mean())
     low, high = interval_over_seeds(group[metric].to_numpy(dtype=np.float64), paintings, shared)
     return float(low), float(high)
-
-
-def _predictions(folder: Path) -> pd.DataFrame:
-    directory = RunDirectory(folder)
-    directory.check_unchanged(directory.predictions)
-    fix = "train the run again with resume=never"
-    table = read_own_csv(directory.predictions, fix)
-    missing = {"source", "object_id", "split", "culture"} - set(table)
-    if missing:
-        raise InputError(f"{directory.predictions} lacks the columns {', '.join(sorted(missing))}; {fix}")
-    return table
-
-
-def _right(predictions: pd.DataFrame, guesses: int) -> pd.Series:
-    """Return 1 or 0 per painting: whether the true culture is among the `guesses` most probable ones."""
-    probabilities = predictions.filter(regex="^p_")
-    own = probabilities.columns.get_indexer(pd.Index("p_" + predictions["culture"]))
-    values = probabilities.to_numpy(dtype=np.float64)
-    ids = predictions[["source", "object_id"]].astype(str)
-    higher = (values > values[np.arange(len(own)), own][:, None]).sum(axis=1)
-    return pd.Series((higher < guesses).astype(np.float64), index=pd.MultiIndex.from_frame(ids))
 
 
 def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -159,16 +142,18 @@ def write_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
     runs, others = read_results(study)
     summary = summarise(runs) if len(runs) else pd.DataFrame()
-    write_csv(_in_percent(summary), study / "results.csv")
+    write_csv(in_percent(summary), study / "results.csv")
     write_text(study / "results.md", markdown(study.name, summary, others))
     return summary, others
 
 
-def _in_percent(summary: pd.DataFrame) -> pd.DataFrame:
+def in_percent(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary with its fractions as percent, or percentage points, rounded to hundredths."""
     shares = [f"{name}{end}" for name in METRICS.values() for end in ("", "_low", "_high")] + [
         "chance",
         "majority",
     ]
+    shares += [f"{name}{end}" for name in DIFFERENCES for end in ("", "_low", "_high")]
     table = summary.copy()
     for column in shares:
         if column in table:

@@ -1,5 +1,6 @@
 """A study: plan its runs, execute them, and print the table of results."""
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -11,18 +12,20 @@ from rich.console import Console
 
 from artculture.studies.executor import RunProcess, execute_runs
 from artculture.studies.grid import PlannedRun, compose_runs
+from artculture.studies.latex_table import latex
 from artculture.studies.launchers.protocol import Launcher
 from artculture.studies.launchers.selection import make_launcher
 from artculture.studies.planning import show_plan
 from artculture.studies.progress_view import StudyView
-from artculture.studies.results import write_results
-from artculture.studies.table import print_table
+from artculture.studies.results import in_percent, write_results
+from artculture.studies.table import markdown, print_table
 from artculture.training.signals import listen_for_signals
 from artculture.utils.console import PlainConsole
 from artculture.utils.errors import Interrupted
 from artculture.utils.logging import configure_logging
 from artculture.utils.progress import shown_progress
 from artculture.utils.quick_imports import lean_torchmetrics
+from artculture.utils.spreadsheets import csv_text
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +108,18 @@ def show_table(study: Path) -> None:
     console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     print_table(console, study.name, summary, others)
     console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
+
+
+def table_text(study: Path, form: str) -> str:
+    """Write the results of a study, and return its table as `table`, `markdown`, `latex` or `csv`; raises as above."""
+    summary, others = write_results(study)
+    if form == "csv":
+        return csv_text(in_percent(summary))
+    if form != "table":
+        return {"markdown": markdown, "latex": latex}[form](study.name, summary, others)
+    file = io.StringIO()
+    print_table(PlainConsole(file=file, width=160), study.name, summary, others)
+    return file.getvalue()
 
 
 def _print_failures(console: Console, processes: Sequence[RunProcess], signal_name: str | None) -> int:
