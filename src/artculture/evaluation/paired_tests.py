@@ -103,7 +103,8 @@ def paired_bootstrap(
 
 def _top1(weights: NDArray[np.int64], kind: Values, _classes: NDArray[np.bool_]) -> Values:
     """Return the weighted mean difference, one per row of the weights (rows x kinds)."""
-    return weights @ kind / np.maximum(weights.sum(axis=1), 1)
+    mean: Values = weights @ kind / np.maximum(weights.sum(axis=1), 1)
+    return mean
 
 
 def _macro_recall(weights: NDArray[np.int64], kind: Values, classes: NDArray[np.bool_]) -> Values:
@@ -153,4 +154,5 @@ def _spread_weights(observed: Values, resampled: Values) -> Values:
     log_weight = -0.5 * (SPREAD_DEGREES + 1) * np.log1p(ratio**2 / SPREAD_DEGREES)
     log_weight -= 0.5 * (seeds - 1) * (np.log(variance) + observed.var(ddof=1) / variance)
     weight: Values = np.exp(log_weight - log_weight.max())
-    return weight / weight.sum()
+    weight /= weight.sum()
+    return weight
