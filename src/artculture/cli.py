@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "compute all test metrics of a checkpoint, on its own or other paintings",
     "compare": "rebuild a study's results.csv and results.md from its run directories",
     "analyze": "write figures of a trained model: feature maps, culture distances, graph, chords, map of paintings",
+    "audit": "rank likely label errors, outliers and near-duplicates with two labels, by out-of-fold predictions",
     "report": "write a study's report.html and report.md: tables, curves, figures, worst predictions",
     "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",
 }

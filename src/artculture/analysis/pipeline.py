@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 ABOUT = ["object_id", "title", "artist", "date", "culture"]
 
 
-def default_folder(model: ModelUnderStudy, own: bool, root: Path) -> Path:
+def default_folder(model: ModelUnderStudy, own: bool, root: Path, name: str = "analysis") -> Path:
     """Return the output folder: in the run directory (named by the data if not the run's own), or under `root`."""
     if model.run is None:
-        return root / "analyses" / model.checkpoint.stem / model.data
-    return model.run.path / ("analysis" if own else f"analysis-{model.data}")
+        return root / ("analyses" if name == "analysis" else name) / model.checkpoint.stem / model.data
+    return model.run.path / (name if own else f"{name}-{model.data}")
 
 
 def make_findings(

@@ -1,4 +1,4 @@
-"""The typed schemas of `conf/evaluate.yaml`, `conf/analyze.yaml` and `conf/predict.yaml`."""
+"""The typed schemas of the commands that take a checkpoint: `evaluate`, `analyze`, `audit` and `predict`."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -35,14 +35,14 @@ class NamedStudy(Section):
     root: UserPath
 
 
-class AnalyzeConfig(Section):
+class StudiedModel(Section):
+    """A checkpoint, or the best one of a study, with paintings to study it on, and where to write the outcome."""
+
     checkpoint: Annotated[UserPath | None, AsTyped()]
     study: NamedStudy
     data: Data | None = Field(default=None)
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
-    sheets: NonNegativeInt
-    log: bool
     batch_size: PositiveInt
     device: Device
     trust: list[str]
@@ -53,6 +53,16 @@ class AnalyzeConfig(Section):
             yield "checkpoint", "or study.name (its best run): give one of them, and only one"
         if self.data is not None:
             yield from data_contradictions(self.data)
+
+
+class AnalyzeConfig(StudiedModel):
+    sheets: NonNegativeInt
+    log: bool
+
+
+class AuditConfig(StudiedModel):
+    folds: Annotated[int, Field(ge=2)]
+    neighbours: PositiveInt
 
 
 class PredictConfig(Section):
