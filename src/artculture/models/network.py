@@ -1,7 +1,7 @@
 """A backbone and a head."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ class Network(nn.Module):
         self.backbone, self.head = backbone, head
         self._frozen = False
         self._thawed: frozenset[str] = frozenset()
+        self._held: frozenset[str] = frozenset()
 
     def forward(self, pictures: Tensor) -> Tensor:
         return cast(Tensor, self.head(self.backbone(pictures)))
@@ -34,6 +35,19 @@ class Network(nn.Module):
             parameter.requires_grad = name.rpartition(".")[0] in self._thawed
         self.train(self.training)
 
+    def hold_backbone(self, all_but: Literal["nothing", "last stage", "everything"]) -> tuple[nn.Parameter, ...]:
+        """Keep layers of the backbone in eval mode until the next call, and return their parameters.
+
+        Args:
+            all_but: what of the backbone is not held.
+        """
+        names = [name for name, _ in self.backbone.named_modules()]
+        first = {"nothing": len(names), "everything": 0}.get(all_but)
+        self._held = frozenset(names[: names.index(last_stage(self.backbone)) if first is None else first])
+        self.train(self.training)
+        parameters = self.backbone.named_parameters()
+        return tuple(parameter for name, parameter in parameters if name.rpartition(".")[0] in self._held)
+
     def may_change(self, key: str) -> bool:
         """Return whether training may change an entry of the state dict."""
         layer = key.rpartition(".")[0].removeprefix("backbone.")
@@ -47,4 +61,19 @@ class Network(nn.Module):
             for name, module in self.backbone.named_modules():
                 if name in self._thawed:
                     module.train(mode)
+        for name in self._held:
+            self.backbone.get_submodule(name).training = False
         return self
+
+
+def last_stage(backbone: nn.Module) -> str:
+    """Return the name of the module with which the last stage of a backbone begins; what follows it belongs to it.
+
+    A model of timm says so (`feature_info`); of another one it is the last part that has parameters.
+    """
+    stages = getattr(backbone, "feature_info", None)
+    listed = getattr(stages, "info", stages) or [{}]
+    name = listed[-1].get("module", "")
+    if name and name in dict(backbone.named_modules()):
+        return str(name)
+    return [name for name, part in backbone.named_children() if any(True for _ in part.parameters())][-1]

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from artculture.config.schema.data import Data
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
-from artculture.config.schema.train import Architecture, TrainConfig
+from artculture.config.schema.train import Architecture, Finetuned, TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.selection import DataChoice
@@ -25,6 +25,7 @@ from artculture.training.callbacks.divergence import DIVERGED_TIMES_CHANCE, Dive
 from artculture.training.callbacks.ema import WeightEma
 from artculture.training.callbacks.metric_state import MetricState, SplitState
 from artculture.training.callbacks.recorder import OwnSettings, Recorder, early_stopping
+from artculture.training.callbacks.unfreezing import GradualUnfreezing
 from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
 from artculture.training.distributed.lightning_overrides import KeepSignalHandlers
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, cluster_environment
@@ -136,6 +137,11 @@ def _loss_limit(config: TrainConfig, classes: int) -> float:
     return math.inf if is_target(config.loss) else DIVERGED_TIMES_CHANCE * math.log(max(2, classes))
 
 
+def _of_the_method(config: TrainConfig) -> list[Callback]:
+    unfreeze = config.method.unfreeze if isinstance(config.method, Finetuned) else None
+    return [] if unfreeze is None else [GradualUnfreezing(unfreeze.last_stage, unfreeze.all)]
+
+
 def make_trainer(
     config: TrainConfig,
     classes: int,
@@ -171,6 +177,7 @@ def make_trainer(
         SplitState(execution),
         # Before the recorder: an epoch that is not finite is not recorded.
         DivergenceGuard(_loss_limit(config, classes), process_group),
+        *_of_the_method(config),
         *([] if ema is None else [ema]),
         *(instantiate(node) for node in config.callbacks.values() if node is not None),
         recorder,

@@ -1,9 +1,11 @@
 import pytest
+import timm
 import torch
+import torchvision
 from torch import nn
 
 from artculture.models.heads import mlp_head
-from artculture.models.network import Network
+from artculture.models.network import Network, last_stage
 
 
 @pytest.mark.parametrize(("hidden", "shapes"), [
@@ -83,3 +85,30 @@ def test_a_thawed_layer_follows_train_and_eval(network):
     assert [name for name, training in modes.items() if training] == ["classifier.0"]
     network.eval()
     assert not any(module.training for module in network.modules())
+
+
+def test_a_held_backbone_is_in_eval_mode_until_all_of_it_trains(network):
+    assert step(network) == set(network.state_dict())
+    for all_but, trained in {
+        "nothing": (),
+        "last stage": ("classifier",),
+        "everything": ("features", "classifier"),
+    }.items():
+        held = {id(parameter) for parameter in network.hold_backbone(all_but)}
+        network.eval()
+        network.train()
+        modes = {name for name, module in network.backbone.named_children() if module.training}
+        assert modes >= set(trained)
+        assert not modes & ({"features", "classifier"} - set(trained))
+        own = {name for name, parameter in network.backbone.named_parameters() if id(parameter) not in held}
+        assert {name.partition(".")[0] for name in own} == set(trained)
+        assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("backbone", "name"), [
+    (lambda: timm.create_model("test_resnet", num_classes=0), "layer4"),
+    (lambda: timm.create_model("test_vit", num_classes=0), "blocks.5"),
+    (lambda: torchvision.models.resnet18(num_classes=1), "fc"),
+])  # fmt: skip
+def test_the_last_stage(backbone, name):
+    assert last_stage(backbone()) == name

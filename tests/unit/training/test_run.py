@@ -96,6 +96,7 @@ SCHEDULES = {
 MODERN = [
     *("scheduler=cosine", "optimizer=timm", "optimizer.opt=lamb", "optimizer.layer_decay=0.8"),
     *("optimizer.decay_norms_and_biases=false", "trainer.gradient_clip=1.0", "trainer.ema=0.9"),
+    "method.unfreeze={last_stage:1,all:2}",
 ]
 
 
@@ -132,7 +133,7 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
         ("step", 1, [1, 3, 4, 5, 12]),
         ("plateau", 2, [8, 14]),
         ("cosine", 3, [13, 13]),
-        ("modern", 2, [7, 13]),
+        ("modern", 2, [4, 7, 13]),
     ],
 )
 def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
@@ -372,10 +373,11 @@ def test_an_unwritable_outputs_folder_is_named(train, tmp_path, capsys):
     assert "study.root=" in capsys.readouterr().err
 
 
-def test_transfer_changes_the_head_alone(train, only_run):
-    train("method=transfer", "trainer.max_epochs=1", "study.name=one")
+@pytest.mark.parametrize("method", ["method=transfer", "method.unfreeze={last_stage:1}"])
+def test_the_head_alone_changes(train, only_run, method):
+    train(method, "trainer.max_epochs=1", "study.name=one")
     first = torch.load(only_run() / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    train("method=transfer", "trainer.max_epochs=1", "study.name=one", "resume=never", "seed=0", "method.head_lr=0.3")
+    train(method, "trainer.max_epochs=1", "study.name=one", "resume=never", "seed=0", "method.head_lr=0.3")
     changed = [p for p in Path("outputs/one").glob("*/checkpoints/last.ckpt") if "head_lr" in str(p)]
     second = torch.load(changed[0], weights_only=True)["state_dict"]
     assert {key for key in first if not torch.equal(first[key], second[key])} == {

@@ -120,8 +120,16 @@ class Pretrained(Training):
     head: Annotated[Literal["random", "checkpoint"], OnResume.FIXED]
 
 
+class Unfreeze(Section):
+    """The first epochs, from 0, in which the backbone's last stage and all of it train; None for never."""
+
+    last_stage: NonNegativeInt | None = None
+    all: NonNegativeInt | None = None
+
+
 class Finetuned(Pretrained):
     name: Annotated[Literal["finetuned"], OnResume.FIXED]
+    unfreeze: Unfreeze | None
 
 
 class Transfer(Pretrained):
@@ -263,6 +271,8 @@ class TrainConfig(Section):
         weights = self.architecture.weights
         if isinstance(self.method, Pretrained) and self.method.head == "checkpoint" and not Path(weights).suffix:
             yield "method.head", f"is checkpoint, but architecture.weights={weights} is none: give a run's best.ckpt"
+        if isinstance(self.method, Finetuned) and self.method.unfreeze is not None:
+            yield from _unfreeze_contradictions(self.method.unfreeze)
         if self.method.name != "transfer" and self.method.backbone_lr == 0:
             yield (
                 "method.backbone_lr",
@@ -333,6 +343,14 @@ def _entry_mistakes(key: str, node: Node | None, given: Iterable[str] = ()) -> I
     if node is not None and not is_target(node):
         yield key, "needs a _target_, or null to switch it off"
     yield from node_mistakes(key, node, given)
+
+
+def _unfreeze_contradictions(unfreeze: Unfreeze) -> Iterator[tuple[str, str]]:
+    last_stage, everything = unfreeze.last_stage, unfreeze.all
+    if last_stage is None and everything is None:
+        yield "method.unfreeze", "never trains the backbone: give {last_stage:EPOCH,all:EPOCH}, or use method=transfer"
+    elif last_stage is not None and everything is not None and last_stage > everything:
+        yield "method.unfreeze", f"trains all ({everything}) before the last stage ({last_stage})"
 
 
 def _schedule_contradictions(scheduler: Scheduler, max_epochs: int) -> Iterator[tuple[str, str]]:

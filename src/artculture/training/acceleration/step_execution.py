@@ -229,6 +229,13 @@ class StepExecution(Strategy):
         outputs = self._module.training_step((pictures, labels, labels), 0)
         return outputs["loss"], outputs["logits"]
 
+    def forget_graph(self) -> None:
+        """Record the step again, since another part of the network trains from now on."""
+        if self._graph is not None:
+            self._graph = None
+            free_memory()
+        self._has_stepped = False  # the next step allocates the optimizer's memory of that part
+
     def _free_graph(self) -> bool:
         """Free the graph's memory for good; return whether there was one."""
         if self._graph is None:

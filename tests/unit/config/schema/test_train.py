@@ -130,6 +130,8 @@ CONTRADICTIONS = [
     (["scheduler=cosine", "trainer.max_epochs=1"], "scheduler.warmup_epochs is 1, but the whole training has 1"),
     (["head.hidden=[]"], "head.hidden=[]: List should have at least 1 item"),
     (["optimizer.momentum=0.0"], "optimizer.nesterov needs momentum"),
+    (["method.unfreeze={}"], "method.unfreeze never trains the backbone"),
+    (["method.unfreeze={last_stage:4,all:2}"], "method.unfreeze trains all (2) before the last stage (4)"),
     (["method.head=checkpoint"], "method.head is checkpoint, but architecture.weights=imagenet is none"),
     (["optimizer=timm", "optimizer.opt=lamp"], "optimizer.opt=lamp: did you mean `lamb`?"),
     (["optimizer=timm", "optimizer.opt=adahessian"], "optimizer.opt=adahessian: needs second derivatives"),
