@@ -27,7 +27,8 @@ def curate_collection(config: CurateConfig) -> int:
     from artculture.utils.progress import shown_progress
 
     configure_logging()
-    if config.exclusions is not None and config.output != MANIFEST:
+    applying = config.exclusions is not None or config.relabels is not None
+    if applying and config.output != MANIFEST:
         output_file(str(Path(config.root) / config.output), overwrite=config.overwrite)
 
     with shown_progress("Measuring images") as on_progress:
@@ -59,11 +60,13 @@ def _lines(curated: "CurationResult", config: CurateConfig) -> list[str]:
 
     matched = curated.matched
     lines = [small_note(curated.table, config.small_culture)]
-    lines.append(f"{curated.flagged} paintings are flagged, {len(matched.by_row)} excluded.")
-    if matched.unknown:
-        names = ", ".join(e.object_id for e in matched.unknown[:10])
-        more = " …" if len(matched.unknown) > 10 else ""
-        lines.append(f"Exclusions that match no painting of this manifest ({len(matched.unknown)}): {names}{more}")
+    changed = f", {len(curated.relabels.by_row)} relabelled" if curated.relabels.by_row else ""
+    lines.append(f"{curated.flagged} paintings are flagged, {len(matched.by_row)} excluded{changed}.")
+    for what, unknown in (("Exclusions", matched.unknown), ("Relabels", curated.relabels.unknown)):
+        if unknown:
+            names = ", ".join(decision.object_id for decision in unknown[:10])
+            more = " …" if len(unknown) > 10 else ""
+            lines.append(f"{what} that match no painting of this manifest ({len(unknown)}): {names}{more}")
     split = str(curated.leakage)
     lines.append(split[0].upper() + split[1:] + ".")
     lines += [f"  {path}" for path in curated.files]

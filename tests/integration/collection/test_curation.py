@@ -103,6 +103,21 @@ def test_a_second_curation_after_applying_starts_from_the_decisions_made(root):
     assert "| French | 3 | 2 |" in (root / "table1.md").read_text()
 
 
+def test_relabels_are_applied_and_stay_until_another_list(root, caplog, capsys):
+    (root.parent / "r.csv").write_text("object_id,source,new_label\n3,met,Frensh\n4,, Indian \n9,met,Dutch\n")
+    assert curate(root, f"relabels={root.parent / 'r.csv'}") == 0
+    assert "2 relabelled" in capsys.readouterr().out
+    assert "did you mean `French`?" in caplog.text
+    curate(root, exclusions(root, 2, 6))
+    assert read_manifest(root).table["culture"].tolist() == ["French", "Frensh", "Indian", "Indian"]
+    assert "label of 2 paintings is corrected" in (root / "dataset_card.md").read_text()
+    once = contents(root)
+    assert curate(root, f"relabels={root / 'relabels.applied.csv'}") == 0
+    assert contents(root) == once
+    curate(root, "relabels=[]")
+    assert read_manifest(root).table["culture"].tolist() == ["French", "Indian", "French", "Indian"]
+
+
 def test_another_output_leaves_the_manifest_alone(root):
     fetched = (root / "manifest.csv").read_bytes()
     assert curate(root, exclusions(root, 2), "output=strict.csv") == 0
@@ -149,6 +164,8 @@ def test_the_card_tells_where_it_comes_from_and_how_to_check_it(root):
     ("overrides", "message"),
     [
         (["exclusions=none.csv"], "no exclusion list at none.csv"),
+        (["relabels=none.csv"], "no relabel list at none.csv"),
+        (["relabels=manifest.csv"], "lacks the column `new_label`"),
         (["output=../other.csv"], "plain file name"),
         (["output=other.txt"], "plain file name"),
         (["output=records.csv"], "the name of another file of the collection"),
@@ -158,7 +175,8 @@ def test_the_card_tells_where_it_comes_from_and_how_to_check_it(root):
         (["root=nowhere"], "no manifest at nowhere"),
     ],
 )
-def test_a_mistake_is_told_in_one_message(root, capsys, overrides, message):
+def test_a_mistake_is_told_in_one_message(root, capsys, monkeypatch, overrides, message):
+    monkeypatch.chdir(root)
     assert curate(root, *overrides) == 2
     assert message in capsys.readouterr().err
 

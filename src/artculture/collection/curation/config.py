@@ -22,6 +22,8 @@ OWN_TABLES = frozenset(
         "conflicts.csv",
         "exclusions.csv",
         "exclusions.applied.csv",
+        "relabels.csv",
+        "relabels.applied.csv",
         "flags.csv",
         "groups.csv",
         "table1.csv",
@@ -71,6 +73,7 @@ class CurateConfig(Section):
 
     root: UserPath
     exclusions: Annotated[list[UserPath] | None, BeforeValidator(_as_list), AsTyped()]
+    relabels: Annotated[list[UserPath] | None, BeforeValidator(_as_list), AsTyped()]
     output: Text
     overwrite: bool
     workers: PositiveInt | None

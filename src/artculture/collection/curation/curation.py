@@ -1,6 +1,6 @@
 """Curation: flags and review page of a fetched manifest, and the curated manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import pandas as pd
 from artculture.collection.curation.config import MANIFEST, CurateConfig
 from artculture.collection.curation.dataset_card import Card, write_card
 from artculture.collection.curation.exclusions import (
-    Exclusion,
+    D,
+    Matched,
     MatchedExclusions,
-    match_exclusions,
+    match_decisions,
     read_exclusions,
     write_exclusions,
 )
@@ -26,6 +27,7 @@ from artculture.collection.curation.flags import describe_paintings, flag_painti
 from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.image_stats_cache import measure_images
 from artculture.collection.curation.keyword_rules import Flag
+from artculture.collection.curation.relabels import Relabel, read_relabels, relabelled, write_relabels
 from artculture.collection.curation.review.builder import ReviewData, write_page
 from artculture.collection.curation.table1 import Row, table1, write_table1
 from artculture.collection.grouping.groups import Groups, group_paintings
@@ -38,7 +40,7 @@ from artculture.utils.progress import Progress
 from artculture.utils.spreadsheets import csv_text, write_csv
 
 CACHE = Path(".curate") / "image_stats.sqlite3"
-APPLIED = "exclusions.applied.csv"
+APPLIED, APPLIED_RELABELS = "exclusions.applied.csv", "relabels.applied.csv"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class CurationResult:
         leakage: of a random split that ignores groups.
         flagged: number of paintings with a flag.
         matched: exclusions found in the manifest.
+        relabels: relabels found in it.
         applied: whether a manifest was written.
         files: all files written, most important first.
     """
@@ -70,6 +73,7 @@ class CurationResult:
     leakage: Leakage
     flagged: int
     matched: MatchedExclusions
+    relabels: Matched[Relabel]
     applied: bool
     files: list[Path] = field(default_factory=list)
 
@@ -91,22 +95,21 @@ def measure_collection(config: CurateConfig, on_progress: Progress = lambda *_: 
 
 
 def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
-    """Write review page, tables and dataset card and, with exclusions, the curated manifest.
+    """Write review page, tables and dataset card and, with exclusions or relabels, the curated manifest.
 
     Raises:
-        InputError: an exclusion list is broken, or none of its paintings is in the manifest.
+        InputError: a list is broken, or none of its paintings is in the manifest.
     """
     root, table = Path(config.root), found.base.manifest.table
     # An empty list applies too: it writes the groups.
-    applying = config.exclusions is not None
-    matched = match_exclusions(table, _exclusions(config, root))
-    if applying:
-        _check_matched(matched, config.exclusions or [])
+    applying = config.exclusions is not None or config.relabels is not None
+    matched = _matched(table, config.exclusions, root / APPLIED, read_exclusions)
+    relabels = _matched(table, config.relabels, root / APPLIED_RELABELS, read_relabels)
     kept = [place for place in range(len(table)) if place not in matched.by_row]
     if applying and not kept:
         raise InputError("these exclusions leave no painting")
 
-    final = _curated_table(table, found.groups, kept)
+    final = _curated_table(relabelled(table, relabels), found.groups, kept)
     files = [_write_page(config, found, matched), root / "flags.csv", root / "groups.csv"]
     flagged = write_flags(found.base.manifest, found.flags, files[1])
     _write_groups(table, found.groups, files[2])
@@ -114,29 +117,30 @@ def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
     split = measure_leakage(final["group"].tolist(), config.split_seed)
     files += write_table1(rows, config.small_culture, root)
     if applying:
-        files.insert(0, _apply(config, found.base, Manifest(root, final), matched))
-    card = Card(config, found.base, final, rows, split, found.flags, matched, applying)
+        files.insert(0, _apply(config, found.base, Manifest(root, final), matched, relabels))
+    card = Card(config, found.base, final, rows, split, found.flags, matched, relabels, applying)
     files.append(write_card(card, root / "dataset_card.md"))
-    return CurationResult(rows, split, flagged, matched, applying, files)
+    return CurationResult(rows, split, flagged, matched, relabels, applying, files)
 
 
-def _exclusions(config: CurateConfig, root: Path) -> list[Exclusion]:
-    if config.exclusions is not None:
-        return [exclusion for path in config.exclusions for exclusion in read_exclusions(Path(path))]
-    earlier = root / APPLIED
-    return read_exclusions(earlier) if earlier.is_file() and (root / CURATION).is_file() else []
-
-
-def _check_matched(matched: MatchedExclusions, paths: Sequence[str]) -> None:
+def _matched(
+    table: pd.DataFrame, given: Sequence[str] | None, earlier: Path, read: Callable[[Path], list[D]]
+) -> Matched[D]:
+    """Return the decisions in the given lists, or else those of an earlier curation, found in the manifest."""
+    if given is None:
+        known = earlier.is_file() and earlier.with_name(CURATION).is_file()
+        return match_decisions(table, read(earlier) if known else [])
+    matched = match_decisions(table, [decision for path in given for decision in read(Path(path))])
     if matched.ambiguous:
-        names = ", ".join(e.object_id for e in matched.ambiguous[:10])
-        raise InputError(f"several sources have an object {names}: give the `source` column in {', '.join(paths)}")
+        names = ", ".join(d.object_id for d in matched.ambiguous[:10])
+        raise InputError(f"several sources have an object {names}: give the `source` column in {', '.join(given)}")
     if matched.unknown and not matched.by_row:
-        names = ", ".join(e.object_id for e in matched.unknown[:5])
+        names = ", ".join(d.object_id for d in matched.unknown[:5])
         raise InputError(
-            f"none of the {len(matched.unknown)} exclusions in {', '.join(paths)} names a painting of this "
+            f"none of the {len(matched.unknown)} rows of {', '.join(given)} names a painting of this "
             f"manifest ({names} …): is it the list of another collection?"
         )
+    return matched
 
 
 def _curated_table(table: pd.DataFrame, groups: Groups, kept: Sequence[int]) -> pd.DataFrame:
@@ -144,7 +148,13 @@ def _curated_table(table: pd.DataFrame, groups: Groups, kept: Sequence[int]) -> 
     return grouped_table.iloc[list(kept)].reset_index(drop=True)
 
 
-def _apply(config: CurateConfig, base: FetchedManifest, final: Manifest, matched: MatchedExclusions) -> Path:
+def _apply(
+    config: CurateConfig,
+    base: FetchedManifest,
+    final: Manifest,
+    matched: MatchedExclusions,
+    relabels: Matched[Relabel],
+) -> Path:
     root = final.root
     path = root / config.output
     content = csv_text(validate_table(final.table, path)).encode()
@@ -152,7 +162,9 @@ def _apply(config: CurateConfig, base: FetchedManifest, final: Manifest, matched
         # In this order, a run that is killed leaves a state that `read_fetched_manifest` recognizes by the hashes.
         keep_fetched(base, root)
         write_exclusions(matched.by_row.values(), root / APPLIED)
-        record_curation(root, base, content, {"fetched": len(base.manifest), "kept": len(final)})
+        write_relabels(relabels.by_row.values(), root / APPLIED_RELABELS)
+        facts = {"fetched": len(base.manifest), "kept": len(final), "relabelled": len(relabels.by_row)}
+        record_curation(root, base, content, facts)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path

@@ -10,9 +10,10 @@ import pandas as pd
 
 from artculture import __version__
 from artculture.collection.curation.config import CurateConfig
-from artculture.collection.curation.exclusions import MatchedExclusions
+from artculture.collection.curation.exclusions import Matched, MatchedExclusions
 from artculture.collection.curation.fetched_manifest import FetchedManifest
 from artculture.collection.curation.keyword_rules import Flag
+from artculture.collection.curation.relabels import Relabel
 from artculture.collection.curation.table1 import Row, markdown
 from artculture.collection.grouping.leakage import Leakage
 from artculture.data.manifest import Manifest
@@ -37,6 +38,7 @@ class Card:
     leakage: Leakage
     flags: Sequence[Sequence[Flag]]
     matched: MatchedExclusions
+    relabels: Matched[Relabel]
     applied: bool
 
 
@@ -103,12 +105,14 @@ def _licence(table: pd.DataFrame) -> Iterator[str]:
 def _curation(card: Card) -> Iterator[str]:
     count = len(card.matched.by_row)
     reasons = Counter(e.reason or "no reason given" for e in card.matched.by_row.values())
-    if not card.applied and not count:
+    if not card.applied and not count and not card.relabels.by_row:
         yield "No exclusions are applied: these are the paintings as fetched."
     else:
         yield f"{count:,} paintings are excluded by hand" + (":\n" if count else ".")
     for reason, number in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])):
         yield f"- {markdown_text(reason)}: {number:,}"
+    if card.relabels.by_row:
+        yield f"\nThe label of {len(card.relabels.by_row):,} paintings is corrected by hand."
     raised = Counter(flag.rule for flags in card.flags for flag in flags)
     yield "\nFlags mark paintings to review and exclude nothing; number of flags by rule:\n"
     for rule, number in sorted(raised.items(), key=lambda pair: (-pair[1], pair[0])):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import pandas as pd
 
@@ -11,6 +12,19 @@ from artculture.utils.spreadsheets import write_csv
 from artculture.utils.tables import FileLines, read_text_csv
 
 COLUMNS = ("object_id", "source", "reason", "note")
+
+
+class Decision(Protocol):
+    """What is decided about one painting; an empty source is any."""
+
+    @property
+    def object_id(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+
+D = TypeVar("D", bound=Decision)
 
 
 @dataclass(frozen=True)
@@ -29,16 +43,33 @@ def read_exclusions(path: Path) -> list[Exclusion]:
     Raises:
         InputError: no such file, not a CSV, no `object_id` column, or a row without one.
     """
+    return [Exclusion(**row) for row in read_decisions(path, COLUMNS, ("object_id",), "exclusion")]
+
+
+def read_decisions(path: Path, columns: Sequence[str], required: Sequence[str], kind: str) -> list[dict[str, str]]:
+    """Read a list of decisions, one a row.
+
+    Args:
+        path: a CSV file.
+        columns: those to read; one that the file lacks is "".
+        required: columns with a value in each row.
+        kind: of list, for messages.
+
+    Raises:
+        InputError: no such file, not a CSV, a required column missing, or a row without its value.
+    """
     if not path.is_file():
-        raise InputError(f"no exclusion list at {path}; the review page exports one")
+        raise InputError(f"no {kind} list at {path}; the review page exports one")
     table = read_text_csv(path, "export it again from the review page")
-    if "object_id" not in table:
-        raise InputError(f"{path} lacks the column `object_id` ({choices_hint('object_id', table.columns)})")
-    rows = [{c: str(row.get(c, "")).strip() for c in COLUMNS} for row in table.to_dict("records")]
+    for name in required:
+        if name not in table:
+            raise InputError(f"{path} lacks the column `{name}` ({choices_hint(name, table.columns)})")
+    rows = [{c: str(row.get(c, "")).strip() for c in columns} for row in table.to_dict("records")]
     for record, row in enumerate(rows):
-        if not row["object_id"]:
-            raise InputError(f"{path} {FileLines(path)(record)}: `object_id` is empty")
-    return [Exclusion(**row) for row in rows]
+        for name in required:
+            if not row[name]:
+                raise InputError(f"{path} {FileLines(path)(record)}: `{name}` is empty")
+    return rows
 
 
 def write_exclusions(exclusions: Iterable[Exclusion], path: Path) -> None:
@@ -49,36 +80,39 @@ def write_exclusions(exclusions: Iterable[Exclusion], path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class MatchedExclusions:
-    """Exclusions found in a manifest.
+class Matched(Generic[D]):
+    """Decisions found in a manifest.
 
     Attributes:
-        by_row: position in the table → exclusion, in the table's order.
-        unknown: exclusions that match no painting.
-        ambiguous: exclusions without a source, whose id exists in several sources.
+        by_row: position in the table → decision, in the table's order.
+        unknown: decisions that match no painting.
+        ambiguous: decisions without a source, whose id exists in several sources.
     """
 
-    by_row: dict[int, Exclusion]
-    unknown: list[Exclusion]
-    ambiguous: list[Exclusion]
+    by_row: dict[int, D]
+    unknown: list[D]
+    ambiguous: list[D]
 
 
-def match_exclusions(table: pd.DataFrame, exclusions: Sequence[Exclusion]) -> MatchedExclusions:
-    """Match exclusions to paintings; of several for one painting, the first one counts."""
+MatchedExclusions = Matched[Exclusion]
+
+
+def match_decisions(table: pd.DataFrame, decisions: Sequence[D]) -> Matched[D]:
+    """Match decisions to paintings; of several for one painting, the first one counts."""
     places: dict[str, dict[str, int]] = {}
     for place, (source, object_id) in enumerate(zip(table["source"], table["object_id"], strict=True)):
         places.setdefault(object_id, {})[source] = place
-    found: dict[int, Exclusion] = {}
+    found: dict[int, D] = {}
     unknown, ambiguous = [], []
-    for exclusion in exclusions:
-        here = places.get(exclusion.object_id, {})
-        if exclusion.source in here:
-            found.setdefault(here[exclusion.source], exclusion)
+    for decision in decisions:
+        here = places.get(decision.object_id, {})
+        if decision.source in here:
+            found.setdefault(here[decision.source], decision)
         # A given source must match; without one, the id must be unique.
-        elif exclusion.source or not here:
-            unknown.append(exclusion)
+        elif decision.source or not here:
+            unknown.append(decision)
         elif len(here) > 1:
-            ambiguous.append(exclusion)
+            ambiguous.append(decision)
         else:
-            found.setdefault(next(iter(here.values())), exclusion)
-    return MatchedExclusions(dict(sorted(found.items())), unknown, ambiguous)
+            found.setdefault(next(iter(here.values())), decision)
+    return Matched(dict(sorted(found.items())), unknown, ambiguous)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artculture.collection.curation.exclusions import Exclusion, match_exclusions, read_exclusions, write_exclusions
+from artculture.collection.curation.exclusions import Exclusion, match_decisions, read_exclusions, write_exclusions
 from artculture.utils.errors import InputError
 from tests.unit.collection.curation.samples import table
 
@@ -59,7 +59,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
 
 def test_exclusions_find_their_paintings():
     paintings = table({}, {}, {"object_id": "1", "source": "artic"})
-    found = match_exclusions(
+    found = match_decisions(
         paintings,
         [
             Exclusion("2", reason="book"),
