@@ -59,7 +59,8 @@ def compare_with_best(summary: pd.DataFrame, groups: Sequence[pd.DataFrame], rea
         row["standing"] = different if adjusted < LEVEL else NOT_WORSE
     ends = [f"{name}{end}" for name in DIFFERENCES for end in ("", "_low", "_high")]
     columns = ["standing", *ends, "p", "p_holm", "compared_seeds", "compared_paintings", "comparison_remark"]
-    return summary.join(pd.DataFrame(found, index=summary.index, columns=columns))
+    table = pd.DataFrame(found, index=summary.index, columns=columns)
+    return summary.join(table.astype({"compared_seeds": "Int64", "compared_paintings": "Int64"}))
 
 
 def _compare(row: pd.DataFrame, best: pd.DataFrame, read: Reader) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from artculture.studies.comparison import BETTER, NOT_COMPARED, NOT_WORSE, TESTED, best_rows
+from artculture.studies.comparison import BEST, BETTER, NOT_COMPARED, NOT_WORSE, TESTED, best_rows
 from artculture.studies.paper import word
 from artculture.studies.table import notes, p_value, points
 from artculture.utils.visible_text import visible
@@ -77,8 +77,7 @@ def _cells(row: dict[Hashable, Any], *, bold: bool) -> list[str]:
     if bold:
         names[0], accuracies[1] = rf"\textbf{{{names[0]}}}", rf"\textbf{{{accuracies[1]}}}"
     if row["standing"] not in TESTED:
-        absent = "n/c" if row["standing"] == NOT_COMPARED else "--"
-        return [*names, *accuracies, absent, absent, absent]
+        return [*names, *accuracies, {BEST: "best", NOT_COMPARED: "n/c"}.get(row["standing"], ""), "", ""]
     p = p_value(row["p_holm"]).removeprefix("p ").removeprefix("= ")
     return [*names, *accuracies, _signed(points(row, "top1")), f"${p}$", _signed(points(row, "macro_recall"))]
 
