@@ -1,7 +1,7 @@
 """Loading of a checkpoint with its run and the paintings to analyse."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice, fresh_selection, selection_for, selection_of_run
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models.checkpoint import check_classes, check_trusted, load_classifier, read_checkpoint
-from artculture.training.factory import choice_of
 from artculture.training.identity import data_label
 from artculture.training.result import validation_rank
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError, reason_of
+from artculture.utils.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def load_model_under_study(
     checkpoint: Path,
     data: DataChoice | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
     trust: Sequence[str] = (),
 ) -> ModelUnderStudy:
     """Load a classifier and the paintings to analyse, preprocessed as the classifier expects.
@@ -108,7 +108,7 @@ def own_data(checkpoint: Path, run: RunDirectory | None, trust: Sequence[str] = 
     values: dict[str, Any] = run.read_config() or {}
     check_trusted(values.get("data"), run.config, trust)
     try:
-        return choice_of(TypeAdapter[Data](Data).validate_python(values.get("data"))), data_label(values)
+        return DataChoice.of(TypeAdapter[Data](Data).validate_python(values.get("data"))), data_label(values)
     except ValidationError as error:
         raise InputError(
             f"{run.config} does not say what the run was trained on ({reason_of(error)}): name the paintings, as in "

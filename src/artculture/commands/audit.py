@@ -24,7 +24,7 @@ def audit(config: AuditConfig) -> int:
     from artculture.analysis.embedding.features import compute_embeddings
     from artculture.analysis.loading import best_run, load_model_under_study
     from artculture.analysis.pipeline import default_folder
-    from artculture.training.factory import choice_of
+    from artculture.data.selection import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress
@@ -33,7 +33,7 @@ def audit(config: AuditConfig) -> int:
     output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
     study = Path(config.study.root) / (config.study.name or "")
     checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
-    data = None if config.data is None else choice_of(config.data)
+    data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = load_model_under_study(checkpoint, data, progress, config.trust)
     folder = output or default_folder(model, data is None, DEFAULT_ROOT, "audit")

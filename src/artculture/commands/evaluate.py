@@ -19,14 +19,14 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import load_model_under_study
     from artculture.analysis.performance.evaluation import FILES, default_folder, evaluate, write_evaluation
-    from artculture.training.factory import choice_of
+    from artculture.data.selection import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress
 
     configure_logging()
     output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
-    data = None if config.data is None else choice_of(config.data)
+    data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = load_model_under_study(Path(config.checkpoint), data, progress, config.trust)
     result, predictions = evaluate(

@@ -1,8 +1,8 @@
 """Random augmentation, drawn for a whole batch at once and applied on the CPU or a GPU."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artculture.config.schema.train import Augment
 from artculture.data.counter_rng import uniforms
 
 # Attempts to find a box that fits, and the ranges of erased boxes, as in torchvision's RandomResizedCrop and
@@ -30,12 +31,17 @@ class Augmentation:
         transforms: `_target_` and arguments of further transforms, each of one image, uint8 3 x size x size.
     """
 
-    crop_scale: tuple[float, float] | None = None
-    crop_ratio: tuple[float, float] | None = None
+    crop_scale: Sequence[float] | None = None
+    crop_ratio: Sequence[float] | None = None
     flip: bool = False
     jitter: float = 0.0
     erase: float = 0.0
-    transforms: tuple[Mapping[str, Any], ...] = ()
+    transforms: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def of(cls, augment: Augment) -> "Augmentation":
+        """Return the settings in a config's `augment`."""
+        return cls(**{key.name: getattr(augment, key.name) for key in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def draw_augmentation(
 
 
 def _random_boxes(
-    numbers: NDArray[np.float64], shapes: NDArray[np.int64], share: tuple[float, float], ratio: tuple[float, float]
+    numbers: NDArray[np.float64], shapes: NDArray[np.int64], share: Sequence[float], ratio: Sequence[float]
 ) -> tuple[Boxes, NDArray[np.bool_]]:
     """Return a box of random area and aspect ratio in each image, and whether one of the attempts fitted."""
     heights, widths = shapes[:, :1], shapes[:, 1:]
@@ -119,7 +125,7 @@ def _random_boxes(
     return np.concatenate([corner, size], axis=1), found
 
 
-def _largest_central_boxes(shapes: NDArray[np.int64], ratio: tuple[float, float]) -> Boxes:
+def _largest_central_boxes(shapes: NDArray[np.int64], ratio: Sequence[float]) -> Boxes:
     """Return the largest central box of each image whose aspect ratio is allowed."""
     heights, widths = shapes[:, 0], shapes[:, 1]
     tall = np.minimum(heights, np.rint(widths / ratio[0]).astype(np.int64))

@@ -1,7 +1,6 @@
 """The selected paintings with their pixels, and the images that are left out because they can't be read."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from artculture.data.similar_pictures import (
     similar_in_cache,
 )
 from artculture.utils.errors import InputError
+from artculture.utils.progress import Progress
 from artculture.utils.spreadsheets import write_csv
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def load_paintings(
     choice: DataChoice,
     shorter_side: int,
     interpolation: str,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
     choose: Selector = fresh_selection,
 ) -> Paintings:
     """Select the paintings and decode images that are not cached yet.
@@ -125,7 +125,7 @@ def _open_pixels(
     choice: DataChoice,
     shorter_side: int,
     interpolation: str,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: Progress | None,
 ) -> Pixels:
     if choice.name != "shards":
         with cache_errors(choice.cache_folder):

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from artculture.config.schema.train import TrainConfig
 from artculture.data.cache.pixel_cache import file_states
-from artculture.data.selection import select
+from artculture.data.selection import DataChoice, select
 from artculture.studies.grid import PlannedRun
 from artculture.studies.progress_view import clock
 from artculture.studies.throughput import Workload, latest_throughput, recorded_throughput
@@ -129,9 +129,8 @@ def _counts(config: TrainConfig) -> tuple[int, int, int]:
         cultures = config.data.cultures or list(counts)
         pictures = sum(counts.get(culture, 0) for culture in cultures)
         return round(pictures * config.data.fractions[0]), round(pictures * config.data.fractions[1]), len(cultures)
-    from artculture.training.factory import data_choice
 
-    selection = select(data_choice(config))
+    selection = select(DataChoice.of(config.data))
     if config.data.name != "shards":
         file_states(selection.whole)  # raises where a file is missing, as the run would
     return len(selection.members("train")), len(selection.members("val")), len(selection.classes)

@@ -1,21 +1,22 @@
 """Preparation shared by all runs of a grid: decoded pixels and downloaded weights, before the first run trains."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from artculture.config.schema.launchers import LocalProcesses
 from artculture.config.schema.train import plain
 from artculture.config.validation import mistakes_error
 from artculture.data.paintings import load_paintings
-from artculture.data.selection import Selection
+from artculture.data.selection import DataChoice, Selection
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.studies.grid import PlannedRun
-from artculture.training.factory import backbone_choice, check_network, data_choice
+from artculture.training.factory import backbone_choice, check_network
 from artculture.training.origin import check_paintings, origin_of
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
+from artculture.utils.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def check_runs(runs: Iterable[PlannedRun]) -> None:
         raise mistakes_error(list(mistakes))
 
 
-def prepare(runs: Iterable[PlannedRun], on_progress: Callable[[int, int], None] | None = None) -> None:
+def prepare(runs: Iterable[PlannedRun], on_progress: Progress | None = None) -> None:
     """Validate the runs, then load every data source and download every set of weights, each once.
 
     Raises:
@@ -61,7 +62,7 @@ def prepare(runs: Iterable[PlannedRun], on_progress: Callable[[int, int], None] 
     for run in runs:
         architecture = run.config.architecture
         preprocessing = preprocessing_of(*backbone_choice(architecture)).at_size(run.config.data.image_size)
-        choice = data_choice(run.config)
+        choice = DataChoice.of(run.config.data)
         key = f"{choice} {preprocessing.resize} {preprocessing.interpolation}"
         if key not in selections:
             paintings = load_paintings(choice, preprocessing.resize, preprocessing.interpolation, on_progress)

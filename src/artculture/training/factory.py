@@ -8,7 +8,6 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from artculture.config.schema.data import Data
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
 from artculture.config.schema.train import Architecture, Finetuned, TrainConfig
@@ -38,34 +37,18 @@ from artculture.utils.targets import accepted, instantiate, is_target
 
 def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PROCESS) -> PaintingsDataModule:
     """The data module that a config asks for, with the preprocessing of its backbone's weights."""
-    data, augment = config.data, config.augment
+    data = config.data
     preprocessing = preprocessing_of(*backbone_choice(config.architecture))
     return PaintingsDataModule(
-        data_choice(config),
+        DataChoice.of(data),
         preprocessing.at_size(data.image_size),
-        Augmentation(
-            crop_scale=(augment.crop_scale[0], augment.crop_scale[1]) if augment.crop_scale else None,
-            crop_ratio=(augment.crop_ratio[0], augment.crop_ratio[1]) if augment.crop_ratio else None,
-            flip=augment.flip,
-            jitter=augment.jitter,
-            erase=augment.erase,
-            transforms=tuple(augment.transforms),
-        ),
+        Augmentation.of(config.augment),
         batch_size=data.batch_size,
         eval_batches=config.trainer.eval_batches,
         seed=config.seed,
         num_workers=None if data.num_workers == "auto" else data.num_workers,
         rank_slice=RankSlice(process_group.context.rank, process_group.world_size),
     )
-
-
-def data_choice(config: TrainConfig) -> DataChoice:
-    """What the `data` group says about which paintings."""
-    return choice_of(config.data)
-
-
-def choice_of(data: Data) -> DataChoice:
-    return DataChoice.of(data)
 
 
 def check_network(config: TrainConfig) -> None:

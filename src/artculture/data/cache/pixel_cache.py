@@ -23,6 +23,7 @@ from artculture.data.decoding import BadImageError, check_file, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json, write_json
+from artculture.utils.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def open_cache(
     folder: Path,
     shorter_side: int,
     interpolation: str,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> PixelCache:
     """Return the pixel cache of a manifest, built first if it does not exist or is damaged.
 
@@ -196,7 +197,7 @@ def build_cache(
     target: Path,
     shorter_side: int,
     interpolation: str,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> None:
     """Decode images (paths or contents) into a cache's folder, continuing an interrupted build."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from artculture.data.manifest import Manifest, read_manifest, write_manifest
 from artculture.data.sample.picture import draw_picture, series
 from artculture.utils.errors import InputError
 from artculture.utils.io import read_json, write_json
+from artculture.utils.progress import Progress
 
 # Increased when the same arguments draw other pictures, so that old folders are not taken for new ones.
 SAMPLE_VERSION = 3
@@ -55,7 +56,7 @@ def make_sample(
     per_culture: int = 40,
     seed: int = 0,
     size: int = 160,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Manifest:
     """Return the sample in a folder, drawn first if it is not there yet.
 
@@ -97,7 +98,7 @@ def _is_whole(root: Path, recipe: dict[str, int]) -> bool:
     )
 
 
-def _draw_beside(root: Path, recipe: dict[str, int], on_progress: Callable[[int, int], None]) -> None:
+def _draw_beside(root: Path, recipe: dict[str, int], on_progress: Progress) -> None:
     per_culture, seed, size = recipe["per_culture"], recipe["seed"], recipe["size"]
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}.") as temporary:
         folder = Path(temporary) / "sample"

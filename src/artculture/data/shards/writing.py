@@ -4,7 +4,7 @@ import hashlib
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,14 +24,13 @@ from artculture.data.shards.packing import Packing, write_index, write_shard
 from artculture.data.shards.storage import Storage
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, json_text
+from artculture.utils.progress import Progress
 from artculture.utils.spreadsheets import protected_table
 
 log = logging.getLogger(__name__)
 
 # Folder of notes on finished shards, from which an interrupted start continues.
 JOURNAL = "_writing"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
