@@ -51,7 +51,7 @@ OWN = (
 
 def _cases() -> list[tuple[str, ...]]:
     cases: list[tuple[str, ...]] = []
-    for group in ("architecture", "head", "method", "optimizer", "loss", "scheduler", "augment"):
+    for group in ("architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "augment"):
         cases += [(f"{group}={option}",) for option in sorted(OPTIONS[group] - {"custom"})]
     cases.append(OWN)
     cases += [(f"row={option}",) for option in sorted(OPTIONS["row"])]

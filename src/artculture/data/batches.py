@@ -45,6 +45,10 @@ class BatchMaker:
     augmentation: Augmentation | None
     seed: int = 0
 
+    def positions_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return positions in the cache of rows; row i + k * (number of rows) is row i, augmented otherwise."""
+        return np.asarray(self.positions[rows % len(self.positions)])
+
     @cached_property
     def transforms(self) -> UserTransforms | None:
         """The transforms of the augmentation's own list; None without any."""
@@ -58,7 +62,7 @@ class BatchMaker:
         return apply_colour_changes(pictures, changes, self.fill())
 
     def changes(self, epoch: int, rows: NDArray[np.int64]) -> DrawnAugmentation:
-        shapes, size = self.cache.shapes_of(self.positions[rows]), self.preprocessing.image_size
+        shapes, size = self.cache.shapes_of(self.positions_of(rows)), self.preprocessing.image_size
         if self.augmentation is None:
             return evaluation_changes(shapes, size)
         return draw_augmentation(self.augmentation, shapes, size, self.seed, epoch, rows)
@@ -72,10 +76,10 @@ class BatchMaker:
         changes, size = self.changes(epoch, rows), self.preprocessing.image_size
         shape = (len(rows), 3, size, size)
         out = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
-        for picture, row, box, mirrored in zip(
-            out, rows.tolist(), changes.boxes.tolist(), changes.mirrored.tolist(), strict=True
+        for picture, position, box, mirrored in zip(
+            out, self.positions_of(rows).tolist(), changes.boxes.tolist(), changes.mirrored.tolist(), strict=True
         ):
-            pixels = self.cache.image(int(self.positions[row]))
+            pixels = self.cache.image(position)
             _write_crop(picture, pixels, box, mirrored, self.preprocessing.interpolation)
         return self.transformed(out, changes, epoch, rows)
 
@@ -160,7 +164,7 @@ class ResidentBatches:
     def _make_images(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         maker, device = self.maker, self.pixels.device
         changes = maker.changes(epoch, rows)
-        at = maker.positions[rows]
+        at = maker.positions_of(rows)
         facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at, 1], changes.boxes, changes.mirrored])
         sampled = _sample_bilinear(self.pixels, to_device(facts, device), maker.preprocessing.image_size)
         return maker.transformed(sampled, changes, epoch, rows)

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
@@ -15,11 +15,13 @@ from artculture.data import shared_memory
 from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import PixelCache
+from artculture.data.class_sampling import ClassSampling
 from artculture.data.dataset import (
     NO_AUGMENTATION,
     Batch,
     EpochSampler,
     MakeBatch,
+    Places,
     RepeatingSampler,
     SplitDataset,
     identity_collate,
@@ -68,6 +70,8 @@ class PaintingsDataModule(L.LightningDataModule):
         seed: seed of order and augmentation.
         num_workers: loader processes; None chooses a number.
         rank_slice: this rank's part of every batch.
+        class_exponent: a class of n training paintings is drawn in proportion to n to this power; with 1 every
+            painting once an epoch.
 
     Attributes:
         predicted: splits of the predict dataloader.
@@ -83,13 +87,14 @@ class PaintingsDataModule(L.LightningDataModule):
         seed: int = 0,
         num_workers: int | None = None,
         rank_slice: RankSlice | None = None,
+        class_exponent: float = 1.0,
     ) -> None:
         super().__init__()
         self.rank_slice = rank_slice or RankSlice()
         self.choice, self.preprocessing = choice, preprocessing
         self.augmentation = augmentation or Augmentation()
         self.batch_size, self.eval_batch_size = batch_size, batch_size * eval_batches
-        self.seed, self.num_workers = seed, num_workers
+        self.seed, self.num_workers, self.class_exponent = seed, num_workers, class_exponent
         self.predicted: Sequence[str] = ("val", "test")
         self._start = Position()
         self._paintings: Paintings | None = None
@@ -135,19 +140,28 @@ class PaintingsDataModule(L.LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         if self.trainer is None:
             return {}
-        return {**asdict(position(self.trainer)), "batch_size": self.batch_size}
+        return {**asdict(position(self.trainer)), **self.order_facts()}
+
+    def order_facts(self) -> dict[str, Any]:
+        """What a position within an epoch refers to."""
+        return {"batch_size": self.batch_size, "class_exponent": self.class_exponent}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue at the position of a checkpoint.
 
         Raises:
-            InputError: the checkpoint was written within an epoch, with another batch size.
+            InputError: the checkpoint was written within an epoch, with another batch size or sampler.
         """
         start = Position(state_dict["epoch"], state_dict["batches"])
         if start.batches and state_dict["batch_size"] != self.batch_size:
             raise InputError(
                 f"the checkpoint was written within an epoch with data.batch_size={state_dict['batch_size']}, so "
                 f"data.batch_size={self.batch_size} can't continue it: use the same, or one from an epoch's end"
+            )
+        if start.batches and state_dict.get("class_exponent", 1.0) != self.class_exponent:
+            raise InputError(
+                "the checkpoint was written within an epoch with another sampler, so this balance can't continue it: "
+                "use the same, or a checkpoint from an epoch's end"
             )
         self._start = start
 
@@ -167,10 +181,20 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def order(self, pictures: int) -> EpochSampler:
         """Return the sampler of training images, starting at the training's position."""
-        places = None if self._shard_order is None else self._shard_order.places
         repeats = self.trainer is not None and getattr(self.trainer, "overfit_batches", 0) > 0
         sampler = RepeatingSampler if repeats else EpochSampler
-        return sampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, places)
+        return sampler(pictures, self.seed, self._start.epoch, self._start.batches * self.batch_size, self._places)
+
+    @property
+    def _places(self) -> Places | None:
+        """Order of an epoch other than a plain permutation; None for that."""
+        draws = None
+        if self.class_exponent != 1:
+            selection = self.paintings.selection
+            draws = ClassSampling(selection.labels[selection.members("train")], self.class_exponent, self.seed)
+        if self._shard_order is None:
+            return draws
+        return partial(self._shard_order.places, draws=draws)
 
     @cached_property
     def _shard_order(self) -> "ShardOrder | None":

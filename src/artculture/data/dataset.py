@@ -15,6 +15,8 @@ from artculture.data.sharding import RankSlice
 Batch = tuple[Tensor, Tensor, Tensor]
 Key = tuple[int, int]
 MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
+# Positions of an epoch in order; a position beyond the length is one that is drawn again.
+Places = Callable[[int], NDArray[np.int64]]
 
 # Stands in for the epoch of images that are not augmented.
 NO_AUGMENTATION = -1
@@ -31,7 +33,7 @@ class EpochSampler(Sampler[Key]):
         seed: seed of the shuffling.
         epoch: first epoch.
         skip: images of the first epoch that were already seen; `len` still counts them.
-        places: returns the positions of an epoch in order; None for a plain permutation.
+        places: returns as many positions of an epoch in order; None for a plain permutation.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class EpochSampler(Sampler[Key]):
         seed: int,
         epoch: int = 0,
         skip: int = 0,
-        places: Callable[[int], NDArray[np.int64]] | None = None,
+        places: Places | None = None,
     ) -> None:
         self.length, self.seed, self.epoch = length, seed, epoch
         self.first_epoch, self.skip = epoch, skip
@@ -100,12 +102,15 @@ class SplitDataset(Dataset[Batch]):
     def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
         epoch = keys[0][0] if isinstance(keys[0], tuple) else self.epoch
         places = [key[1] if isinstance(key, tuple) else key for key in keys[self.rank_slice.of(len(keys))]]
-        rows = self.rows[np.array(places, dtype=np.int64)]
+        times, found = np.divmod(np.array(places, dtype=np.int64), len(self.rows))
+        rows = self.rows[found]
         labels = torch.from_numpy(self.labels[rows])
+        # The same painting drawn again is augmented otherwise, as a further row would be.
+        draws = rows + times * len(self.labels)
         if self.make is None:
-            asked = np.column_stack([np.full_like(rows, epoch), rows])
+            asked = np.column_stack([np.full_like(draws, epoch), draws])
             return torch.from_numpy(asked), labels, torch.from_numpy(rows)
-        return self.make(epoch, rows), labels, torch.from_numpy(rows)
+        return self.make(epoch, draws), labels, torch.from_numpy(rows)
 
 
 def identity_collate(batch: Any) -> Any:

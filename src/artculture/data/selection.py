@@ -107,6 +107,11 @@ class Selection:
         """Return the rows of a split, ascending."""
         return np.flatnonzero(self.split == split).astype(np.int64)
 
+    def class_counts(self, split: str) -> list[int]:
+        """Return the number of a split's paintings of each class."""
+        counts: list[int] = np.bincount(self.labels[self.members(split)], minlength=len(self.classes)).tolist()
+        return counts
+
 
 # Selects from a manifest: (choice, whole manifest, usable rows, whether hashes and bad images are known).
 Selector = Callable[[DataChoice, Manifest, pd.DataFrame, bool], Selection]

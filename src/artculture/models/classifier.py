@@ -17,7 +17,7 @@ from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.full_precision import full_precision
 from artculture.models.heads import build_head
-from artculture.models.losses import MeanLoss, build_loss
+from artculture.models.losses import UNBALANCED, MeanLoss, build_loss
 from artculture.models.metrics import MacroRecall, build_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
@@ -42,6 +42,8 @@ class CultureClassifier(L.LightningModule):
         image_size: pixels; None for the size that the weights expect.
         backbone_node: of a custom backbone: its `_target_` and arguments.
         head, loss, optimizer, scheduler: sections; the defaults are those of `conf/`.
+        balance: section of what corrects the training loss for classes with few paintings.
+        class_counts: number of training paintings of each class; needed where the balance depends on it.
         metrics: name to node of further metrics of the validation and test split.
         method: `finetuned`, `transfer` or `scratch`.
         head_lr, backbone_lr: first learning rates.
@@ -61,6 +63,8 @@ class CultureClassifier(L.LightningModule):
         backbone_node: Section | None = None,
         head: Section = MappingProxyType({"name": "mlp", "hidden": [512, 128], "dropout": 0.0}),
         loss: Section = MappingProxyType({"name": "cross_entropy", "label_smoothing": 0.1}),
+        balance: Section = UNBALANCED,
+        class_counts: Sequence[int] | None = None,
         optimizer: Section = MappingProxyType({"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}),
         scheduler: Section = MappingProxyType({"name": "plateau", "gamma": 0.1, "k": 4}),
         metrics: Section = MappingProxyType({}),
@@ -77,6 +81,8 @@ class CultureClassifier(L.LightningModule):
             "backbone_node": None if backbone_node is None else dict(backbone_node),
             "head": dict(head),
             "loss": dict(loss),
+            "balance": dict(balance),
+            "class_counts": None if class_counts is None else [int(count) for count in class_counts],
             "optimizer": dict(optimizer),
             "scheduler": dict(scheduler),
             "metrics": dict(metrics),
@@ -107,7 +113,7 @@ class CultureClassifier(L.LightningModule):
         self.register_buffer("std", torch.tensor(self.preprocessing.std), persistent=False)
 
     def configure_losses(self) -> None:
-        self.train_loss = build_loss(self.hyper["loss"])
+        self.train_loss = build_loss(self.hyper["loss"], self.hyper["balance"], self.hyper["class_counts"])
         # Validation is judged without smoothing, so that it can be compared between methods.
         self.eval_loss = nn.CrossEntropyLoss()
 

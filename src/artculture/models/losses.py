@@ -1,27 +1,37 @@
 """Loss functions, and the mean loss over pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from artculture.models.balance import build_balanced_loss
 from artculture.utils.targets import instantiate, is_target
 
+UNBALANCED: Mapping[str, Any] = MappingProxyType({"name": "none"})
 
-def build_loss(node: Mapping[str, Any]) -> nn.Module:
+
+def build_loss(
+    node: Mapping[str, Any],
+    balance: Mapping[str, Any] = UNBALANCED,
+    class_counts: Sequence[int] | None = None,
+) -> nn.Module:
     """Return the loss that a config section describes: logits N x classes and labels int64 N to their mean loss.
 
     Args:
         node: `name: cross_entropy` with its values, or a `_target_`.
+        balance: section of what corrects for classes with few paintings; of no effect on a `_target_`.
+        class_counts: number of training paintings of each class, where the balance needs them.
 
     Raises:
-        InputError: the target can't be imported, or rejects its arguments.
+        InputError: the target can't be imported, or rejects its arguments; the balance lacks counts.
     """
     if is_target(node):
         return cast(nn.Module, instantiate(node))
-    return nn.CrossEntropyLoss(label_smoothing=node["label_smoothing"])
+    return build_balanced_loss(balance, node["label_smoothing"], class_counts)
 
 
 class MeanLoss(Metric):

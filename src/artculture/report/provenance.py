@@ -25,6 +25,7 @@ CHOICES = {
     "Data": "data.name",
     "Split": "data.split",
     "Augmentation": "augment.name",
+    "Class balance": "balance.name",
     "Epochs": "trainer.max_epochs",
     "Batch size": "data.batch_size",
     "Learning rate, head": "method.head_lr",

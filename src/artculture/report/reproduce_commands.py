@@ -15,7 +15,7 @@ from artculture.training.identity import leaves
 from artculture.utils.overrides import override_value
 from artculture.utils.secrets import hidden
 
-GROUPS = ("architecture", "method", "scheduler", "data", "augment", "logger")
+GROUPS = ("architecture", "method", "scheduler", "balance", "data", "augment", "logger")
 
 
 def reproduce_command(run: StudyRun) -> str:

@@ -51,7 +51,7 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     """Measure in this process; returns the same as `measure_in_subprocess`."""
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
     device = torch.device("cuda" if accelerator == "gpu" else accelerator)
-    module = make_classifier(config, tuple(map(str, range(classes))))
+    module = make_classifier(config, tuple(map(str, range(classes))), class_counts=[1] * classes)
     # The values of the weights affect neither time nor memory, so none are loaded.
     module._freeze()
     module.setup("fit")

@@ -13,7 +13,7 @@ from artculture.config.validation import config_folder, group_options
 from artculture.training.identity import run_name, variant
 
 # Not `trainer`: of an option of that group every changed value is named, since most only say where to train.
-GROUPS = ("architecture", "head", "method", "optimizer", "loss", "scheduler", "data", "augment")
+GROUPS = ("architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "data", "augment")
 # Groups of named combinations: their option stands for the values that it sets.
 COMBINATIONS = ("experiment", "debug")
 

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -48,6 +49,7 @@ def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PR
         seed=config.seed,
         num_workers=None if data.num_workers == "auto" else data.num_workers,
         rank_slice=RankSlice(process_group.context.rank, process_group.world_size),
+        class_exponent=getattr(config.balance, "exponent", 1.0),
     )
 
 
@@ -74,8 +76,15 @@ def plain_section(section: Section | Node) -> Node:
     return section if isinstance(section, dict) else section.model_dump(exclude={"rates"})
 
 
-def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureClassifier:
+def make_classifier(
+    config: TrainConfig, classes: tuple[str, ...], class_counts: Sequence[int] | None = None
+) -> CultureClassifier:
     """The untrained classifier that a config asks for, whose network is checked.
+
+    Args:
+        config: the run's.
+        classes: names in label order.
+        class_counts: number of training paintings of each class, on which some values of `balance` depend.
 
     Raises:
         InputError: an unknown network.
@@ -88,6 +97,8 @@ def make_classifier(config: TrainConfig, classes: tuple[str, ...]) -> CultureCla
         backbone_node=backbone_choice(architecture)[2],
         head=plain_section(config.head),
         loss=plain_section(config.loss),
+        balance=plain_section(config.balance),
+        class_counts=class_counts,
         optimizer=plain_section(config.optimizer),
         scheduler=plain_section(config.scheduler),
         metrics={name: node for name, node in config.metrics.items() if node is not None},
@@ -116,8 +127,9 @@ def make_strategy(config: TrainConfig, accelerator: str, process_group: ProcessG
 
 
 def _loss_limit(config: TrainConfig, classes: int) -> float:
-    # Nobody knows what is too much for a loss of the user's own.
-    return math.inf if is_target(config.loss) else DIVERGED_TIMES_CHANCE * math.log(max(2, classes))
+    # Nobody knows what is too much for a loss of the user's own; class weights multiply that of a rare class.
+    unknown = is_target(config.loss) or config.balance.name == "class_weights"
+    return math.inf if unknown else DIVERGED_TIMES_CHANCE * math.log(max(2, classes))
 
 
 def _of_the_method(config: TrainConfig) -> list[Callback]:

@@ -18,13 +18,13 @@ Values = dict[str, Any]
 # What may change between two launches of the same run.
 CIRCUMSTANCES = frozenset({*keys_with(Mark.CIRCUMSTANCE), *keys_with(Mark.SOURCE)})
 # What a config that was stored before there was such a key meant by its absence.
-BEFORE = {"trainer.compile": False}
+BEFORE = {"trainer.compile": False, "balance.name": "none"}
 # Groups that every name begins with.
 ALWAYS = ("architecture", "method", "scheduler")
 # The option of each group that takes a `_target_`.
 CUSTOM = "custom"
 # Groups whose chosen option is in the name where it is not the usual one.
-OPTIONS = ("head", "optimizer", "loss", "augment")
+OPTIONS = ("head", "optimizer", "loss", "balance", "augment")
 # In the name already, without their keys.
 NAMED_OTHERWISE = frozenset(
     {"seed", *(f"{group}.name" for group in (*ALWAYS, *OPTIONS, "data"))}

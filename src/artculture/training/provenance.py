@@ -29,6 +29,8 @@ def identity_part(
         "method": config.method.name,
         "variant": " ".join(variant),
         "seed": config.seed,
+        "balance": config.balance.name,
+        "class_counts": dict(zip(module.classes, module.hyper["class_counts"], strict=True)),
         "data": data_label(plain(config)),
         "weights": module.start.label,
         "imagenet": module.start.imagenet,

@@ -192,7 +192,7 @@ def _train(
         _same_data(directory, selection)
         _write_choices(directory, data)
 
-    module = make_classifier(config, selection.classes)
+    module = make_classifier(config, selection.classes, selection.class_counts("train"))
     values = plain(config)
     module.provenance = {
         "manifest": selection.manifest.fingerprint(),

@@ -110,6 +110,8 @@ class Result(Record):
     intervals: dict[str, Interval] = {}
     counts: Counts | None = None
     classes: list[str] = []
+    balance: str = ""
+    class_counts: dict[str, NonNegativeInt] = {}
     epochs: NonNegativeInt = 0
     seconds: NonNegativeFloat = 0.0
     images_per_second: NonNegativeFloat = 0.0

@@ -26,6 +26,7 @@ USUAL = {
     "head": "mlp",
     "optimizer": "sgd",
     "loss": "cross_entropy",
+    "balance": "none",
 }
 
 

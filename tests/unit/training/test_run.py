@@ -127,19 +127,23 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize(
-    ("schedule", "every", "stops"),
+    ("schedule", "balance", "every", "stops"),
     [
         # 5 batches an epoch: after its first, in its middle, before and after its last
-        ("step", 1, [1, 3, 4, 5, 12]),
-        ("plateau", 2, [8, 14]),
-        ("cosine", 3, [13, 13]),
-        ("modern", 2, [4, 7, 13]),
+        ("step", "none", 1, [1, 3, 4, 5, 12]),
+        # 4 batches an epoch
+        ("plateau", "logit_adjustment", 2, [8, 14]),
+        ("cosine", "balanced_sampler", 3, [13, 13]),
+        ("modern", "none", 2, [4, 7, 13]),
     ],
 )
-def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, schedule, every, stops):
+def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, pictures, schedule, balance, every, stops):
+    if balance != "none":
+        for index in range(4, 14):
+            (pictures / "red" / f"{index}.png").unlink()
     overrides = ["trainer.max_epochs=4", "head.dropout=0.3", "augment=strong"]
     overrides += MODERN if schedule == "modern" else SCHEDULES[schedule]
-    overrides.append(f"trainer.checkpoint_every_steps={every}")
+    overrides += [f"balance={balance}", f"trainer.checkpoint_every_steps={every}"]
     assert train(*overrides, "study.name=undisturbed") == 0
     for stop in stops:
         with monkeypatch.context() as patch:

@@ -19,6 +19,7 @@ from pydantic import (
     Tag,
 )
 
+from artculture.config.schema.balance import UNBALANCED, Balance, balance_contradictions
 from artculture.config.schema.data import Data, data_contradictions
 from artculture.config.schema.launchers import Launcher, launcher_contradictions
 from artculture.config.schema.loggers import Loggers
@@ -241,6 +242,7 @@ class TrainConfig(Section):
     method: Annotated[Method, OnResume.FREE]
     optimizer: Annotated[OptimizerChoice, OnResume.FREE]
     loss: Annotated[Loss, OnResume.FREE]
+    balance: Annotated[Balance, OnResume.FREE] = UNBALANCED  # as of runs that were stored before there was such a key
     scheduler: Annotated[Scheduler, OnResume.FREE]
     data: Annotated[Data, OnResume.PAINTINGS]
     augment: Annotated[Augment, OnResume.FREE]
@@ -260,6 +262,7 @@ class TrainConfig(Section):
         """Yield values that are valid alone and wrong together, as (key, what is wrong and the fix)."""
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from data_contradictions(self.data)
+        yield from balance_contradictions(self.balance, self.loss)
         for key, what in secrets_in(plain(self)):
             yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
         yield from launcher_contradictions(self.launcher, self.trainer.accelerator)

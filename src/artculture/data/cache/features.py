@@ -107,7 +107,8 @@ class _FeatureDataset(Dataset[Batch]):
 
     def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
         epoch = keys[0][0] if isinstance(keys[0], tuple) else 0
-        positions = [key[1] if isinstance(key, tuple) else key for key in keys]
+        # A painting that is drawn again within an epoch has the same view of that epoch.
+        positions = [(key[1] if isinstance(key, tuple) else key) % len(self) for key in keys]
         features = torch.from_numpy(self.views.view(epoch % self.number_of_views)[positions])
         rows = self.views.rows[positions]
         return features, torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
@@ -164,7 +165,7 @@ class FeatureDataModule(L.LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         if self.trainer is None:
             return {}
-        return {**asdict(position(self.trainer)), "batch_size": self.pictures.batch_size}
+        return {**asdict(position(self.trainer)), **self.pictures.order_facts()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.pictures.load_state_dict(state_dict)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artculture.data.batches import BatchMaker
+from artculture.data.dataset import Places
 from artculture.data.paintings import Paintings
 from artculture.data.shards.pixels import ShardPixels
 
@@ -38,11 +39,18 @@ class ShardOrder:
         drawn = np.random.default_rng([self.seed, epoch, 0])
         return drawn.permutation(len(self.names)) // self.window
 
-    def places(self, epoch: int) -> NDArray[np.int64]:
-        """Return the split's positions in the order of an epoch."""
-        numbers = self.windows(epoch)[np.searchsorted(self.names, self.shards)]
+    def places(self, epoch: int, draws: Places | None = None) -> NDArray[np.int64]:
+        """Return the split's positions in the order of an epoch.
+
+        Args:
+            epoch: counted from 0.
+            draws: returns what is drawn in an epoch, as `ClassSampling` does; None for every position once.
+        """
+        drawn_places = np.arange(len(self.shards)) if draws is None else draws(epoch)
+        shards = self.shards[drawn_places % len(self.shards)]
+        numbers = self.windows(epoch)[np.searchsorted(self.names, shards)]
         drawn = np.random.default_rng([self.seed, epoch, 1])
-        return np.lexsort((drawn.random(len(numbers)), numbers))
+        return np.asarray(drawn_places[np.lexsort((drawn.random(len(numbers)), numbers))])
 
     def prefetching(self, make: BatchMaker) -> "PrefetchingBatches":
         """Return a maker of the same batches that prefetches the shards of the next window."""
@@ -78,7 +86,7 @@ class PrefetchingBatches:
         if not len(rows):  # a rank without a part of a small batch
             return self.make(epoch, rows)
         names, windows = self.order.names, self.order.windows(epoch)
-        here = pixels.shards.shard_of(self.make.positions[rows])
+        here = pixels.shards.shard_of(self.make.positions_of(rows))
         last = windows[np.searchsorted(names, here)].max()
         pixels.prefetch(names[windows == last + 1].tolist())
         return self.make(epoch, rows)

@@ -123,6 +123,7 @@ def test_a_checked_config_can_not_be_changed():
 
 
 VIT = ("architecture=timm", "architecture.name=test_vit")
+OWN_LOSS = ["loss=custom", "loss._target_=torch.nn.CrossEntropyLoss"]
 CONTRADICTIONS = [
     (["+scheduler.warmup_epochs=1"], "scheduler.warmup_epochs has no meaning for scheduler=plateau"),
     (["scheduler=cosine", "+scheduler.gamma=0.1"], "scheduler.gamma has no meaning for scheduler=cosine"),
@@ -158,6 +159,12 @@ CONTRADICTIONS = [
     (["launcher=custom", "launcher._target_=os.nothing"], "launcher._target_: `os` has no `nothing`: "),
     (["data=custom", "data.source._target_=os.getcwd", "+data.source.x=1"], "data.source._target_: `os.getcwd` has no"),
     (["augment.transforms=[{p: 1}]"], "augment.transforms.0 needs a _target_"),
+    ([*OWN_LOSS, "balance=focal"], "balance=focal changes the built-in loss, but loss._target_ is a loss of your own"),
+    ([*OWN_LOSS, "+loss.weight=[1,2]", "balance=sqrt_sampler"], "balance=sqrt_sampler and loss.weight both correct"),
+    (
+        ["balance=focal", "+balance.tau=1"],
+        "balance.tau has no meaning for balance=focal: it goes with balance=logit_adj",
+    ),
     (["launcher=slurm", "launcher.minutes=1"], "launcher.signal_seconds is 120, longer than the whole job"),
 ]
 
@@ -190,6 +197,7 @@ FINE = [
     ["optimizer.momentum=0.0", "optimizer.nesterov=false"],
     ["optimizer=timm", "optimizer.opt=lamb", "+optimizer.args.eps=1e-5", "optimizer.layer_decay=0.7", *VIT],
     ["augment=none"],
+    [*OWN_LOSS, "balance=balanced_sampler"],
     ["data.fractions=[0.7,0.15,0.15]"],
     ["trainer.precision=16-mixed"],
     ["data=folder", "data.root=x", "data.split=stored"],
@@ -283,9 +291,10 @@ def test_no_number_of_a_config_may_be_infinite_or_none(value):
 
 
 VARIANTS = [
-    (),
-    ("launcher=slurm", "scheduler=cosine", "method=transfer"),
-    ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw", "trainer.ema=0.9"),
+    ("balance=focal",),
+    ("launcher=slurm", "scheduler=cosine", "method=transfer", "balance=class_weights"),
+    ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw", "balance=logit_adjustment"),
+    ("trainer.ema=0.9", "balance=sqrt_sampler"),
 ]
 
 
