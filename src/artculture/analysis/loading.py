@@ -45,7 +45,7 @@ def load_model_under_study(
     checkpoint = checkpoint_file(checkpoint)
     classifier = load_classifier(checkpoint, trust)
     run = run_of(checkpoint)
-    stored = _stored_split(run)
+    stored = stored_split_of(run)
     choice, label = own_data(checkpoint, run, trust) if data is None else (data, _label(data))
     if data is not None:
         choose = selection_for(classifier.classes)
@@ -142,7 +142,7 @@ def _label(data: DataChoice) -> str:
     return data_label({"data": {"name": data.name, "root": data.root}})
 
 
-def _stored_split(run: RunDirectory | None) -> StoredSplit | None:
+def stored_split_of(run: RunDirectory | None) -> StoredSplit | None:
     """Return the stored split of a run; None if there is none."""
     if run is None or not run.split.is_file():
         return None

@@ -1,12 +1,16 @@
 """`artculture evaluate`: all test metrics of a checkpoint, on its own or other paintings."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from artculture.config.composition import run_app
 from artculture.config.schema.checkpoint_commands import EvaluateConfig
 from artculture.utils.visible_text import visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 DEFAULT_ROOT = Path("outputs")
 
@@ -40,32 +44,64 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
 
 
 def _show(result: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from artculture.utils.console import PlainConsole
 
     console = PlainConsole()
     what = f"{result['run'] or result['checkpoint']} on {result['data']} ({result['split']}: {result['n']} paintings)"
     console.print(what, style="bold", markup=False, highlight=False, soft_wrap=True)
-    numbers = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for heading, justify in (("", "left"), ("percent", "right"), ("95 % interval", "right")):
-        numbers.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    numbers = _numbers("", "percent", "95 % interval")
     for name, word in (
         ("top1", "top-1"),
         ("top3", "top-3"),
         ("macro_f1", "macro-F1"),
         ("macro_recall", "macro recall"),
     ):
-        low, high = result["intervals"][name]
-        numbers.add_row(word, f"{100 * result[name]:.2f}", f"{100 * low:.1f} to {100 * high:.1f}")
+        numbers.add_row(word, f"{100 * result[name]:.2f}", _range(result["intervals"][name]))
     numbers.add_row("calibration error (ECE)", f"{100 * result['ece']:.2f}", "")
     numbers.add_row(f"… at temperature {result['temperature']:.3f}", f"{100 * result['ece_calibrated']:.2f}", "")
     console.print(numbers)
     console.print("Intervals are over paintings, for this one network.", style="dim")
-    recalls = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for heading, justify in (("culture", "left"), ("recall", "right"), ("paintings", "right")):
-        recalls.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    recalls = _numbers("culture", "recall", "paintings")
     for culture, recall in result["recall"].items():
         shown = "none" if recall is None else f"{100 * recall:.1f}"
         recalls.add_row(culture, shown, str(result["support"][culture]))
     console.print(recalls)
+    if "by_artist" in result:
+        console.print(_artist_table(result["by_artist"]))
+    if "by_source" in result:
+        console.print(_source_table(result["by_source"]))
+
+
+def _artist_table(by_artist: dict[str, Any]) -> "Table":
+    from artculture.evaluation.parts import ARTIST_PARTS
+
+    table = _numbers("", "paintings", "top-1", "95 % interval")
+    for part, words in ARTIST_PARTS.items():
+        score = by_artist[part]
+        if score["n"]:
+            table.add_row(words, str(score["n"]), f"{100 * score['top1']:.1f}", _range(score["interval"]))
+    return table
+
+
+def _source_table(by_source: dict[str, Any]) -> "Table":
+    table = _numbers("source", "paintings", "trained on", "top-1", "95 % interval", "macro recall", "95 % interval")
+    for source, score in by_source.items():
+        shown = [f"{100 * score[name]:.1f}" for name in ("top1", "macro_recall")]
+        ranges = [_range(score["intervals"][name]) for name in ("top1", "macro_recall")]
+        trained = "unknown" if score["trained_on"] is None else str(score["trained_on"])
+        table.add_row(source or "not given", str(score["n"]), trained, shown[0], ranges[0], shown[1], ranges[1])
+    return table
+
+
+def _numbers(*headings: str) -> "Table":
+    """Return an empty table with text in the first column and numbers in the others."""
+    from rich.table import Table
+
+    table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left")
+    return table
+
+
+def _range(interval: Sequence[float]) -> str:
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"

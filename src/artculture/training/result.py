@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from artculture.data.selection import Selection
 from artculture.evaluation.metrics import classification_metrics
+from artculture.evaluation.parts import accuracy_by_artist, metrics_by_source
 
 VERSIONS = ("artculture", "torch", "torchvision", "lightning", "timm", "numpy")
 
@@ -59,6 +60,7 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
     if not (predictions["split"] == "test").any():
         return common
     test = split_scores(predictions, "test", classes)
+    tested, train = predictions[predictions["split"] == "test"], selection.manifest.table[selection.split == "train"]
     # What always answering the training split's most frequent culture would reach on the test split.
     train_labels = selection.labels[selection.members("train")]
     most_frequent = int(np.bincount(train_labels, minlength=len(classes)).argmax())
@@ -81,7 +83,34 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
             name: {"recall": test["recall"][name], "test_paintings": test["support"][name]} for name in classes
         },
         "confusion": test["confusion"],
+        **scores_of_parts(tested, classes, selection.manifest.table["artist"].iloc[tested["row"]], train),
     }
+
+
+def scores_of_parts(
+    predictions: pd.DataFrame, classes: Sequence[str], artists: pd.Series | None, training: pd.DataFrame | None
+) -> dict[str, Any]:
+    """Return accuracy by artist and by source, where there is more than one part.
+
+    Args:
+        predictions: a prediction table.
+        classes: names in label order.
+        artists: the artist of each prediction; None leaves `by_artist` out.
+        training: `source` and `artist` of the training paintings; None if unknown.
+
+    Returns:
+        `by_artist` (`accuracy_by_artist`) if artists and training are known, `by_source` (`metrics_by_source`) if there
+        are several sources.
+    """
+    probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    labels = pd.Index(classes).get_indexer(pd.Index(predictions["culture"].astype(str))).astype(np.int64)
+    by_artist = None
+    if artists is not None and training is not None and "artist" in training:
+        by_artist = accuracy_by_artist(probabilities.argmax(axis=1) == labels, artists, training["artist"])
+    counts = None if training is None else {str(name): int(n) for name, n in training["source"].value_counts().items()}
+    by_source = metrics_by_source(probabilities, labels, classes, predictions["source"].tolist(), counts)
+    found = {"by_artist": by_artist, "by_source": by_source}
+    return {name: part for name, part in found.items() if part is not None}
 
 
 def validation_rank(result: dict[str, Any]) -> tuple[float, float]:

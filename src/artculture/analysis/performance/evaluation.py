@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from artculture.analysis.embedding.features import image_batches
+from artculture.analysis.loading import stored_split_of
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.data.manifest import SPLITS
 from artculture.evaluation.calibration import calibration_error, softmax
 from artculture.evaluation.metrics import classification_metrics
 from artculture.models.finite import check_predictions_finite
 from artculture.training.factory import ignore_known_warnings
-from artculture.training.result import prediction_table, versions
+from artculture.training.result import prediction_table, scores_of_parts, versions
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, write_json
@@ -207,8 +208,19 @@ def evaluate(
         "precision": "32-true",
         "batch_size": settings.batch_size,
         "versions": versions(),
+        **_scores_of_parts(model, rows, chances),
     }
     return result, prediction_table(selection, rows, tempered).drop(columns="row")
+
+
+def _scores_of_parts(model: ModelUnderStudy, rows: NDArray[np.int64], chances: NDArray[np.float64]) -> dict[str, Any]:
+    """Return `scores_of_parts` of the evaluated paintings; by artist only where none of them was trained on."""
+    selection, stored = model.paintings.selection, stored_split_of(model.run)
+    training = None if stored is None else stored.table[stored.table["split"] == "train"]
+    artists = selection.manifest.table["artist"].iloc[rows]
+    trained_on = model.run_split is not None and bool((model.run_split[rows] == "train").any())
+    predictions = prediction_table(selection, rows, chances)
+    return scores_of_parts(predictions, model.classes, None if trained_on else artists, training)
 
 
 # The files of an evaluation; the result comes last, because its existence marks a complete one.

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from artculture import cli
 from artculture.analysis.loading import load_model_under_study
 from artculture.analysis.performance.evaluation import default_folder, evaluate, select_rows, write_evaluation
 from artculture.models.checkpoint import store_temperature
@@ -129,3 +130,27 @@ def test_results_land_in_the_run_whole(run, read_json):
     file = write_evaluation(default_folder(model, None, run.path), *evaluate(model))
     assert np.isclose(read_json(file)["top1"], read_json(run.result)["test_top1"])
     assert file.with_name("predictions.csv").is_file()
+
+
+def test_accuracy_by_artist_and_by_source(train, only_run, pictures, read_json, capsys):
+    images = sorted(path.relative_to(pictures).as_posix() for path in pictures.glob("*/*.png"))
+    table = pd.DataFrame({"image": images, "culture": [image.split("/")[0] for image in images]})
+    artists, sources = [f"{image[:3]} {n // 2}" for n, image in enumerate(images)], ["met", "met", "aic"] * 14
+    table.assign(artist=artists, source=sources).to_csv(pictures / "manifest.csv", index=False)
+    fractions = "data.fractions=[0.4,0.3,0.3]"
+    assert train(fractions, "data.disjoint=artist", "trainer.max_epochs=1", "trainer.precision=32") == 0
+    run = only_run()
+    split, own = pd.read_csv(run / "split.csv"), read_json(run / "result.json")
+    assert split.groupby("artist")["split"].nunique().max() == 1
+    assert "disjoint=artist" in own["variant"].split()
+    test = split[split["split"] == "test"]
+    assert own["by_artist"]["share"] == 0
+    assert own["by_artist"]["not_in_training"]["top1"] == pytest.approx(own["test_top1"])
+    assert {name: part["n"] for name, part in own["by_source"].items()} == test["source"].value_counts().to_dict()
+    capsys.readouterr()
+    assert cli.main(["evaluate", f"checkpoint={run}"]) == 0
+    result = read_json(run / "evaluation" / "pictures" / "result.json")
+    assert (result["by_artist"], result["by_source"]) == (own["by_artist"], own["by_source"])
+    shown = capsys.readouterr().out
+    assert "artist not in the training split" in shown
+    assert "trained on" in shown
