@@ -16,7 +16,10 @@ from artculture.data.manifest import Manifest, read_manifest
 from artculture.report import curves, provenance, results_table
 from artculture.report.figures import Analysis, read_analysis
 from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, worst_mistakes
+from artculture.report.parts import PartScore, part_tables
 from artculture.report.study_data import StudyRecord, StudyRun, read_study
+from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
+from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
 from artculture.studies.results import write_results
 from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.io import replacing, write_text
@@ -34,6 +37,7 @@ class Report:
     rows: list[results_table.TableRow]
     headlines: list[results_table.Headline]
     notes: list[list[tuple[str, bool]]]
+    disjoint: list[DisjointRow]
     panels: list[curves.Panel]
     costs: list[provenance.Cost]
     counts: list[CultureCount]
@@ -50,6 +54,12 @@ class Report:
     @property
     def synthetic(self) -> bool:
         return any(headline.synthetic for headline in self.headlines)
+
+    @property
+    def parts(self) -> list[tuple[str, list[PartScore]]]:
+        """The best run's accuracy by artist and by source."""
+        best = self.study.best
+        return part_tables(best.result) if best and best.result else []
 
     @property
     def paintings(self) -> int:
@@ -89,6 +99,7 @@ def build_report(study: StudyRecord, mistakes: int, title: str | None = None) ->
         rows,
         results_table.headlines(study.summary, rows),
         list(results_table.table_notes(study.summary)),
+        disjoint_rows(study.summary),
         curves.panels(study.runs),
         provenance.costs(study),
         culture_counts(best) if best else [],
@@ -179,6 +190,8 @@ def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment = template_environment(__package__, "templates", autoescape=autoescape)
+    environment.globals |= {"disjoint_title": disjoint_title, "disjoint_note": disjoint_note}
+    environment.globals["disjoint_headers"] = DISJOINT_HEADERS
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}f}"
     return environment
 

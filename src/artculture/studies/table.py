@@ -6,8 +6,11 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from artculture.studies.comparison import BEST, NOT_COMPARED, TESTED
+from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
+from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
 from artculture.studies.paper import word
 from artculture.utils import terminal_table
 from artculture.utils.visible_text import markdown_text
@@ -124,7 +127,20 @@ def markdown(title: str, summary: pd.DataFrame, others: dict[str, str]) -> str:
         lines.append("")
     # `**` marks bold text in the notes, too.
     lines += ["- " + "**".join(map(markdown_text, note.split("**"))) for note in notes(summary, others)]
+    lines += _disjoint_lines(disjoint_rows(summary))
     return "\n".join(lines) + "\n"
+
+
+def _disjoint_lines(rows: list[DisjointRow]) -> list[str]:
+    if not rows:
+        return []
+    table = [[*map(markdown_text, row.cells[:3]), *row.cells[3:]] for row in rows]
+    return [
+        *("", f"## {markdown_text(disjoint_title(rows))}", ""),
+        *("| " + " | ".join(DISJOINT_HEADERS) + " |", "|" + "---|" * len(DISJOINT_HEADERS)),
+        *("| " + " | ".join(cells) + " |" for cells in table),
+        *("", f"- {markdown_text(disjoint_note(rows))}"),
+    ]
 
 
 def _markdown_cell(header: str, cell: str) -> str:
@@ -146,3 +162,17 @@ def print_table(console: Console, title: str, summary: pd.DataFrame, others: dic
         terminal_table.print_table(console, table)
     for note in notes(summary, others):
         console.print("  " + note.replace("**", ""), highlight=False, markup=False)
+    _print_disjoint(console, disjoint_rows(summary))
+
+
+def _print_disjoint(console: Console, rows: list[DisjointRow]) -> None:
+    if not rows:
+        return
+    table = Table(title=Text(disjoint_title(rows)), title_style="bold", header_style="bold", expand=False)
+    for header in DISJOINT_HEADERS:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        shown = [cell.replace(" [", "\n[") for cell in row.cells]
+        table.add_row(*(Text(cell.replace(" ·", ",") if console.options.ascii_only else cell) for cell in shown))
+    terminal_table.print_table(console, table)
+    console.print("  " + disjoint_note(rows), highlight=False, markup=False)
