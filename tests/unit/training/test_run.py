@@ -26,7 +26,9 @@ def test_a_run_leaves_a_whole_directory(train: Train, only_run, read_json):
     assert list(pd.read_csv(run / "metrics.csv")["epoch"]) == [0, 1, 2]
     assert result["counts"] == {"train": 36, "val": 3, "test": 3}
     assert result["weights"] == "random"
-    assert set(pd.read_csv(run / "split.csv").columns) == {"object_id", "source", "culture", "sha256", "split"}
+    columns = {"object_id", "source", "culture", "artist", "sha256", "split"}
+    assert set(pd.read_csv(run / "split.csv").columns) == columns
+    assert (result["balance"], sum(result["class_counts"].values())) == ("none", 36)
     assert (run.parent / "results.csv").is_file()
 
 
