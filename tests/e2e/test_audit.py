@@ -56,6 +56,7 @@ def test_a_pin_with_a_known_hole_is_found(service, tmp_path):
     assert "HOLE-1" in done.stdout
 
 
+@pytest.mark.slow
 def test_all_pins_can_be_asked_about(service):
     done = audit("--osv-url", service, "-r", PINS)
     assert done.returncode == 0, done.stderr

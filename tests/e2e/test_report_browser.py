@@ -55,7 +55,9 @@ def test_the_page_never_scrolls_sideways(show, width):
     assert browser.execute_script(outside) == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "light"), (1280, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(360, "light"), pytest.param(1280, "light", marks=pytest.mark.slow), (1280, "dark")]
+)
 def test_axe_finds_nothing_that_keeps_anybody_out(show, width, scheme):
     axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed (the `dev` extra has it)")
     browser = show(width, scheme)

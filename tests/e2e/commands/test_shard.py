@@ -40,13 +40,13 @@ def test_a_run_on_shards_is_evaluated(train_shards, only_run, read_json):
     assert evaluated["top1"] == read_json(only_run() / "result.json")["test_top1"]
 
 
-@pytest.mark.parametrize("features", ["cached", "recompute"])
+@pytest.mark.parametrize("features", ["cached", pytest.param("recompute", marks=pytest.mark.slow)])
 def test_a_frozen_backbone_sees_shards(train_shards, only_run, features):
     assert train_shards("method=transfer", f"method.features={features}") == 0
     assert (only_run() / "result.json").is_file()
 
 
-@pytest.mark.parametrize("stop", [2, 7])
+@pytest.mark.parametrize("stop", [pytest.param(2, marks=pytest.mark.slow), 7])
 def test_resume_amid_an_epoch_is_bit_exact(train_shards, monkeypatch, tmp_path, stop):
     overrides = ["augment=strong", "trainer.checkpoint_every_steps=1"]
     assert train_shards(*overrides, "study.name=undisturbed") == 0

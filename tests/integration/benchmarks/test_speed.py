@@ -14,6 +14,9 @@ from benchmarks.speed import classic_grid, report, startup, watch  # noqa: E402
 from benchmarks.speed.pictures import kilobytes, make_gallery  # noqa: E402
 from benchmarks.speed.timing import Spread, interleaved, number  # noqa: E402
 
+# Of the benchmarks, not of the package.
+pytestmark = pytest.mark.slow
+
 STUB = ("--architecture", "architecture=timm", "architecture.name=test_resnet")
 
 
