@@ -5,6 +5,9 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
+# How much of a backbone trains.
+Share = Literal["nothing", "last stage", "everything"]
+
 
 class Network(nn.Module):
     """Backbone and head.
@@ -35,7 +38,7 @@ class Network(nn.Module):
             parameter.requires_grad = name.rpartition(".")[0] in self._thawed
         self.train(self.training)
 
-    def hold_backbone(self, all_but: Literal["nothing", "last stage", "everything"]) -> tuple[nn.Parameter, ...]:
+    def hold_backbone(self, all_but: Share) -> tuple[nn.Parameter, ...]:
         """Keep layers of the backbone in eval mode until the next call, and return their parameters.
 
         Args:

@@ -57,7 +57,7 @@ def _groups_of(
     # Imported where it is needed: timm takes a second.
     from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 
-    exempt = module.no_weight_decay() if not decay_all and hasattr(module, "no_weight_decay") else ()
+    exempt = cast(Any, module).no_weight_decay() if not decay_all and hasattr(module, "no_weight_decay") else ()
     if layer_decay is None:
         found = param_groups_weight_decay(module, weight_decay=1.0, no_weight_decay_list=exempt)
     elif hasattr(module, "group_matcher"):

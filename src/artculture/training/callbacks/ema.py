@@ -52,7 +52,7 @@ class WeightEma(Callback):
         decay = min(self.decay, (1 + self._step) / (10 + self._step))
         weights = _weights(pl_module)
         averaged = [key for key, value in weights.items() if value.is_floating_point()]
-        update = get_ema_multi_avg_fn(decay)
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         update([self._average[key] for key in averaged], [weights[key] for key in averaged], self._step)
         for key in weights.keys() - set(averaged):
             self._average[key].copy_(weights[key])

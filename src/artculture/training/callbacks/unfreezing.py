@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from artculture.models.classifier import CultureClassifier
+from artculture.models.network import Share
 from artculture.training.acceleration.step_execution import StepExecution
 
 
@@ -26,7 +27,7 @@ class GradualUnfreezing(Callback):
     def __init__(self, last_stage: int | None, everything: int | None) -> None:
         self.last_stage, self.everything = last_stage, everything
         self._held: tuple[nn.Parameter, ...] = ()
-        self._stage: str | None = None
+        self._stage: Share | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._hold(trainer, pl_module)  # an epoch that is resumed has no start of its own
@@ -38,8 +39,8 @@ class GradualUnfreezing(Callback):
         for parameter in self._held:
             parameter.grad = None
 
-    def trains(self, epoch: int) -> str:
-        """Return what of the backbone trains in an epoch: `nothing`, `last stage` or `everything`."""
+    def trains(self, epoch: int) -> Share:
+        """Return how much of the backbone trains in an epoch."""
         if self.everything is not None and epoch >= self.everything:
             return "everything"
         return "last stage" if self.last_stage is not None and epoch >= self.last_stage else "nothing"
