@@ -376,3 +376,32 @@ def test_axe_finds_nothing_that_keeps_anybody_out(page, scheme, connect):
         "axe.run().then(({ violations }) => arguments[0](violations.map(({ id, nodes }) => [id, nodes[0].html])))"
     )
     assert found == []
+
+
+def test_new_labels_are_suggested_typed_exported_and_applied(chromium, root, downloads, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "met")
+    (tmp_path / "label_errors.csv").write_text(
+        "object_id,source,label,suggested,p_label,p_suggested,likely_error\n"
+        "5,met,French,Japanese,0.01,0.95,True\n16,met,Indian,French,0.1,0.6,True\n6,met,French,Indian,0.7,0.2,False\n"
+    )
+    assert main(["curate", f"root={copy}", f"audit={tmp_path / 'label_errors.csv'}"]) == 0
+    page = Page(chromium, copy / "review.html")
+    page.pick("flag", "label error")
+    page.pick("order", "suspicious")
+    assert page.titles() == ["French scene 5", "Indian scene 16"]
+    page.click(page.card("French scene 5") + " .relabel")
+    assert page.find(page.card("French scene 5") + " .keep").text == "✓ Japanese"
+    page.click(page.card("Indian scene 16") + " .info")
+    page.find("#details .label").send_keys("Persian", Keys.TAB)
+    assert page.find("#details .badge").text == "✓ Relabelled: Persian"
+    page.press(Keys.ESCAPE)
+    exclusions = exported(page, downloads)
+    assert page.find("#export-labels").text == "Export labels (2)"
+    page.click("#export-labels")
+    relabels = downloads / "relabels.csv"
+    WebDriverWait(chromium, 10).until(lambda _: relabels.is_file() and relabels.stat().st_size)
+    assert main(["curate", f"root={copy}", f"exclusions={exclusions}", f"relabels={relabels}"]) == 0
+    labels = read_manifest(copy).table.set_index("object_id")["culture"]
+    assert labels[["5", "16", "6"]].tolist() == ["Japanese", "Persian", "French"]
+    page = Page(chromium, copy / "review.html")
+    assert page.find(page.card("French scene 5") + " .keep").text == "✓ Japanese"

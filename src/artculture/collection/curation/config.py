@@ -74,6 +74,7 @@ class CurateConfig(Section):
     root: UserPath
     exclusions: Annotated[list[UserPath] | None, BeforeValidator(_as_list), AsTyped()]
     relabels: Annotated[list[UserPath] | None, BeforeValidator(_as_list), AsTyped()]
+    audit: Annotated[UserPath | None, AsTyped()]
     output: Text
     overwrite: bool
     workers: PositiveInt | None

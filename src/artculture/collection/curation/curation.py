@@ -29,6 +29,7 @@ from artculture.collection.curation.image_stats_cache import measure_images
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel, read_relabels, relabelled, write_relabels
 from artculture.collection.curation.review.builder import ReviewData, write_page
+from artculture.collection.curation.suggestions import Suggestion, read_suggestions, with_suggestions
 from artculture.collection.curation.table1 import Row, table1, write_table1
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
@@ -53,6 +54,7 @@ class MeasuredCollection:
     flags: list[list[Flag]]
     duplicates: list[DuplicatePair]
     groups: Groups
+    suggestions: dict[int, Suggestion] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,13 @@ def measure_collection(config: CurateConfig, on_progress: Progress = lambda *_: 
     root = Path(config.root)
     base = read_fetched_manifest(root)
     records = read_records(root / "records.csv")
+    suggestions = {} if config.audit is None else read_suggestions(Path(config.audit), base.manifest.table)
     paths = base.manifest.paths()
     image_stats = measure_images(paths, root / CACHE, config.thumbnail, config.workers, on_progress)
     flags, duplicates = flag_paintings(base.manifest, records, image_stats, config.rules, config.image_stats)
+    flags = with_suggestions(flags, suggestions)
     groups = group_paintings(base.manifest.table, duplicates, config.grouping)
-    return MeasuredCollection(base, records, image_stats, flags, duplicates, groups)
+    return MeasuredCollection(base, records, image_stats, flags, duplicates, groups, suggestions)
 
 
 def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
@@ -110,7 +114,7 @@ def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
         raise InputError("these exclusions leave no painting")
 
     final = _curated_table(relabelled(table, relabels), found.groups, kept)
-    files = [_write_page(config, found, matched), root / "flags.csv", root / "groups.csv"]
+    files = [_write_page(config, found, matched, relabels), root / "flags.csv", root / "groups.csv"]
     flagged = write_flags(found.base.manifest, found.flags, files[1])
     _write_groups(table, found.groups, files[2])
     rows = table1(table["culture"].tolist(), final["culture"].tolist())
@@ -163,14 +167,20 @@ def _apply(
         keep_fetched(base, root)
         write_exclusions(matched.by_row.values(), root / APPLIED)
         write_relabels(relabels.by_row.values(), root / APPLIED_RELABELS)
-        facts = {"fetched": len(base.manifest), "kept": len(final), "relabelled": len(relabels.by_row)}
+        facts: dict[str, object] = {
+            "fetched": len(base.manifest),
+            "kept": len(final),
+            "relabelled": len(relabels.by_row),
+        }
         record_curation(root, base, content, facts)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path
 
 
-def _write_page(config: CurateConfig, found: MeasuredCollection, matched: MatchedExclusions) -> Path:
+def _write_page(
+    config: CurateConfig, found: MeasuredCollection, matched: MatchedExclusions, relabels: Matched[Relabel]
+) -> Path:
     manifest = found.base.manifest
     collection = ReviewData(
         manifest=manifest,
@@ -180,6 +190,8 @@ def _write_page(config: CurateConfig, found: MeasuredCollection, matched: Matche
         duplicates=found.duplicates,
         groups=found.groups.names,
         applied=matched.by_row,
+        relabels=relabels.by_row,
+        suggestions=found.suggestions,
     )
     root = Path(config.root)
     return write_page(collection, root / "review.html", root.resolve().name, config.small_culture)

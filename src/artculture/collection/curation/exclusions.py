@@ -46,7 +46,9 @@ def read_exclusions(path: Path) -> list[Exclusion]:
     return [Exclusion(**row) for row in read_decisions(path, COLUMNS, ("object_id",), "exclusion")]
 
 
-def read_decisions(path: Path, columns: Sequence[str], required: Sequence[str], kind: str) -> list[dict[str, str]]:
+def read_decisions(
+    path: Path, columns: Sequence[str], required: Sequence[str], kind: str, origin: str = "the review page exports one"
+) -> list[dict[str, str]]:
     """Read a list of decisions, one a row.
 
     Args:
@@ -54,13 +56,14 @@ def read_decisions(path: Path, columns: Sequence[str], required: Sequence[str], 
         columns: those to read; one that the file lacks is "".
         required: columns with a value in each row.
         kind: of list, for messages.
+        origin: where such a list comes from, for messages.
 
     Raises:
         InputError: no such file, not a CSV, a required column missing, or a row without its value.
     """
     if not path.is_file():
-        raise InputError(f"no {kind} list at {path}; the review page exports one")
-    table = read_text_csv(path, "export it again from the review page")
+        raise InputError(f"no {kind} list at {path}; {origin}")
+    table = read_text_csv(path, f"write it again: {origin}")
     for name in required:
         if name not in table:
             raise InputError(f"{path} lacks the column `{name}` ({choices_hint(name, table.columns)})")

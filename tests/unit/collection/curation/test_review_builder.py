@@ -44,7 +44,7 @@ def test_the_data_tells_all_about_a_painting():
     assert data["items"][0]["flags"] == [["book", "why"]]
     assert [item["duplicates"] for item in data["items"]] == [[1], [0], []]
     assert [item["group"] for item in data["items"]] == [0, 0, -1]
-    assert data["start"] == [[2, "book", "note"]]
+    assert data["start"] == [(2, {"state": "excluded", "reason": "book", "note": "note"})]
     assert {"culture": "Dutch", "initial": 1, "paper": (429, 412)} in data["table"]
 
 

@@ -3,13 +3,15 @@
 import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from artculture.collection.curation.exclusions import Exclusion
 from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag
+from artculture.collection.curation.relabels import Relabel
+from artculture.collection.curation.suggestions import Suggestion
 from artculture.collection.curation.table1 import PAPER
 from artculture.data.manifest import Manifest
 from artculture.data.near_duplicates import DuplicatePair
@@ -30,6 +32,8 @@ class ReviewData:
         image_stats: in the manifest's order, as are `flags` and `groups`.
         groups: each painting's group.
         applied: exclusions of an earlier review, by position; the page starts with them.
+        relabels: new labels of an earlier review, by position.
+        suggestions: of an audit, by position.
     """
 
     manifest: Manifest
@@ -39,6 +43,8 @@ class ReviewData:
     duplicates: Sequence[DuplicatePair]
     groups: Sequence[str]
     applied: Mapping[int, Exclusion]
+    relabels: Mapping[int, Relabel] = field(default_factory=dict)
+    suggestions: Mapping[int, Suggestion] = field(default_factory=dict)
 
 
 def write_page(collection: ReviewData, path: Path, title: str, small_culture: int) -> Path:
@@ -87,8 +93,17 @@ def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
             for c in dict.fromkeys([*PAPER, *cultures])
         ],
         "items": _items(collection),
-        "start": [[place, e.reason, e.note] for place, e in collection.applied.items()],
+        "start": _start(collection),
+        "audited": bool(collection.suggestions),
     }
+
+
+def _start(collection: ReviewData) -> list[tuple[int, dict[str, str]]]:
+    kept = {place: {"state": "kept", "label": r.new_label, "note": r.note} for place, r in collection.relabels.items()}
+    excluded = {
+        place: {"state": "excluded", "reason": e.reason, "note": e.note} for place, e in collection.applied.items()
+    }
+    return list({**kept, **excluded}.items())
 
 
 def _items(collection: ReviewData) -> list[dict[str, Any]]:
@@ -119,8 +134,13 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
             "width": stats.width if isinstance(stats, ImageStats) else 0,
             "height": stats.height if isinstance(stats, ImageStats) else 0,
             "flags": [[flag.rule, flag.reason] for flag in collection.flags[place]],
+            **(_suggested(collection.suggestions[place]) if place in collection.suggestions else {}),
             "group": number.get(collection.groups[place], -1),
             "duplicates": alike[place],
         }
         for place, (row, record, stats) in enumerate(described_rows)
     ]
+
+
+def _suggested(suggestion: Suggestion) -> dict[str, Any]:
+    return {"rank": suggestion.rank, **({"suggested": suggestion.suggested} if suggestion.likely else {})}

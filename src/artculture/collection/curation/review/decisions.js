@@ -1,10 +1,10 @@
 // What was decided about each painting: undo and redo, and progress kept in the browser.
 
-const UNDECIDED = Object.freeze({ state: "", reason: "", note: "" });
+const UNDECIDED = Object.freeze({ state: "", label: "", reason: "", note: "" });
 const LONGEST_HISTORY = 1000;
 
 class Decisions extends EventTarget {
-  // items: the page's paintings; key: where the browser keeps them; start: [index, reason, note] of an earlier list.
+  // items: the page's paintings; key: where the browser keeps them; start: decisions of earlier lists, [index, decision].
   constructor(items, key, start) {
     super();
     this.items = items;
@@ -18,7 +18,7 @@ class Decisions extends EventTarget {
     this.keeps = true;
     this.timer = undefined;
     if (!this.#restore()) {
-      for (const [place, reason, note] of start) this.made.set(place, { state: "excluded", reason, note });
+      for (const [place, decision] of start) this.made.set(place, { ...UNDECIDED, ...decision });
     }
   }
 
@@ -35,7 +35,7 @@ class Decisions extends EventTarget {
   decide(changes) {
     const real = changes
       .map(([place, part]) => [place, this.of(place), { ...this.of(place), ...part }])
-      .filter(([, before, after]) => ["state", "reason", "note"].some((name) => before[name] !== after[name]));
+      .filter(([, before, after]) => ["state", "label", "reason", "note"].some((name) => before[name] !== after[name]));
     if (!real.length) return 0;
     this.past.push(real);
     if (this.past.length > LONGEST_HISTORY) this.past.shift();
@@ -62,7 +62,7 @@ class Decisions extends EventTarget {
 
   #put(pairs) {
     for (const [place, decision] of pairs) {
-      if (decision.state || decision.reason || decision.note) this.made.set(place, decision);
+      if (decision.state || decision.label || decision.reason || decision.note) this.made.set(place, decision);
       else this.made.delete(place);
     }
     this.#saveSoon();
@@ -73,13 +73,31 @@ class Decisions extends EventTarget {
     return [...this.made].filter(([, decision]) => decision.state === "excluded").map(([place]) => place);
   }
 
+  // The new label of a painting that stays, "" for none.
+  labelOf(place) {
+    const { state, label } = this.of(place);
+    return state === "excluded" || label === this.items[place].culture ? "" : label;
+  }
+
+  relabelled() {
+    return [...this.made.keys()].filter((place) => this.labelOf(place));
+  }
+
+  relabelsCsv() {
+    return this.#csv(this.relabelled(), "new_label", (place) => this.labelOf(place));
+  }
+
   toCsv() {
-    const rows = this.excluded().map((place) => {
+    return this.#csv(this.excluded(), "reason", (place) => this.reasonOf(place));
+  }
+
+  #csv(places, column, valueOf) {
+    const rows = places.map((place) => {
       const { id, source } = this.items[place];
-      return [id, source, this.reasonOf(place), this.of(place).note];
+      return [id, source, valueOf(place), this.of(place).note];
     });
     rows.sort((a, b) => (a[1] + "\t" + a[0] < b[1] + "\t" + b[0] ? -1 : 1));
-    return toCsv([["object_id", "source", "reason", "note"], ...rows]);
+    return toCsv([["object_id", "source", column, "note"], ...rows]);
   }
 
   // Returns {found, unknown} or throws an Error that says what is wrong with the file.
@@ -87,6 +105,9 @@ class Decisions extends EventTarget {
     const [header = [], ...rows] = parseCsv(text);
     const columns = header.map((name) => name.trim());
     if (!columns.includes("object_id")) throw new Error("the file has no column object_id");
+    const relabels = columns.includes("new_label");
+    const decision = (cell) =>
+      relabels ? { state: "kept", label: cell("new_label") } : { state: "excluded", reason: cell("reason") };
     const changes = new Map();
     const unknown = [];
     for (const row of rows) {
@@ -94,10 +115,10 @@ class Decisions extends EventTarget {
       const [id, source] = [cell("object_id"), cell("source")];
       const place = source ? this.places.get(`${source}\t${id}`) : this.byId.get(id);
       if (place === undefined || place < 0) unknown.push(id);
-      else if (!changes.has(place)) changes.set(place, { state: "excluded", reason: cell("reason"), note: cell("note") });
+      else if (!changes.has(place)) changes.set(place, { ...decision(cell), note: cell("note") });
     }
     this.decide([...changes]);
-    return { found: changes.size, unknown };
+    return { found: changes.size, unknown, relabels };
   }
 
   #saveSoon() {
@@ -110,9 +131,9 @@ class Decisions extends EventTarget {
     clearTimeout(this.timer);
     this.timer = undefined;
     const kept = {};
-    for (const [place, { state, reason, note }] of this.made) {
+    for (const [place, { state, label, reason, note }] of this.made) {
       const { source, id } = this.items[place];
-      kept[`${source}\t${id}`] = [state, reason, note];
+      kept[`${source}\t${id}`] = [state, reason, note, label];
     }
     try {
       localStorage.setItem(this.key, JSON.stringify({ version: 1, saved: Date.now(), decisions: kept }));
@@ -128,9 +149,9 @@ class Decisions extends EventTarget {
       text = localStorage.getItem(this.key);
       const kept = JSON.parse(text)?.decisions;
       if (!kept) return false;
-      for (const [name, [state, reason, note]] of Object.entries(kept)) {
+      for (const [name, [state, reason, note, label = ""]] of Object.entries(kept)) {
         const place = this.places.get(name);
-        if (place !== undefined) this.made.set(place, { state, reason, note });
+        if (place !== undefined) this.made.set(place, { state, label, reason, note });
       }
       return true;
     } catch {

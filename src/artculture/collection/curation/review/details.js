@@ -23,7 +23,11 @@ class Details {
     on(".close", () => dialog.close());
     on(".previous", () => go(-1));
     on(".next", () => go(1));
-    for (const name of ["exclude", "keep", "clear"]) on(`.${name}`, () => act(name));
+    for (const name of ["exclude", "relabel", "keep", "clear"]) on(`.${name}`, () => act(name));
+    dialog.querySelector(".label").addEventListener("change", ({ target }) => {
+      const label = target.value.trim().normalize();
+      this.decisions.decide([[this.place, label ? { label, state: "kept" } : { label }]]);
+    });
     for (const name of ["reason", "note"]) {
       dialog.querySelector(`.${name}`).addEventListener("change", ({ target }) => {
         decisions.decide([[this.place, { [name]: target.value.trim() }]]);
@@ -38,7 +42,7 @@ class Details {
   // A reason that is being typed belongs to the painting it was typed for.
   commit() {
     const field = this.dialog.querySelector(":focus");
-    if (field?.matches(".reason, .note")) field.blur();
+    if (field?.matches(".label, .reason, .note")) field.blur();
   }
 
   show(place) {
@@ -62,10 +66,16 @@ class Details {
   }
 
   refresh() {
-    const { state, reason, note } = this.decisions.of(this.place);
+    const { state, label, reason, note } = this.decisions.of(this.place);
+    const { culture, suggested } = this.items[this.place];
+    const kept = this.decisions.labelOf(this.place) ? `✓ Relabelled: ${label}` : "✓ Kept";
     this.dialog.dataset.state = state;
     this.dialog.querySelector(".badge").textContent =
-      state === "excluded" ? `✕ Excluded: ${this.decisions.reasonOf(this.place)}` : state === "kept" ? "✓ Kept" : "Not decided";
+      state === "excluded" ? `✕ Excluded: ${this.decisions.reasonOf(this.place)}` : state === "kept" ? kept : "Not decided";
+    this.dialog.querySelector(".relabel").hidden = !suggested;
+    this.dialog.querySelector(".relabel").textContent = `→ ${suggested}`;
+    this.dialog.querySelector(".label").value = label;
+    this.dialog.querySelector(".label").placeholder = culture;
     this.dialog.querySelector(".reason").value = reason;
     this.dialog.querySelector(".reason").placeholder = this.items[this.place].flags[0]?.[0] ?? "not a painting";
     this.dialog.querySelector(".note").value = note;

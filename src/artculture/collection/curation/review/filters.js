@@ -34,6 +34,10 @@ class Filters {
         places.sort((a, b) => this.items[b].flags.length - this.items[a].flags.length || a - b);
       }
     }
+    if (wanted.order === "suspicious") {
+      const rank = (place) => this.items[place].rank ?? Infinity;
+      for (const { places } of sections) places.sort((a, b) => (rank(a) > rank(b)) - (rank(a) < rank(b)) || a - b);
+    }
     if (wanted.order === "group") {
       // Groups of several first, each in one stretch; -1 is a painting of its own.
       const rank = (place) => (this.items[place].group < 0 ? Infinity : this.items[place].group);

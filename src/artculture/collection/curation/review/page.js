@@ -28,7 +28,10 @@ function makeCard(place) {
   about.append(element("p", { className: "artist" }, [item.artist, item.date].filter(Boolean).join(", ") || item.id));
   const keep = element("button", { className: "keep", tabIndex: -1, title: "Keep (K)" }, "✓ Keep");
   const info = element("button", { className: "info", tabIndex: -1, title: "Details (Enter)" }, "Details");
-  const card = element("article", {}, picture, about, element("div", { className: "row" }, keep, info));
+  const row = element("div", { className: "row" }, keep, info);
+  const relabel = { className: "relabel", tabIndex: -1, title: `Keep as ${item.suggested} (L)` };
+  if (item.suggested) keep.after(element("button", relabel, `→ ${item.suggested}`));
+  const card = element("article", {}, picture, about, row);
   card.dataset.place = place;
   return card;
 }
@@ -36,12 +39,14 @@ function makeCard(place) {
 function updateCard(card, place) {
   const { state } = decisions.of(place);
   const item = items[place];
+  const label = decisions.labelOf(place);
   card.dataset.state = state;
   const picture = card.querySelector(".picture");
   picture.setAttribute("aria-pressed", state === "excluded");
   const flagged = item.flags.length ? `; flagged ${item.flags.map(([rule]) => rule).join(", ")}` : "";
   const name = [item.title || "Untitled", item.artist].filter(Boolean).join(", ");
-  picture.setAttribute("aria-label", `Exclude ${name}, ${item.culture}${flagged}${state ? `; ${state}` : ""}`);
+  picture.setAttribute("aria-label", `Exclude ${name}, ${item.culture}${flagged}${state ? `; ${state}` : ""}${label ? ` as ${label}` : ""}`);
+  card.querySelector(".keep").textContent = `✓ ${label || "Keep"}`;
   card.querySelector(".keep").setAttribute("aria-pressed", state === "kept");
 }
 
@@ -75,8 +80,14 @@ function showWanted() {
 }
 
 function countFinals() {
+  finals.clear();
   for (const { culture, initial } of data.table) finals.set(culture, initial);
   for (const place of decisions.excluded()) finals.set(items[place].culture, finals.get(items[place].culture) - 1);
+  for (const place of decisions.relabelled()) {
+    const [before, after] = [items[place].culture, decisions.labelOf(place)];
+    finals.set(before, finals.get(before) - 1);
+    finals.set(after, (finals.get(after) ?? 0) + 1);
+  }
 }
 
 function drawCounts() {
@@ -91,6 +102,9 @@ function drawCounts() {
   $("done").setAttribute("aria-valuemax", flagged);
   $("done").setAttribute("aria-valuenow", decided);
   $("done").firstChild.style.width = `${share}%`;
+  const relabelled = decisions.relabelled().length;
+  $("export-labels").hidden = !relabelled;
+  $("export-labels").textContent = `Export labels (${number(relabelled)})`;
   $("undo").disabled = !decisions.past.length;
   $("redo").disabled = !decisions.future.length;
   $("exclude-shown").textContent = `✕ Exclude shown (${number(grid.order.length)})`;
@@ -115,6 +129,7 @@ function fillChoices() {
     const flagged = count((item) => item.flags.some(([name]) => name === rule));
     if (flagged) $("flag").append(option(rule, `${rule} (${flagged})`));
   }
+  $("labels").append(...data.cultures.map((culture) => option(culture, culture)));
   $("reasons").append(...data.reasons.map((reason) => option(reason, reason)));
 }
 
@@ -124,11 +139,20 @@ function act(name, { advance = false } = {}) {
   const place = details.open ? details.place : grid.order[grid.current];
   if (place === undefined) return;
   details.commit();
-  const part = name === "clear" ? UNDECIDED : { state: STATES[name] };
+  const { suggested } = items[place];
+  if (name === "relabel" && !suggested) return toast("No label is suggested: type one in the details (Enter).");
+  const part = partOf(name, suggested);
   decisions.decide([[place, part]]);
   if (!advance) return;
   move(1);
   arrivedAt = grid.current;
+}
+
+// What a button changes: Keep takes a new label back.
+function partOf(name, suggested) {
+  if (name === "clear") return UNDECIDED;
+  if (name === "relabel") return { state: "kept", label: suggested };
+  return name === "keep" ? { state: "kept", label: "" } : { state: STATES[name] };
 }
 
 function toggled(place) {

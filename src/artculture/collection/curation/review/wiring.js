@@ -41,21 +41,21 @@ function drawTable() {
   $("table").showModal();
 }
 
-function exportList() {
+function exportList(name, text, places) {
   details.commit();
   decisions.save();
-  const file = new Blob([decisions.toCsv()], { type: "text/csv" });
-  const link = element("a", { href: URL.createObjectURL(file), download: "exclusions.csv" });
+  const file = new Blob([text()], { type: "text/csv" });
+  const link = element("a", { href: URL.createObjectURL(file), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  toast(`Saved exclusions.csv with ${decisions.excluded().length} paintings.`);
+  toast(`Saved ${name} with ${places().length} paintings.`);
 }
 
 async function importFile(file) {
   try {
-    const { found, unknown } = decisions.importCsv(await file.text());
+    const { found, unknown, relabels } = decisions.importCsv(await file.text());
     const named = unknown.slice(0, 5).join(", ") + (unknown.length > 5 ? " …" : "");
-    toast(`${file.name}: ${found} excluded${unknown.length ? `; ${unknown.length} not in this collection: ${named}` : ""}.`, found > 0);
+    toast(`${file.name}: ${found} ${relabels ? "relabelled" : "excluded"}${unknown.length ? `; ${unknown.length} not in this collection: ${named}` : ""}.`, found > 0);
   } catch (error) {
     toast(`${file.name} was not imported: ${error.message}.`);
   }
@@ -63,6 +63,7 @@ async function importFile(file) {
 
 const KEYS = {
   x: () => act("exclude", { advance: true }),
+  l: () => act("relabel", { advance: true }),
   k: () => act("keep", { advance: true }),
   c: () => act("clear"),
   u: (event) => travel(event.shiftKey ? "redo" : "undo"),
@@ -98,7 +99,7 @@ function onKey(event) {
     const inGrid = target.closest("article") || target === document.body || target === $("paintings");
     work = KEYS[key.length === 1 ? key.toLowerCase() : key];
     // A button keeps its own Space and Enter, except a painting's.
-    if (!work && !open && inGrid && !target.matches(".keep, .info")) work = GRID_KEYS[key];
+    if (!work && !open && inGrid && !target.matches(".keep, .relabel, .info")) work = GRID_KEYS[key];
   }
   if (!work) return;
   event.preventDefault();
@@ -113,10 +114,12 @@ function onFeedClick(event) {
   const at = grid.position.get(place);
   grid.goTo(at);
   if (button.matches(".info")) return details.show(place);
-  const state = button.matches(".keep") ? "kept" : toggled(place);
+  const name = ["relabel", "keep"].find((one) => button.matches(`.${one}`));
+  const part = name ? (one) => partOf(name, items[one].suggested || "") : () => ({ state });
+  const state = toggled(place);
   const from = event.shiftKey && lastClicked !== null ? lastClicked : at;
   const stretch = grid.order.slice(Math.min(from, at), Math.max(from, at) + 1);
-  decisions.decide(stretch.map((one) => [one, { state }]));
+  decisions.decide(stretch.map((one) => [one, part(one)]));
   lastClicked = at;
 }
 
@@ -153,7 +156,11 @@ $("exclude-shown").addEventListener("click", () => decideShown("exclude"));
 $("keep-shown").addEventListener("click", () => decideShown("keep"));
 $("counts").addEventListener("click", drawTable);
 $("help").addEventListener("click", () => $("keys").showModal());
-$("export").addEventListener("click", exportList);
+// A file a button: browsers ask before one click saves two.
+$("export").addEventListener("click", () =>
+  exportList("exclusions.csv", () => decisions.toCsv(), () => decisions.excluded()));
+$("export-labels").addEventListener("click", () =>
+  exportList("relabels.csv", () => decisions.relabelsCsv(), () => decisions.relabelled()));
 $("import").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", ({ target }) => {
   if (target.files.length) importFile(target.files[0]);
