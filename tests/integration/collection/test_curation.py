@@ -99,7 +99,10 @@ def test_a_second_curation_after_applying_starts_from_the_decisions_made(root):
     assert curate(root) == 0
     assert (root / "manifest.csv").read_bytes() == curated
     page = (root / "review.html").read_text()
-    assert '"start":[[1,"book",""],[5,"book",""]]' in page
+    assert (
+        '"start":[[1,{"state":"excluded","reason":"book","note":""}],[5,{"state":"excluded","reason":"book","note":""}]]'
+        in page
+    )
     assert "| French | 3 | 2 |" in (root / "table1.md").read_text()
 
 
