@@ -13,7 +13,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
 from artculture.config.composition import resolved
-from artculture.config.schema.train import CrossEntropy, Sgd, TrainConfig
+from artculture.config.schema.model import CrossEntropy, Sgd
+from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import config_folder, validated
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import normalise

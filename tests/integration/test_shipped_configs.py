@@ -56,7 +56,8 @@ def _cases() -> list[tuple[str, ...]]:
     cases.append(OWN)
     cases += [(f"row={option}",) for option in sorted(OPTIONS["row"])]
     cases += [("trainer=auto",), ("trainer=cpu",), ("trainer=ddp",), ("launcher=local",), ("study=default",)]
-    return [(*case, "architecture.name=stub") if case == ("architecture=timm",) else case for case in cases]
+    needed = {"architecture=timm": ("architecture.name=stub",), "optimizer=timm": ("optimizer.opt=lamb",)}
+    return [(*case, *needed.get(case[0], ())) for case in cases]
 
 
 @pytest.mark.parametrize("overrides", _cases(), ids=lambda case: case[0])

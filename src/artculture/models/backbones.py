@@ -59,6 +59,7 @@ def make_backbone(name: str, library: str, node: Node | None = None) -> Backbone
     Raises:
         InputError: a name that the library does not have, or a custom backbone that can't be made.
     """
+    _check_library(library, node)
     if node is not None:
         return _custom(name, node)
     return _torchvision(name) if library == "torchvision" else _timm(name)
@@ -66,12 +67,20 @@ def make_backbone(name: str, library: str, node: Node | None = None) -> Backbone
 
 def preprocessing_of(name: str, library: str, node: Node | None = None) -> Preprocessing:
     """Return what the pretrained weights of a backbone expect, without building it; arguments as `make_backbone`."""
+    _check_library(library, node)
     if node is not None:
         found = getattr(locate(node[TARGET]), "preprocessing", USUAL_PREPROCESSING)
         return found if isinstance(found, Preprocessing) else USUAL_PREPROCESSING
     if library == "torchvision":
         return _enum_preprocessing(torchvision_member(name, IMAGENET_MEMBER))
     return _timm_preprocessing(timm_config(name))
+
+
+def _check_library(library: str, node: Node | None) -> None:
+    if library not in ("torchvision", "timm", "custom"):
+        raise InputError(f"library={library}: {choices_hint(library, ('torchvision', 'timm', 'custom'))}")
+    if library == "custom" and node is None:
+        raise InputError("a custom backbone needs its `_target_` and arguments (backbone_node)")
 
 
 def torchvision_member(name: str, member: str) -> WeightsEnum:

@@ -22,7 +22,9 @@ from artculture.models.metrics import MacroRecall, build_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
+from artculture.models.sections import check_sections
 from artculture.models.weights import RANDOM, Start, load_start
+from artculture.utils.errors import InputError
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
@@ -49,6 +51,9 @@ class CultureClassifier(L.LightningModule):
         head_lr, backbone_lr: first learning rates.
         channels_last: whether pictures and weights are in torch's channels_last memory format.
 
+    Raises:
+        InputError: a section without a value that its `name` needs, an unknown name, or a target that can't be called.
+
     Attributes:
         compiled: whether the backbone runs compiled, which rounds otherwise.
         temperature: divisor of the logits for calibrated probabilities.
@@ -74,6 +79,7 @@ class CultureClassifier(L.LightningModule):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
+        check_sections(head=head, loss=loss, balance=balance, optimizer=optimizer, scheduler=scheduler, method=method)
         self.hyper: dict[str, Any] = {
             "classes": list(classes),
             "backbone": backbone,
@@ -202,6 +208,9 @@ class CultureClassifier(L.LightningModule):
         logits = self(pictures)
         # A device without a picture of a small last batch takes part in the step all the same.
         loss = self.train_loss(logits, labels) if len(labels) else logits.sum()
+        if loss.ndim:
+            kind, shape = type(self.train_loss).__name__, tuple(loss.shape)
+            raise InputError(f"the loss `{kind}` returns a tensor of shape {shape}; a loss returns a batch's mean")
         return {"loss": loss, "mean_loss": loss.detach(), "logits": logits.detach()}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:

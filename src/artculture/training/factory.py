@@ -9,9 +9,10 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from artculture.config.schema.model import Architecture, Finetuned
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
-from artculture.config.schema.train import Architecture, Finetuned, TrainConfig
+from artculture.config.schema.train import TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.selection import DataChoice

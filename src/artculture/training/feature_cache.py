@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from artculture.config.schema.train import Method
+from artculture.config.schema.model import Method
 from artculture.data.cache.features import FeatureDataModule
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.transforms import normalise

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from artculture.config.schema.train import Scratch, TrainConfig
+from artculture.config.schema.model import Scratch
+from artculture.config.schema.train import TrainConfig
 from artculture.data.selection import Selection
 from artculture.data.stored_split import read_split
 from artculture.models.checkpoint import read_checkpoint, take_head

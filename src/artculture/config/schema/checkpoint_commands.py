@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from artculture.config.schema.data import Data, data_contradictions
 from artculture.config.schema.section import Section
 from artculture.config.typed_text import AsTyped, UserPath
 
 Device = Literal["auto", "cpu", "gpu"]
+
+
+# One package may be given without brackets.
+Trusted = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
 class EvaluateConfig(Section):
@@ -20,7 +24,7 @@ class EvaluateConfig(Section):
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     device: Device
-    trust: list[str]
+    trust: Trusted
     seed: int
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
@@ -45,7 +49,7 @@ class StudiedModel(Section):
     overwrite: bool
     batch_size: PositiveInt
     device: Device
-    trust: list[str]
+    trust: Trusted
     seed: int
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
@@ -75,7 +79,7 @@ class PredictConfig(Section):
     overwrite: bool
     batch_size: PositiveInt
     device: Device
-    trust: list[str]
+    trust: Trusted
     timeout: PositiveFloat
     largest_download: PositiveFloat
     longest_download: PositiveFloat

@@ -37,7 +37,7 @@ def node_mistakes(key: str, value: Any, given: Iterable[str] = (), positional: i
         given: names of arguments that the program passes in addition.
         positional: number of arguments that the program passes by position.
     """
-    if is_target(value):
+    if is_target(value) and value[TARGET] != "???":  # which is reported as missing
         mistakes = check_target(value, given, positional)
         if any("no argument `name`" in mistake for mistake in mistakes):
             yield f"{key}.{TARGET}", f"would get the values of {key}={value['name']} too: choose {key}=custom as well"

@@ -12,11 +12,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
-    Tag,
 )
 
 from artculture.config.schema.balance import UNBALANCED, Balance, balance_contradictions
@@ -24,7 +20,23 @@ from artculture.config.schema.data import Data, data_contradictions
 from artculture.config.schema.launchers import Launcher, launcher_contradictions
 from artculture.config.schema.loggers import Loggers
 from artculture.config.schema.marks import Mark, OnResume
-from artculture.config.schema.nodes import BY_NAME_OR_TARGET, SCHEDULE_LENGTHS, Node, UserNode, absent, node_mistakes
+from artculture.config.schema.model import (
+    Architecture,
+    CosineScheduler,
+    CustomNetwork,
+    Finetuned,
+    Head,
+    Loss,
+    Method,
+    Optimizer,
+    OptimizerChoice,
+    Pretrained,
+    Scheduler,
+    Sgd,
+    TimmOptimizer,
+    Unfreeze,
+)
+from artculture.config.schema.nodes import SCHEDULE_LENGTHS, Node, absent, node_mistakes
 from artculture.config.schema.section import Section, Share
 from artculture.config.schema.timm_optimizers import timm_optimizer_mistakes
 from artculture.config.schema.trainer import Trainer, extra_mistakes
@@ -34,7 +46,6 @@ from artculture.utils.errors import InputError, choices_hint
 from artculture.utils.secrets import secrets_in
 from artculture.utils.targets import import_modules, is_target
 
-MethodName = Literal["finetuned", "transfer", "scratch"]
 PlanChoice = Literal["measure", "json"]
 # Of the validation split after every epoch; the group `metrics` adds others.
 VALIDATION_METRICS = ("top1", "top3", "macro_f1", "macro_recall", "loss")
@@ -45,177 +56,6 @@ def _folder_name(value: str) -> str:
     if not re.fullmatch(r"\w[\w.=+-]*(/\w[\w.=+-]*)*", value):
         raise ValueError("must be a plain folder name: letters, digits, `.`, `_`, `-`, `=`")
     return value
-
-
-class Rates(Section):
-    epochs: PositiveInt
-    batch_size: PositiveInt
-    head_lr: PositiveFloat
-    backbone_lr: NonNegativeFloat
-
-
-class Recipe(Section):
-    """Values that suit an architecture; the other groups take theirs from here."""
-
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    finetuned: Rates
-    transfer: Rates
-    scratch: Rates
-
-
-class Network(Section):
-    """What all architectures share."""
-
-    name: str
-    library: str
-    weights: Text
-    channels_last: Annotated[bool, OnResume.FREE]
-    recipe: Annotated[Recipe, OnResume.FREE, Mark.SOURCE, Mark.NOT_SEARCHED]
-
-
-class LibraryNetwork(Network):
-    library: Literal["torchvision", "timm"]
-
-
-class CustomNetwork(Network):
-    library: Literal["custom"]
-    backbone: Node
-
-
-Architecture = Annotated[LibraryNetwork | CustomNetwork, Field(discriminator="library")]
-
-
-class MlpHead(Section):
-    name: Literal["mlp"]
-    hidden: Annotated[list[PositiveInt], Field(min_length=1)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-
-
-class LinearHead(Section):
-    name: Literal["linear"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-
-
-Head = Annotated[Annotated[MlpHead, Tag("mlp")] | Annotated[LinearHead, Tag("linear")] | UserNode, BY_NAME_OR_TARGET]
-
-
-class Training(Section):
-    """What all methods share."""
-
-    name: str
-    head_lr: PositiveFloat
-    backbone_lr: NonNegativeFloat
-
-
-class Scratch(Training):
-    name: Annotated[Literal["scratch"], OnResume.FIXED]
-
-
-class Pretrained(Training):
-    """What the methods share that start from weights.
-
-    Attributes:
-        head: where the head starts: at random, or as in the checkpoint that `architecture.weights` names.
-    """
-
-    head: Annotated[Literal["random", "checkpoint"], OnResume.FIXED]
-
-
-class Unfreeze(Section):
-    """The first epochs, from 0, in which the backbone's last stage and all of it train; None for never."""
-
-    last_stage: NonNegativeInt | None = None
-    all: NonNegativeInt | None = None
-
-
-class Finetuned(Pretrained):
-    name: Annotated[Literal["finetuned"], OnResume.FIXED]
-    unfreeze: Unfreeze | None
-
-
-class Transfer(Pretrained):
-    name: Annotated[Literal["transfer"], OnResume.FIXED]
-    features: Annotated[Literal["cached", "recompute"], OnResume.FIXED]
-    views: PositiveInt
-
-
-Method = Annotated[Finetuned | Transfer | Scratch, Field(discriminator="name")]
-
-
-class MethodRates(Section):
-    head_lr: PositiveFloat
-    backbone_lr: NonNegativeFloat
-
-
-class Optimizer(Section):
-    """What all built-in optimizers share.
-
-    Attributes:
-        layer_decay: factor of the learning rate from each layer of the backbone to the one before it; None for 1.
-        decay_norms_and_biases: whether weight decay acts on them, too.
-        rates: learning rates by method, in place of the architecture's recipe; None for those.
-    """
-
-    name: str
-    weight_decay: NonNegativeFloat
-    layer_decay: Annotated[Annotated[float, Field(gt=0, le=1)] | None, OnResume.FIXED]
-    decay_norms_and_biases: Annotated[bool, OnResume.FIXED]
-    rates: Annotated[dict[MethodName, MethodRates] | None, Mark.SOURCE, Mark.NOT_SEARCHED]
-
-
-class Sgd(Optimizer):
-    name: Annotated[Literal["sgd"], OnResume.FIXED]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    nesterov: bool
-
-
-class AdamW(Optimizer):
-    name: Annotated[Literal["adamw"], OnResume.FIXED]
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-    eps: PositiveFloat
-
-
-class TimmOptimizer(Optimizer):
-    """Attributes: `opt` is a name of `timm.optim`, and `args` are further arguments of that optimizer."""
-
-    name: Annotated[Literal["timm"], OnResume.FIXED]
-    opt: Annotated[str, OnResume.FIXED]
-    args: Annotated[dict[str, Any], OnResume.FIXED]
-
-
-OptimizerChoice = Annotated[
-    Annotated[Sgd, Tag("sgd")] | Annotated[AdamW, Tag("adamw")] | Annotated[TimmOptimizer, Tag("timm")] | UserNode,
-    BY_NAME_OR_TARGET,
-]
-
-
-class CrossEntropy(Section):
-    name: Annotated[Literal["cross_entropy"], OnResume.FIXED]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-
-
-Loss = Annotated[Annotated[CrossEntropy, Tag("cross_entropy")] | UserNode, BY_NAME_OR_TARGET]
-
-
-class StepScheduler(Section):
-    name: Annotated[Literal["step", "plateau"], OnResume.FIXED]
-    gamma: Annotated[float, Field(gt=0, lt=1)]
-    k: PositiveInt
-
-
-class CosineScheduler(Section):
-    name: Annotated[Literal["cosine"], OnResume.FIXED]
-    warmup_epochs: NonNegativeInt
-    floor: Annotated[float, Field(ge=0, lt=1)]
-
-
-Scheduler = Annotated[
-    Annotated[StepScheduler, Tag("step")]
-    | Annotated[StepScheduler, Tag("plateau")]
-    | Annotated[CosineScheduler, Tag("cosine")]
-    | UserNode,
-    BY_NAME_OR_TARGET,
-]
 
 
 class Augment(Section):

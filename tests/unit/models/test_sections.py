@@ -1,0 +1,26 @@
+import pytest
+
+from artculture.utils.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"optimizer": {"name": "adamw"}}, "optimizer.betas is missing; it is needed by optimizer=adamw"),
+        ({"scheduler": {"name": "cosine", "floor": 0.0}}, "scheduler.warmup_epochs is missing"),
+        ({"loss": {"name": "focal"}}, "loss.name=focal: choose cross_entropy"),
+        ({"head": {"name": "linear"}}, "head.dropout is missing"),
+        ({"method": "finetune"}, "did you mean `finetuned`?"),
+        ({"library": "custom"}, "a custom backbone needs its `_target_`"),
+        ({"library": "timmm"}, "did you mean `timm`?"),
+    ],
+)
+def test_a_section_without_its_values_is_named(make, wrong, says):
+    with pytest.raises(InputError) as caught:
+        make(**wrong)
+    assert says in str(caught.value)
+
+
+def test_a_loss_that_returns_no_mean_is_named(make, fit):
+    with pytest.raises(InputError, match=r"`MultiMarginLoss` returns a tensor of shape \(8,\)"):
+        fit(make(loss={"_target_": "torch.nn.MultiMarginLoss", "reduction": "none"}), epochs=1)
