@@ -16,7 +16,9 @@ def check_sections(**sections: Any) -> None:
     Raises:
         InputError: listing every missing, unknown or wrong value.
     """
-    values = {name: section if isinstance(section, str) else dict(section) for name, section in sections.items()}
+    values: dict[str, Any] = {
+        name: section if isinstance(section, str) else dict(section) for name, section in sections.items()
+    }
     if not is_target(values["optimizer"]):
         values["optimizer"] = {**OPTIONAL, **values["optimizer"]}
     mistakes = value_mistakes(ClassifierSections, values)
