@@ -22,7 +22,7 @@ from artculture.data.near_duplicates import (
     near_duplicates,
     stored_fingerprints,
 )
-from artculture.utils.io import replacing
+from artculture.utils.spreadsheets import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,7 @@ def log_similar_pictures(
     pairs = _pair_table(similar, whole, rows, split)
     if pairs.empty:
         return
-    with replacing(folder / PAIRS) as temporary:
-        pairs.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(pairs, folder / PAIRS)
     parted = pairs["split"] != pairs["other_split"]
     stay = "" if parted.any() else ", which stay in one split"
     log.info("%d pair(s) of near-duplicates%s (all: %s)", len(pairs), stay, folder / PAIRS)
