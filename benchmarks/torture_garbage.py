@@ -66,7 +66,7 @@ def bad_images(work: Path, tally: Any) -> None:
         return
     (run,) = (work / "odd").glob("*/config.yaml")
     listed = pd.read_csv(run.parent / "quarantine.csv").set_index("image")["reason"].to_dict()
-    manifest = scan_class_folders(root)
+    manifest = scan_class_folders(root)[0]
     cache = open_cache(manifest, work / "cache", SIDE, "bilinear")
     rows = {image: row for row, image in enumerate(manifest.table["image"])}
     predicted = _predictions(run.parent, root, work)

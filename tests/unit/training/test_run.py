@@ -106,7 +106,7 @@ MODERN = [
 @pytest.mark.parametrize(
     ("stop_after", "schedule"),
     [
-        pytest.param(stop_after, schedule, marks=[] if stop_after == 1 or schedule == "plateau" else pytest.mark.slow)
+        pytest.param(stop_after, schedule, marks=[] if schedule == "plateau" else pytest.mark.slow)
         for stop_after in (1, 4)
         for schedule in SCHEDULES
     ],

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TORTURE = Path(__file__).parents[3] / "benchmarks" / "torture.py"
 
 
@@ -14,6 +16,7 @@ def tortured(tmp_path, *arguments: str) -> str:
     return (tmp_path / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_short_torture_loses_nothing(tmp_path):
     table = tortured(tmp_path, "--kills", "4", "--seed", "1", "--only", "kills")
     # How many rows the kills spread over depends on where they land; none may be lost.

@@ -49,6 +49,7 @@ def test_a_second_start_completes_the_asked_number(search, trials):
     assert [trial.state for trial in trials()] == [TrialState.COMPLETE] * 5
 
 
+@pytest.mark.slow
 def test_a_search_in_two_parts_tries_what_one_in_a_piece_tries(search, trials, study):
     sampler = "search.startup_trials=2"  # TPE has its say
     search("search.trials=3", sampler)
@@ -70,6 +71,7 @@ def test_a_killed_search_goes_on_with_its_trial(search, trials, study):
     assert [trial.state for trial in trials()] == [TrialState.COMPLETE] * 3
 
 
+@pytest.mark.slow
 def test_two_searches_at_once_share_the_trials(search, trials, study):
     other = subprocess.Popen([sys.executable, "-c", SEARCH.format(then="pass"), *arguments(study, "search.trials=8")])
     assert search("search.trials=8") == 0
@@ -93,6 +95,7 @@ def test_failed_trials_are_told_and_tried_again_by_the_next_start(search, trials
     assert [trial.params for trial in done[:3]] == [trial.params for trial in failed]
 
 
+@pytest.mark.slow
 def test_a_trial_worse_than_the_others_is_given_up(search, trials, monkeypatch, read_json, study):
     monkeypatch.setenv("STAND_IN", '{"seconds": 0.3}')
     monkeypatch.setattr("artculture.studies.search.store.STARTUP_TRIALS_OF_PRUNER", 1)
