@@ -23,6 +23,7 @@ from artculture.utils.io import read_json
 
 STUB = (
     "data=folder",
+    "data.near_duplicates=ignore",  # plain pictures are alike
     "data.image_size=32",
     "data.batch_size=8",
     "trainer=cpu",

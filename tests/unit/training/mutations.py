@@ -9,7 +9,7 @@ from artculture import cli
 
 # The files of a finished run, and the commands that read them (`{run}` is the run directory).
 COMPARE = ("compare", "study.name={study}", "study.root={root}")
-EVALUATE = ("evaluate", "checkpoint={run}", "device=cpu", "output={root}/evaluation")
+EVALUATE = ("evaluate", "checkpoint={run}", "device=cpu", "output={root}/evaluation", "overwrite=true")
 TRAIN = ("train",)
 READERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "status.json": (COMPARE, TRAIN),
