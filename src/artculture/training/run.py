@@ -2,74 +2,24 @@
 
 import logging
 import time
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from artculture.config.schema.train import TrainConfig, plain
-from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.paintings import QUARANTINE, write_quarantine
-from artculture.data.selection import Selection
-from artculture.data.stored_split import read_split, write_split
-from artculture.evaluation.calibration import calibration_results, softmax
-from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
-from artculture.models.classifier import CultureClassifier
-from artculture.models.finite import check_predictions_finite
-from artculture.models.metrics import metric_results
-from artculture.training import feature_cache, resume
-from artculture.training.callbacks.recorder import Recorder
-from artculture.training.checkpointing import whole_checkpoint
+from artculture.training import resume
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.error_mapping import map_error
-from artculture.training.factory import (
-    check_network,
-    ignore_known_warnings,
-    make_classifier,
-    make_datamodule,
-    make_trainer,
-)
-from artculture.training.identity import data_label, identity
+from artculture.training.fit import Work, fit_and_predict
 from artculture.training.job import Job, stored_values
-from artculture.training.origin import check_config, check_paintings, origin_of, recorded_origin
-from artculture.training.provenance import cost_part, identity_part
-from artculture.training.result import accuracy_part, prediction_table
+from artculture.training.origin import origin_of
 from artculture.training.run_directory import RunDirectory
-from artculture.training.run_lock import RunLock
 from artculture.training.run_records import State
-from artculture.training.signals import SignalListener, listen_for_signals
+from artculture.training.signals import listen_for_signals
 from artculture.training.tracking import wandb_run
 from artculture.training.tracking.trackers import Trackers
-from artculture.training.weights_start import KNOWN, start_training
-from artculture.utils import hardware
 from artculture.utils.errors import Interrupted, reason_of
-from artculture.utils.io import write_json
-from artculture.utils.spreadsheets import write_csv
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a launch holds while it trains.
-
-    Attributes:
-        trackers: the run's loggers, which may still be opening; None in a process that logs nothing.
-        listener: hears signals.
-        lock: the right to write into the run's directory; None where another process of the run has it.
-        process_group: the run's processes.
-    """
-
-    trackers: Trackers | None
-    listener: SignalListener
-    lock: RunLock | None
-    process_group: ProcessGroup
 
 
 def train_run(
@@ -127,7 +77,7 @@ def train_run(
         try:
             _broadcast_plan(process_group, plan)
             trackers = Trackers(config, directory, facts["wandb_id"], variant)
-            result = _train(config, directory, plan, variant, Work(trackers, listener, lock, process_group))
+            result = fit_and_predict(config, directory, plan, variant, Work(trackers, listener, lock, process_group))
             assert result is not None
             trackers.close(0)
         except BaseException as error:
@@ -152,7 +102,7 @@ def _train_along(
         try:
             plan = _broadcast_plan(process_group)
             if plan.action != "skip":
-                _train(config, directory, plan, variant, Work(None, listener, None, process_group))
+                fit_and_predict(config, directory, plan, variant, Work(None, listener, None, process_group))
         except BaseException as error:
             mapped = map_error(process_group.map_error(error), listener.received)
             if mapped is error:
@@ -177,163 +127,3 @@ def _set_end_status(directory: RunDirectory, state: State, reason: str) -> None:
         directory.set_status(state, error=reason)
     except OSError as error:  # the disk that ended the training may not take this either
         log.warning("status.json could not be written (%s)", error.strerror)
-
-
-def _train(
-    config: TrainConfig, directory: RunDirectory, plan: resume.Plan, variant: list[str], work: Work
-) -> dict[str, Any] | None:
-    """Train and predict; the result, of the run's first process alone."""
-    process_group = work.process_group
-    L.seed_everything(config.seed, workers=True, verbose=False)
-    check_network(config)
-    data = make_datamodule(config, process_group)
-    selection = process_group.main_process_first("data", lambda: data.paintings.selection)
-    if process_group.is_global_zero:
-        _same_data(directory, selection)
-        _write_choices(directory, data)
-
-    module = make_classifier(config, selection.classes, selection.class_counts("train"))
-    values = plain(config)
-    module.provenance = {
-        "manifest": selection.manifest.fingerprint(),
-        "data": data_label(values),
-        "config": identity(values),
-    }
-    checkpoint = process_group.main_process_first("start", lambda: _begin(config, module, directory, plan, selection))
-    origin = origin_of(directory, checkpoint)
-    if origin is not None:
-        check_paintings(origin, values, selection)
-        module.provenance["origin"] = {**origin.record(), "changed": check_config(origin, values)}
-    if checkpoint is None:
-        feature_cache.settle(module, data)
-
-    accelerator = hardware.real_accelerator(config.trainer.accelerator)
-    recorder = Recorder(directory, config.trainer.monitor, work.trackers)
-    trainer = make_trainer(
-        config,
-        len(selection.classes),
-        directory,
-        recorder,
-        accelerator,
-        work.listener,
-        work.lock,
-        process_group,
-        from_other=origin is not None,
-    )
-    with warnings.catch_warnings():
-        ignore_known_warnings()
-        with work.listener.deferred():
-            fed = feature_cache.feed(config.method, data, module, trainer)
-            trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
-        work.listener.raise_if_received()
-        splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
-        rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
-    if not process_group.is_global_zero:
-        return None
-
-    calibration = calibration_results(logits, selection.labels[rows], selection.split[rows])
-    predictions = prediction_table(selection, rows, softmax(logits, calibration["temperature"]))
-    write_csv(predictions.drop(columns="row"), directory.predictions)
-    store_temperature(directory.best, calibration["temperature"])
-    result = {
-        **identity_part(config, directory, variant, module),
-        # Losses are the network's own, as the history's: before calibration, which changes no accuracy.
-        **accuracy_part(prediction_table(selection, rows, softmax(logits)), selection),
-        **calibration,
-        **metric_results(
-            module.hyper["metrics"], logits, selection.labels[rows], selection.split[rows], len(selection.classes)
-        ),
-        "synthetic": selection.synthetic,
-        "manifest": selection.manifest.fingerprint(),
-        **cost_part(trainer, module, recorder, accelerator, process_group.world_size),
-    }
-    if work.trackers is not None:
-        work.trackers.log_result(selection, predictions, result)
-    write_json(directory.result, result)
-    return result
-
-
-def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:
-    selection = data.paintings.selection
-    write_split(selection.manifest, selection.split, directory.split, data.choice.disjoint)
-    if len(data.paintings.quarantine):
-        write_quarantine(data.paintings.quarantine, directory.path / QUARANTINE)
-
-
-def _begin(
-    config: TrainConfig,
-    module: CultureClassifier,
-    directory: RunDirectory,
-    plan: resume.Plan,
-    selection: Selection,
-) -> Path | None:
-    """Prepare the module for a checkpoint, and say which, or give it the weights that it starts from."""
-    checkpoint = None if plan.checkpoint is None else _restart(module, directory, plan.checkpoint)
-    if checkpoint is None:
-        start_training(config, module, selection)
-    return checkpoint
-
-
-def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) -> Path | None:
-    """Prepare the module for its newest whole checkpoint, and say which one that is."""
-    whole = whole_checkpoint(directory, asked)
-    if whole is None:
-        origin = recorded_origin(directory)
-        return None if origin is None else _restart(module, directory, origin)
-    path, content = whole
-    said = content["artculture"]
-    check_classes(content, path, module.classes)
-    module.restart_from(content)
-    if "origin" in said:
-        module.provenance["origin"] = said["origin"]
-    if KNOWN in said:
-        module.provenance[KNOWN] = said[KNOWN]
-    epochs, batches = epochs_done(content)
-    log.info("continuing from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
-    return path
-
-
-def _same_data(directory: RunDirectory, selection: Selection) -> None:
-    """Refuse to continue on other paintings, labels or splits; record those of this launch."""
-    fingerprint = selection.manifest.fingerprint()
-    if directory.status().get("manifest", fingerprint) != fingerprint and directory.resumable is not None:
-        stored = read_split(directory.split, "start over with resume=never")
-        if not stored.matches(selection.manifest.table, selection.split):
-            raise resume.other_data(directory, stored.match(selection.manifest.table).changes())
-    whole = selection.whole.fingerprint()
-    directory.set_status("running", manifest=fingerprint, whole=whole, sha256={})
-
-
-def _predict_best(
-    trainer: L.Trainer,
-    module: CultureClassifier,
-    data: PaintingsDataModule,
-    best: Path,
-    splits: Sequence[str],
-    process_group: ProcessGroup,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows of the splits' paintings, and the best checkpoint's logits for each, in float32.
-
-    Every painting once, in the order of the splits and of the manifest.
-    """
-    module.load_state_dict(read_checkpoint(best)["state_dict"])
-    data.predicted = splits
-    trainer.logger = None  # nothing of this belongs into the history
-    outputs = trainer.predict(module, datamodule=data)
-    assert outputs is not None
-    # Lightning leaves out the outer list where there is one loader.
-    batches: list[Any] = [batch for loader in outputs for batch in (loader if len(splits) > 1 else [loader])]
-    own = torch.cat([batch[1] for batch in batches]).cpu().numpy()
-    scores = torch.cat([batch[0] for batch in batches]).double().cpu().numpy()
-    gathered = process_group.all_gather((own, scores))
-    rows, logits = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-    selection = data.paintings.selection
-    expected = np.concatenate([selection.members(split) for split in splits])
-    limit = trainer.limit_predict_batches
-    if isinstance(limit, int) or limit < 1:  # the result is of the first batches alone
-        expected = expected[np.isin(expected, rows)]
-    check_predictions_finite(logits, best)
-    order = np.argsort(rows)
-    if not np.array_equal(rows[order], np.sort(expected)):
-        raise RuntimeError(f"{len(rows)} predictions for {len(expected)} paintings of {' and '.join(splits)}")
-    return expected, logits[order][np.argsort(np.argsort(expected))]

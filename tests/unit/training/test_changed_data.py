@@ -6,7 +6,7 @@ import pytest
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice
 from artculture.data.stored_split import write_split
-from artculture.training.run import _same_data
+from artculture.training.fit import _same_data
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
 

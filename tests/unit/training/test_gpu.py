@@ -52,7 +52,7 @@ def test_pictures_come_without_waiting(train, monkeypatch):
         trainer.callbacks.append(NoWaiting())
         return trainer
 
-    monkeypatch.setattr("artculture.training.run.make_trainer", watched)
+    monkeypatch.setattr("artculture.training.fit.make_trainer", watched)
     try:
         assert train("trainer=gpu", "augment=strong", "data.batch_size=4") == 0
     finally:

@@ -420,7 +420,7 @@ def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatc
     overrides = ["trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8"]
     assert train(*overrides, "study.name=undisturbed") == 0
     with monkeypatch.context() as patch:
-        patch.setattr("artculture.training.run._predict_best", die)
+        patch.setattr("artculture.training.fit._predict_best", die)
         assert train(*overrides, "study.name=stopped") == 1
     assert train(*overrides, "study.name=stopped") == 0
     runs = [next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped")]
