@@ -24,7 +24,7 @@ SCHEMA_MESSAGE = 1  # in Arrow's schema
 
 
 class _CutError(Exception):
-    """The header continues beyond the bytes at hand."""
+    """The header is longer than the bytes that were read."""
 
 
 def check_uncompressed(parquet: Any, name: str, groups: Iterable[int] | None = None) -> None:

@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 class DataChoice:
     """Which paintings, in which split, as the `data` group says (see conf/data for each value).
 
-    The defaults are those of `conf/data/folder.yaml`, for use without a config.
+    The defaults are for use without a config: as in `conf/data/folder.yaml`, but near-duplicates are not searched and
+    any share of bad pictures is skipped where `on_bad_image` says so.
     """
 
     name: str

@@ -68,7 +68,7 @@ class BestCheckpoint(ModelCheckpoint):
         self.save_top_k = kept
 
     def _save_checkpoint(self, trainer: L.Trainer, filepath: str) -> None:
-        with nullcontext() if self._ema is None else self._ema.applied(trainer.lightning_module):
+        with nullcontext() if self._ema is None else self._ema.applied():
             super()._save_checkpoint(trainer, filepath)
 
 

@@ -51,7 +51,7 @@ class Plan:
 class Fingerprints:
     """Fingerprints of data sources' manifests as they are now, each read once however many runs ask.
 
-    Each method takes the `data` section of a config; sources are told apart by the keys that decide their content.
+    Each method takes the `data` section of a config; sources differ by the keys that decide their content.
     """
 
     def __init__(self) -> None:

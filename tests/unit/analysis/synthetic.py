@@ -7,20 +7,9 @@ import pandas as pd
 
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.similarity.distances import CultureDistances, normalised_similarity
+from artculture.data.labels import CULTURES
 
-PAPER = (
-    "American",
-    "British",
-    "Chinese",
-    "Dutch",
-    "Flemish",
-    "French",
-    "German",
-    "Indian",
-    "Italian",
-    "Japanese",
-    "Spanish",
-)
+PAPER = CULTURES
 
 
 def make_embeddings(classes=PAPER, counts=12, centres=None, noise=1.0, features=8, seed=0, split=None, temperature=1.0):

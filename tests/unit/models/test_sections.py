@@ -1,5 +1,11 @@
+import inspect
+
+import hydra
 import pytest
 
+from artculture.config.composition import resolved
+from artculture.config.validation import config_folder
+from artculture.models.classifier import CultureClassifier
 from artculture.utils.errors import InputError
 
 
@@ -24,3 +30,11 @@ def test_a_section_without_its_values_is_named(make, wrong, says):
 def test_a_loss_that_returns_no_mean_is_named(make, fit):
     with pytest.raises(InputError, match=r"`MultiMarginLoss` returns a tensor of shape \(8,\)"):
         fit(make(loss={"_target_": "torch.nn.MultiMarginLoss", "reduction": "none"}), epochs=1)
+
+
+@pytest.mark.parametrize("section", ["head", "loss", "optimizer", "scheduler"])
+def test_the_defaults_of_python_are_those_of_the_config(section):
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = resolved(hydra.compose("train"))[section]
+    default = inspect.signature(CultureClassifier).parameters[section].default
+    assert {**config, **default} == config

@@ -17,7 +17,7 @@ from artculture.models.network import Network
 class WeightEma(Callback):
     """Averages the network's weights after every optimizer step, and validates with the average.
 
-    The training goes on with the weights themselves. Statistics of BatchNorm are averaged as the weights are. At step
+    Training continues with the weights themselves. Statistics of BatchNorm are averaged as the weights are. At step
     t the decay is at most (1 + t) / (10 + t), so that the random start is soon forgotten in a short training.
 
     Lightning's `WeightAveraging` (2.6) leaves the average out of a checkpoint of weights alone, waits for the GPU at
@@ -30,6 +30,7 @@ class WeightEma(Callback):
     def __init__(self, decay: float) -> None:
         self.decay = decay
         self._average: dict[str, Tensor] = {}
+        self._weights: dict[str, Tensor] = {}
         self._step = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -40,7 +41,8 @@ class WeightEma(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._step = trainer.global_step
-        weights = _weights(pl_module)
+        # They share the network's memory, which stays during a training: no state dict is needed at each step.
+        self._weights = weights = _weights(pl_module)
         # A run that continues one without an average begins with its weights.
         self._average = {key: self._average.get(key, value).to(value, copy=True) for key, value in weights.items()}
 
@@ -50,7 +52,7 @@ class WeightEma(Callback):
             return
         self._step = trainer.global_step
         decay = min(self.decay, (1 + self._step) / (10 + self._step))
-        weights = _weights(pl_module)
+        weights = self._weights
         averaged = [key for key, value in weights.items() if value.is_floating_point()]
         update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         update([self._average[key] for key in averaged], [weights[key] for key in averaged], self._step)
@@ -58,24 +60,24 @@ class WeightEma(Callback):
             self._average[key].copy_(weights[key])
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._swap(pl_module)
+        self._swap()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._swap(pl_module)
+        self._swap()
 
     @contextmanager
-    def applied(self, module: L.LightningModule) -> Iterator[None]:
+    def applied(self) -> Iterator[None]:
         """Put the average into the module, and its own weights back at the end."""
-        self._swap(module)
+        self._swap()
         try:
             yield
         finally:
-            self._swap(module)
+            self._swap()
 
     @torch.no_grad()
-    def _swap(self, module: L.LightningModule) -> None:
+    def _swap(self) -> None:
         # In place: a recorded CUDA graph and the optimizer keep their tensors.
-        for key, value in _weights(module).items():
+        for key, value in self._weights.items():
             own = value.clone()
             value.copy_(self._average[key])
             self._average[key].copy_(own)

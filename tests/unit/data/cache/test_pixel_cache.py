@@ -50,9 +50,9 @@ def test_another_size_or_interpolation_is_another_cache(manifest, tmp_path, deco
 
 
 def test_progress_is_told(manifest, tmp_path):
-    told = []
-    open_cache(manifest, tmp_path / "cache", 32, "bilinear", lambda done, total: told.append((done, total)))
-    assert told == [(n, 20) for n in range(1, 21)]
+    reported = []
+    open_cache(manifest, tmp_path / "cache", 32, "bilinear", lambda done, total: reported.append((done, total)))
+    assert reported == [(n, 20) for n in range(1, 21)]
 
 
 def test_a_picture_can_not_be_written_to(manifest, tmp_path):
@@ -202,12 +202,12 @@ from artculture.data.class_folders import scan_class_folders
 root, folder, go = map(Path, sys.argv[1:])
 read = pixel_cache.read_pixels
 pixel_cache.read_pixels = lambda *a: (time.sleep(0.02), read(*a))[1]
-told = []
+reported = []
 print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
-pixels = pixel_cache.open_cache(scan_class_folders(root)[0], folder, 32, "bilinear", lambda *a: told.append(a))
-print(json.dumps({"built": len(told), "sum": int(pixels.pixels.sum(dtype="int64"))}))
+pixels = pixel_cache.open_cache(scan_class_folders(root)[0], folder, 32, "bilinear", lambda *a: reported.append(a))
+print(json.dumps({"built": len(reported), "sum": int(pixels.pixels.sum(dtype="int64"))}))
 """
 
 
@@ -217,7 +217,7 @@ def test_two_processes_at_once_build_once(gallery, tmp_path):
     assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
     (tmp_path / "go").touch()
     said = [json.loads(process.communicate()[0]) for process in both]
-    assert sorted(told["built"] for told in said) == [0, 20]
+    assert sorted(reported["built"] for reported in said) == [0, 20]
     assert said[0]["sum"] == said[1]["sum"] > 0
 
 

@@ -73,14 +73,14 @@ class Run:
     """As much of a W&B run as a history needs."""
 
     def __init__(self, step=0, broken=False):
-        self.step, self.broken, self.told = step, broken, []
+        self.step, self.broken, self.logged = step, broken, []
         self.id, self.dir = "id", "/nowhere/run-1-id/files"
 
     def log(self, row, step, commit):
         if self.broken:
             raise BrokenPipeError("the service died")
         assert commit
-        self.told.append((step, row["train/loss"]))
+        self.logged.append((step, row["train/loss"]))
         self.step = step + 1
 
 
@@ -88,14 +88,14 @@ LOSSES = [2.5, 1.25, 0.5, 0.25]
 ROWS = [{"epoch": epoch, "train/loss": loss} for epoch, loss in enumerate(LOSSES)]
 
 
-@pytest.mark.parametrize(("reached", "told"), [(0, [0, 1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])
-def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, told):
+@pytest.mark.parametrize(("reached", "logged"), [(0, [0, 1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])
+def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, logged):
     run = Run(step=reached)
     history = History(lambda: run)
     for row in ROWS:
         history.log(row)
-    assert [step for step, _ in run.told] == told
-    assert all(loss == LOSSES[step] for step, loss in run.told)
+    assert [step for step, _ in run.logged] == logged
+    assert all(loss == LOSSES[step] for step, loss in run.logged)
 
 
 def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
