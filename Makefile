@@ -33,13 +33,13 @@ notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for anothe
 test: setup ## run the tests (minutes)
 	$(BIN)/python -m pytest $(TESTS)
 
-coverage: setup ## run the tests and tell which lines none of them runs
+coverage: setup ## run the tests and show the lines that no test runs
 	$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
-bench: setup ## measure speed beside torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
+bench: setup ## compare the speed with torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
@@ -55,7 +55,7 @@ torture: setup ## kill, starve, crowd and feed garbage to small studies, and com
 hostile: setup ## run the commands on hostile servers and files, and measure memory (under 15 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/hostile.py
 
-audit: setup ## ask the OSV service for known holes in the pinned versions; write dist/sbom.json and docs/licences.md
+audit: setup ## ask the OSV service for known vulnerabilities in the pinned versions; write dist/sbom.json and docs/licences.md
 	mkdir -p dist
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.json $(BIN)/python
 	$(BIN)/python .ci/licences.py dist/sbom.json docs/licences.md
@@ -77,7 +77,7 @@ lint: setup ## check style, formatting, types and import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup ## put code into the house's form
+format: setup ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -177,7 +177,7 @@ def measure(folder: Path, count: int, per_shard: int, window: int, cache_gb: flo
     _say(f"{count:,}: reading")
     found["read"] = measured("read", shards=str(shards), cache=str(folder / "cache"), skip=0, **usual)
     half = found["read"]["train"] // BATCH // 2
-    _say(f"{count:,}: going on amid the epoch, from a web server")
+    _say(f"{count:,}: resuming within the epoch, from a web server")
     half = found["read"]["train"] // BATCH // 2
     with web_server(folder) as address:
         found["web"] = measured("read", shards=f"{address}/shards", cache=str(folder / "web"), skip=half, **usual)
@@ -224,7 +224,7 @@ def report(few: int, many: int, found: dict[int, Facts], arguments: argparse.Nam
         f"Synthetic JPEGs of {SIDE} px (decoded {DECODED:,} bytes each), shards of {arguments.per_shard:,}, "
         f"{arguments.window} of them shuffled together, at most {arguments.cache_gb:g} GB of decoded pixels kept. Each "
         "part is a process of its own. Mapped files count as resident while they are mapped; the system takes such "
-        "memory back when it is short. The last process starts amid the epoch with an empty cache, from a web server.",
+        "memory back when it is short. The last process resumes within the epoch with an empty cache, from a web server.",
         "",
         f"| | {few:,} pictures | {many:,} pictures |",
         "|---|---|---|",
@@ -240,7 +240,7 @@ def report(few: int, many: int, found: dict[int, Facts], arguments: argparse.Nam
         row("reading from a web server: peak resident memory", lambda f: f["web"]["peak"], " MB"),
         row("decoded pixels kept, at most", lambda f: f"{f['read']['epochs'][0]['held'] / 1e6:,.0f}", " MB"),
         row(
-            "started amid the epoch, from the server: first batch after",
+            "resumed within the epoch, from the server: first batch after",
             lambda f: f"{f['web']['epochs'][0]['first']:.2f}",
             " s",
         ),

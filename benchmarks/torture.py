@@ -158,7 +158,7 @@ def faults(tally: Tally) -> None:
             tally.count(f"fault: {what}", well)
 
 
-def told(tally: Tally, seconds: float) -> str:
+def summary(tally: Tally, seconds: float) -> str:
     machine = f"{os.cpu_count()} CPU cores, {platform.machine()}"
     machine += f"; Python {platform.python_version()}, torch {torch.__version__}"
     shared = f"load {os.getloadavg()[2]:.1f} over the last 15 minutes"
@@ -202,7 +202,7 @@ def main() -> int:
     lost = tally.lost
     tally.tried += compared.tried
     tally.right += compared.right
-    text = told(tally, time.monotonic() - began)
+    text = summary(tally, time.monotonic() - began)
     write_text(arguments.out, text)
     sys.stdout.write(text)
     return 1 if lost else 0

@@ -24,7 +24,7 @@ def start(work: Path, small: Sequence[str], study: str) -> subprocess.Popen[byte
 
 
 def killed_studies(work: Path, small: Sequence[str], dice: random.Random, tally: Any, kills: int = 3) -> None:
-    """A study killed at random moments, once told to stop, and started again until it ends."""
+    """A study killed at random moments, once asked to stop, and started again until it ends."""
     whole = _undisturbed(work, small)
     for number in range(kills):
         began, last = time.time(), number == kills - 1

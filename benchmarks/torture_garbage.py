@@ -90,7 +90,7 @@ def _predictions(run: Path, root: Path, work: Path) -> dict[str, Any]:
 
 
 def bad_files(work: Path, count: int, dice: random.Random, tally: Any) -> None:
-    """Cut and mutated files of a finished run: one clear message, or mended with the same numbers as before."""
+    """Cut and mutated files of a finished run: one clear message, or repaired with the same numbers as before."""
     place, kept = work / "mutated", work / "mutated-kept"
     typed = _whole_run(place)
     (run,) = (path.parent for path in (place / "study").glob("*/config.yaml"))
@@ -112,7 +112,7 @@ def bad_files(work: Path, count: int, dice: random.Random, tally: Any) -> None:
         if code == 0 and not note and not _same(name, reader, run, numbers[reader]):
             note = "other numbers than before"
         kind = f"{mutation.name} in {name}, {reader[0]}"
-        tally.count(f"mutated {file.name}: mended, or one clear message", not note, f"{number}: {kind}: {note}")
+        tally.count(f"mutated {file.name}: repaired, or one clear message", not note, f"{number}: {kind}: {note}")
         shutil.rmtree(place)
         shutil.copytree(kept, place, symlinks=True)
 

@@ -1,6 +1,6 @@
 """Launches that die: forked from a process that has torch loaded, killed by SIGKILL from outside or at a chosen spot.
 
-A fork saves the seconds that every new process needs to load torch; all else of a launch happens anew in it. A spot is
+A fork saves the seconds that every new process needs to load torch; all else of a launch is repeated in it. A spot is
 a place in the code where the launch kills itself, always by SIGKILL, so that nothing is cleaned up.
 """
 
@@ -137,7 +137,7 @@ def _callback(name: str) -> Any:
 
 
 SPOTS: dict[str, Callable[[int], None]] = {
-    "amid a step": lambda nth: _at(_classifier(), "optimizer_step", nth),
+    "within a step": lambda nth: _at(_classifier(), "optimizer_step", nth),
     "between two steps": lambda nth: _at(_classifier(), "on_train_batch_start", nth),
     "in validation": lambda nth: _at(_classifier(), "validation_step", 1 + nth // 6),
     "with half a checkpoint written": lambda nth: _half_a_checkpoint(nth),

@@ -38,7 +38,7 @@ class Plain(L.LightningModule):
 
 
 def train(folder: Path) -> int:
-    """Train, going on from the last checkpoint where there is one; final weights go to `weights.pt`."""
+    """Train, resumed from the last checkpoint where there is one; final weights go to `weights.pt`."""
     L.seed_everything(0, workers=True, verbose=False)
     made = torch.Generator().manual_seed(1)
     pictures = torch.rand(TRAIN + VAL, 3, 32, 32, generator=made)

@@ -1,1 +1,1 @@
-"""Speed of artculture beside what its users would run instead; `python -m benchmarks.speed --help`."""
+"""Speed of artculture compared with other training scripts; `python -m benchmarks.speed --help`."""

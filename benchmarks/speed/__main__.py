@@ -1,6 +1,6 @@
-"""Measure artculture's speed beside the classic torchvision recipe, timm and a plain Lightning template.
+"""Compare artculture's speed with the classic torchvision recipe, timm and a plain Lightning template.
 
-Prints a table a part and keeps it in benchmarks/results/<machine>.md, in the part's own section.
+Prints one table per part and writes it to that part's section of benchmarks/results/<machine>.md.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from artculture.utils.quick_imports import lean_torchmetrics
 ended: dict[str, float] = {}
 
 
-def told(began: float) -> None:
+def report(began: float) -> None:
     """Say the times in one line and end at once: what follows is not asked for."""
     sys.stdout.write(json.dumps({phase: at - began for phase, at in ended.items()}) + "\n")
     sys.stdout.flush()
@@ -46,7 +46,7 @@ def main() -> None:
         def ends(self: Any, *given: Any) -> Any:
             after_step(self, *given)
             ended["first step"] = time.monotonic()
-            return told(began)
+            return report(began)
 
         classifier.on_train_batch_start, classifier.on_train_batch_end = starts, ends
         return train(config)

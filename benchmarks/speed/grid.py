@@ -28,10 +28,10 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     memory: dict[str, list[float]] = {}
     rows: dict[str, list[Rows]] = {}
 
-    def side(name: str, command: Callable[[], watch.Ended], told: Callable[[str], Rows]) -> float:
+    def side(name: str, command: Callable[[], watch.Ended], parse: Callable[[str], Rows]) -> float:
         ended = command()
         memory.setdefault(name, []).append(ended.megabytes or 0.0)
-        rows.setdefault(name, []).append(told(ended.output))
+        rows.setdefault(name, []).append(parse(ended.output))
         return ended.seconds
 
     plain, precise = asked(classic.NAME, "fp32"), asked(classic.NAME, "our precision")

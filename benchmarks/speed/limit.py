@@ -1,4 +1,4 @@
-"""Training with real input beside the limit that the step itself sets: the same step on a batch that lies ready."""
+"""Training with real input compared with its upper limit: the same step on a fixed batch."""
 
 from dataclasses import replace
 from pathlib import Path

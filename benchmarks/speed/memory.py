@@ -34,10 +34,10 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
         typed = ours.overrides(plan, root / "gallery", root / "cache", "data.num_workers=0")
         typed = [*(text for text in typed if "image_size" not in text), f"data.image_size={IMAGE_SIZE}"]
         output = watch.run(["benchmarks.speed.loading", *typed]).output
-        told: Found = json.loads(output.splitlines()[-1])
-        assert told["pictures"] == count
-        found.setdefault(_key(what, count), []).append(told)
-        return told["open"] + told["epoch"]
+        measured: Found = json.loads(output.splitlines()[-1])
+        assert measured["pictures"] == count
+        found.setdefault(_key(what, count), []).append(measured)
+        return measured["open"] + measured["epoch"]
 
     sides: dict[str, Callable[[], float]] = {
         _key(what, count): partial(load, what, count) for count in plan.many for what in (BUILD, READ)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.speed.timing import Spread
 
-HEADINGS = ("what", "ours", "beside", "theirs", "ratio", "to reach", "reached")
+HEADINGS = ("what", "ours", "compared with", "theirs", "ratio", "to reach", "reached")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Line:
 
     what: str
     ours: str
-    beside: str = ""
+    other: str = ""
     theirs: str = ""
     ratio: str = ""
     target: str = ""
@@ -23,14 +23,14 @@ class Line:
 
     def cells(self) -> tuple[str, ...]:
         answer = "" if self.reached is None else ("yes" if self.reached else "**NO**")
-        return self.what, self.ours, self.beside, self.theirs, self.ratio, self.target, answer
+        return self.what, self.ours, self.other, self.theirs, self.ratio, self.target, answer
 
 
 def compared(
     what: str,
     unit: str,
     ours: Sequence[float],
-    beside: str,
+    other: str,
     theirs: Sequence[float],
     *,
     faster_is_less: bool = False,
@@ -40,7 +40,7 @@ def compared(
     """A line that sets two sides against each other, turn by turn.
 
     Args:
-        what, unit, beside: words of the line.
+        what, unit, other: words of the line.
         ours, theirs: one value a turn.
         faster_is_less: seconds, so the ratio is theirs through ours.
         target: the ratio's median to reach.
@@ -51,7 +51,7 @@ def compared(
     return Line(
         what,
         f"{Spread.of(ours)} {unit}",
-        beside,
+        other,
         f"{Spread.of(theirs)} {unit}",
         f"{ratio}{sign}",
         "" if target is None else f"≥ {target:g}{sign}",

@@ -17,7 +17,7 @@ def interleaved(
         part: what is measured, for the progress on stderr.
         sides: name to a function that measures once and returns seconds or images/s.
         repeats: turns that count.
-        cold: each side makes its own files anew every time, so that all turns count (the system's caches stay).
+        cold: each side makes its own files again every time, so that all turns count (the system's caches stay).
     """
     found: dict[str, Values] = {name: [] for name in sides}
     for turn in range(1 if cold else 0, repeats + 1):

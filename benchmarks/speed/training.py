@@ -1,4 +1,4 @@
-"""Epochs of a fine-tuned network: ours beside every peer."""
+"""Epochs of a fine-tuned network: ours and every peer's."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Epochs of a transfer row: the head on cached features beside the frozen backbone run anew each epoch."""
+"""Epochs of a transfer run: the head on cached features, and with the frozen backbone run again in each epoch."""
 
 import shutil
 import statistics
