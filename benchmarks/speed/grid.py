@@ -53,10 +53,10 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     for own, more in mine.items():
         if not peers:
             whole = plan.on_gpu and plan.grid_pictures >= WHOLE_PICTURES and plan.grid_epochs >= WHOLE_EPOCHS
-            lines.append(limited(_told(what, more), "s", found[own], WHOLE_SECONDS if whole else None))
+            lines.append(limited(_label(what, more), "s", found[own], WHOLE_SECONDS if whole else None))
         for name in peers:
             target = FASTER if name == plain else None
-            how = _told(what, more)
+            how = _label(what, more)
             lines.append(compared(how, "s", found[own], name, found[name], faster_is_less=True, target=target))
     for name in peers:
         for row in rows[name][0]:
@@ -65,12 +65,12 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     for own, more in mine.items():
         for name in peers:
             if all(memory[own]) and all(memory[name]):
-                how = _told("peak memory of the grid, all processes", more)
+                how = _label("peak memory of the grid, all processes", more)
                 lines.append(compared(how, "MB", memory[own], name, memory[name], faster_is_less=True))
     return lines
 
 
-def _told(what: str, more: str) -> str:
+def _label(what: str, more: str) -> str:
     return f"{what}; {more}" if more else what
 
 
