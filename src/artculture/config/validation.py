@@ -24,10 +24,13 @@ def config_folder() -> Path:
 
 
 def group_options(folders: list[Path]) -> dict[str, set[str]]:
-    """Every config group of the folders and its options: {"architecture": {"resnet50", …}, …}."""
+    """Every config group of the folders and its options: {"architecture": {"resnet50", …}, …}.
+
+    A file whose name begins with `_` holds the keys that the group's options share, and is no option.
+    """
     groups: dict[str, set[str]] = {}
     for folder in folders:
-        for file in folder.glob("*/*.yaml"):
+        for file in folder.glob("*/[!_]*.yaml"):
             groups.setdefault(file.parent.name, set()).add(file.stem)
     return groups
 
