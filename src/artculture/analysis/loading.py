@@ -15,6 +15,7 @@ from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice, fresh_selection, selection_for, selection_of_run
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models.checkpoint import check_classes, check_trusted, load_classifier, read_checkpoint
+from artculture.training.checkpoint_source import checkpoint_file
 from artculture.training.identity import data_label
 from artculture.training.result import validation_rank
 from artculture.training.run_directory import RunDirectory
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def load_model_under_study(
-    checkpoint: Path,
+    checkpoint: str | Path,
     data: DataChoice | None = None,
     on_progress: Progress | None = None,
     trust: Sequence[str] = (),
@@ -33,7 +34,7 @@ def load_model_under_study(
     """Load a classifier and the paintings to analyse, preprocessed as the classifier expects.
 
     Args:
-        checkpoint: a checkpoint file, or a run directory for its best checkpoint.
+        checkpoint: see `checkpoint_file`.
         data: the paintings; None for the paintings of the checkpoint's run that still exist, in the split of the run.
         on_progress: called with (done, total) while images are decoded.
         trust: packages other than this one that the checkpoint may import.
@@ -42,11 +43,11 @@ def load_model_under_study(
         InputError: the checkpoint does not exist, belongs to no run although `data` is None, or the paintings have
             cultures that the classifier was not trained on.
     """
-    checkpoint = checkpoint_file(checkpoint)
-    classifier = load_classifier(checkpoint, trust)
-    run = run_of(checkpoint)
+    file = checkpoint_file(checkpoint)
+    classifier = load_classifier(file, trust)
+    run = run_of(file)
     stored = stored_split_of(run)
-    choice, label = own_data(checkpoint, run, trust) if data is None else (data, _label(data))
+    choice, label = own_data(file, run, trust) if data is None else (data, _label(data))
     if data is not None:
         choose = selection_for(classifier.classes)
     else:
@@ -56,14 +57,14 @@ def load_model_under_study(
     paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose)
     selection = paintings.selection
     # Label indices of data and classifier must agree before anything is computed.
-    check_classes(read_checkpoint(checkpoint), checkpoint, selection.classes)
+    check_classes(read_checkpoint(file), file, selection.classes)
     if stored is None:
-        return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, own=data is None)
+        return ModelUnderStudy(file, classifier, paintings, run, label, choice.cache_folder, own=data is None)
     known = stored.match(selection.manifest.table).split
     # Paintings of the run keep the split of the run, whichever split `data` asks for: no training painting is tested.
     split = np.where(known == "", selection.split, known).astype(np.str_)
     paintings = replace(paintings, selection=replace(selection, split=split))
-    return ModelUnderStudy(checkpoint, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
+    return ModelUnderStudy(file, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
 
 
 def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
@@ -73,12 +74,6 @@ def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
     selection = model.paintings.selection
     split = np.where(model.run_split == "", "test", selection.split).astype(np.str_)
     return replace(model, paintings=replace(model.paintings, selection=replace(selection, split=split)))
-
-
-def checkpoint_file(path: Path) -> Path:
-    """Return the path itself, or the best checkpoint if the path is a run directory."""
-    path = path.expanduser()
-    return RunDirectory(path).best if path.is_dir() else path
 
 
 def run_of(checkpoint: Path) -> RunDirectory | None:

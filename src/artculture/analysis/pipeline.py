@@ -17,6 +17,7 @@ from artculture.analysis.figure import Finding, write_findings
 from artculture.analysis.fonts import fonts_for
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
+from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.result import git_commit, versions
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
@@ -32,7 +33,7 @@ ABOUT = ["object_id", "title", "artist", "date", "culture"]
 def default_folder(model: ModelUnderStudy, own: bool, root: Path, name: str = "analysis") -> Path:
     """Return the output folder: in the run directory (named by the data if not the run's own), or under `root`."""
     if model.run is None:
-        return root / ("analyses" if name == "analysis" else name) / model.checkpoint.stem / model.data
+        return root / ("analyses" if name == "analysis" else name) / checkpoint_label(model.checkpoint) / model.data
     return model.run.path / (name if own else f"{name}-{model.data}")
 
 

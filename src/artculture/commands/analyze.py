@@ -26,7 +26,7 @@ def analyze(config: AnalyzeConfig) -> int:
     configure_logging()
     output = output_folder(config.output, overwrite=config.overwrite) if config.output else None
     study = Path(config.study.root) / (config.study.name or "")
-    checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
+    checkpoint = best_run(study) if config.checkpoint is None else config.checkpoint
     data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress, config.trust))

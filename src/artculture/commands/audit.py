@@ -32,7 +32,7 @@ def audit(config: AuditConfig) -> int:
     configure_logging()
     output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
     study = Path(config.study.root) / (config.study.name or "")
-    checkpoint = best_run(study) if config.checkpoint is None else Path(config.checkpoint)
+    checkpoint = best_run(study) if config.checkpoint is None else config.checkpoint
     data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
         model = load_model_under_study(checkpoint, data, progress, config.trust)

@@ -32,7 +32,7 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
     data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
-        model = load_model_under_study(Path(config.checkpoint), data, progress, config.trust)
+        model = load_model_under_study(config.checkpoint, data, progress, config.trust)
     result, predictions = evaluate(
         model, config.split, accelerator=config.device, include_trained=config.include_trained
     )

@@ -23,12 +23,12 @@ def predict(config: PredictConfig) -> int:
     import time
     from contextlib import closing
 
-    from artculture.analysis.loading import checkpoint_file
     from artculture.analysis.saliency import feature_maps
     from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources, image_downloader
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.prediction_output import write_predictions
     from artculture.models.checkpoint import load_classifier
+    from artculture.training.checkpoint_source import checkpoint_file
     from artculture.utils.outputs import output_file
 
     sources, left_out = find_sources(_names(config.images))
@@ -36,7 +36,7 @@ def predict(config: PredictConfig) -> int:
         sys.stderr.write(visible(f"left out of the folders: {left_out}") + "\n")
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
-    classifier = load_classifier(checkpoint_file(Path(config.checkpoint)), config.trust)
+    classifier = load_classifier(checkpoint_file(config.checkpoint), config.trust)
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
+from artculture.models.published import SUFFIX, read_published
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.tensor_files import save_whole
 from artculture.utils.errors import InputError, choices_hint, reason_of
@@ -15,7 +16,7 @@ from artculture.utils.targets import foreign_targets, import_modules
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of one of our checkpoints; nothing in it is executed (`weights_only`).
+    """Return the content of one of our checkpoints, or of a published classifier; nothing in it is executed.
 
     Raises:
         InputError: no such file, not whole (`DamagedError`), not safe (`UnsafeError`), not written by artculture, or
@@ -23,9 +24,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}{_others(path)}")
-    content = load_safely(path, "can't be read safely as a checkpoint")
-    # torch reads more than our checkpoints: its older form, and archives that were changed.
-    check_sums(path)
+    content = read_published(path) if path.suffix == SUFFIX else _read_lightning(path)
     ours = content.get("artculture") if isinstance(content, dict) else None
     if not isinstance(ours, dict) or "hyper_parameters" not in content:
         raise InputError(f"{path} is no checkpoint of artculture (nothing of its classes and preprocessing in it)")
@@ -35,6 +34,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         check_weights_finite(content["state_dict"], path)
     checked: dict[str, Any] = content
     return checked
+
+
+def _read_lightning(path: Path) -> Any:
+    content = load_safely(path, "can't be read safely as a checkpoint")
+    # torch reads more than our checkpoints: its older form, and archives that were changed.
+    check_sums(path)
+    return content
 
 
 def _others(path: Path) -> str:

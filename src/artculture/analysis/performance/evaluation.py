@@ -19,6 +19,7 @@ from artculture.data.manifest import SPLITS
 from artculture.evaluation.calibration import calibration_error, softmax
 from artculture.evaluation.metrics import classification_metrics
 from artculture.models.finite import check_predictions_finite
+from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.factory import ignore_known_warnings
 from artculture.training.result import prediction_table, scores_of_parts, versions
 from artculture.utils import hardware
@@ -232,7 +233,7 @@ def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Pat
     label = model.data if split is None else f"{model.data}-{split}"
     if model.run is not None:
         return model.run.path / "evaluation" / label
-    return root / "evaluations" / model.checkpoint.stem / label
+    return root / "evaluations" / checkpoint_label(model.checkpoint) / label
 
 
 def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:

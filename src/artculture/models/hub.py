@@ -1,0 +1,35 @@
+"""Published classifiers on the Hugging Face Hub: `hf:name/model@revision`."""
+
+import re
+from pathlib import Path
+
+from artculture.utils.errors import InputError, reason_of
+
+WEIGHTS = "model.safetensors"
+INSTALL_HINT = "pip install 'artculture[hub]'"
+REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+
+
+def hub_checkpoint(address: str) -> Path:
+    """Return the weights of a published classifier, downloaded unless they are in the Hub's cache.
+
+    Args:
+        address: `name/model` or `name/model@revision`.
+
+    Raises:
+        InputError: it is no such address, huggingface_hub is missing, or the file can't be had.
+    """
+    match = REPO.fullmatch(address)
+    if match is None:
+        raise InputError(f"checkpoint=hf:{address}: give hf:name/model or hf:name/model@revision")
+    try:
+        import huggingface_hub as hub
+    except ImportError as error:
+        raise InputError(f"checkpoint=hf:{address} needs huggingface_hub: {INSTALL_HINT}") from error
+    try:
+        return Path(hub.hf_hub_download(match["repo"], WEIGHTS, revision=match["revision"]))
+    except Exception as error:  # the library and its HTTP client raise many kinds
+        raise InputError(
+            f"checkpoint=hf:{address}: {WEIGHTS} can't be downloaded ({reason_of(error)}). Check the name and the "
+            "revision; a private model needs `hf auth login` or HF_TOKEN"
+        ) from error
