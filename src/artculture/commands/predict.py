@@ -1,5 +1,6 @@
 """`artculture predict`: the most probable cultures of any pictures."""
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from artculture.utils.visible_text import visible
 
 if TYPE_CHECKING:
     from artculture.evaluation.image_sources import ImageSource
-    from artculture.evaluation.predict import Prediction
+    from artculture.evaluation.predict import Prediction, Predictor
 
 
 def run(argv: list[str]) -> int:
@@ -21,12 +22,12 @@ def run(argv: list[str]) -> int:
 def predict(config: PredictConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     import time
-    from contextlib import closing
+    from functools import partial
 
     from artculture.analysis.saliency import feature_maps
     from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources, image_downloader
+    from artculture.evaluation.inference import TorchModel
     from artculture.evaluation.predict import Predictor
-    from artculture.evaluation.prediction_output import write_predictions
     from artculture.models.checkpoint import load_classifier
     from artculture.training.checkpoint_source import checkpoint_file
     from artculture.utils.outputs import output_file
@@ -36,19 +37,66 @@ def predict(config: PredictConfig) -> int:
         sys.stderr.write(visible(f"left out of the folders: {left_out}") + "\n")
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
-    classifier = load_classifier(checkpoint_file(config.checkpoint), config.trust)
+    checkpoint = checkpoint_file(config.checkpoint)
+    classifier = load_classifier(checkpoint, config.trust)
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )
+    model = TorchModel(classifier, config.device)
     reader = ImageReader(classifier.preprocessing, downloader)
-    overlays = None if config.overlay is None else feature_maps.overlays
-    predictor = Predictor(classifier, reader, config.top, config.batch_size, config.device, overlays, folder)
+    overlays = None if config.overlay is None else partial(feature_maps.overlays, classifier)
+    predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder)
     count = _Count()
     began = time.perf_counter()
-    with closing(predictor.predict(sources)) as predictions:
-        write_predictions(count.count(predictions), config.format, predictor.top, output)
+    if output is None:
+        _print(predictor, sources, config, count)
+    else:
+        _write(predictor, sources, config, count, output, checkpoint)
     sys.stderr.write(count.summary(time.perf_counter() - began))
-    return 1 if count.failed else 0
+    return 1 if count.failed or count.earlier_failures else 0
+
+
+def _print(predictor: "Predictor", sources: "Sequence[ImageSource]", config: PredictConfig, count: "_Count") -> None:
+    from contextlib import closing
+
+    from artculture.evaluation.prediction_output import write_predictions
+
+    with closing(predictor.predict(sources)) as predictions:
+        write_predictions(count.count(predictions), config.format, predictor.top, None)
+
+
+def _write(
+    predictor: "Predictor",
+    sources: "Sequence[ImageSource]",
+    config: PredictConfig,
+    count: "_Count",
+    output: Path,
+    checkpoint: Path,
+) -> None:
+    """Predict into a journal, from which the output is written at the end; continue where an earlier launch stopped."""
+    from contextlib import closing
+
+    from artculture.evaluation.prediction_journal import PredictionJournal
+    from artculture.evaluation.prediction_output import write_predictions
+    from artculture.utils.io import file_sha256
+    from artculture.utils.progress import shown_rate
+
+    identity = {"checkpoint": file_sha256(checkpoint), "top": predictor.top, "overlay": config.overlay}
+    with PredictionJournal(output, identity) as journal:
+        done = journal.count(sources)
+        if done:
+            sys.stderr.write(f"continuing after {done} of {len(sources)} pictures that were predicted before\n")
+            predictor.reserve(journal.predictions())
+        with (
+            closing(predictor.predict(sources[done:])) as predictions,
+            shown_rate("pictures", len(sources), done) as progress,
+        ):
+            for number, prediction in enumerate(count.count(predictions), done + 1):
+                journal.append(prediction)
+                progress(number)
+        count.failed_before(journal.predictions(), done)
+        write_predictions(journal.predictions(), config.format, predictor.top, output)
+        journal.remove()
 
 
 def _overlay_folder(config: PredictConfig, sources: "Sequence[ImageSource]") -> Path:
@@ -73,7 +121,7 @@ class _Count:
     """Counts predictions and reports pictures that can't be read."""
 
     def __init__(self) -> None:
-        self.all = self.failed = 0
+        self.all = self.failed = self.earlier_failures = 0
 
     def count(self, predictions: "Iterable[Prediction]") -> "Iterator[Prediction]":
         for prediction in predictions:
@@ -82,6 +130,10 @@ class _Count:
                 self.failed += 1
                 sys.stderr.write(visible(f"artculture: {prediction.image}: {prediction.error}") + "\n")
             yield prediction
+
+    def failed_before(self, predictions: "Iterable[Prediction]", count: int) -> None:
+        """Count the unreadable ones among the first predictions, which an earlier launch has reported."""
+        self.earlier_failures = sum(prediction.error is not None for prediction in itertools.islice(predictions, count))
 
     def summary(self, seconds: float) -> str:
         good = self.all - self.failed

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor
 
+from artculture.evaluation.inference import TorchModel
 from artculture.models.classifier import CultureClassifier
-from artculture.models.full_precision import full_precision
-from artculture.utils import hardware
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -24,15 +22,7 @@ def forward_on(classifier: CultureClassifier, device: str = "auto") -> Iterator[
         InputError: `device` is `gpu` and no GPU is available.
     """
     original = classifier.device
-    target = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
-
-    def forward(images: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode(), full_precision(target):
-            features, logits = classifier.features_and_logits(images.to(target, non_blocking=True))
-        return features.cpu(), logits.cpu()
-
-    classifier.eval().to(target)
     try:
-        yield forward
+        yield TorchModel(classifier, device).features_and_logits
     finally:
         classifier.to(original)

@@ -14,6 +14,7 @@ from PIL import Image
 from artculture import cli
 from artculture.config.schema.checkpoint_commands import PredictConfig
 from artculture.config.validation import known_keys
+from artculture.evaluation.image_sources import ImageReader
 from artculture.models.checkpoint import load_classifier
 
 
@@ -172,6 +173,29 @@ def test_csv_has_a_row_a_picture_and_lands_whole(run, pictures, tmp_path, capsys
     assert float(rows[0]["probability_1"]) >= float(rows[0]["probability_2"]) > 0
 
 
+def test_a_stopped_command_continues_with_the_same_result(run, pictures, tmp_path, capsys, monkeypatch):
+    _spoil(pictures / "red")
+    typed = ["predict", f"checkpoint={run.best}", f"images={pictures}", "format=parquet", "batch_size=5", "top=2"]
+    assert cli.main([*typed, "output=whole.parquet"]) == 1
+    reads, pixels = [], ImageReader.pixels
+
+    def stops_at_the_20th(reader, source):
+        reads.append(source)
+        if len(reads) == 20:
+            raise KeyboardInterrupt
+        return pixels(reader, source)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageReader, "pixels", stops_at_the_20th)
+        assert cli.main([*typed, "output=out.parquet"]) == 130
+    assert not (tmp_path / "out.parquet").exists()
+    capsys.readouterr()
+    assert cli.main([*typed, "output=out.parquet"]) == 1
+    assert "continuing after 15 of 46 pictures" in capsys.readouterr().err
+    assert pd.read_parquet("out.parquet").equals(pd.read_parquet("whole.parquet"))
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name or ".lock" in path.name] == []
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -205,6 +229,7 @@ MISTAKES = {
     "checkpoint=a images=[]": ["images is empty"],
     "checkpoint=a images=x format=json": ["format=json", "did you mean `jsonl`?"],
     "checkpoint=a images=x top=0": ["top=0"],
+    "checkpoint=a images=x format=parquet": ["format parquet needs a file"],
     "checkpoint=a imges=x": ["no key `imges`: did you mean `images`?"],
     "checkpoint=a images=http://x/a.png": ["no checkpoint at a"],
 }

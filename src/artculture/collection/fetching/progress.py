@@ -9,27 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from artculture.utils.console import PlainConsole
-
-LINE_EVERY = 10.0  # seconds between two plain lines
+from artculture.utils.progress import LINE_EVERY, rate_text
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(rate_text(task.completed, task.total, task.elapsed or 0.0))
-
-
-def rate_text(done: float, total: float | None, elapsed: float) -> str:
-    """Return `12.3/s, 4 min left`, as far as known; `elapsed` in seconds."""
-    rate = done / elapsed if elapsed > 0 else 0.0
-    if rate == 0 or total is None:
-        return f"{rate:.1f}/s"
-    return f"{rate:.1f}/s, {_span((total - done) / rate)} left"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class ProgressTask:

@@ -73,7 +73,7 @@ class PredictConfig(Section):
     checkpoint: UserPath
     images: Annotated[str | list[str], AsTyped()]
     top: PositiveInt
-    format: Literal["table", "jsonl", "csv"]
+    format: Literal["table", "jsonl", "csv", "parquet"]
     output: Annotated[UserPath | None, AsTyped()]
     overlay: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
@@ -88,3 +88,5 @@ class PredictConfig(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if not self.images:
             yield "images", "is empty; give files, folders, globs or addresses, as in images=pictures/"
+        if self.format == "parquet" and self.output is None:
+            yield "format", "parquet needs a file, as in output=predictions.parquet"

@@ -1,24 +1,9 @@
 import io
 
-import pytest
 from rich.console import Console
 
 from artculture.collection.fetching import progress as progress_module
-from artculture.collection.fetching.progress import FetchProgress, rate_text
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "elapsed", "text"),
-    [
-        (0, None, 0, "0.0/s"),
-        (0, 100, 5, "0.0/s"),
-        (50, 100, 10, "5.0/s, 10 s left"),
-        (10, 6000, 10, "1.0/s, 1.7 h left"),
-        (10, 1000, 10, "1.0/s, 16 min left"),
-    ],
-)
-def test_rate_and_time_left(done, total, elapsed, text):
-    assert rate_text(done, total, elapsed) == text
+from artculture.collection.fetching.progress import FetchProgress
 
 
 def test_without_a_terminal_there_are_plain_lines_now_and_then(monkeypatch):
