@@ -77,7 +77,7 @@ def runs(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("name", RUNS)
 def test_parts_of_one_s_own_train_and_are_recorded(runs, read_json, name):
     run = runs[name]
-    assert {"OneCycleLR", "focal", "randaugment", "named_files"} <= set(run.name.split("-"))
+    assert {"OneCycleLR", "focal", "soft_focus", "named_files"} <= set(run.name.split("-"))
     (epoch,) = pd.read_csv(run / "metrics.csv").to_dict("records")
     assert 0 <= epoch["val/worst_recall"] <= epoch["val/top1"]
     assert epoch["head/norm"] > 0

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artculture.config.schema.train import Augment
+from artculture.config.schema.augment import Augment, Mix
 from artculture.data.counter_rng import uniforms
 
 # Attempts to find a box that fits, and the ranges of erased boxes, as in torchvision's RandomResizedCrop and
@@ -28,6 +28,7 @@ class Augmentation:
     """Settings of the augmentation of training images (see conf/augment); the defaults change nothing.
 
     Attributes:
+        mix: mixing of the images of a batch; None for none.
         transforms: `_target_` and arguments of further transforms, each of one image, uint8 3 x size x size.
     """
 
@@ -36,6 +37,7 @@ class Augmentation:
     flip: bool = False
     jitter: float = 0.0
     erase: float = 0.0
+    mix: Mix | None = None
     transforms: Sequence[Mapping[str, Any]] = ()
 
     @classmethod

@@ -26,6 +26,7 @@ from artculture.data.dataset import (
     SplitDataset,
     identity_collate,
 )
+from artculture.data.mixing import BatchMix, DrawnMix, apply_mix
 from artculture.data.paintings import Paintings, load_paintings
 from artculture.data.selection import DataChoice
 from artculture.data.sharding import RankSlice
@@ -60,7 +61,8 @@ def position(trainer: L.Trainer) -> Position:
 class PaintingsDataModule(L.LightningDataModule):
     """Paintings in three splits.
 
-    A batch is (images uint8 N x 3 x size x size, labels int64 N, rows of the selection int64 N).
+    A batch is (images uint8 N x 3 x size x size, labels int64 N, rows of the selection int64 N). Where the augmentation
+    mixes training images, it also has their partners' labels, int64 N, and the share of their own labels, float32 N.
 
     Args:
         choice: which paintings, in which split.
@@ -169,7 +171,9 @@ class PaintingsDataModule(L.LightningDataModule):
         rows = self.paintings.selection.members("train")
         resident = self._resident is not None
         make = None if resident else self._train_maker()
-        dataset = SplitDataset(self.paintings, rows, make, self.rank_slice)
+        settings, size = self.augmentation.mix, self.preprocessing.image_size
+        mix = None if settings is None else BatchMix(settings, size, self.seed)
+        dataset = SplitDataset(self.paintings, rows, make, self.rank_slice, mix=mix)
         return DataLoader(
             dataset,
             self.batch_size,
@@ -220,13 +224,15 @@ class PaintingsDataModule(L.LightningDataModule):
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Make the images on the device if the batch holds only (epoch, row) pairs."""
-        asked, labels, rows = batch
+        asked, labels, rows, *mixed = batch
         if self._resident is None or asked.dtype != torch.int64:
             return batch
         epoch = int(asked[0, 0]) if len(asked) else 0
         make = self._resident if epoch != NO_AUGMENTATION else self._resident.with_maker(self.maker(None))
-        pictures, labels, rows = make.batch(epoch, asked[:, 1].numpy(), labels, rows)
-        return pictures, labels, rows
+        pictures, *others = make.batch(epoch, asked[:, 1].numpy(), labels, rows, *mixed[:2])
+        if mixed:
+            pictures = apply_mix(pictures, DrawnMix.from_tensor(mixed[2]), len(labels))
+        return pictures, *others
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self.eval_dataloader("val")

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler, SequentialSampler, get_worker_info
 
+from artculture.data.mixing import BatchMix, apply_mix
 from artculture.data.paintings import Paintings
 from artculture.data.sharding import RankSlice
 
-Batch = tuple[Tensor, Tensor, Tensor]
+# Images, labels, rows; of mixed images also the labels of their partners, and float32 N, the share of each own label.
+Batch = tuple[Tensor, ...]
 Key = tuple[int, int]
 MakeBatch = Callable[[int, NDArray[np.int64]], Tensor]
 # Positions of an epoch in order; a position beyond the length is one that is drawn again.
@@ -83,6 +85,7 @@ class SplitDataset(Dataset[Batch]):
             module makes the images on the device that holds the pixels.
         share: the part of each batch that this rank gets; it may be empty.
         epoch: epoch of keys that carry none.
+        mix: mixes the images of a batch; None for none.
     """
 
     def __init__(
@@ -92,25 +95,45 @@ class SplitDataset(Dataset[Batch]):
         make: MakeBatch | None,
         rank_slice: RankSlice | None = None,
         epoch: int = 0,
+        mix: BatchMix | None = None,
     ) -> None:
         self.labels, self.rows, self.make = paintings.selection.labels, rows, make
-        self.rank_slice, self.epoch = rank_slice or RankSlice(), epoch
+        self.rank_slice, self.epoch, self.mix = rank_slice or RankSlice(), epoch, mix
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, keys: Sequence[Key | int]) -> Batch:
         epoch = keys[0][0] if isinstance(keys[0], tuple) else self.epoch
-        places = [key[1] if isinstance(key, tuple) else key for key in keys[self.rank_slice.of(len(keys))]]
-        times, found = np.divmod(np.array(places, dtype=np.int64), len(self.rows))
+        places = np.array([key[1] if isinstance(key, tuple) else key for key in keys], dtype=np.int64)
+        own = np.arange(len(keys))[self.rank_slice.of(len(keys))]
+        times, found = np.divmod(places, len(self.rows))
         rows = self.rows[found]
-        labels = torch.from_numpy(self.labels[rows])
         # The same painting drawn again is augmented otherwise, as a further row would be.
         draws = rows + times * len(self.labels)
+        if self.mix is not None:
+            return self._mixed(self.mix, epoch, rows, draws, own)
+        return self._images(epoch, draws[own]), torch.from_numpy(self.labels[rows[own]]), torch.from_numpy(rows[own])
+
+    def _images(self, epoch: int, draws: NDArray[np.int64]) -> Tensor:
         if self.make is None:
-            asked = np.column_stack([np.full_like(draws, epoch), draws])
-            return torch.from_numpy(asked), labels, torch.from_numpy(rows)
-        return self.make(epoch, draws), labels, torch.from_numpy(rows)
+            return torch.from_numpy(np.column_stack([np.full_like(draws, epoch), draws]))
+        return self.make(epoch, draws)
+
+    def _mixed(
+        self, mix: BatchMix, epoch: int, rows: NDArray[np.int64], draws: NDArray[np.int64], own: NDArray[np.int64]
+    ) -> Batch:
+        """Return this rank's part of a batch in which each image is mixed with the next one of the whole batch."""
+        drawn = mix.draw(epoch, int(draws[0]))
+        partners = (own + 1) % len(rows)
+        # Of a part of a batch, the last image's partner belongs to another rank.
+        shown = own if len(own) in (0, len(rows)) else np.append(own, partners[-1])
+        images, share = self._images(epoch, draws[shown]), torch.full((len(own),), drawn.share)
+        labels, others = (torch.from_numpy(self.labels[rows[at]]) for at in (own, partners))
+        batch = images, labels, torch.from_numpy(rows[own]), others, share
+        if self.make is None:  # mixed on the device, once they are made there
+            return (*batch, drawn.as_tensor())
+        return (apply_mix(images, drawn, len(own)), *batch[1:])
 
 
 def identity_collate(batch: Any) -> Any:

@@ -1,7 +1,7 @@
 """Backbones: the networks of torchvision and timm without their last linear layer, or a module of the user's own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from artculture.data.transforms import Preprocessing
-from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.errors import InputError, choices_hint, reason_of
 from artculture.utils.targets import TARGET, instantiate, locate
 
 TORCHVISION: dict[str, tuple[Callable[..., nn.Module], type[WeightsEnum], str]] = {
@@ -40,29 +40,40 @@ class Backbone:
         features: length of the vector.
         last_layer: name of the linear layer that was taken away, as it stands in files of weights.
         preprocessing: what its pretrained weights expect.
+        arguments: of a model of timm: those of `timm.create_model` that it was made with.
     """
 
     module: nn.Module
     features: int
     last_layer: str
     preprocessing: Preprocessing
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_backbone(name: str, library: str, node: Node | None = None) -> Backbone:
+def make_backbone(
+    name: str,
+    library: str,
+    node: Node | None = None,
+    options: Mapping[str, Any] | None = None,
+    image_size: int | None = None,
+) -> Backbone:
     """Return a backbone with random weights.
 
     Args:
         name: of the architecture.
         library: `torchvision`, `timm` or `custom`.
         node: of a custom backbone: `_target_` and its arguments.
+        options: of a model of timm: further arguments of `timm.create_model`.
+        image_size: pixels, for models that are made for one size; None for the one of their weights.
 
     Raises:
-        InputError: a name that the library does not have, or a custom backbone that can't be made.
+        InputError: a name that the library does not have, options that the model does not take, or a custom backbone
+            that can't be made.
     """
     _check_library(library, node)
     if node is not None:
         return _custom(name, node)
-    return _torchvision(name) if library == "torchvision" else _timm(name)
+    return _torchvision(name) if library == "torchvision" else _timm(name, dict(options or {}), image_size)
 
 
 def preprocessing_of(name: str, library: str, node: Node | None = None) -> Preprocessing:
@@ -202,13 +213,33 @@ def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
     )
 
 
-def _timm(name: str) -> Backbone:
-    import timm
-
+def _timm(name: str, options: dict[str, Any], image_size: int | None) -> Backbone:
     config = timm_config(name)
-    module = timm.create_model(TIMM_NAMES.get(name, name), pretrained=False, num_classes=0)
+    preprocessing = _timm_preprocessing(config)
+    known = TIMM_NAMES.get(name, name)
+    sized = image_size not in (None, preprocessing.image_size) and config.get("fixed_input_size")
+    arguments = {"img_size": image_size, **options} if sized else options
+    try:
+        module = _created(known, arguments)
+    except TypeError as error:
+        # Some models of one size can't be made for another.
+        arguments = options
+        try:
+            module = _created(known, arguments)
+        except TypeError:
+            given = ", ".join(f"{key}={value}" for key, value in options.items())
+            raise InputError(
+                f"architecture.name={name} does not take {given} ({reason_of(error)}): change architecture.args, or "
+                "architecture.drop_path=0"
+            ) from error
     classifier = config.get("classifier", "classifier")
     last_layer = classifier if isinstance(classifier, str) else classifier[0]
     # With num_classes=0 some of timm's models keep a hidden layer before the classifier: its width then counts.
     features = getattr(module, "head_hidden_size", None) or module.num_features
-    return Backbone(module, int(features), last_layer, _timm_preprocessing(config))
+    return Backbone(module, cast(int, features), last_layer, preprocessing, arguments)
+
+
+def _created(known: str, arguments: Mapping[str, Any]) -> nn.Module:
+    import timm
+
+    return cast(nn.Module, timm.create_model(known, pretrained=False, num_classes=0, **arguments))

@@ -17,7 +17,7 @@ from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.full_precision import full_precision
 from artculture.models.heads import build_head
-from artculture.models.losses import UNBALANCED, MeanLoss, build_loss
+from artculture.models.losses import UNBALANCED, MeanLoss, build_loss, training_loss
 from artculture.models.metrics import MacroRecall, build_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
@@ -43,6 +43,7 @@ class CultureClassifier(L.LightningModule):
         classes: names in label order.
         image_size: pixels; None for the size that the weights expect.
         backbone_node: of a custom backbone: its `_target_` and arguments.
+        backbone_options: of a model of timm: further arguments of `timm.create_model`.
         head, loss, optimizer, scheduler: sections; the defaults are those of `conf/`.
         balance: section of what corrects the training loss for classes with few paintings.
         class_counts: number of training paintings of each class; needed where the balance depends on it.
@@ -66,6 +67,7 @@ class CultureClassifier(L.LightningModule):
         classes: Sequence[str],
         image_size: int | None = None,
         backbone_node: Section | None = None,
+        backbone_options: Section = MappingProxyType({}),
         head: Section = MappingProxyType({"name": "mlp", "hidden": [512, 128], "dropout": 0.0}),
         loss: Section = MappingProxyType({"name": "cross_entropy", "label_smoothing": 0.1}),
         balance: Section = UNBALANCED,
@@ -84,6 +86,7 @@ class CultureClassifier(L.LightningModule):
             "classes": list(classes),
             "backbone": backbone,
             "library": library,
+            "backbone_options": dict(backbone_options),
             "backbone_node": None if backbone_node is None else dict(backbone_node),
             "head": dict(head),
             "loss": dict(loss),
@@ -111,7 +114,9 @@ class CultureClassifier(L.LightningModule):
 
     def configure_network(self) -> None:
         hyper = self.hyper
-        self.backbone_parts = make_backbone(hyper["backbone"], hyper["library"], hyper["backbone_node"])
+        self.backbone_parts = make_backbone(
+            *(hyper[key] for key in ("backbone", "library", "backbone_node", "backbone_options", "image_size"))
+        )
         self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"])
         head = build_head(hyper["head"], self.backbone_parts.features, len(self.classes))
         self.network = Network(self.backbone_parts.module, head)
@@ -204,10 +209,10 @@ class CultureClassifier(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return `loss` and `mean_loss` (scalars; the second detached) and `logits` (N x classes, detached)."""
-        pictures, labels, _ = batch
+        pictures, labels, _, *mixed = batch
         logits = self(pictures)
         # A device without a picture of a small last batch takes part in the step all the same.
-        loss = self.train_loss(logits, labels) if len(labels) else logits.sum()
+        loss = training_loss(self.train_loss, logits, labels, *mixed) if len(labels) else logits.sum()
         if loss.ndim:
             kind, shape = type(self.train_loss).__name__, tuple(loss.shape)
             raise InputError(f"the loss `{kind}` returns a tensor of shape {shape}; a loss returns a batch's mean")
@@ -222,7 +227,7 @@ class CultureClassifier(L.LightningModule):
 
     @staticmethod
     def count(metrics: nn.ModuleDict, outputs: dict[str, Tensor], batch: Batch) -> None:
-        """Update training metrics with the outputs of `training_step` for a batch."""
+        """Update training metrics with the outputs of `training_step`; of mixed images, the larger label counts."""
         labels = batch[1]
         if len(labels):
             cast(MeanLoss, metrics["loss"]).update(outputs["mean_loss"], len(labels))

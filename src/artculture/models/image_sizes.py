@@ -1,10 +1,11 @@
 """Which sizes of picture a backbone takes, tried on torch's meta device, which computes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
-from artculture.models.backbones import Node, make_backbone, preprocessing_of
+from artculture.models.backbones import Backbone, Node, make_backbone, preprocessing_of
 from artculture.utils.errors import InputError, reason_of
 
 # The limits of `data.image_size`, pixels.
@@ -16,13 +17,23 @@ STEPS = (1, 2, 4, 7, 8, 14, 16, 28, 32, 64)
 Probe = Callable[[int], Exception | None]
 
 
-def check_image_size(name: str, library: str, image_size: int, node: Node | None = None) -> None:
+def check_image_size(
+    name: str, library: str, image_size: int, node: Node | None = None, options: Mapping[str, Any] | None = None
+) -> None:
     """Check that a backbone takes pictures of a size, in pixels.
+
+    Args:
+        name, library, node, options: the backbone's, as of `make_backbone`.
+        image_size: pixels.
 
     Raises:
         InputError: it does not; the message names sizes that it takes.
     """
-    probe = _probe(name, library, node, "meta")
+
+    def make(size: int) -> Backbone:
+        return make_backbone(name, library, node, options, size)
+
+    probe = _probe(make, image_size, "meta")
     error = probe(image_size)
     if error is None:
         return
@@ -31,7 +42,7 @@ def check_image_size(name: str, library: str, image_size: int, node: Node | None
     if probe(own) is None:
         raise InputError(f"{says} ({reason_of(error)}): {_advice(probe, image_size, own)}") from error
     # Some networks can't be tried without computing.
-    probe = _probe(name, library, node, "cpu")
+    probe = _probe(make, image_size, "cpu")
     error = probe(image_size)
     if error is not None:
         works = probe(own) is None
@@ -39,14 +50,22 @@ def check_image_size(name: str, library: str, image_size: int, node: Node | None
         raise InputError(f"{says} ({reason_of(error)}): {advice}") from error
 
 
-def _probe(name: str, library: str, node: Node | None, device: str) -> Probe:
-    with torch.device(device):
-        module = make_backbone(name, library, node).module.eval()
+def _probe(make: Callable[[int], Backbone], asked: int, device: str) -> Probe:
+    def made(size: int) -> Backbone:
+        with torch.device(device):
+            return make(size)
+
+    first = made(asked)
 
     def probe(size: int) -> Exception | None:
+        # Some models are made for one size.
+        backbone = made(size) if "img_size" in first.arguments and size != asked else first
+        patch = getattr(getattr(backbone.module, "patch_embed", None), "patch_size", None)
+        if isinstance(patch, tuple) and size % patch[0]:
+            return ValueError(f"{size} px are no multiple of its patches of {patch[0]} px")
         try:
             with torch.inference_mode():
-                module(torch.zeros(1, 3, size, size, device=device))
+                backbone.module.eval()(torch.zeros(1, 3, size, size, device=device))
         except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
             return error
         return None

@@ -34,6 +34,25 @@ def build_loss(
     return build_balanced_loss(balance, node["label_smoothing"], class_counts)
 
 
+def training_loss(
+    loss: nn.Module, logits: Tensor, labels: Tensor, partners: Tensor | None = None, share: Tensor | None = None
+) -> Tensor:
+    """Return the mean loss of a batch, whose images may be mixed.
+
+    Args:
+        loss: maps logits and labels to their mean loss.
+        logits: float32 N x classes.
+        labels: int64 N.
+        partners: labels of the images that they are mixed with; None where they are not.
+        share: share of their own label, float32 N, equal in a batch.
+    """
+    own: Tensor = loss(logits, labels)
+    if partners is None or share is None:
+        return own
+    # Two losses instead of soft labels, which not every loss takes.
+    return torch.lerp(loss(logits, partners), own, share[0].to(own.dtype))
+
+
 class MeanLoss(Metric):
     """Averages batches' mean losses, each by its number of pictures, over all devices.
 

@@ -176,7 +176,7 @@ def _timm_state(backbone: Backbone, name: str) -> StateDict:
         with _no_endless_wait(), _hub_at_hand():
             import timm
 
-            model = timm.create_model(known, pretrained=True, num_classes=0)
+            model = timm.create_model(known, pretrained=True, num_classes=0, **backbone.arguments)
     except Exception as error:  # timm and the hub raise many kinds for one thing
         raise UnreachableError(
             f"pretrained weights {where} of {known} can't be reached ({reason_of(error)}), nor are they in "

@@ -12,7 +12,7 @@ from artculture.data.selection import DataChoice, Selection
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.studies.grid import PlannedRun
-from artculture.training.factory import backbone_choice, check_network
+from artculture.training.factory import backbone_choice, backbone_options, check_network
 from artculture.training.origin import check_paintings, origin_of
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
@@ -88,5 +88,6 @@ def _is_file(run: PlannedRun) -> bool:
 def _load_weights(run: PlannedRun) -> None:
     """Load a run's pretrained weights, to check that they exist and fit."""
     architecture = run.config.architecture
-    backbone = make_backbone(*backbone_choice(architecture))
+    options, size = backbone_options(architecture), run.config.data.image_size
+    backbone = make_backbone(*backbone_choice(architecture), options, size)
     load_start(backbone, architecture.name, architecture.library, architecture.weights)

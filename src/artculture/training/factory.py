@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from artculture.config.schema.model import Architecture, Finetuned
+from artculture.config.schema.model import Architecture, Finetuned, TimmNetwork
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
 from artculture.config.schema.train import TrainConfig
@@ -64,12 +64,17 @@ def check_network(config: TrainConfig) -> None:
     check_weights(architecture.weights, architecture.library, architecture.name)
     name, library, node = backbone_choice(architecture)
     preprocessing = preprocessing_of(name, library, node).at_size(config.data.image_size)
-    check_image_size(name, library, preprocessing.image_size, node)
+    check_image_size(name, library, preprocessing.image_size, node, backbone_options(architecture))
 
 
 def backbone_choice(architecture: Architecture) -> tuple[str, str, Node | None]:
     """Return name, library and, of a custom backbone, the node: the arguments of `make_backbone`."""
     return architecture.name, architecture.library, getattr(architecture, "backbone", None)
+
+
+def backbone_options(architecture: Architecture) -> dict[str, Any]:
+    """Return the further arguments of `make_backbone` of a model of timm."""
+    return architecture.options if isinstance(architecture, TimmNetwork) else {}
 
 
 def plain_section(section: Section | Node) -> Node:
@@ -96,6 +101,7 @@ def make_classifier(
         backbone=architecture.name,
         library=architecture.library,
         backbone_node=backbone_choice(architecture)[2],
+        backbone_options=backbone_options(architecture),
         head=plain_section(config.head),
         loss=plain_section(config.loss),
         balance=plain_section(config.balance),

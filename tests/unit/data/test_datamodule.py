@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import lightning as L
 import pytest
 import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 
+from artculture.config.schema.augment import Mix
 from artculture.data.augmentation import Augmentation
+from artculture.data.batches import ResidentBatches
 from artculture.data.counter_rng import derived_seed
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.dataset import EpochSampler
@@ -14,6 +18,7 @@ from artculture.utils.errors import InputError
 
 PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 STRONG = Augmentation((0.2, 1.0), (0.75, 1.33), flip=True, jitter=0.4, erase=0.5)
+MIXED = Augmentation((0.2, 1.0), (0.75, 1.33), mix=Mix(mixup=1.0, cutmix=1.0))
 
 
 @pytest.fixture
@@ -199,15 +204,34 @@ def test_amid_an_epoch_the_batches_must_be_of_the_same_size(make):
         make().load_state_dict({"epoch": 2, "batches": 1, "batch_size": 8})
 
 
+@pytest.mark.parametrize("augmentation", [STRONG, MIXED])
 @pytest.mark.parametrize(("size", "batch_size"), [(2, 4), (2, 7), (3, 7), (4, 14)])
-def test_devices_together_meet_the_batches_of_one(make, size, batch_size):
-    whole = epoch_of(make(batch_size=batch_size).train_dataloader(), 1)
-    parts = [
-        epoch_of(make(batch_size=batch_size, rank_slice=RankSlice(rank, size)).train_dataloader(), 1)
-        for rank in range(size)
-    ]
+def test_devices_together_meet_the_batches_of_one(make, size, batch_size, augmentation):
+    given = {"batch_size": batch_size, "augmentation": augmentation}
+    whole = epoch_of(make(**given).train_dataloader(), 1)
+    parts = [epoch_of(make(**given, rank_slice=RankSlice(rank, size)).train_dataloader(), 1) for rank in range(size)]
     together = [[torch.cat(of_ranks) for of_ranks in zip(*batch, strict=True)] for batch in zip(*parts, strict=True)]
     assert same(whole, together)
+
+
+def test_mixed_images_have_both_labels(make):
+    data = make(augmentation=MIXED, batch_size=6)
+    pictures, labels, _, partners, share = epoch_of(data.train_dataloader(), 0)[0]
+    assert torch.equal(partners, labels.roll(-1))
+    assert (share == share[0]).all()
+    assert 0.5 <= share[0] < 1
+    unmixed = epoch_of(make(augmentation=replace(MIXED, mix=None), batch_size=6).train_dataloader(), 0)[0][0]
+    assert not torch.equal(pictures, unmixed)
+    assert len(next(iter(data.val_dataloader()))) == 3
+
+
+def test_images_mixed_on_a_device_are_those_of_the_cpu(make):
+    here, there = (make(augmentation=MIXED, rank_slice=RankSlice(0, 2), batch_size=7) for _ in range(2))
+    there._resident = ResidentBatches.on(torch.device("cpu"), there.maker(there.augmentation))
+    for batch, asked in zip(here.train_dataloader(), there.train_dataloader(), strict=True):
+        made = there.on_before_batch_transfer(asked, 0)
+        assert (batch[0].int() - made[0].int()).abs().float().mean() < 3  # resized without antialiasing
+        assert all(torch.equal(one, other) for one, other in zip(batch[1:], made[1:], strict=True))
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])

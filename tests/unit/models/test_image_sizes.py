@@ -11,7 +11,10 @@ from artculture.utils.errors import InputError
 
 @pytest.mark.parametrize(
     ("name", "library", "size"),
-    [("alexnet", "torchvision", 63), ("vgg16_bn", "torchvision", 32), ("test_vit", "timm", 96)],
+    [
+        *[("alexnet", "torchvision", 63), ("vgg16_bn", "torchvision", 32), ("test_vit", "timm", 96)],
+        *[("vit_tiny_patch16_224", "timm", 96), ("vit_small_patch14_dinov2", "timm", 112)],
+    ],
 )
 def test_sizes_that_are_taken(name, library, size):
     check_image_size(name, library, size)
@@ -21,7 +24,12 @@ def test_sizes_that_are_taken(name, library, size):
     ("name", "library", "size", "advice"),
     [
         ("alexnet", "torchvision", 32, "the smallest size that it takes is data.image_size=63; .* are for 224$"),
-        ("vit_tiny_patch16_224", "timm", 96, "it takes pictures of 224 px alone, data.image_size=224$"),
+        (
+            "vit_small_patch14_dinov2",
+            "timm",
+            100,
+            "data.image_size=98 or data.image_size=112; .* 518$",
+        ),
         (
             "test_vit",
             "timm",
@@ -51,7 +59,7 @@ class Reader(nn.Module):
 @pytest.fixture
 def reader(monkeypatch):
     def make(*_):
-        return type("Made", (), {"module": Reader(), "image_size": 64})
+        return type("Made", (), {"module": Reader(), "image_size": 64, "arguments": {}})
 
     monkeypatch.setattr(image_sizes, "make_backbone", make)
     monkeypatch.setattr(image_sizes, "preprocessing_of", make)

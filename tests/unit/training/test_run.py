@@ -143,7 +143,8 @@ def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, picture
     if balance != "none":
         for index in range(4, 14):
             (pictures / "red" / f"{index}.png").unlink()
-    overrides = ["trainer.max_epochs=4", "head.dropout=0.3", "augment=strong"]
+    overrides = ["trainer.max_epochs=4", "head.dropout=0.3"]
+    overrides += ["augment=modern", "architecture.drop_path=0.2"] if schedule == "modern" else ["augment=strong"]
     overrides += MODERN if schedule == "modern" else SCHEDULES[schedule]
     overrides += [f"balance={balance}", f"trainer.checkpoint_every_steps={every}"]
     assert train(*overrides, "study.name=undisturbed") == 0

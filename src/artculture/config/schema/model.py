@@ -39,8 +39,26 @@ class Network(Section):
     recipe: Annotated[Recipe, OnResume.FREE, Mark.SOURCE, Mark.NOT_SEARCHED]
 
 
-class LibraryNetwork(Network):
-    library: Literal["torchvision", "timm"]
+class TorchvisionNetwork(Network):
+    library: Literal["torchvision"]
+
+
+class TimmNetwork(Network):
+    """A model of timm.
+
+    Attributes:
+        drop_path: rate of stochastic depth: how often a residual branch of the last block is left out in training.
+        args: further arguments of `timm.create_model`.
+    """
+
+    library: Literal["timm"]
+    drop_path: Annotated[Annotated[float, Field(ge=0, lt=1)], OnResume.FREE] = 0.0
+    args: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All arguments for `timm.create_model`."""
+        return {**({"drop_path_rate": self.drop_path} if self.drop_path else {}), **self.args}
 
 
 class CustomNetwork(Network):
@@ -48,7 +66,7 @@ class CustomNetwork(Network):
     backbone: Node
 
 
-Architecture = Annotated[LibraryNetwork | CustomNetwork, Field(discriminator="library")]
+Architecture = Annotated[TorchvisionNetwork | TimmNetwork | CustomNetwork, Field(discriminator="library")]
 
 
 class MlpHead(Section):

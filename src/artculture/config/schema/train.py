@@ -12,9 +12,9 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     Field,
-    PositiveFloat,
 )
 
+from artculture.config.schema.augment import Augment, augment_contradictions
 from artculture.config.schema.balance import UNBALANCED, Balance, balance_contradictions
 from artculture.config.schema.data import Data, data_contradictions
 from artculture.config.schema.launchers import Launcher, launcher_contradictions
@@ -37,7 +37,7 @@ from artculture.config.schema.model import (
     Unfreeze,
 )
 from artculture.config.schema.nodes import SCHEDULE_LENGTHS, Node, absent, node_mistakes
-from artculture.config.schema.section import Section, Share
+from artculture.config.schema.section import Section
 from artculture.config.schema.timm_optimizers import timm_optimizer_mistakes
 from artculture.config.schema.trainer import Trainer, extra_mistakes
 from artculture.config.typed_text import AsTyped, Text, UserPath
@@ -56,16 +56,6 @@ def _folder_name(value: str) -> str:
     if not re.fullmatch(r"\w[\w.=+-]*(/\w[\w.=+-]*)*", value):
         raise ValueError("must be a plain folder name: letters, digits, `.`, `_`, `-`, `=`")
     return value
-
-
-class Augment(Section):
-    name: str
-    crop_scale: list[Annotated[float, Field(gt=0, le=1)]] | None
-    crop_ratio: list[PositiveFloat] | None
-    flip: bool
-    jitter: Share
-    erase: Share
-    transforms: list[Node]
 
 
 class Study(Section):
@@ -125,12 +115,6 @@ class TrainConfig(Section):
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
             yield "trainer.sync_batchnorm", "needs GPUs: torch has it for no other device"
-        if (self.augment.crop_scale is None) != (self.augment.crop_ratio is None):
-            yield "augment.crop_scale", "and augment.crop_ratio go together: set both or neither"
-        for key in ("crop_scale", "crop_ratio"):
-            pair = getattr(self.augment, key)
-            if pair is not None and (len(pair) != 2 or pair[0] > pair[1]):
-                yield f"augment.{key}", f"is {pair}; give [smallest, largest]"
 
     def _optimizer_contradictions(self) -> Iterator[tuple[str, str]]:
         optimizer = self.optimizer
@@ -169,10 +153,8 @@ class TrainConfig(Section):
                 yield f"scheduler.interval={interval}:", choices_hint(str(interval), ("step", "epoch"))
             arguments = {key: value for key, value in self.scheduler.items() if key != "interval"}
             yield from node_mistakes("scheduler", arguments, absent(SCHEDULE_LENGTHS, arguments), positional=1)
-        for number, transform in enumerate(self.augment.transforms):
-            if not is_target(transform):
-                yield f"augment.transforms.{number}", "needs a _target_: the class of a transform"
-            yield from node_mistakes(f"augment.transforms.{number}", transform)
+        features_cached = getattr(self.method, "features", None) == "cached"
+        yield from augment_contradictions(self.augment, features_cached=features_cached)
         yield from node_mistakes("launcher", self.launcher)
         yield from extra_mistakes(self.trainer.extra)
         for name, node in self.metrics.items():

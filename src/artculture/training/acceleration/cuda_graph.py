@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-LossOf = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+LossOf = Callable[..., tuple[Tensor, Tensor]]
 
 # Before a capture: libraries choose their kernels and allocate their workspaces.
 WARM_UPS = 2
@@ -25,16 +25,16 @@ class CapturedStep:
 
     Args:
         network: whose parameters get gradients.
-        loss_of: the mean loss and the logits of given pictures and labels; may not wait for the device.
+        loss_of: the mean loss and the logits of given pictures and targets; may not wait for the device.
         given: a batch of the only size that this step is for, on the device.
-        labels: int64 N.
+        targets: labels, int64 N; of mixed pictures also the other labels and the shares.
 
     Raises:
         RuntimeError: the step can't be captured: it waits for the device, or memory is too small.
     """
 
-    def __init__(self, network: nn.Module, loss_of: LossOf, given: Tensor, labels: Tensor) -> None:
-        self._given, self._labels = given.clone(), labels.clone()
+    def __init__(self, network: nn.Module, loss_of: LossOf, given: Tensor, *targets: Tensor) -> None:
+        self._given, self._targets = given.clone(), [each.clone() for each in targets]
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._graph = torch.cuda.CUDAGraph()
         buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
@@ -69,7 +69,7 @@ class CapturedStep:
         current.wait_stream(aside)
 
     def _run(self, loss_of: LossOf) -> tuple[Tensor, Tensor]:
-        loss, logits = loss_of(self._given, self._labels)
+        loss, logits = loss_of(self._given, *self._targets)
         with torch.autocast(loss.device.type, enabled=False):  # as the trainer goes backward
             loss.backward()  # type: ignore[no-untyped-call]
         return loss, logits
@@ -88,10 +88,11 @@ class CapturedStep:
         """Whether this step is for a batch of that size and kind."""
         return given.shape == self._given.shape and given.dtype == self._given.dtype
 
-    def replay(self, given: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def replay(self, given: Tensor, *targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and logits of a batch, whose gradients then stand in the parameters; valid until the next replay."""
         self._given.copy_(given)
-        self._labels.copy_(labels)
+        for kept, target in zip(self._targets, targets, strict=True):
+            kept.copy_(target)
         return self.replay_again()
 
     def replay_again(self) -> tuple[Tensor, Tensor]:

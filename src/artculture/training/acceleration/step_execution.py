@@ -70,15 +70,15 @@ class StepExecution(Strategy):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Outputs:
         """Return the module's outputs for a batch; of a split or replayed one some gradients are there already."""
-        pictures, labels, _ = batch
+        pictures, labels, _, *mixed = batch
         self._batch_idx, self._batch_length = batch_idx, len(labels)
         self._backward_done, self.replayed, self._gradients = False, False, None
         self._seed_step()
-        graph = self._graph_for(pictures, labels)
+        graph = self._graph_for(pictures, labels, *mixed)
         if graph is not None:
             self.replayed = True
             with self.precision_plugin.train_step_context():
-                loss, logits = graph.replay(pictures, labels)
+                loss, logits = graph.replay(pictures, labels, *mixed)
             return {"loss": loss, "mean_loss": loss, "logits": logits}
         sizes = [len(labels)] if self._trainer.world_size > 1 else self.training_parts.sizes(len(labels))
         if len(sizes) > 1:
@@ -197,7 +197,7 @@ class StepExecution(Strategy):
         if device.type == "cuda":
             torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
-    def _graph_for(self, pictures: Tensor, labels: Tensor) -> CapturedStep | None:
+    def _graph_for(self, pictures: Tensor, *targets: Tensor) -> CapturedStep | None:
         """Return the graph of a batch's step; None where its kernels are launched one by one."""
         trainer = self._trainer
         # A gradient scaler would have to scale the loss within the graph.
@@ -212,7 +212,7 @@ class StepExecution(Strategy):
         self._graph, reason = None, ""
         try:
             with self.precision_plugin.train_step_context():
-                self._graph = CapturedStep(self._module.network, self._loss_and_logits, pictures, labels)
+                self._graph = CapturedStep(self._module.network, self._loss_and_logits, pictures, *targets)
         except RuntimeError as error:
             reason = reason_of(error)
         if self._graph is None:
@@ -225,8 +225,8 @@ class StepExecution(Strategy):
         self._seed_step()  # what the rehearsals drew, the step draws again
         return self._graph
 
-    def _loss_and_logits(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self._module.training_step((pictures, labels, labels), 0)
+    def _loss_and_logits(self, pictures: Tensor, labels: Tensor, *mixed: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self._module.training_step((pictures, labels, labels, *mixed), 0)
         return outputs["loss"], outputs["logits"]
 
     def forget_graph(self) -> None:

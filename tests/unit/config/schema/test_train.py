@@ -294,7 +294,7 @@ VARIANTS = [
     ("balance=focal",),
     ("launcher=slurm", "scheduler=cosine", "method=transfer", "balance=class_weights"),
     ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw", "balance=logit_adjustment"),
-    ("trainer.ema=0.9", "balance=sqrt_sampler"),
+    ("trainer.ema=0.9", "balance=sqrt_sampler", "augment=modern", "architecture=efficientnet_lite0"),
 ]
 
 
@@ -302,7 +302,7 @@ def _replace(values, key, value):
     """Replace a value of a composed config; return whether the config has it."""
     *sections, name = key.split(".")
     for section in sections:
-        values = values[section]
+        values = values.get(section) or {}
     found = name in values
     if found:
         values[name] = value

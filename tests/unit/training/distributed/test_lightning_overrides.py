@@ -119,9 +119,10 @@ def test_a_signal_to_any_process_stops_all_at_one_step(launch, train, tmp_path, 
 
 @pytest.mark.slow
 def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(launch, train, tmp_path):
-    whole = train("trainer.devices=2", *MANY, "head.dropout=0.3", study="whole")
+    given = ("trainer.devices=2", *MANY, "head.dropout=0.3", "augment=modern")
+    whole = train(*given, study="whole")
     for victim in ("second", "first"):
-        process = launch("trainer.devices=2", *MANY, "head.dropout=0.3", "study.name=killed")
+        process = launch(*given, "study.name=killed")
         amid_training(tmp_path, "killed")
         (second,) = children(process.pid)
         os.kill(process.pid if victim == "first" else second, signal.SIGKILL)
@@ -131,7 +132,7 @@ def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(la
         if victim == "second":
             error = read_json(run_of(tmp_path, "killed") / "status.json")["error"]
             assert error.startswith("the process of device 1 was killed by SIGKILL")
-    assert_same_run(whole, train("trainer.devices=2", *MANY, "head.dropout=0.3", study="killed"))
+    assert_same_run(whole, train(*given, study="killed"))
 
 
 @pytest.mark.slow
