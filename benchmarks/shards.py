@@ -224,7 +224,7 @@ def report(few: int, many: int, found: dict[int, Facts], arguments: argparse.Nam
         f"Synthetic JPEGs of {SIDE} px (decoded {DECODED:,} bytes each), shards of {arguments.per_shard:,}, "
         f"{arguments.window} of them shuffled together, at most {arguments.cache_gb:g} GB of decoded pixels kept. Each "
         "part is a process of its own. Mapped files count as resident while they are mapped; the system takes such "
-        "memory back when it is short. The last process resumes within the epoch with an empty cache, from a web server.",
+        "memory back when it is short. The last process resumes within the epoch with an empty cache, from a server.",
         "",
         f"| | {few:,} pictures | {many:,} pictures |",
         "|---|---|---|",

@@ -19,38 +19,51 @@ from artculture.utils.signals import stop_on_signals
 from artculture.utils.streams import keep_streams
 from artculture.utils.visible_text import visible
 
-COMMANDS = {
-    "fetch": "download open-access paintings and their labels from museums",
-    "curate": "flag objects that are not paintings, review them in the browser, apply exclusions, print Table 1",
-    "shard": "write paintings as shards to a folder or an object store, for data=shards",
-    "train": "train one run or a grid of runs, and print the table of results",
-    "run": "train or resume one run by its folder",
-    "search": "tune learning rates, batch size, schedule and epochs of a run by validation accuracy",
-    "evaluate": "compute all test metrics of a checkpoint, on its own or other paintings",
-    "compare": "rebuild a study's results.csv and results.md from its run directories",
-    "analyze": "write figures of a trained model: feature maps, culture distances, graph, chords, map of paintings",
-    "audit": "rank likely label errors, outliers and near-duplicates with two labels, by out-of-fold predictions",
-    "report": "write a study's report.html and report.md: tables, curves, figures, worst predictions",
-    "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",
+# By step of the work: pictures, models, studies, use.
+GROUPS = {
+    "Pictures": {
+        "fetch": "download open-access paintings and their labels from museums",
+        "curate": "flag objects that are not paintings, review them in the browser, apply exclusions, print Table 1",
+        "audit": "rank likely label errors, outliers and near-duplicates with two labels, by out-of-fold predictions",
+        "shard": "write paintings as shards to a folder or an object store, for data=shards",
+    },
+    "Models": {
+        "train": "train one run or a grid of runs, and print the table of results",
+        "run": "train or resume one run by its folder",
+        "search": "tune learning rates, batch size, schedule and epochs of a run by validation accuracy",
+    },
+    "Results": {
+        "compare": "rebuild a study's results.csv and results.md from its run directories, with paired tests",
+        "evaluate": "compute all test metrics of a checkpoint, on its own or other paintings",
+        "analyze": "write figures of a trained model: feature maps, culture distances, graph, chords, map of paintings",
+        "report": "write a study's report.html and report.md: tables, curves, figures, worst predictions",
+    },
+    "Use": {
+        "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",
+    },
 }
+COMMANDS = {name: what for commands in GROUPS.values() for name, what in commands.items()}
 
 USAGE = """\
 artculture {version}: classify paintings by culture
 
 usage: artculture <command> [group=option] [key=value] [flags]
-
-commands:
 {commands}
+First steps:
+  artculture train study=table2 data=sample                       the six runs of the paper, on drawn pictures
+  artculture train data=folder data.root=PICTURES                 your own: a folder per class, or a table
+  artculture report study.name=table2                             tables, curves and figures on one page
 
 `artculture <command> --help` shows a command's choices and values.
-First steps: artculture train study=table2 data=sample
 """
 
 
 def usage() -> str:
     width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{what}" for name, what in COMMANDS.items()]
-    return USAGE.format(version=__version__, commands="\n".join(lines))
+    lines = []
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:<{width}}{what}" for name, what in commands.items())]
+    return USAGE.format(version=__version__, commands="\n".join([*lines, ""]))
 
 
 def main(argv: list[str]) -> int:

@@ -214,7 +214,7 @@ def test_all_mistakes_of_all_rows_are_listed(capsys, no_work):
 @pytest.mark.parametrize(
     ("flags", "shows"),
     [
-        (["--help"], "architecture: alexnet"),
+        (["--help"], "architecture  resnet50, alexnet"),
         (["--cfg", "job"], "max_epochs: ${oc.select:data.epochs,"),
         (["--hydra-help"], "--multirun"),
     ],

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
+from artculture.config.help import asks_for_help, command_help
 from artculture.config.overrides import groups_of, groups_of_lists, override_mistake
 from artculture.config.typed_text import quoted, sweeps_typed, typed_keys
 from artculture.config.validation import (
@@ -54,6 +55,9 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
         except Exception as error:  # kept from Hydra, which would print it in its own way
             failure = error
 
+    if asks_for_help(argv):
+        sys.stdout.write(command_help(command, argv))
+        return 0
     if not asks_for_completion(argv):
         argv = _with_new_keys(_flags_first(argv), set(known_keys(schema)))
         argv = quoted(argv, list(typed_keys(schema)), sweeps=command == "train" and sweeps_typed(argv))

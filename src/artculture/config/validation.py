@@ -1,7 +1,6 @@
 """Checks of what the user typed against a schema: all mistakes at once, each with the nearest valid choice."""
 
 import copy
-import difflib
 import re
 import types
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.errors import InputError, choices_hint, nearest
 
 CONF = "conf"
 Model = TypeVar("Model", bound=BaseModel)
@@ -66,15 +65,25 @@ def is_known(key: str, keys: set[str]) -> bool:
 
 
 def nearest_key(key: str, keys: set[str]) -> str:
-    """A hint for an unknown key: the same last word elsewhere, else the nearest spelling, else its neighbours."""
+    """A hint for an unknown key: the same last word elsewhere, else the nearest spelling, else its neighbours.
+
+    A word alone is also that of keys which end with it, as in `lr` for `method.head_lr`.
+    """
     # Its own section is near by spelling and no help.
     keys = {known for known in keys if not (key.startswith(known + ".") or known.endswith(".*"))}
-    same_word = sorted(known for known in keys if known.split(".")[-1] == key.split(".")[-1])
-    if len(same_word) == 1:
-        return f"did you mean `{same_word[0]}`?"
-    near = difflib.get_close_matches(key, same_word or sorted(keys), n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{near[0]}`?"
+    word = key.split(".")[-1]
+    same_word = sorted(known for known in keys if known.split(".")[-1] == word)
+    ends = ("_" + word, "." + word) if word == key else ("." + word,)
+    meant = sorted(
+        (known for known in keys if f".{known}".endswith(ends)), key=lambda known: (known.count("."), len(known))
+    )
+    begun = any(known.startswith(key) for known in keys)
+    if not begun and (len(same_word) == 1 or (word == key and meant)):
+        near = [f"`{known}`" for known in meant if known.count(".") == meant[0].count(".")]
+        return f"did you mean {' or '.join(near[:2])}?"
+    nearest_known = nearest(key, sorted(keys) if begun else same_word or sorted(keys))
+    if nearest_known:
+        return f"did you mean `{nearest_known}`?"
     section = key.rpartition(".")[0]
     neighbours = [known for known in keys if known.rpartition(".")[0] == section]
     return choices_hint(key, neighbours or [known for known in keys if "." not in known], shown=16)

@@ -34,11 +34,19 @@ def reason_of(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def nearest(wrong: str, options: Iterable[str]) -> str | None:
+    """Return the option that a word begins, else the one that is spelled most like it; None if none is."""
+    listed = list(options)
+    begun = [option for option in listed if len(wrong) > 2 and option.startswith(wrong)]
+    near = sorted(begun, key=len) or difflib.get_close_matches(wrong, listed, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def choices_hint(wrong: str, valid: Iterable[str], *, shown: int = 12) -> str:
     """Return a hint with the nearest valid option, or with the valid options if none is near."""
     options = sorted(valid)
-    near = difflib.get_close_matches(wrong, options, n=1, cutoff=0.6)
+    near = nearest(wrong, options)
     if near:
-        return f"did you mean `{near[0]}`?"
+        return f"did you mean `{near}`?"
     more = f" … ({len(options)} in all)" if len(options) > shown else ""
     return f"choose from: {', '.join(options[:shown])}{more}"

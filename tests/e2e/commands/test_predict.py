@@ -12,8 +12,6 @@ import pytest
 from PIL import Image
 
 from artculture import cli
-from artculture.config.schema.checkpoint_commands import PredictConfig
-from artculture.config.validation import known_keys
 from artculture.evaluation.image_sources import ImageReader
 from artculture.models.checkpoint import load_classifier
 
@@ -240,9 +238,3 @@ def test_mistakes_end_in_one_clear_message(typed, says, capsys):
     assert cli.main(["predict", *typed.split()]) == 2
     message = capsys.readouterr().err
     assert all(part in message for part in says)
-
-
-def test_help_names_every_key(capsys):
-    assert cli.main(["predict", "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert all(f"{key}=" in shown for key in known_keys(PredictConfig))

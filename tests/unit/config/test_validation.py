@@ -93,9 +93,11 @@ def test_known_keys_reach_into_optional_sections_and_open_ones():
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("notes", "did you mean `oven.notes`?"),
+        ("notes", "did you mean `oven.notes` or `spare.notes`?"),
+        ("eat", "choose from: cook, oven, spare"),
+        ("oven.al", "did you mean `oven.alarm`?"),
         ("oven.heatt", "did you mean `oven.heat`?"),
-        ("mode", "did you mean `oven.mode`?"),
+        ("mode", "did you mean `oven.mode` or `spare.mode`?"),
         ("oven.zzz", "choose from: oven.alarm, oven.heat, oven.mode, oven.notes, oven.rack"),
         ("zzz.zzz", "choose from: cook, oven, spare"),
     ],

@@ -57,14 +57,6 @@ def test_every_root_config_belongs_to_a_command(file):
     assert callable(import_module(f"artculture.commands.{file.stem}").run)
 
 
-@pytest.mark.parametrize("file", sorted(config_folder().glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_command_has_a_help_text_of_its_own(file):
-    text = OmegaConf.load(file).hydra.help
-    assert text.app_name == f"artculture {file.stem}"
-    assert text.header.startswith(f"artculture {file.stem}: ")
-    assert f"\n  artculture {file.stem} " in OmegaConf.to_container(text)["template"]
-
-
 @pytest.mark.parametrize("method", sorted(GROUPS["method"]))
 @pytest.mark.parametrize("architecture", sorted(GROUPS["architecture"]))
 def test_a_method_takes_its_constants_from_the_architecture(architecture, method):
