@@ -4,14 +4,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from filelock import FileLock
 
 from artculture import cli
-from artculture.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from artculture.training.run_directory import RunDirectory
 
 os.environ["WANDB_MODE"] = "offline"
 
@@ -28,13 +29,22 @@ def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def original_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pictures(tmp_path_factory.mktemp("originals") / "pictures")
+
+
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    return make_pictures(tmp_path / "pictures")
+def pictures(tmp_path: Path, original_pictures: Path) -> Path:
+    """A copy of the pictures, which the test may change."""
+    return shutil.copytree(original_pictures, tmp_path / "pictures", copy_function=shutil.copyfile)
 
 
 def make_pictures(root: Path) -> Path:
-    """Three classes of 14 noisy pictures, told apart by a tint that a small network has to learn."""
+    """Three classes of 14 noisy pictures, each with a tint that a small network has to learn."""
+    import numpy as np
+    from PIL import Image
+
     rng = np.random.default_rng(0)
     for name, tint in {"red": (40, -20, -20), "green": (-20, 40, -20), "blue": (-20, -20, 40)}.items():
         (root / name).mkdir(parents=True)
@@ -70,26 +80,28 @@ def only_run(tmp_path: Path) -> Callable[[], Path]:
 
 @pytest.fixture(scope="session")
 def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first `run` of a session is kept for the next ones."""
-    return tmp_path_factory.mktemp("kept")
+    """Where the first `run` is kept for the next ones, of all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept"
 
 
 @pytest.fixture
-def run(train: Callable[..., int], only_run: Callable[[], Path], tmp_path: Path, kept_run: Path) -> RunDirectory:
+def run(train: Callable[..., int], only_run: Callable[[], Path], tmp_path: Path, kept_run: Path) -> "RunDirectory":
     """A finished run of one epoch, in float32, with enough held-out pictures to fit a temperature; trained once."""
+    from artculture.training.run_directory import RunDirectory
+
     here = tmp_path / "outputs" / "kept"
-    if not any(kept_run.iterdir()):
-        fractions = "data.fractions=[0.4,0.3,0.3]"
-        only = ["trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05", "study.name=kept"]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("artculture.evaluation.calibration.MIN_VALIDATION_IMAGES", 10)
-            assert train(fractions, *only) == 0
-        shutil.copytree(here, kept_run, dirs_exist_ok=True)
-        (kept_run / "place").write_text(str(tmp_path))
-    else:
-        shutil.copytree(kept_run, here)
+    with FileLock(kept_run.with_suffix(".lock")):
+        if not kept_run.is_dir():
+            only = ["trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05", "study.name=kept"]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("artculture.evaluation.calibration.MIN_VALIDATION_IMAGES", 10)
+                assert train("data.fractions=[0.4,0.3,0.3]", *only) == 0
+            (here / "place").write_text(str(tmp_path))
+            shutil.move(here, kept_run)
+    shutil.copytree(kept_run, here, ignore=shutil.ignore_patterns("place"))
     directory = RunDirectory(only_run())
-    # Pictures and cache are made anew in every test, elsewhere.
+    # Pictures and cache are made in every test, elsewhere.
     before = (kept_run / "place").read_text()
     directory.config.write_text(directory.config.read_text().replace(before, str(tmp_path)))
     return directory
@@ -109,6 +121,22 @@ def _our_loggers_speak() -> None:
             logger = logging.getLogger(name)
             logger.disabled, logger.propagate = False, True
     logging.getLogger("artculture").setLevel(logging.INFO)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _composed_once() -> Iterator[None]:
+    """Skip Hydra's first composition, which only asks for `hydra.mode`, where no option can set it."""
+    from hydra._internal.hydra import Hydra
+
+    get_mode = Hydra.get_mode
+
+    def mode(self: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        may_set = config_name == "search" or any(text.lstrip("+").startswith(("study=", "hydra")) for text in overrides)
+        return get_mode(self, config_name, overrides) if may_set else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", mode)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from artculture.report.figures import LARGE_FIGURE, formatted_numbers, picture, read_analysis
 from artculture.utils.errors import InputError
-from tests.fixtures.report import analyse
+from tests.fixtures.report_study import analyse
 
 
 @pytest.fixture
