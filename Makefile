@@ -8,7 +8,7 @@ TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test coverage test-slow bench bench-fetch bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow docs bench bench-fetch bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ coverage: setup ## run the tests and show the lines that no test runs
 
 test-slow: setup ## run the long checks too (tens of minutes)
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+docs: setup ## build the documentation as a site, dist/docs/index.html; a wrong link is an error
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
 
 bench: setup ## compare the speed with torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
 	$(BIN)/python -m benchmarks.speed $(BENCH)
