@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import numpy as np
 from PIL import Image
@@ -512,20 +512,33 @@ class HubServer(MuseumServer):
         self.files = files
         self.sent: Counter[str] = Counter()
 
-    def answer(self, path: str, _query: dict[str, str], headers: dict[str, str]) -> Answer:
+    def answer(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
         api, files = f"/api/datasets/{self.repo}", f"/datasets/{self.repo}/resolve/{self.commit}/"
         if path in (api, f"{api}/revision/main", f"{api}/revision/{self.commit}"):
             siblings = [{"rfilename": name} for name in self.files]
             return as_json({"id": self.repo, "sha": self.commit, "private": False, "siblings": siblings, "tags": []})
-        if path.startswith((f"{api}/tree/", f"{api}/paths-info/")):
+        if path.startswith(f"{api}/tree/"):
+            folder = unquote(path.removeprefix(f"{api}/tree/").partition("/")[2])
+            return as_json(self._tree(f"{folder}/" if folder else "", recursive=query.get("recursive") != "false"))
+        if path.startswith(f"{api}/paths-info/"):
             return as_json([self._entry(name) for name in self.files])
-        if path.startswith(files):
-            name = path.removeprefix(files)
+        if (name := path.removeprefix(files)) in self.files:
             answer = ranged(self.files[name], "application/octet-stream", headers)
             answer.headers["X-Repo-Commit"] = self.commit
             self.sent[name] += len(answer.body)
             return answer
         return Answer(404, b"{}", headers={"X-Error-Code": "EntryNotFound"})
+
+    def _tree(self, folder: str, recursive: bool) -> list[dict[str, Any]]:
+        below = [name for name in self.files if name.startswith(folder)]
+        if recursive:
+            return [self._entry(name) for name in below]
+        first = dict.fromkeys(name.removeprefix(folder).partition("/")[0] for name in below)
+        paths = [folder + name for name in first]
+        return [
+            self._entry(path) if path in self.files else {"type": "directory", "path": path, "oid": "0" * 40}
+            for path in paths
+        ]
 
     def _entry(self, name: str) -> dict[str, Any]:
         return {"type": "file", "path": name, "size": len(self.files[name]), "oid": "0" * 40}

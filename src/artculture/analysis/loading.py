@@ -134,7 +134,7 @@ def best_run(study: Path) -> Path:
 
 
 def _label(data: DataChoice) -> str:
-    return data_label({"data": {"name": data.name, "root": data.root}})
+    return data_label({"data": {"name": data.name, "root": data.root or data.path}})
 
 
 def stored_split_of(run: RunDirectory | None) -> StoredSplit | None:

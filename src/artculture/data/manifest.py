@@ -3,7 +3,7 @@
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -68,8 +68,22 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.table)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether each picture is a file of its own."""
+        return True
+
+    @property
+    def version(self) -> str:
+        """Identifies the content of pictures that are not files of their own."""
+        return ""
+
     def paths(self) -> list[Path]:
         return [self.root / image for image in self.table["image"]]
+
+    def pictures(self, start: int = 0) -> Iterator[Path | bytes]:
+        """Yield the path, or the content, of each picture from a row on."""
+        yield from self.paths()[start:]
 
     def picture(self, row: int) -> Path | bytes:
         """Return the path of a painting's image file, or its content."""

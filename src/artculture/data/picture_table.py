@@ -111,7 +111,7 @@ def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> pd.Dat
         key, given = names.of(column)
         if given is not None and given not in columns:
             raise InputError(f"data.{key}={given}: {path} has no such column; {choices_hint(given, columns)}")
-        own = given or _known_column(known, columns)
+        own = given or known_column(known, columns)
         if own is not None:
             chosen[column] = own
     missing = [column for column in ("image", "culture") if column not in chosen]
@@ -124,7 +124,8 @@ def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> pd.Dat
     return named
 
 
-def _known_column(known: Sequence[str], columns: Sequence[str]) -> str | None:
+def known_column(known: Sequence[str], columns: Sequence[str]) -> str | None:
+    """Return the first of some known names among a table's columns, in any case; None if there is none."""
     lower = {name.casefold(): name for name in reversed(columns)}
     return next((name for name in known if name in columns), None) or next(
         (lower[name] for name in known if name in lower), None

@@ -15,6 +15,7 @@ from artculture.config.schema.nodes import Node
 from artculture.data.cache.folder import cache_errors, cache_folder
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
 from artculture.data.disjoint import check_disjoint, log_disjoint, with_disjoint_values
+from artculture.data.hub.dataset import HubDataset
 from artculture.data.labels import label_order, log_similar_labels
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.picture_table import ColumnNames
@@ -59,6 +60,9 @@ class DataChoice:
     source: Node | None = None
     near_duplicates: str = "ignore"
     disjoint: str | None = None
+    path: str | None = None
+    config: str | None = None
+    revision: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
@@ -69,8 +73,13 @@ class DataChoice:
     def columns(self) -> ColumnNames:
         return ColumnNames(self.label, self.image, self.id, self.disjoint)
 
+    @property
+    def dataset(self) -> HubDataset | None:
+        """The dataset of the Hub, of `data=hub`."""
+        return None if self.path is None else HubDataset(self.path, self.config, self.revision)
+
     def split_of(self, whole: Manifest) -> str:
-        """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders are the splits."""
+        """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders or dataset say the splits."""
         if self.split != "auto":
             return self.split
         return "stored" if whole.split_folders else "stratified"
@@ -134,7 +143,7 @@ def select(choice: DataChoice, find_copies: bool | None = None, *, similar_files
     table = whole.table
     if similar_files and are_wanted(choice.near_duplicates, len(whole)):
         table = table.assign(**{COLUMN: similar_in_files(whole).column(len(whole))})
-    if choice.name != "shards":
+    if whole.has_files:
         # Hashing all files would read all data; only files of equal size can be copies.
         find_copies = len(whole) <= SMALL_COLLECTION if find_copies is None else find_copies
         table = table.assign(sha256=hashes_of_same_size(whole) if find_copies else "")
@@ -152,6 +161,7 @@ def whole_manifest(choice: DataChoice) -> Manifest:
             choice.root,
             columns=choice.columns,
             source=choice.source,
+            dataset=choice.dataset,
             per_culture=choice.per_culture,
             seed=0,
             cache=cache,
@@ -296,7 +306,7 @@ def log_stored_split(whole: Manifest, how: str) -> None:
     if how != "stored":
         log.info("the data store a split (%s), which data.split=%s does not use; data.split=stored does", stored, how)
     elif whole.split_folders:
-        log.info("the folders are the splits: %s", stored)
+        log.info("the %s the splits: %s", "folders are" if whole.has_files else "dataset has", stored)
 
 
 def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:

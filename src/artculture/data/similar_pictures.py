@@ -68,9 +68,9 @@ def similar_in_cache(cache: PixelCache, folder: Path) -> SimilarPictures:
 def similar_in_files(manifest: Manifest) -> SimilarPictures:
     """Find the near-duplicates of a manifest by decoding its files at a small size."""
 
-    def fingerprint(path: Path) -> PixelFingerprint | None:
+    def fingerprint(picture: Path | bytes) -> PixelFingerprint | None:
         try:
-            return fingerprints([read_pixels(path, SAMPLED_SIDE, "bilinear")])[0]
+            return fingerprints([read_pixels(picture, SAMPLED_SIDE, "bilinear")])[0]
         except BadImageError:
             return None
 

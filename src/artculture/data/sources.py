@@ -1,4 +1,6 @@
-"""Data sources: a museum's manifest, a folder, table or function of the user, shards, or the synthetic sample."""
+"""Data sources: a museum's manifest, a folder, table or function of the user, a dataset of the Hugging Face Hub,
+shards, or the synthetic sample.
+"""
 
 import logging
 import os
@@ -9,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from artculture.data.class_folders import scan_class_folders, scan_split_tables
+from artculture.data.hub.dataset import HubDataset
 from artculture.data.image_files import LeftOut, find_pictures, is_hidden
 from artculture.data.manifest import Manifest, further_columns, read_manifest, split_name, validate_table
 from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
@@ -27,6 +30,7 @@ def load_manifest(
     *,
     columns: ColumnNames | None = None,
     source: Mapping[str, Any] | None = None,
+    dataset: HubDataset | None = None,
     per_culture: int | None = None,
     seed: int = 0,
     cache: Path | None = None,
@@ -34,14 +38,15 @@ def load_manifest(
     """Return the manifest of a data source; what is left out of a folder is logged in one line.
 
     Args:
-        name: `met`, `folder`, `shards`, `sample` or `custom`.
+        name: `met`, `folder`, `hub`, `shards`, `sample` or `custom`.
         root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
             `s3://bucket/paintings`), or a table; unused by `sample`.
         columns: names of the columns of a table; None for the known ones.
         source: `_target_` and arguments of a function that returns the table, for `custom`.
+        dataset: the dataset, for `hub`.
         per_culture: mean number of pictures per culture, for `sample`.
         seed: seed of the sample's pictures.
-        cache: folder for the sample, and for the index of remote shards.
+        cache: folder for the sample, for the index of remote shards and for the manifest of a dataset.
 
     Raises:
         InputError: no such folder, nothing in it, or a manifest with mistakes.
@@ -56,6 +61,12 @@ def load_manifest(
     if name == "custom":
         assert source is not None
         return call_source(source, root, columns)
+    if name == "hub":
+        from artculture.data.hub.manifest import read_hub
+
+        assert cache is not None
+        assert dataset is not None
+        return read_hub(dataset, columns, cache)
     assert root is not None
     if name == "shards":
         from artculture.data.shards.index import read_sharded

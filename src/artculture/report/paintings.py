@@ -11,6 +11,8 @@ from PIL import Image
 
 from artculture.data.cache.folder import cache_folder
 from artculture.data.decoding import BadImageError, read_pixels
+from artculture.data.hub.dataset import HubDataset
+from artculture.data.hub.manifest import read_hub
 from artculture.data.manifest import SPLITS, Manifest, read_manifest
 from artculture.data.picture_table import ColumnNames
 from artculture.data.sample import sample_root
@@ -93,8 +95,10 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
             cache = cache_folder(data["cache"])
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
-        kept = cache_folder(data["cache"]) if data["name"] == "shards" else None
         columns = ColumnNames(data.get("label"), data.get("image"), data.get("id"))
+        if data["name"] == "hub":
+            return read_hub(HubDataset.of(data), columns, cache_folder(data["cache"]), stored_only=True)
+        kept = cache_folder(data["cache"]) if data["name"] == "shards" else None
         return load_manifest(data["name"], data["root"], columns=columns, cache=kept)
     except (InputError, WorkError, KeyError, TypeError, OSError):
         return None

@@ -10,8 +10,10 @@ from hydra.core.config_search_path import ConfigSearchPath
 from omegaconf import DictConfig, OmegaConf
 
 from artculture.config.composition import config_flags, explained_errors, resolved
+from artculture.config.schema.data import HubDataset
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.config.validation import mistakes_error, value_mistakes
+from artculture.data.hub import dataset
 from artculture.studies import run_name
 from artculture.training import resume
 from artculture.training.job import Job
@@ -99,11 +101,27 @@ def planned_run(
         fingerprints: cache of file hashes, shared by the runs of a grid.
 
     Raises:
-        InputError: as `resume.plan`.
+        InputError: as `resume.plan`; also a dataset of the Hub that does not exist.
+        WorkError: the Hub can't be reached to ask for the newest commit of a dataset.
     """
     directory = RunDirectory(path)
+    config = at_commit(config, directory)
     plan = resume.plan(directory, plain(config), config.resume, fingerprints)
     return PlannedRun(tuple(arguments), config, directory, plan, tuple(variant))
+
+
+def at_commit(config: TrainConfig, directory: RunDirectory) -> TrainConfig:
+    """Return the config with the commit of a dataset of the Hub as its revision.
+
+    A run that exists keeps its commit where the config names no revision.
+    """
+    data = config.data
+    if not isinstance(data, HubDataset):
+        return config
+    stored = (directory.read_config() or {}) if config.resume != "never" else {}
+    revision = data.revision or stored.get("data", {}).get("revision")
+    revision = dataset.pinned(dataset.HubDataset(data.path, data.config, revision)).revision
+    return config.model_copy(update={"data": data.model_copy(update={"revision": revision})})
 
 
 def _differ_in_epochs(job_overrides: Sequence[Sequence[str]]) -> bool:

@@ -131,7 +131,7 @@ def _counts(config: TrainConfig) -> tuple[int, int, int]:
         return round(pictures * config.data.fractions[0]), round(pictures * config.data.fractions[1]), len(cultures)
 
     selection = select(DataChoice.of(config.data))
-    if config.data.name != "shards":
+    if selection.whole.has_files:
         file_states(selection.whole)  # raises where a file is missing, as the run would
     return len(selection.members("train")), len(selection.members("val")), len(selection.classes)
 

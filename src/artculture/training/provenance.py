@@ -32,6 +32,7 @@ def identity_part(
         "balance": config.balance.name,
         "class_counts": dict(zip(module.classes, module.hyper["class_counts"], strict=True)),
         "data": data_label(plain(config)),
+        "revision": getattr(config.data, "revision", None),
         "weights": module.start.label,
         "imagenet": module.start.imagenet,
         "origin": module.provenance.get("origin"),

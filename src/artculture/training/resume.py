@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 Action = Literal["skip", "start", "continue", "restart"]
 
 KEYWORDS = ("auto", "never", "must")
+# Keys of `data` that decide a source's content.
+SOURCE_KEYS = ("name", "root", "path", "config", "revision", "label", "image", "id", "source")
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,19 @@ class Fingerprints:
     def _read(self, data: dict[str, Any]) -> "tuple[Manifest, str] | None":
         key = _source_key(data)
         if key not in self._known:
+            from artculture.data.cache.folder import cache_folder
+            from artculture.data.hub.dataset import HubDataset
             from artculture.data.picture_table import ColumnNames
             from artculture.data.sources import load_manifest
 
             columns = ColumnNames(data.get("label"), data.get("image"), data.get("id"))
+            dataset = HubDataset.of(data) if data["name"] == "hub" else None
+            cache = cache_folder(data["cache"])
+            source = data.get("source")
             try:
-                manifest = load_manifest(data["name"], data["root"], columns=columns, source=data.get("source"))
+                manifest = load_manifest(
+                    data["name"], data["root"], columns=columns, source=source, dataset=dataset, cache=cache
+                )
                 self._known[key] = manifest, manifest.fingerprint()
             except InputError:
                 self._known[key] = None
@@ -95,7 +104,7 @@ class Fingerprints:
 
 
 def _source_key(data: dict[str, Any]) -> str:
-    return repr([data.get(key) for key in ("name", "root", "label", "image", "id", "source")])
+    return repr([data.get(key) for key in SOURCE_KEYS])
 
 
 def plan(
@@ -174,8 +183,8 @@ def other_data(directory: RunDirectory, changes: str = "") -> InputError:
 def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprints: Fingerprints) -> None:
     """Refuse to take a finished run for one on other paintings; where they are gone, nothing speaks against it."""
     whole = directory.status().get("whole")
-    # The sample never changes, and shards lie far away.
-    if not whole or data.get("name") not in ("folder", "met", "custom"):
+    # The sample and a commit of the Hub never change, and shards lie far away.
+    if not whole or data.get("name") not in ("folder", "met", "custom", "hub") or data.get("revision"):
         return
     if fingerprints.of(data) not in (None, whole):
         raise other_data(directory)

@@ -4,6 +4,13 @@ from pathlib import Path
 import pytest
 
 from artculture import cli
+from artculture.config.schema.train import TrainConfig
+from artculture.config.validation import validated
+from artculture.data.hub import dataset
+from artculture.studies.grid import planned_run
+from artculture.training.job import write_job
+from artculture.utils.errors import InputError
+from tests.unit.config.schema.test_train import compose
 
 OPTIONS = {
     "method/fast": "defaults: [scratch, _self_]\nhead_lr: 0.5",
@@ -60,3 +67,21 @@ def test_a_list_of_a_study_is_a_sweep(names):
     assert names("study=listed") == [
         f"{row}-{culture}" for row in ("resnet50-scratch-step", "alexnet-finetuned-step") for culture in cultures
     ]
+
+
+def test_a_run_keeps_the_commit_of_a_dataset_of_the_hub(tmp_path, monkeypatch):
+    newest = {None: "a" * 40, "v1": "c" * 40}
+    monkeypatch.setattr(dataset, "_commit_of", lambda _, revision: newest[revision])
+
+    def revision(*typed):
+        config = validated(TrainConfig, compose("data=hub", "data.path=owner/paintings", *typed))
+        run = planned_run(config, tmp_path / "run")
+        write_job(run.directory, run.job, restart=False)
+        return run.config.data.revision
+
+    assert revision() == "a" * 40
+    newest[None] = "b" * 40
+    assert revision() == "a" * 40
+    with pytest.raises(InputError, match=r"data\.revision"):
+        revision("data.revision=v1")
+    assert revision("resume=never") == "b" * 40

@@ -40,14 +40,33 @@ class Sample(Paintings):
     decay_every: Annotated[PositiveInt, Mark.SOURCE, Mark.NOT_SEARCHED]
 
 
-class Folder(Paintings):
-    name: Literal["folder", "met"]
-    # Names of a table's columns; as in runs that were stored before there were such keys.
+class Table(Paintings):
+    """What sources with columns share; the defaults are for runs that were stored before there were such keys."""
+
     label: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     image: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED] = "auto"
     disjoint: Disjoint = None
+
+
+class Folder(Table):
+    name: Literal["folder", "met"]
+
+
+class HubDataset(Table):
+    """A dataset of the Hugging Face Hub.
+
+    Attributes:
+        path: repository, or a local folder or file of parquet.
+        config: one of the dataset's configurations.
+        revision: branch, tag or commit; a launch stores the commit that it stands for.
+    """
+
+    name: Literal["hub"]
+    path: Annotated[str, AsTyped(), Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+    config: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+    revision: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
 
 
 class Shards(Paintings):
@@ -70,7 +89,7 @@ class CustomPaintings(Paintings):
     disjoint: Disjoint = None
 
 
-Data = Annotated[Sample | Folder | Shards | CustomPaintings, Field(discriminator="name")]
+Data = Annotated[Sample | Folder | HubDataset | Shards | CustomPaintings, Field(discriminator="name")]
 
 
 def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
@@ -86,6 +105,8 @@ def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
         yield "data.split", "is stored, but the sample stores none; use stratified or random"
     if data.name == "sample" and data.root is not None:
         yield "data.root", "has no meaning for data=sample; for your own pictures use data=folder"
+    if data.name == "hub" and data.root is not None:
+        yield "data.root", "has no meaning for data=hub; give the dataset, or its folder, as data.path=…"
     if len(data.fractions) != 3 or abs(sum(data.fractions) - 1) > 1e-6:
         yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
     if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):

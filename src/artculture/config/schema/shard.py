@@ -22,5 +22,7 @@ class ShardConfig(Section):
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from data_contradictions(self.data)
+        if self.data.name == "hub":
+            yield "data", "is hub, which is parquet already; train on it as it is, or shard a folder of pictures"
         if self.data.name == "shards":
             yield "data", "is shards already; give what they are to be made of, as in data=folder data.root=…"

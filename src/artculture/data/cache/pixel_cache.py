@@ -111,7 +111,7 @@ def open_cache(
         with FileLock(target / ".lock"):
             found = read_cache(target, len(manifest))
             if found is None:
-                build_cache(manifest.paths(), len(manifest), target, shorter_side, interpolation, on_progress)
+                build_cache(manifest.pictures, len(manifest), target, shorter_side, interpolation, on_progress)
                 found = read_cache(target, len(manifest))
     if found is None:
         raise InputError(f"the pixel cache {target} can't be completed: delete it and start again")
@@ -131,22 +131,44 @@ def file_hashes(manifest: Manifest, folder: Path) -> list[str]:
         InputError: image files that do not exist.
     """
     stamp = _stamp(manifest)
-    for index in sorted((folder / "pixels").glob(f"{stamp}-*-v{CACHE_VERSION}/index.json")):
-        if (found := read_cache(index.parent, len(manifest))) is not None:
-            return list(found.sha256)
+    if (found := _largest(stamp, len(manifest), folder)) is not None:
+        return list(found.sha256)
     kept = folder / "contents" / f"{stamp}.json"
     if kept.is_file() and len(known := read_json(kept).get("sha256", [])) == len(manifest):
         return [str(sha256) for sha256 in known]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        contents = list(pool.map(_file_hash, manifest.paths()))
+    if manifest.has_files:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            contents = list(pool.map(_content_hash, manifest.paths()))
+    else:
+        contents = [_content_hash(picture) for picture in manifest.pictures()]
     write_json(kept, {"sha256": contents})
     return contents
 
 
-def _file_hash(path: Path) -> str:
+def largest_cache(manifest: Manifest, folder: Path) -> PixelCache | None:
+    """Return the pixel cache of a manifest with the largest pictures; None if there is none.
+
+    Args:
+        manifest: manifest of the images.
+        folder: root folder of caches.
+    """
+    return _largest(_stamp(manifest), len(manifest), folder)
+
+
+def _largest(stamp: str, pictures: int, folder: Path) -> PixelCache | None:
+    built = (folder / "pixels").glob(f"{stamp}-*-v{CACHE_VERSION}/index.json")
+    for index in sorted(built, key=lambda file: int(file.parent.name.split("-")[1]), reverse=True):
+        if (found := read_cache(index.parent, pictures)) is not None:
+            return found
+    return None
+
+
+def _content_hash(picture: Path | bytes) -> str:
+    if isinstance(picture, bytes):
+        return hashlib.sha256(picture).hexdigest()
     try:
-        check_file(path)
-        return file_sha256(path)
+        check_file(picture)
+        return file_sha256(picture)
     except (BadImageError, OSError):
         return ""
 
@@ -158,7 +180,8 @@ def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
 def _stamp(manifest: Manifest) -> str:
     """Return a hash of a manifest and of its files' sizes and modification times; no file is read for it."""
     # Size and time of each file, so that an image replaced under the same name is decoded again.
-    facts = [manifest.fingerprint(), str(manifest.root.resolve()), *file_states(manifest)]
+    where = [str(manifest.root.resolve()), *file_states(manifest)] if manifest.has_files else [manifest.version]
+    facts = [manifest.fingerprint(), *where]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
@@ -192,14 +215,23 @@ def file_states(manifest: Manifest) -> list[str]:
 
 
 def build_cache(
-    pictures: Iterable[Path | bytes],
+    pictures: Callable[[int], Iterable[Path | bytes]],
     count: int,
     target: Path,
     shorter_side: int,
     interpolation: str,
     on_progress: Progress | None = None,
 ) -> None:
-    """Decode images (paths or contents) into a cache's folder, continuing an interrupted build."""
+    """Decode images into a cache's folder, continuing an interrupted build.
+
+    Args:
+        pictures: returns the images (paths or contents) from a number on.
+        count: number of all images.
+        target: the cache's folder.
+        shorter_side: pixels.
+        interpolation: `bilinear` or `bicubic`.
+        on_progress: called with (done, all).
+    """
 
     def decode(picture: Path | bytes) -> tuple[Decoded, str]:
         try:
@@ -207,15 +239,15 @@ def build_cache(
         except BadImageError as error:
             return error, ""
         # Right after decoding, the file is still in the page cache, so hashing it does not read the disk again, and
-        # SHA-256 is many times faster than decoding. Images in shards were hashed when the shard was written.
-        return pixels, file_sha256(picture) if isinstance(picture, Path) else ""
+        # SHA-256 is many times faster than decoding.
+        return pixels, _content_hash(picture)
 
     report = on_progress or (lambda *_: None)
     with PartialCache(target) as partial:
         begun = len(partial)
         if begun:
             report(begun, count)
-        for row, (decoded, sha256) in enumerate(_decode_in_parallel(decode, islice(pictures, begun, None)), begun):
+        for row, (decoded, sha256) in enumerate(_decode_in_parallel(decode, pictures(begun)), begun):
             partial.append(decoded, sha256)
             report(row + 1, count)
         partial.finish()

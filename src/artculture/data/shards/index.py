@@ -61,6 +61,10 @@ class ShardedManifest(Manifest):
     shards: ShardSet
     rows: NDArray[np.int64]
 
+    @property
+    def has_files(self) -> bool:
+        return False
+
     def paths(self) -> list[Path]:
         raise AssertionError("pictures in shards have no files of their own")
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,13 @@ class ShardPixels:
             self._make_room(int(self.sizes[number]), target)
             shard = self.shards.shard(number)
             with self.shards.storage.fetched(shard.name, shard.sha256, self.folder, shard.size) as file:
-                build_cache(read_images(file), shard.rows, target, self.shorter_side, self.interpolation)
+                build_cache(
+                    lambda start: islice(read_images(file), start, None),
+                    shard.rows,
+                    target,
+                    self.shorter_side,
+                    self.interpolation,
+                )
             (target / RESERVED).unlink(missing_ok=True)
 
     def _make_room(self, needed: int, target: Path) -> None:

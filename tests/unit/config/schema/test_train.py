@@ -26,6 +26,7 @@ NEEDED = {
     ("launcher", "custom"): ["launcher._target_=collections.Counter"],
     ("data", "folder"): ["data.root=somewhere"],
     ("data", "shards"): ["data.root=somewhere"],
+    ("data", "hub"): ["data.path=owner/dataset"],
 }
 
 
