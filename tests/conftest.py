@@ -20,7 +20,7 @@ os.environ["WANDB_MODE"] = "offline"
 STUB = ("architecture=timm", "architecture.name=test_resnet", "architecture.weights=none")
 
 
-pytest_plugins = ["tests.fixtures.report", "tests.fixtures.runs"]
+pytest_plugins = ["tests.fixtures.report", "tests.fixtures.runs", "tests.fixtures.tracked"]
 
 
 @pytest.fixture(autouse=True)

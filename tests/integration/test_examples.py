@@ -17,7 +17,7 @@ import timm
 
 from artculture.cli import main
 from tests.conftest import make_pictures
-from tests.unit.training.tracking.test_wandb_run import inspect
+from tests.fixtures.tracked import inspect
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")

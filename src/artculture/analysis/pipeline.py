@@ -19,8 +19,10 @@ from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
 from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.result import git_commit, versions
-from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
+from artculture.training.tracking.trackers import log_run_result
+from artculture.training.tracking.wandb_history import open_with_history
+from artculture.training.tracking.wandb_settings import id_of, wandb_run_of
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json
 from artculture.utils.progress import Progress
@@ -110,23 +112,23 @@ def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[st
     }
 
 
-def log_findings(run: RunDirectory, index: Path) -> None:
-    """Log the figures and numbers of an analysis to the W&B run; do nothing for a run without one."""
-    config: dict[str, Any] = run.read_config() or {}
-    logger = config.get("logger", {}).get("wandb")
-    if logger is None:
+def log_findings(model: ModelUnderStudy, index: Path) -> None:
+    """Log the figures and numbers of an analysis to the W&B run of its run; do nothing for a run without one.
+
+    Offline, W&B can't continue a run's file: a new one gets the whole run, and replaces it.
+    """
+    assert model.run is not None
+    values: dict[str, Any] = model.run.read_config() or {}
+    info = wandb_run_of(values, model.run, id_of(model.run), model.run.status().get("variant", []))
+    if info is None:
         return
-    page = wandb_run.WandbRun(
-        project=logger["project"],
-        entity=logger["entity"],
-        group=config["study"]["name"],
-        job_type=config["method"]["name"],
-        name=run.path.name,
-        run_id=wandb_run.id_of(run),
-        tags=(),
-    )
-    opened = wandb_run.start_run(page, run, {}, offline=logger["mode"] == "offline")
+    run, history = open_with_history(info)
     try:
-        media.log_figures(opened, index.parent, read_json(index)["findings"])
+        if model.run.result.is_file():
+            selection = model.paintings.selection
+            predictions = media.test_predictions(model.run, selection)
+            log_run_result(run, info, selection, predictions, model.run.read_result())
+        media.log_figures(run, index.parent, read_json(index)["findings"])
+        history.remove_superseded()
     finally:
-        wandb_run.finish_run(opened, 0)
+        wandb_run.finish_run(run, 0)

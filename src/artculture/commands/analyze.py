@@ -34,6 +34,6 @@ def analyze(config: AnalyzeConfig) -> int:
     with shown_progress("computing embeddings") as progress:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
     if config.log and data is None and model.run is not None:
-        log_findings(model.run, index)
+        log_findings(model, index)
     sys.stdout.write(visible(f"{index}\n"))
     return 0

@@ -113,6 +113,27 @@ def scores_of_parts(
     return {name: part for name, part in found.items() if part is not None}
 
 
+def result_numbers(result: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a result.json by name, as loggers get them.
+
+    Those of the test split are `test/top1`, `test/ece`, `test/recall/<culture>`, …, the others `result/val_top1`,
+    `result/chance`, …; the ends of intervals have `_low` and `_high` behind the name.
+    """
+    numbers = {
+        _number_name(key): float(value)
+        for key, value in result.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    for key, (low, high) in result.get("intervals", {}).items():
+        numbers |= {f"{_number_name(key)}_low": low, f"{_number_name(key)}_high": high}
+    recalls = {name: entry["recall"] for name, entry in result.get("per_culture", {}).items()}
+    return numbers | {f"test/recall/{name}": recall for name, recall in recalls.items() if recall is not None}
+
+
+def _number_name(key: str) -> str:
+    return f"test/{key.removeprefix('test_')}" if key.startswith("test_") else f"result/{key}"
+
+
 def validation_rank(result: dict[str, Any]) -> tuple[float, float]:
     """Sort key of finished runs, best first: validation top-1, then the lower validation loss; never the test split."""
     return -float(result["val_top1"]), float(result.get("val_loss", math.inf))

@@ -15,8 +15,8 @@ from artculture.training.origin import origin_of
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import State
 from artculture.training.signals import listen_for_signals
-from artculture.training.tracking import wandb_run
 from artculture.training.tracking.trackers import Trackers
+from artculture.training.tracking.wandb_settings import id_of
 from artculture.utils.errors import Interrupted, reason_of
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def train_run(
         launches = int(directory.status().get("launches", 0)) + 1
         facts: dict[str, Any] = {
             "started": time.time(),
-            "wandb_id": wandb_run.id_of(directory),
+            "wandb_id": id_of(directory),
             "launches": launches,
             "restart": False,
         }

@@ -1,9 +1,15 @@
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from artculture import cli
+from artculture.analysis.loading import load_model_under_study
+from artculture.analysis.pipeline import log_findings
+from artculture.utils.io import write_json
+from tests.fixtures.tracked import inspect
 
 
 @pytest.fixture
@@ -30,11 +36,30 @@ def test_every_finding_is_written_with_its_data(analysed):
     assert index["about"]["paintings"] == len(pd.read_parquet(folder / "features.parquet"))
 
 
-def test_a_tracked_runs_page_gets_the_figures(analysed, only_run):
-    pytest.importorskip("wandb")
-    analysed(logger="wandb_offline")
-    media = list((only_run() / "wandb").rglob("media/images/analysis/*.png"))
-    assert any("culture_graph" in file.name for file in media)
+def test_a_tracked_run_gets_the_figures_in_its_one_history(tracked):
+    (before,) = inspect(tracked.path)
+    selection = load_model_under_study(tracked.best).paintings.selection
+    index = tracked.path / "analysis" / "analysis.json"
+    index.parent.mkdir()
+    Image.new("RGB", (9, 9)).save(index.parent / "graph.png")
+    finding = {"name": "graph", "png": "graph.png", "title": "Graph", "numbers": {"edges": 3}}
+    write_json(index, {"findings": [finding]})
+    log_findings(SimpleNamespace(run=tracked, paintings=SimpleNamespace(selection=selection)), index)
+    (after,) = inspect(tracked.path)
+    assert after["summary"].pop("analysis/graph/edges") == 3
+    figure = after["summary"].pop("analysis/graph")
+    (page,) = tracked.path.glob("wandb/offline-run-*")
+    assert (page / "files" / figure["path"]).is_file()
+    assert (page / "files" / after["summary"]["test/predictions"]["path"]).is_file()
+    for key in ("name", "tags", "run_id"):
+        assert after[key] == before[key]
+    assert after["config"].keys() == before["config"].keys()
+    assert _plain(after["summary"]) == _plain(before["summary"])
+    assert [link.resolve() for link in (tracked.path.parent / "wandb").iterdir()] == [page]
+
+
+def _plain(summary):
+    return {key: value for key, value in summary.items() if not key.startswith("_") and not isinstance(value, dict)}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from artculture.config.schema.nodes import Node, node_mistakes
 from artculture.config.schema.section import Section
-from artculture.config.typed_text import AsTyped, Text
+from artculture.config.typed_text import AsTyped, Text, UserPath
 from artculture.utils.errors import InputError
 from artculture.utils.targets import TARGET, accepted, is_target
 
@@ -27,10 +27,15 @@ NO_TARGET = f"needs a {TARGET}, or null to switch it off"
 class Wandb(Section):
     """The built-in logger to Weights & Biases."""
 
-    mode: Literal["online", "offline"]
+    mode: Literal["online", "offline", "disabled"] | None
     project: Text
     entity: Annotated[str | None, AsTyped()]
+    group: Text
+    job_type: Text
+    name: Annotated[str | None, AsTyped()]
+    notes: Annotated[str | None, AsTyped()]
     tags: Annotated[list[str], AsTyped()]
+    dir: Annotated[UserPath | None, AsTyped()]
     thumbnails: Annotated[int, Field(ge=0)]
 
 

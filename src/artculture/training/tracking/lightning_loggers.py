@@ -162,14 +162,3 @@ def open_logger(name: str, node: Node, run: TrackedRun) -> LightningLogger:
 
         return MlflowRun(name, node, run)
     return (FolderLogger if accepted(node, {"save_dir": ""}) else LightningLogger)(name, node, run)
-
-
-def result_numbers(result: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers of a result.json by name: `test/top1`, `test/recall/<culture>`, `result/val_top1`, …"""
-    numbers = {
-        f"test/{key.removeprefix('test_')}" if key.startswith("test_") else f"result/{key}": float(value)
-        for key, value in result.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
-    recalls = {name: entry["recall"] for name, entry in result.get("per_culture", {}).items()}
-    return numbers | {f"test/recall/{name}": recall for name, recall in recalls.items() if recall is not None}

@@ -1,5 +1,6 @@
-"""Tables and figures logged to W&B: test predictions with thumbnails, confusion matrix, analysis figures."""
+"""Numbers, tables and figures logged to W&B: test predictions with thumbnails, recall by culture, analysis figures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,32 @@ from PIL import Image
 
 from artculture.data.decoding import BadImageError, read_pixels
 from artculture.data.selection import Selection
+from artculture.evaluation.intervals import wilson
+from artculture.training.result import result_numbers
+from artculture.training.run_directory import RunDirectory
+from artculture.utils.tables import read_own_csv
 
 # Rows of the table of predictions: enough to browse, few enough for a quick upload.
 MAX_TABLE_ROWS = 1000
+RECALL_COLUMNS: list[str | int] = ["culture", "recall", "recall_low", "recall_high", "paintings"]
 
 
-def log_result(
+def log_numbers(run: Any, result: dict[str, Any]) -> None:
+    """Log the numbers of a result to the summary of a W&B run, and the weights and paintings to its config.
+
+    Args:
+        run: the open W&B run.
+        result: content of result.json.
+    """
+    run.summary.update(result_numbers(result))
+    known = {"weights_label": result["weights"], "manifest": result["manifest"]}
+    run.config.update(known, allow_val_change=True)
+
+
+def log_tables(
     run: Any, selection: Selection, predictions: pd.DataFrame, result: dict[str, Any], thumbnails: int
 ) -> None:
-    """Log the test scores, the confusion matrix and the table of test predictions to a W&B run.
+    """Log the confusion matrix and the tables of recall and of test predictions to a W&B run.
 
     Args:
         run: the open W&B run.
@@ -28,22 +46,34 @@ def log_result(
     """
     import wandb
 
-    if predictions.empty:  # the test split was not evaluated
+    # A separate step after the last epoch's, so that a later launch logs it neither twice nor over another step.
+    if predictions.empty or run.step > result["epochs"]:  # empty where the test split was not evaluated
         return
     classes = list(selection.classes)
     class_probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy()
     truth = [classes.index(culture) for culture in predictions["culture"]]
     guessed = class_probabilities.argmax(axis=1)
-    for key in ("top1", "top3", "macro_f1", "macro_recall"):
-        run.summary[f"test/{key}"] = result[f"test_{key}"]
-    for culture, recall in result["per_culture"].items():
-        if recall["recall"] is not None:
-            run.summary[f"test/recall/{culture}"] = recall["recall"]
-    matrix = wandb.plot.confusion_matrix(y_true=truth, preds=guessed.tolist(), class_names=classes)
-    table = _prediction_table(wandb, selection, predictions, class_probabilities, guessed, thumbnails)
-    # A separate step after the last epoch's, so that a later launch logs it neither twice nor over another step.
-    if run.step <= result["epochs"]:
-        run.log({"test/confusion": matrix, "test/predictions": table}, step=result["epochs"], commit=True)
+    tables = {
+        "test/confusion": wandb.plot.confusion_matrix(y_true=truth, preds=guessed.tolist(), class_names=classes),
+        "test/recall_by_culture": wandb.Table(columns=RECALL_COLUMNS, data=list(_recall_rows(result))),
+        "test/predictions": _prediction_table(wandb, selection, predictions, class_probabilities, guessed, thumbnails),
+    }
+    run.log(tables, step=result["epochs"], commit=True)
+
+
+def _recall_rows(result: dict[str, Any]) -> Iterator[list[Any]]:
+    for culture, entry in result["per_culture"].items():
+        recall, paintings = entry["recall"], entry["test_paintings"]
+        if recall is not None:
+            yield [culture, recall, *wilson(round(recall * paintings), paintings), paintings]
+
+
+def test_predictions(directory: RunDirectory, selection: Selection) -> pd.DataFrame:
+    """Return the stored test predictions of a run for those paintings that a selection has, with their `row`."""
+    text = dict.fromkeys(["source", "object_id", "culture"], str)
+    stored = read_own_csv(directory.predictions, "train the run again", dtype=text, keep_default_na=False)
+    about = selection.manifest.table[["source", "object_id"]].assign(row=range(len(selection.manifest)))
+    return stored[stored["split"] == "test"].merge(about, on=["source", "object_id"])
 
 
 def _prediction_table(

@@ -7,10 +7,12 @@ import pandas as pd
 
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.data.selection import Selection
-from artculture.training.identity import data_label
+from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
-from artculture.utils.targets import node_name
+from artculture.training.tracking.wandb_files import movable_artifacts
+from artculture.training.tracking.wandb_history import History, numbers_of
+from artculture.training.tracking.wandb_settings import WandbRun, wandb_run_of
 
 
 class Trackers:
@@ -27,22 +29,27 @@ class Trackers:
     """
 
     def __init__(self, config: TrainConfig, directory: RunDirectory, run_id: str, variant: Sequence[str]) -> None:
-        self._thumbnails = 0 if config.logger.wandb is None else config.logger.wandb.thumbnails
-        self._page = _open_page(config, directory, run_id, variant)
-        self._history = None if self._page is None else wandb_run.History(self._page.run)
+        values = plain(config)
+        self._info = wandb_run_of(values, directory, run_id, variant)
+        self._page = None if self._info is None else wandb_run.BackgroundWandbRun(self._info)
+        self._history = None
+        if self._page is not None and self._info is not None:
+            self._history = History(self._page.run, self._info.monitor, self._info.study)
         self._loggers = []
         if config.logger.nodes:
             from artculture.training.tracking.lightning_loggers import TrackedRun, open_logger
 
-            run = TrackedRun(directory, run_id, config.study.name, plain(config))
+            run = TrackedRun(directory, run_id, config.study.name, values)
             self._loggers = [open_logger(name, node, run) for name, node in config.logger.nodes.items()]
 
     def catch_up(self, rows: pd.DataFrame) -> None:
         """Log the epochs of metrics.csv (cells as text) that a logger lacks."""
-        for row in rows.to_dict("records"):
-            self.log({str(key): float(value) for key, value in row.items() if value != ""})
         if self._history is not None:
+            self._history.log_all(rows)
             self._history.remove_superseded()
+        for row in numbers_of(rows):
+            for logger in self._loggers:
+                logger.log(row)
 
     def log(self, row: dict[str, Any]) -> None:
         """Log the metrics of an epoch, to those loggers that lack it."""
@@ -60,15 +67,11 @@ class Trackers:
             result: content of result.json.
         """
         page = None if self._page is None else self._page.run()
-        if page is not None:
+        if page is not None and self._info is not None:
             test = predictions[predictions["split"] == "test"]
-            with wandb_run.suppress_wandb_errors("take the result"):
-                media.log_result(page, selection, test, result, self._thumbnails)
-        if self._loggers:
-            from artculture.training.tracking.lightning_loggers import result_numbers
-
-            for logger in self._loggers:
-                logger.log_result(result_numbers(result), result["epochs"])
+            log_run_result(page, self._info, selection, test, result)
+        for logger in self._loggers:
+            logger.log_result(result_numbers(result), result["epochs"])
 
     def close(self, exit_code: int, reason: str | None = None, *, preempted: bool = False) -> None:
         """Finish all logs.
@@ -84,20 +87,16 @@ class Trackers:
             logger.close(exit_code)
 
 
-def _open_page(
-    config: TrainConfig, directory: RunDirectory, run_id: str, variant: Sequence[str]
-) -> wandb_run.BackgroundWandbRun | None:
-    choice = config.logger.wandb
-    if choice is None:
-        return None
-    architecture, method, scheduler = config.architecture.name, config.method.name, node_name(config.scheduler)
-    page = wandb_run.WandbRun(
-        project=choice.project,
-        entity=choice.entity,
-        group=config.study.name,
-        job_type=method,
-        name=directory.path.name,
-        run_id=run_id,
-        tags=tuple(dict.fromkeys([architecture, method, scheduler, data_label(plain(config)), *variant, *choice.tags])),
-    )
-    return wandb_run.BackgroundWandbRun(page, directory, plain(config), offline=choice.mode == "offline")
+def log_run_result(run: Any, info: WandbRun, selection: Selection, test: pd.DataFrame, result: dict[str, Any]) -> None:
+    """Log the result of a run to its W&B run: numbers and tables.
+
+    Args:
+        run: the open W&B run.
+        info: what it is of.
+        selection: the paintings.
+        test: calibrated probabilities of the test split, with their `row`.
+        result: content of result.json.
+    """
+    with wandb_run.suppress_wandb_errors("take the result"), movable_artifacts(run, info.study):
+        media.log_numbers(run, result)
+        media.log_tables(run, selection, test, result, info.thumbnails)

@@ -7,8 +7,9 @@ import pytest
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.logger import DummyLogger
 
+from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
-from artculture.training.tracking.lightning_loggers import TrackedRun, open_logger, result_numbers
+from artculture.training.tracking.lightning_loggers import TrackedRun, open_logger
 
 CONFIG = {"method": {"name": "finetuned"}, "seed": 0}
 RESULT = {"epochs": 3, "test_top1": 0.5, "val_top1": 0.75, "synthetic": True, "device": "cpu"}

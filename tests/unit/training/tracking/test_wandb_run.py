@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,42 +12,112 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from artculture.config.schema.train import plain
 from artculture.models.classifier import CultureClassifier
 from artculture.studies.launchers.process import run_environment
 from artculture.training.callbacks.recorder import Recorder
+from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import wandb_run
-from artculture.training.tracking.wandb_run import History, id_of, sync_hint
+from artculture.training.tracking.wandb_history import History
+from artculture.training.tracking.wandb_settings import WandbRun, folder_of, id_of, wandb_run_of
+from artculture.utils.errors import InputError
 from tests.conftest import STUB
+from tests.fixtures.tracked import inspect, leet, records
 from tests.unit.training.wandb_server import serving
 
 
-def leet(page: Path, *flags: str) -> str:
-    wandb = Path(sys.executable).parent / "wandb"
-    command = str(wandb) if wandb.exists() else shutil.which("wandb") or "wandb"
-    argv = [command, "leet", "inspect", "--json", *flags, str(page)]
-    return subprocess.run(argv, capture_output=True, check=True, text=True).stdout
-
-
-def inspect(run: Path) -> list[dict[str, Any]]:
-    """What each offline W&B run of a run directory really holds, by W&B's own reader."""
-    return [json.loads(leet(page, "--summary")) for page in sorted(run.glob("wandb/offline-run-*"))]
-
-
-def test_a_runs_page_holds_config_best_and_last_and_predictions(train, only_run, read_json):
-    assert train(logger="wandb_offline") == 0
-    (page,) = inspect(only_run())
-    result = read_json(only_run() / "result.json")
-    assert (page["state"], page["exit_code"], page["name"]) == ("finished", 0, only_run().name)
+def test_a_runs_page_holds_config_best_and_last_and_predictions(tracked, read_json):
+    (page,) = inspect(tracked.path)
+    result = read_json(tracked.result)
+    assert (page["state"], page["exit_code"], page["name"]) == ("finished", 0, tracked.path.name)
     assert page["config"]["method"]["name"] == "finetuned"
     assert page["config"]["architecture"]["name"] == "test_resnet"
+    assert page["config"]["row"].startswith("test_resnet finetuned plateau pictures")
+    assert page["config"]["weights_label"] == result["weights"]
+    assert (page["config"]["data_label"], page["config"]["manifest"]) == (result["data"], result["manifest"])
+    assert page["config"]["git_commit"] == result["git_commit"]
     summary = page["summary"]
-    assert summary["test/top1"] == pytest.approx(result["test_top1"])
-    assert summary["val/top1"]["max"] == pytest.approx(result["best_score"])
+    assert summary["val/top1"]["max"] == summary["best_score"] == pytest.approx(result["best_score"])
     assert set(summary["val/loss"]) == {"min", "last"}
     assert summary["test/predictions"]["nrows"] == result["counts"]["test"]
     assert summary["test/confusion_table"]["nrows"] == 9
+    assert summary["test/recall_by_culture"]["nrows"] == 3
     assert summary["lr/head"] > 0
+    for name, value in result_numbers(result).items():
+        assert summary[name] == pytest.approx(value), name
+    assert [summary["test/top1_low"], summary["test/top1_high"]] == pytest.approx(result["intervals"]["test_top1"])
+    assert {"result/chance", "result/majority", "test/ece", "test/ece_calibrated"} <= set(summary)
+
+
+def test_a_moved_study_is_synced_whole_from_its_folder(tracked, tmp_path):
+    (page,) = tracked.path.glob("wandb/offline-run-*")
+    (link,) = (tracked.path.parent / "wandb").iterdir()
+    assert link.resolve() == page.resolve()
+    assert leet(link, "--summary") == leet(page, "--summary")
+    metrics = pd.read_csv(tracked.metrics)
+    study = tracked.path.parent.rename(tmp_path / "moved")
+    with serving() as server:
+        # Without WANDB_SERVICE, the W&B process of these tests, which has another working folder.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        environment |= {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": "x" * 40}
+        argv = [sys.executable, "-m", "wandb", "sync", "wandb"]
+        done = subprocess.run(argv, cwd=study, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Syncing 1 run(s)" in done.stderr
+    history = [json.loads(line) for line in server.streams["wandb-history.jsonl"]]
+    assert [row["train/loss"] for row in history[:2]] == pytest.approx(list(metrics["train/loss"]))
+    assert [row["_step"] for row in history] == [0, 1, 2]
+    table = json.loads(server.uploads["artifact/test/predictions.table.json"])
+    place = table["columns"].index("picture")
+    assert len(table["data"]) == 3
+    for row in table["data"]:
+        assert server.uploads[f"artifact/{row[place]['path']}"].startswith(b"\xff\xd8"), "a JPEG"
+    assert {one["name"] for one in server.variables("upsertBucket")} == {page.name.rpartition("-")[2]}
+
+
+def test_the_config_wins_over_w_and_bs_variables(composed, tmp_path, monkeypatch):
+    def run_of(*overrides: str) -> WandbRun | None:
+        values = plain(composed("logger=wandb", "study.name=mine", *overrides))
+        return wandb_run_of(values, RunDirectory(tmp_path / "mine" / "a"), "id", ["x=1"])
+
+    for name in ("WANDB_MODE", "WANDB_SWEEP_ID"):
+        monkeypatch.delenv(name, raising=False)
+    plainly = run_of()
+    assert (plainly.project, plainly.entity, plainly.group, plainly.job_type, plainly.name, plainly.notes) == (
+        "artculture", None, "mine", "finetuned", "a", None
+    )  # fmt: skip
+    assert (plainly.mode, plainly.folder) == ("online", tmp_path / "mine" / "a")
+    variables = {
+        "PROJECT": "p", "ENTITY": "e", "RUN_GROUP": "123", "JOB_TYPE": "j", "NAME": "n", "NOTES": "a, b=c",
+        "TAGS": "one, two", "DIR": str(tmp_path / "there"), "MODE": "dryrun",
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    found = run_of()
+    assert (found.project, found.entity, found.group, found.job_type, found.name, found.notes) == (
+        "p", "e", "123", "j", "n", "a, b=c"
+    )  # fmt: skip
+    assert (found.mode, found.folder, found.tags[-3:]) == ("offline", tmp_path / "there", ("x=1", "one", "two"))
+    own = ("project=q", "entity=f", "group=g", "name=m", "notes=b", "tags=[t]", "mode=online", f"dir={tmp_path}")
+    typed = run_of(*(f"logger.wandb.{text}" for text in own))
+    assert (typed.project, typed.entity, typed.group, typed.name, typed.notes) == ("q", "f", "g", "m", "b")
+    assert (typed.mode, typed.folder, typed.tags[-2:]) == ("online", tmp_path, ("x=1", "t"))
+    monkeypatch.setenv("WANDB_DISABLED", "true")
+    assert run_of() is None
+    assert run_of("logger.wandb.mode=online") is not None
+    monkeypatch.delenv("WANDB_DISABLED")
+    monkeypatch.setenv("WANDB_MODE", "ofline")
+    with pytest.raises(InputError, match="WANDB_MODE=ofline: did you mean `offline`"):
+        run_of()
+
+
+def test_an_agents_own_folder_is_not_the_users_choice(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DIR", str(Path.cwd()))
+    directory = RunDirectory(tmp_path / "run")
+    assert folder_of(None, directory) == Path.cwd()
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    assert folder_of(None, directory) == directory.path
 
 
 def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, only_run, monkeypatch):
@@ -91,7 +160,7 @@ ROWS = [{"epoch": epoch, "train/loss": loss} for epoch, loss in enumerate(LOSSES
 @pytest.mark.parametrize(("reached", "logged"), [(0, [0, 1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])
 def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, logged):
     run = Run(step=reached)
-    history = History(lambda: run)
+    history = History(lambda: run, "val/top1", Path("/nowhere"))
     for row in ROWS:
         history.log(row)
     assert [step for step, _ in run.logged] == logged
@@ -100,7 +169,7 @@ def test_a_page_gets_each_epoch_once_wherever_it_stood(reached, logged):
 
 def test_a_page_that_breaks_stops_nothing_and_says_so_once(caplog):
     run = Run(broken=True)
-    history = History(lambda: run)
+    history = History(lambda: run, "val/top1", Path("/nowhere"))
     for row in ROWS:
         history.log(row)
     history.remove_superseded()
@@ -153,8 +222,7 @@ def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, at_s
 
 def history_of(page: Path) -> list[dict[str, Any]]:
     """Every row of an offline file, by W&B's own reader."""
-    records = [json.loads(line) for line in leet(page).splitlines()]
-    return [record["history"]["item"] for record in records if record["type"] == "history"]
+    return [record["history"]["item"] for record in records(page) if record["type"] == "history"]
 
 
 @pytest.mark.slow
@@ -197,7 +265,7 @@ def test_group_job_type_and_tags(tmp_path, train, only_run, monkeypatch):
     assert {"test_resnet", "plateau", "finetuned", "pictures", "first-try"} <= set(page.tags)
 
 
-def test_no_account_means_offline(monkeypatch, caplog):
+def test_no_account_means_offline(composed, monkeypatch, caplog):
     class Wandb:
         @staticmethod
         def setup() -> SimpleNamespace:
@@ -210,9 +278,10 @@ def test_no_account_means_offline(monkeypatch, caplog):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setattr(wandb_run, "_answers", lambda *_: True)
-    assert wandb_run._mode(Wandb, RunDirectory(Path("outputs/s/r")), offline=False) == "offline"
+    info = wandb_run_of(plain(composed("logger=wandb")), RunDirectory(Path("outputs/s/r")), "id", [])
+    assert wandb_run._reachable_mode(Wandb, info) == "offline"
     assert "wandb login" in caplog.text
-    assert "`wandb sync outputs/s/r/wandb/offline-run-*` uploads it later" in caplog.text
+    assert "`cd outputs/s && wandb sync wandb` uploads it later" in caplog.text
 
 
 def test_no_answer_means_offline(pictures, only_run):
@@ -232,18 +301,16 @@ def test_no_answer_means_offline(pictures, only_run):
     assert len(inspect(only_run())) == 1
 
 
-def test_the_documented_commands_find_the_offline_runs(train, only_run, tmp_path):
-    assert train("study.name=mine", logger="wandb_offline") == 0
-    run = only_run()
+def test_the_documented_commands_find_the_offline_runs(tracked, tmp_path):
     root = Path(__file__).parents[4]
-    texts = [(root / name).read_text() for name in ("README.md", "docs/resume.md", "conf/logger/wandb_offline.yaml")]
-    texts.append(sync_hint(RunDirectory(run.relative_to(tmp_path))))
-    patterns = re.findall(r"`wandb (?:sync|leet run) ([^`]*offline-run-\*)`", "\n".join(texts))
-    assert len(patterns) >= 5
-    for pattern in patterns:
-        here = str(run.relative_to(tmp_path)) if pattern.startswith("<run>") else run.name
-        found = tmp_path.glob(pattern.replace("<study>", "mine").replace("<run>", here))
-        assert list(found) == list(run.glob("wandb/offline-run-*")), pattern
+    names = ("README.md", "docs/resume.md", "docs/wandb.md", "conf/logger/wandb_offline.yaml")
+    texts = "\n".join((root / name).read_text() for name in names)
+    folders = re.findall(r"wandb leet (?:run |inspect --summary --json )?(outputs/\S*[\w>])", texts)
+    folders += [f"{study}/{folder}" for study, folder in re.findall(r"cd (outputs/\S+) && wandb sync (\w+)", texts)]
+    assert len(folders) >= 7
+    for folder in folders:
+        found = tmp_path / folder.replace("<study>", "tracked").replace("<run>", tracked.path.name)
+        assert len(list(found.glob("offline-run-*/*.wandb"))) == 1, folder
 
 
 def test_an_id_is_made_once_moves_with_its_folder_and_ends_with_a_restart(tmp_path, monkeypatch):
