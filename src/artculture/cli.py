@@ -41,6 +41,10 @@ GROUPS = {
     "Use": {
         "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",
     },
+    "Machine": {
+        "doctor": "show versions, devices, speed, caches and which services answer, and list what to fix",
+        "clean": "list what the cache holds, and delete it",
+    },
 }
 COMMANDS = {name: what for commands in GROUPS.values() for name, what in commands.items()}
 

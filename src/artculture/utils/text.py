@@ -18,3 +18,12 @@ def fold_text(text: str) -> str:
     """Lower case without accents, so that `papier-mâché` and `Papier-mache` are one word."""
     plain = unicodedata.normalize("NFKD", text)
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes in a readable unit: `1.2 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit in ("B", "kB") else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
