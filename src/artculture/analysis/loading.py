@@ -54,7 +54,7 @@ def load_model_under_study(
         assert run is not None
         choose = fresh_selection if stored is None else selection_of_run(stored, classifier.classes, run.path)
     expected = classifier.preprocessing
-    paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose)
+    paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose, expected.fit)
     selection = paintings.selection
     # Label indices of data and classifier must agree before anything is computed.
     check_classes(read_checkpoint(file), file, selection.classes)

@@ -34,9 +34,9 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     with shown_progress("decoding pictures") as progress:
         model = load_model_under_study(config.checkpoint, data, progress, config.trust)
     result, predictions = evaluate(
-        model, config.split, accelerator=config.device, include_trained=config.include_trained
+        model, config.split, accelerator=config.device, include_trained=config.include_trained, tta=config.tta
     )
-    folder = output or default_folder(model, config.split, DEFAULT_ROOT)
+    folder = output or default_folder(model, config.split, DEFAULT_ROOT, config.tta)
     file = write_evaluation(folder, result, predictions)
     _show(result)
     sys.stdout.write(visible(f"{file}\n{file.with_name('predictions.csv')}\n"))
@@ -48,6 +48,8 @@ def _show(result: dict[str, Any]) -> None:
 
     console = PlainConsole()
     what = f"{result['run'] or result['checkpoint']} on {result['data']} ({result['split']}: {result['n']} paintings)"
+    if result["tta"]:
+        what += f", averaged over {' and '.join(result['tta'])}"
     console.print(what, style="bold", markup=False, highlight=False, soft_wrap=True)
     numbers = _numbers("", "percent", "95 % interval")
     for name, word in (

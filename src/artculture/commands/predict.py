@@ -28,6 +28,7 @@ def predict(config: PredictConfig) -> int:
     from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources, image_downloader
     from artculture.evaluation.inference import TorchModel
     from artculture.evaluation.predict import Predictor
+    from artculture.evaluation.test_time_views import TestTimeViews
     from artculture.models.checkpoint import load_classifier
     from artculture.training.checkpoint_source import checkpoint_file
     from artculture.utils.outputs import output_file
@@ -43,9 +44,10 @@ def predict(config: PredictConfig) -> int:
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )
     model = TorchModel(classifier, config.device)
-    reader = ImageReader(classifier.preprocessing, downloader)
+    views = TestTimeViews(classifier.preprocessing, config.tta) if config.tta else None
+    reader = ImageReader(classifier.preprocessing, downloader, None if views is None else views.decoding)
     overlays = None if config.overlay is None else partial(feature_maps.overlays, classifier)
-    predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder)
+    predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder, views)
     count = _Count()
     began = time.perf_counter()
     if output is None:
@@ -81,7 +83,12 @@ def _write(
     from artculture.utils.io import file_sha256
     from artculture.utils.progress import shown_rate
 
-    identity = {"checkpoint": file_sha256(checkpoint), "top": predictor.top, "overlay": config.overlay}
+    identity = {
+        "checkpoint": file_sha256(checkpoint),
+        "top": predictor.top,
+        "overlay": config.overlay,
+        "tta": config.tta,
+    }
     with PredictionJournal(output, identity) as journal:
         done = journal.count(sources)
         if done:

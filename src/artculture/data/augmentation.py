@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artculture.config.schema.augment import Augment, Mix
+from artculture.config.schema.data import Fit
 from artculture.data.counter_rng import uniforms
+from artculture.data.cropping import Boxes, evaluation_boxes, whole_boxes
 
 # Attempts to find a box that fits, and the ranges of erased boxes, as in torchvision's RandomResizedCrop and
 # RandomErasing.
@@ -19,8 +21,6 @@ TRIES = 10
 ERASED_SHARE, ERASED_RATIO = (0.02, 0.33), (0.3, 3.3)
 # ITU-R 601 luma weights, as in torchvision's rgb_to_grayscale.
 GREY = (0.2989, 0.587, 0.114)
-
-Boxes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,9 @@ class DrawnAugmentation:
     erased: Boxes | None = None
 
 
-def centre_boxes(shapes: NDArray[np.int64], size: int) -> Boxes:
-    """Return the central square of each image (height, width: int64 N x 2), rounded as in torchvision's CenterCrop."""
-    corners = np.rint((shapes - size) / 2).astype(np.int64)
-    return np.concatenate([corners, np.full_like(shapes, size)], axis=1)
-
-
-def evaluation_changes(shapes: NDArray[np.int64], size: int) -> DrawnAugmentation:
-    """Return the changes of evaluation: a centre crop and nothing else."""
-    return DrawnAugmentation(centre_boxes(shapes, size), np.zeros(len(shapes), dtype=np.bool_))
+def evaluation_changes(shapes: NDArray[np.int64], size: int, fit: Fit = "crop") -> DrawnAugmentation:
+    """Return the changes of evaluation: the box of its image and nothing else."""
+    return DrawnAugmentation(evaluation_boxes(shapes, size, fit), np.zeros(len(shapes), dtype=np.bool_))
 
 
 def draw_augmentation(
@@ -81,6 +75,7 @@ def draw_augmentation(
     seed: int,
     epoch: int,
     rows: NDArray[np.int64],
+    fit: Fit = "crop",
 ) -> DrawnAugmentation:
     """Draw the augmentation of some images as a function of (seed, epoch, row) alone.
 
@@ -91,16 +86,20 @@ def draw_augmentation(
         seed: seed of the run.
         epoch: counted from 0.
         rows: row of each painting, int64 N.
+        fit: of a letterbox, crops are of the picture with its borders.
     """
     # The count of numbers per row does not depend on the settings, so that switching one augmentation off leaves the
     # draws of the others as they were.
     box_draws = 2 * TRIES + 2
     numbers = uniforms(seed, epoch, rows, 2 * box_draws + 5)
     crop, erase, rest = np.split(numbers, [box_draws, 2 * box_draws], axis=1)
-    boxes = centre_boxes(shapes, size)
+    boxes = evaluation_boxes(shapes, size, fit)
     if augmentation.crop_scale is not None and augmentation.crop_ratio is not None:
-        boxes, found = _random_boxes(crop, shapes, augmentation.crop_scale, augmentation.crop_ratio)
-        boxes = np.where(found[:, None], boxes, _largest_central_boxes(shapes, augmentation.crop_ratio))
+        # A letterboxed picture is cropped within the square around it.
+        canvas = boxes if fit == "letterbox" else whole_boxes(shapes)
+        drawn, found = _random_boxes(crop, canvas[:, 2:], augmentation.crop_scale, augmentation.crop_ratio)
+        boxes = np.where(found[:, None], drawn, _largest_central_boxes(canvas[:, 2:], augmentation.crop_ratio))
+        boxes[:, :2] += canvas[:, :2]
     mirrored = (rest[:, 0] < 0.5) & augmentation.flip
     jitter = 1 + augmentation.jitter * (2 * rest[:, 1:4] - 1) if augmentation.jitter else None
     erased = None

@@ -1,7 +1,6 @@
 """Batches of uint8 images from the pixel cache, made on the CPU or on a GPU."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from artculture.data.augmentation import (
     Augmentation,
@@ -20,6 +18,7 @@ from artculture.data.augmentation import (
     to_device,
 )
 from artculture.data.cache.pixel_cache import PixelCache, Pixels
+from artculture.data.cropping import write_crop
 from artculture.data.transforms import Preprocessing
 from artculture.data.user_transforms import UserTransforms
 
@@ -59,17 +58,14 @@ class BatchMaker:
         """Return cropped images with everything else that is drawn, on their device."""
         if self.transforms is not None:
             pictures = self.transforms(pictures, epoch, rows)
-        return apply_colour_changes(pictures, changes, self.fill())
+        return apply_colour_changes(pictures, changes, self.preprocessing.fill)
 
     def changes(self, epoch: int, rows: NDArray[np.int64]) -> DrawnAugmentation:
-        shapes, size = self.cache.shapes_of(self.positions_of(rows)), self.preprocessing.image_size
+        shapes = self.cache.shapes_of(self.positions_of(rows))
+        size, fit = self.preprocessing.image_size, self.preprocessing.fit
         if self.augmentation is None:
-            return evaluation_changes(shapes, size)
-        return draw_augmentation(self.augmentation, shapes, size, self.seed, epoch, rows)
-
-    def fill(self) -> tuple[int, int, int]:
-        red, green, blue = (int(255 * level) for level in self.preprocessing.mean)
-        return red, green, blue
+            return evaluation_changes(shapes, size, fit)
+        return draw_augmentation(self.augmentation, shapes, size, self.seed, epoch, rows, fit)
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
         """Return images uint8 N x 3 x size x size (channels_last in memory)."""
@@ -80,22 +76,8 @@ class BatchMaker:
             out, self.positions_of(rows).tolist(), changes.boxes.tolist(), changes.mirrored.tolist(), strict=True
         ):
             pixels = self.cache.image(position)
-            _write_crop(picture, pixels, box, mirrored, self.preprocessing.interpolation)
+            write_crop(picture, pixels, box, mirrored, self.preprocessing.interpolation, self.preprocessing.fill)
         return self.transformed(out, changes, epoch, rows)
-
-
-def _write_crop(out: Tensor, pixels: NDArray[np.uint8], box: Sequence[int], mirrored: bool, interpolation: str) -> None:
-    """Crop, flip and resize one image (uint8 H x W x 3) into `out` (uint8 3 x size x size)."""
-    top, left, tall, wide = box
-    # One copy, of the crop alone, because the memory map is read-only. Flipping in numpy would copy byte by byte.
-    part = torch.from_numpy(np.array(pixels[top : top + tall, left : left + wide], order="C"))
-    # Add the batch axis before permuting: torch then detects channels_last and uses its faster kernels.
-    kept = part[None].permute(0, 3, 1, 2)
-    if mirrored:
-        kept = kept.flip(3)
-    if kept.shape[2:] != out.shape[1:]:
-        kept = interpolate(kept, out.shape[1:], mode=interpolation, antialias=True)
-    out.copy_(kept[0])
 
 
 @dataclass(frozen=True)
@@ -165,8 +147,10 @@ class ResidentBatches:
         maker, device = self.maker, self.pixels.device
         changes = maker.changes(epoch, rows)
         at = maker.positions_of(rows)
-        facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at, 1], changes.boxes, changes.mirrored])
-        sampled = _sample_bilinear(self.pixels, to_device(facts, device), maker.preprocessing.image_size)
+        facts = np.column_stack([self.cache.starts[at], self.cache.shapes[at], changes.boxes, changes.mirrored])
+        given = maker.preprocessing
+        fill = to_device(np.array(given.fill, dtype=np.uint8), device) if given.fit == "letterbox" else None
+        sampled = _sample_bilinear(self.pixels, to_device(facts, device), given.image_size, fill)
         return maker.transformed(sampled, changes, epoch, rows)
 
     def with_maker(self, maker: BatchMaker) -> "ResidentBatches":
@@ -174,18 +158,25 @@ class ResidentBatches:
         return ResidentBatches(maker, self.cache, self.pixels, self.stream, self.queued)
 
 
-def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
+def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int, fill: Tensor | None = None) -> Tensor:
     """Sample boxes bilinearly, with pixel centres as in torch's `align_corners=False`.
 
     Args:
         pixels: uint8, flat, each image height x width x 3.
-        drawn: int64 N x 7: start, width, top, left, box height, box width, mirrored.
+        drawn: int64 N x 8: start, height, width, top, left, box height, box width, mirrored.
         size: side of the result.
+        fill: colour of what lies beyond the image, uint8 3; None where no box reaches there.
     """
-    start, width, top, left, tall, wide, mirrored = (column.view(-1, 1) for column in drawn.unbind(dim=1))
+    start, height, width, top, left, tall, wide, mirrored = (column.view(-1, 1) for column in drawn.unbind(dim=1))
     centres = (torch.arange(size, device=pixels.device, dtype=torch.float32) + 0.5) / size
     across = torch.where(mirrored.bool(), 1 - centres, centres)
-    (y0, y1, dy), (x0, x1, dx) = _neighbours(centres * tall, tall), _neighbours(across * wide, wide)
+    if fill is None:
+        (y0, y1, dy), (x0, x1, dx) = _neighbours(centres * tall, tall), _neighbours(across * wide, wide)
+    else:
+        down, right = top + centres * tall, left + across * wide
+        inside = ((down >= 0) & (down < height))[:, :, None] & ((right >= 0) & (right < width))[:, None, :]
+        (y0, y1, dy), (x0, x1, dx) = _neighbours(down, height), _neighbours(right, width)
+        top = left = torch.zeros_like(top)
     # Index whole RGB pixels: row starts plus columns address N x size x size of them, a third of the index arithmetic.
     colours = pixels.view(-1, 3)
     upper, lower = (start // 3 + (top + y) * width for y in (y0, y1))
@@ -194,14 +185,17 @@ def _sample_bilinear(pixels: Tensor, drawn: Tensor, size: int) -> Tensor:
     def gather(row: Tensor, column: Tensor) -> Tensor:
         return colours[row[:, :, None] + column[:, None, :]].float()
 
-    right, down = dx[:, None, :, None], dy[:, :, None, None]
-    above = torch.lerp(gather(upper, nearer), gather(upper, farther), right)
-    below = torch.lerp(gather(lower, nearer), gather(lower, farther), right)
-    return torch.lerp(above, below, down).round_().to(torch.uint8).permute(0, 3, 1, 2)
+    across, down = dx[:, None, :, None], dy[:, :, None, None]
+    above = torch.lerp(gather(upper, nearer), gather(upper, farther), across)
+    below = torch.lerp(gather(lower, nearer), gather(lower, farther), across)
+    sampled = torch.lerp(above, below, down).round_().to(torch.uint8)
+    if fill is not None:
+        sampled = torch.where(inside[:, :, :, None], sampled, fill)
+    return sampled.permute(0, 3, 1, 2)
 
 
 def _neighbours(at: Tensor, limit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the two pixels around each position, and its fraction of the way from the first to the second."""
-    place = (at - 0.5).clamp_min(0)
-    first = torch.minimum(place.floor().long(), limit - 1)
+    place = torch.minimum((at - 0.5).clamp_min(0), limit - 1)
+    first = place.floor().long()
     return first, torch.minimum(first + 1, limit - 1), place - first

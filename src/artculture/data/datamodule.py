@@ -106,7 +106,8 @@ class PaintingsDataModule(L.LightningDataModule):
     def paintings(self) -> Paintings:
         """Manifest, labels, split and pixels; read at the first use."""
         if self._paintings is None:
-            self._paintings = load_paintings(self.choice, self.preprocessing.resize, self.preprocessing.interpolation)
+            given = self.preprocessing
+            self._paintings = load_paintings(self.choice, given.resize, given.interpolation, fit=given.fit)
         return self._paintings
 
     @property

@@ -8,6 +8,7 @@ import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,10 @@ from artculture.utils.thumbnails import on_white
 # once per process, because `warnings.catch_warnings` around each image is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# What is decoded: for one of the ways to make a square image, or a strip for crops along the longer side.
+Decoding = Literal["crop", "letterbox", "stretch", "strip"]
 # Largest ratio of the longer to the shorter side; the rest is cut off.
-MAX_ASPECT = 4
+ASPECTS: dict[str, int] = {"crop": 4, "strip": 16}
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 # Not all of Pillow's formats: for PostScript it would start Ghostscript, whatever the file's name.
@@ -44,15 +47,20 @@ class BadImageError(Exception):
     """The file cannot be read as an image; the message says why."""
 
 
-def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
-    """Decode an image, upright and in RGB, resized so that its shorter side is `shorter_side` pixels.
+def read_pixels(picture: Path | bytes, side: int, interpolation: str, fit: Decoding = "crop") -> NDArray[np.uint8]:
+    """Decode an image, upright and in RGB, and resize it for what will be cut from it.
 
-    The longer side is cut to four times the shorter one, centred, because no crop reaches beyond that.
+    - `crop`: the shorter side is `side` pixels; the longer one is cut to four times that, centred, because no crop
+      reaches beyond.
+    - `strip`: the same, cut to sixteen times, for crops along the longer side.
+    - `letterbox`: the longer side is `side` pixels, and nothing is cut.
+    - `stretch`: both sides are.
 
     Args:
         picture: path of the file, or its content.
-        shorter_side: pixels.
+        side: pixels.
         interpolation: `bilinear` or `bicubic`.
+        fit: as above.
 
     Returns:
         uint8, height x width x 3.
@@ -69,12 +77,12 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
         with Image.open(_source(picture), formats=readable_formats()) as image:
             full_size = image.size
             # Decode a JPEG at 1/2, 1/4 or 1/8 where that is still at least twice the requested size.
-            image.draft("RGB", (2 * shorter_side, 2 * shorter_side))
+            image.draft("RGB", _draft_size(full_size, 2 * side, fit))
             needed = check_size(image, full_size)
             if image.format == "PNG":
                 _check_png_checksums(picture)
             with one_large_at_a_time(needed):
-                return _decoded(image, shorter_side, interpolation)
+                return _decoded(image, side, interpolation, fit)
     except BadImageError:
         raise
     except Exception as error:  # on arbitrary bytes, decoders raise nearly anything
@@ -84,11 +92,22 @@ def read_pixels(picture: Path | bytes, shorter_side: int, interpolation: str) ->
         raise BadImageError(_reason(picture, error)) from error
 
 
-def _decoded(image: Image.Image, shorter_side: int, interpolation: str) -> NDArray[np.uint8]:
+def _draft_size(full_size: tuple[int, int], side: int, fit: Decoding) -> tuple[int, int]:
+    """Return the smallest size at which a JPEG may be decoded: of a letterbox, the shorter side may be smaller."""
+    longer = max(full_size)
+    if fit == "letterbox" and longer > 0:
+        width, height = (max(1, side * length // longer) for length in full_size)
+        return width, height
+    return side, side
+
+
+def _decoded(image: Image.Image, side: int, interpolation: str, fit: Decoding) -> NDArray[np.uint8]:
     image.load()
     _set_upright(image)
-    seen = _to_rgb(_limit_aspect(_with_adobe_polarity(image)))
-    return np.asarray(_resize(seen, shorter_side, interpolation))
+    upright = _with_adobe_polarity(image)
+    seen = _to_rgb(_limit_aspect(upright, ASPECTS[fit]) if fit in ASPECTS else upright)
+    size = _resized(seen.size, side, fit)
+    return np.asarray(seen if size == seen.size else seen.resize(size, RESAMPLING[interpolation]))
 
 
 def check_file(path: Path) -> None:
@@ -180,12 +199,17 @@ def upright_size(picture: bytes) -> tuple[int, int]:
     return height, width
 
 
-def resized_shapes(shapes: NDArray[np.int64], shorter_side: int) -> NDArray[np.int64]:
+def resized_shapes(shapes: NDArray[np.int64], side: int, fit: Decoding = "crop") -> NDArray[np.int64]:
     """Return the height and width after `read_pixels` for images of these shapes (int64 N x 2), within two pixels."""
+    if fit == "stretch":
+        return np.full_like(shapes, side)
+    if fit == "letterbox":
+        scaled: NDArray[np.int64] = np.rint(shapes * (side / shapes.max(axis=1, keepdims=True))).astype(np.int64)
+        return np.maximum(1, scaled)
     shorter = shapes.min(axis=1, keepdims=True)
-    cut = np.minimum(shapes, MAX_ASPECT * shorter)
-    resized: NDArray[np.int64] = np.rint(cut * (shorter_side / shorter)).astype(np.int64)
-    return np.maximum(shorter_side, resized)
+    cut = np.minimum(shapes, ASPECTS[fit] * shorter)
+    resized: NDArray[np.int64] = np.rint(cut * (side / shorter)).astype(np.int64)
+    return np.maximum(side, resized)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -218,17 +242,19 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _limit_aspect(image: Image.Image) -> Image.Image:
+def _limit_aspect(image: Image.Image, aspect: int) -> Image.Image:
     width, height = image.size
-    limit = MAX_ASPECT * min(width, height)
+    limit = aspect * min(width, height)
     if max(width, height) <= limit:
         return image
     left, top = max(0, (width - limit) // 2), max(0, (height - limit) // 2)
     return image.crop((left, top, left + min(width, limit), top + min(height, limit)))
 
 
-def _resize(image: Image.Image, shorter_side: int, interpolation: str) -> Image.Image:
-    width, height = image.size
-    scale = shorter_side / min(width, height)
-    size = (max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale)))
-    return image if size == image.size else image.resize(size, RESAMPLING[interpolation])
+def _resized(size: tuple[int, int], side: int, fit: Decoding) -> tuple[int, int]:
+    if fit == "stretch":
+        return side, side
+    whole = fit == "letterbox"
+    scale, least = side / (max(size) if whole else min(size)), 1 if whole else side
+    width, height = (max(least, round(length * scale)) for length in size)
+    return width, height

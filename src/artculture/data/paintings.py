@@ -9,6 +9,7 @@ import pandas as pd
 
 from artculture.data.cache.folder import cache_errors
 from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
+from artculture.data.decoding import Decoding
 from artculture.data.manifest import Manifest
 from artculture.data.selection import DataChoice, Selection, Selector, fresh_selection, whole_manifest
 from artculture.data.similar_pictures import (
@@ -42,6 +43,7 @@ def load_paintings(
     interpolation: str,
     on_progress: Progress | None = None,
     choose: Selector = fresh_selection,
+    fit: Decoding = "crop",
 ) -> Paintings:
     """Select the paintings and decode images that are not cached yet.
 
@@ -53,6 +55,7 @@ def load_paintings(
         interpolation: `bilinear` or `bicubic`.
         on_progress: called with (done, all) while decoding.
         choose: selector: for training, for a classifier (`selection_for`) or for a run (`selection_of_run`).
+        fit: as of `read_pixels`.
 
     Raises:
         InputError: as `choose`; also unreadable images if `on_bad_image` is `error` or if they are more than
@@ -61,7 +64,7 @@ def load_paintings(
     whole = whole_manifest(choice)
     # A first pass reports mistakes before hours of decoding; the second knows file hashes and bad images.
     first = choose(choice, whole, whole.table.assign(sha256="") if choice.name != "shards" else whole.table, False)
-    cache = _open_pixels(whole, choice, shorter_side, interpolation, on_progress)
+    cache = _open_pixels(whole, choice, shorter_side, interpolation, on_progress, fit)
     bad = {row: cache.bad[row] for row in np.intersect1d(list(cache.bad), first.rows).astype(int).tolist()}
     images = whole.table["image"]
     quarantine = pd.DataFrame(
@@ -126,13 +129,14 @@ def _open_pixels(
     shorter_side: int,
     interpolation: str,
     on_progress: Progress | None,
+    fit: Decoding,
 ) -> Pixels:
     if choice.name != "shards":
         with cache_errors(choice.cache_folder):
-            return open_cache(whole, choice.cache_folder, shorter_side, interpolation, on_progress)
+            return open_cache(whole, choice.cache_folder, shorter_side, interpolation, on_progress, fit)
     from artculture.data.shards.pixels import open_shards
 
     assert choice.cache_gb is not None
     assert choice.shuffle_shards is not None
     limit = int(choice.cache_gb * 1e9)
-    return open_shards(whole, choice.cache_folder, limit, shorter_side, interpolation, choice.shuffle_shards)
+    return open_shards(whole, choice.cache_folder, limit, shorter_side, interpolation, choice.shuffle_shards, fit)

@@ -1,11 +1,15 @@
 """Preprocessing of cached pixels for a network, as values and as functions."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
-from torchvision.transforms import v2
+
+from artculture.config.schema.data import Fit
+from artculture.data.cropping import evaluation_boxes, write_crop
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -19,6 +23,7 @@ class Preprocessing:
         resize: shorter side before the centre crop, pixels.
         interpolation: `bilinear` or `bicubic`.
         mean, std: per colour channel, for values in 0..1.
+        fit: how a picture that is not square becomes one (see `artculture.data.cropping`).
     """
 
     image_size: int
@@ -26,13 +31,24 @@ class Preprocessing:
     interpolation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    fit: Fit = "crop"
 
-    def at_size(self, image_size: int | None) -> "Preprocessing":
-        """Return the preprocessing for another crop size, with the same ratio of crop to shorter side."""
-        if image_size is None or image_size == self.image_size:
+    def at_size(self, image_size: int | None, fit: Fit | None = None) -> "Preprocessing":
+        """Return the preprocessing for another size, or another way to make pictures square; None for its own.
+
+        The ratio of crop to shorter side stays; a whole picture has the size itself.
+        """
+        size, fit = image_size or self.image_size, fit or self.fit
+        if (size, fit) == (self.image_size, self.fit):
             return self
-        resize = max(image_size, round(self.resize * image_size / self.image_size))
-        return Preprocessing(image_size, resize, self.interpolation, self.mean, self.std)
+        resize = max(size, round(self.resize * size / self.image_size)) if fit == "crop" else size
+        return replace(self, image_size=size, resize=resize, fit=fit)
+
+    @property
+    def fill(self) -> tuple[int, int, int]:
+        """The mean colour, for what no picture covers."""
+        red, green, blue = (int(255 * level) for level in self.mean)
+        return red, green, blue
 
     def as_plain(self) -> dict[str, Any]:
         values = asdict(self)
@@ -45,9 +61,17 @@ class Preprocessing:
 
 
 def eval_transform(preprocessing: Preprocessing) -> Transform:
-    """Return a transform of uint8 3 x H x W (shorter side `resize`) to its centre crop, uint8 3 x size x size."""
-    crop: Transform = v2.CenterCrop(preprocessing.image_size)
-    return crop
+    """Return a transform of decoded pixels, uint8 3 x H x W, to the image of evaluation, uint8 3 x size x size."""
+    size, fit = preprocessing.image_size, preprocessing.fit
+
+    def transform(picture: Tensor) -> Tensor:
+        ((top, left, tall, wide),) = evaluation_boxes(np.array([picture.shape[1:]]), size, fit).tolist()
+        out = torch.empty((3, size, size), dtype=torch.uint8)
+        pixels = picture.permute(1, 2, 0).numpy()
+        write_crop(out, pixels, (top, left, tall, wide), False, preprocessing.interpolation, preprocessing.fill)
+        return out
+
+    return transform
 
 
 def normalise(batch: Tensor, mean: Tensor, std: Tensor) -> Tensor:

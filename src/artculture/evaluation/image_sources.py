@@ -17,7 +17,7 @@ from artculture.collection.fetching.responses import (
     check_status,
     translated_errors,
 )
-from artculture.data.decoding import BadImageError, read_pixels
+from artculture.data.decoding import BadImageError, Decoding, read_pixels
 from artculture.data.image_files import LeftOut, find_pictures
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError, WorkError
@@ -118,10 +118,12 @@ class ImageReader:
     Attributes:
         preprocessing: resize and interpolation of the classifier.
         downloader: for addresses.
+        decoding: as of `read_pixels`; None for that of the preprocessing.
     """
 
     preprocessing: Preprocessing
     downloader: Downloader
+    decoding: Decoding | None = None
 
     def pixels(self, source: ImageSource) -> NDArray[np.uint8]:
         """Return an image, its shorter side resized for the classifier, uint8, height x width x 3.
@@ -138,7 +140,8 @@ class ImageReader:
 
     def _decode(self, path: Path) -> NDArray[np.uint8]:
         try:
-            return read_pixels(path, self.preprocessing.resize, self.preprocessing.interpolation)
+            expected = self.preprocessing
+            return read_pixels(path, expected.resize, expected.interpolation, self.decoding or expected.fit)
         except WorkError as error:  # out of memory: smaller images may still fit
             raise BadImageError(str(error)) from error
 

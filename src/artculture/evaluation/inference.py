@@ -47,10 +47,10 @@ class InferenceModel(ABC):
             BadImageError: it can't be decoded; the message says why.
         """
         expected = self.preprocessing
-        return self.crop(read_pixels(picture, expected.resize, expected.interpolation))
+        return self.crop(read_pixels(picture, expected.resize, expected.interpolation, expected.fit))
 
     def crop(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Return the centre crop, uint8 3 x size x size, of decoded pixels, H x W x 3, as `read_pixels` gives them."""
+        """Return the image of evaluation, uint8 3 x size x size, of pixels, H x W x 3, as `read_pixels` gives them."""
         return eval_transform(self.preprocessing)(torch.from_numpy(np.array(pixels)).permute(2, 0, 1))
 
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from artculture.data.decoding import BadImageError
 from artculture.evaluation.image_sources import ImageReader, ImageSource
 from artculture.evaluation.inference import InferenceModel
+from artculture.evaluation.test_time_views import TestTimeViews, averaged_probabilities
 from artculture.utils.io import replacing
 
 # Threads that decode or download; more than the cores, because downloads mostly wait.
@@ -50,6 +51,7 @@ class Predictor:
         batch_size: images per batch.
         overlays: function that draws feature maps over a batch of images; None for no overlays.
         folder: output folder of the overlays.
+        views: views of each image whose probabilities are averaged; None for the image of evaluation alone.
     """
 
     def __init__(
@@ -60,10 +62,11 @@ class Predictor:
         batch_size: int = 32,
         overlays: OverlayFunction | None = None,
         folder: Path = Path("overlays"),
+        views: TestTimeViews | None = None,
     ) -> None:
         self.model, self.reader = model, reader
         self.top, self.batch_size = min(top, len(model.classes)), batch_size
-        self.overlays, self.folder = overlays, folder
+        self.overlays, self.folder, self.views = overlays, folder, views
         self._used_names: set[str] = set()
 
     def predict(self, sources: Sequence[ImageSource]) -> Generator[Prediction, None, None]:
@@ -87,7 +90,7 @@ class Predictor:
 
     def _read_ahead(
         self, pool: ThreadPoolExecutor, sources: Iterable[ImageSource]
-    ) -> Iterator[tuple[ImageSource, Tensor | BadImageError]]:
+    ) -> Iterator[tuple[ImageSource, list[Tensor] | BadImageError]]:
         # One batch is read ahead while the model runs on another, so at most two are in memory.
         remaining = iter(sources)
         pending = [(s, pool.submit(self._read, s)) for s in itertools.islice(remaining, 2 * self.batch_size)]
@@ -96,19 +99,21 @@ class Predictor:
             pending += [(s, pool.submit(self._read, s)) for s in itertools.islice(remaining, 1)]
             yield source, read.result()
 
-    def _read(self, source: ImageSource) -> Tensor | BadImageError:
+    def _read(self, source: ImageSource) -> list[Tensor] | BadImageError:
         try:
-            return self.model.crop(self.reader.pixels(source))
+            pixels = self.reader.pixels(source)
+            return [self.model.crop(pixels)] if self.views is None else self.views.of(pixels)
         except BadImageError as error:
             return error
 
-    def _predict_batch(self, batch: Sequence[tuple[ImageSource, Tensor | BadImageError]]) -> Iterator[Prediction]:
-        good = [(source, read) for source, read in batch if isinstance(read, Tensor)]
+    def _predict_batch(self, batch: Sequence[tuple[ImageSource, list[Tensor] | BadImageError]]) -> Iterator[Prediction]:
+        good = [(source, read) for source, read in batch if isinstance(read, list)]
         probabilities: Iterator[NDArray[np.float64]] = iter(())
         if good:
-            images = torch.stack([image for _, image in good])
-            probabilities = iter(self.model.probabilities(images))
+            pictures = [views for _, views in good]
+            probabilities = iter(averaged_probabilities(self.model, pictures, self.model.temperature, self.batch_size))
             if self.overlays is not None:
+                images = torch.stack([views[0] for views in pictures])
                 self._write_overlays(self.overlays, [source for source, _ in good], images)
         for source, read in batch:
             if isinstance(read, BadImageError):

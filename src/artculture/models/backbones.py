@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from artculture.config.schema.data import Fit
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError, choices_hint, reason_of
 from artculture.utils.targets import TARGET, instantiate, locate
@@ -24,6 +25,9 @@ IMAGENET_MEMBER = "IMAGENET1K_V1"
 
 # Our names for models that timm calls otherwise.
 TIMM_NAMES = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+
+# How timm's names of the ways to make a picture square are ours.
+TIMM_FITS: dict[str, Fit] = {"center": "crop", "squash": "stretch", "border": "letterbox"}
 
 # Of a backbone of the user's own that has no attribute `preprocessing`: the usual one of ImageNet.
 USUAL_PREPROCESSING = Preprocessing(224, 256, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -204,12 +208,14 @@ def timm_configs(name: str) -> list[dict[str, Any]]:
 def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
     size = config.get("input_size", (3, 224, 224))[-1]
     interpolation = config.get("interpolation", "bicubic")
+    fit = TIMM_FITS.get(config.get("crop_mode", "center"), "crop")
     return Preprocessing(
         size,
-        round(size / config.get("crop_pct", 0.875)),
+        round(size / config.get("crop_pct", 0.875)) if fit == "crop" else size,
         interpolation if interpolation in ("bilinear", "bicubic") else "bicubic",
         tuple(config.get("mean", (0.485, 0.456, 0.406))),
         tuple(config.get("std", (0.229, 0.224, 0.225))),
+        fit,
     )
 
 

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from artculture.config.schema.data import Fit
 from artculture.data.dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
@@ -42,6 +43,7 @@ class CultureClassifier(L.LightningModule):
         library: `torchvision`, `timm` or `custom`.
         classes: names in label order.
         image_size: pixels; None for the size that the weights expect.
+        fit: `crop`, `letterbox` or `stretch`; None for what the weights expect.
         backbone_node: of a custom backbone: its `_target_` and arguments.
         backbone_options: of a model of timm: further arguments of `timm.create_model`.
         head, loss, optimizer, scheduler: sections; the defaults are those of `conf/`.
@@ -66,6 +68,7 @@ class CultureClassifier(L.LightningModule):
         library: str,
         classes: Sequence[str],
         image_size: int | None = None,
+        fit: Fit | None = None,
         backbone_node: Section | None = None,
         backbone_options: Section = MappingProxyType({}),
         head: Section = MappingProxyType({"name": "mlp", "hidden": [512, 128], "dropout": 0.0}),
@@ -99,6 +102,7 @@ class CultureClassifier(L.LightningModule):
             "head_lr": head_lr,
             "backbone_lr": backbone_lr,
             "image_size": image_size,
+            "fit": fit,
             "channels_last": channels_last,
         }
         # Not to the logger: a run logs its whole config, whose groups these names would overwrite.
@@ -117,7 +121,7 @@ class CultureClassifier(L.LightningModule):
         self.backbone_parts = make_backbone(
             *(hyper[key] for key in ("backbone", "library", "backbone_node", "backbone_options", "image_size"))
         )
-        self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"])
+        self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"], hyper["fit"])
         head = build_head(hyper["head"], self.backbone_parts.features, len(self.classes))
         self.network = Network(self.backbone_parts.module, head)
         self.register_buffer("mean", torch.tensor(self.preprocessing.mean), persistent=False)

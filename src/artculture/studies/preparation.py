@@ -61,11 +61,14 @@ def prepare(runs: Iterable[PlannedRun], on_progress: Progress | None = None) -> 
     selections: dict[str, Selection] = {}
     for run in runs:
         architecture = run.config.architecture
-        preprocessing = preprocessing_of(*backbone_choice(architecture)).at_size(run.config.data.image_size)
+        preprocessing = preprocessing_of(*backbone_choice(architecture)).at_size(
+            run.config.data.image_size, run.config.data.fit
+        )
         choice = DataChoice.of(run.config.data)
-        key = f"{choice} {preprocessing.resize} {preprocessing.interpolation}"
+        key = f"{choice} {preprocessing.resize} {preprocessing.interpolation} {preprocessing.fit}"
         if key not in selections:
-            paintings = load_paintings(choice, preprocessing.resize, preprocessing.interpolation, on_progress)
+            asked = preprocessing.resize, preprocessing.interpolation
+            paintings = load_paintings(choice, *asked, on_progress, fit=preprocessing.fit)
             selections[key] = paintings.selection
         if (origin := origin_of(run.directory, run.plan.checkpoint)) is not None:
             check_paintings(origin, plain(run.config), selections[key])

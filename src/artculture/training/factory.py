@@ -43,7 +43,7 @@ def make_datamodule(config: TrainConfig, process_group: ProcessGroup = SINGLE_PR
     preprocessing = preprocessing_of(*backbone_choice(config.architecture))
     return PaintingsDataModule(
         DataChoice.of(data),
-        preprocessing.at_size(data.image_size),
+        preprocessing.at_size(data.image_size, data.fit),
         Augmentation.of(config.augment),
         batch_size=data.batch_size,
         eval_batches=config.trainer.eval_batches,
@@ -113,6 +113,7 @@ def make_classifier(
         head_lr=method.head_lr,
         backbone_lr=method.backbone_lr,
         image_size=config.data.image_size,
+        fit=config.data.fit,
         channels_last=config.trainer.channels_last,
     )
     if config.trainer.compile:

@@ -59,6 +59,7 @@ def cost_part(
         # Smaller than the batch where it did not fit into memory.
         "pictures_at_once": cast(StepExecution, trainer.strategy).training_parts.largest,
         "image_size": module.preprocessing.image_size,
+        "fit": module.preprocessing.fit,
         "device": hardware.device_label(device, devices),
         "peak_memory": hardware.peak_memory(accelerator),
         "versions": versions(),

@@ -7,9 +7,9 @@ from artculture.data.augmentation import (
     Augmentation,
     DrawnAugmentation,
     apply_colour_changes,
-    centre_boxes,
     draw_augmentation,
 )
+from artculture.data.cropping import centre_boxes, evaluation_boxes
 
 SHAPES = np.array([[36, 54], [90, 36], [36, 144], [100, 100]])
 MANY = np.tile(SHAPES, (500, 1))
@@ -58,6 +58,15 @@ def test_nothing_asked_for_is_the_centre():
     assert not changes.mirrored.any()
     assert changes.jitter is None
     assert changes.erased is None
+
+
+def test_crops_of_a_letterbox_lie_within_the_square_around_the_picture():
+    shapes = np.tile([[32, 20], [8, 32]], (500, 1))
+    boxes = draw_augmentation(CROP, shapes, 32, 0, 0, np.arange(1000), "letterbox").boxes
+    around = evaluation_boxes(shapes, 32, "letterbox")
+    assert around[:2].tolist() == [[0, -6, 32, 32], [-12, 0, 32, 32]]
+    assert (boxes[:, :2] >= around[:, :2]).all()
+    assert (boxes[:, :2] + boxes[:, 2:] <= around[:, :2] + 32).all()
 
 
 def test_half_are_mirrored():

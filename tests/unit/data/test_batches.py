@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 from artculture.data.augmentation import Augmentation, erase_boxes
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import open_cache
-from artculture.data.transforms import Preprocessing
+from artculture.data.transforms import Preprocessing, eval_transform
 from artculture.utils.errors import InputError
 
 PREPROCESSING = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -17,7 +17,8 @@ ROWS = np.array([3, 0, 11, 19, 7])
 @pytest.fixture
 def make(manifest, tmp_path):
     def maker(augmentation, preprocessing=PREPROCESSING):
-        cache = open_cache(manifest, tmp_path / "cache", 36, preprocessing.interpolation)
+        side, fit = preprocessing.resize, preprocessing.fit
+        cache = open_cache(manifest, tmp_path / "cache", side, preprocessing.interpolation, fit=fit)
         return BatchMaker(cache, np.arange(20), preprocessing, augmentation, seed=1)
 
     return maker
@@ -102,3 +103,32 @@ def test_a_transform_that_gives_no_picture_is_named(make):
     floats = {"_target_": "torchvision.transforms.v2.ToDtype", "dtype": torch.float32, "scale": True}
     with pytest.raises(InputError, match=r"ToDtype` made torch.float32 \(3, 32, 32\)"):
         make(Augmentation(transforms=(floats,)))(0, ROWS)
+
+
+def test_a_letterbox_shows_the_whole_picture_between_borders(make):
+    maker = make(None, PREPROCESSING.at_size(32, "letterbox"))
+    out = maker(0, ROWS)
+    for picture, row in zip(out, ROWS, strict=True):
+        pixels = torch.from_numpy(np.array(maker.cache.image(row))).permute(2, 0, 1)
+        tall, wide = pixels.shape[1:]
+        assert max(tall, wide) == 32
+        top, left = round((32 - tall) / 2), round((32 - wide) / 2)
+        assert torch.equal(picture[:, top : top + tall, left : left + wide], pixels)
+        assert (picture.sum(dim=(1, 2)) == pixels.sum(dim=(1, 2)) + 127 * (32 * 32 - tall * wide)).all()
+        assert torch.equal(eval_transform(maker.preprocessing)(pixels), picture)
+    assert torch.equal(ResidentBatches.on(torch.device("cpu"), maker)(0, ROWS), out)
+
+
+def test_a_stretched_picture_is_shown_whole(make):
+    maker = make(None, PREPROCESSING.at_size(32, "stretch"))
+    pixels = torch.stack([torch.from_numpy(np.array(maker.cache.image(row))).permute(2, 0, 1) for row in ROWS])
+    assert torch.equal(maker(0, ROWS), pixels)
+
+
+def test_crops_of_a_letterbox_are_the_same_wherever_pixels_lie(make):
+    maker = make(CROP, PREPROCESSING.at_size(32, "letterbox"))
+    out, there = maker(2, ROWS), ResidentBatches.on(torch.device("cpu"), maker)(2, ROWS)
+    borders = [(images == 127).all(dim=1).float().mean().item() for images in (out, there)]
+    assert 0.02 < borders[0] < 0.5
+    assert borders[0] == pytest.approx(borders[1], abs=0.02)
+    assert (out.int() - there.int()).abs().float().mean() < 8  # without antialiasing, edges rounded otherwise

@@ -158,3 +158,13 @@ def test_resized_shapes_are_those_of_the_pixels(tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "picture.png")
     shape = read_pixels(tmp_path / "picture.png", 64, "bilinear").shape[:2]
     assert resized_shapes(np.array([size[::-1]]), 64).tolist() == [list(shape)]
+
+
+@pytest.mark.parametrize(
+    ("fit", "shape"),
+    [("crop", (40, 160)), ("strip", (40, 400)), ("letterbox", (4, 40)), ("stretch", (40, 40))],
+)
+def test_a_scroll_is_decoded_for_what_is_cut_from_it(tmp_path, fit, shape):
+    Image.new("RGB", (600, 60), "red").save(tmp_path / "scroll.jpg")
+    assert read_pixels(tmp_path / "scroll.jpg", 40, "bilinear", fit).shape[:2] == shape
+    assert resized_shapes(np.array([[60, 600]]), 40, fit).tolist() == [list(shape)]

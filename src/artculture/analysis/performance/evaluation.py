@@ -1,7 +1,10 @@
 """All metrics of a checkpoint on any paintings, computed as during training."""
 
 import logging
+import os
 import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,18 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from artculture.analysis.embedding.features import image_batches
 from artculture.analysis.loading import stored_split_of
 from artculture.analysis.model_under_study import ModelUnderStudy
+from artculture.config.schema.checkpoint_commands import TestTimeView
+from artculture.data.decoding import read_pixels
 from artculture.data.manifest import SPLITS
 from artculture.evaluation.calibration import calibration_error, softmax
+from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.metrics import classification_metrics
+from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
 from artculture.models.finite import check_predictions_finite
 from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.factory import ignore_known_warnings
@@ -169,6 +177,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     accelerator: str = "auto",
     include_trained: bool = False,
+    tta: Sequence[TestTimeView] = (),
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Compute all metrics and predictions of a checkpoint.
 
@@ -178,6 +187,7 @@ def evaluate(
         settings: None for those of the run.
         accelerator: `auto`, `cpu` or `gpu`.
         include_trained: see `select_rows`.
+        tta: views of each picture whose probabilities are averaged; none for the image of evaluation alone.
 
     Returns:
         The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) with their provenance, and one
@@ -187,9 +197,13 @@ def evaluate(
     _warn(evaluated)
     rows, settings = evaluated.rows, settings or settings_of_run(model)
     selection, classifier = model.paintings.selection, model.classifier
-    logits = compute_logits(model, rows, settings, accelerator)
     labels = selection.labels[rows]
-    chances, tempered = softmax(logits), softmax(logits, classifier.temperature)
+    if tta:
+        of_views = _logits_of_views(model, rows, TestTimeViews(classifier.preprocessing, tta), accelerator)
+        chances, tempered = (mean_probabilities(of_views, divisor) for divisor in (1.0, classifier.temperature))
+    else:
+        logits = compute_logits(model, rows, settings, accelerator)
+        chances, tempered = softmax(logits), softmax(logits, classifier.temperature)
     result = {
         "checkpoint": str(model.checkpoint),
         "checkpoint_sha256": file_sha256(model.checkpoint),
@@ -200,6 +214,7 @@ def evaluate(
         "split": evaluated.split,
         "trained_on": evaluated.trained_on,
         "left_out": evaluated.left_out,
+        "tta": list(tta),
         **classification_metrics(chances, labels, model.classes),
         "temperature": classifier.temperature,
         "ece": calibration_error(chances, labels),
@@ -214,6 +229,25 @@ def evaluate(
     return result, prediction_table(selection, rows, tempered).drop(columns="row")
 
 
+def _logits_of_views(
+    model: ModelUnderStudy, rows: NDArray[np.int64], views: TestTimeViews, accelerator: str
+) -> list[NDArray[Any]]:
+    """Return the logits of each painting's views; paintings are decoded again where views need more of them."""
+    selection, expected = model.paintings.selection, model.classifier.preprocessing
+    torch_model = TorchModel(model.classifier, accelerator, str(model.checkpoint))
+
+    def of(row: int) -> list[Tensor]:
+        if views.decoding == expected.fit:
+            return views.of(model.paintings.cache.image(int(selection.rows[row])))
+        return views.of(read_pixels(selection.manifest.picture(row), expected.resize, expected.interpolation, "strip"))
+
+    logits: list[NDArray[Any]] = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for start in range(0, len(rows), VIEWED):
+            logits += view_logits(torch_model, pool.map(of, rows[start : start + VIEWED].tolist()), VIEWED)
+    return logits
+
+
 def _scores_of_parts(model: ModelUnderStudy, rows: NDArray[np.int64], chances: NDArray[np.float64]) -> dict[str, Any]:
     """Return `scores_of_parts` of the evaluated paintings; by artist only where none of them was trained on."""
     selection, stored = model.paintings.selection, stored_split_of(model.run)
@@ -224,13 +258,15 @@ def _scores_of_parts(model: ModelUnderStudy, rows: NDArray[np.int64], chances: N
     return scores_of_parts(predictions, model.classes, None if trained_on else artists, training)
 
 
+# Paintings at once whose views are in memory, and views per forward pass.
+VIEWED = 32
 # The files of an evaluation; the result comes last, because its existence marks a complete one.
 FILES = ("predictions.csv", "result.json")
 
 
-def default_folder(model: ModelUnderStudy, split: str | None, root: Path) -> Path:
+def default_folder(model: ModelUnderStudy, split: str | None, root: Path, tta: Sequence[TestTimeView] = ()) -> Path:
     """Return the output folder: in the run directory, or under `root` for a checkpoint without a run."""
-    label = model.data if split is None else f"{model.data}-{split}"
+    label = "-".join([model.data, *([] if split is None else [split]), *(["+".join(tta)] if tta else [])])
     if model.run is not None:
         return model.run.path / "evaluation" / label
     return root / "evaluations" / checkpoint_label(model.checkpoint) / label

@@ -16,11 +16,17 @@ Device = Literal["auto", "cpu", "gpu"]
 Trusted = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
+TestTimeView = Literal["flip", "crops", "whole"]
+# One may be given without brackets.
+Views = Annotated[list[TestTimeView], BeforeValidator(lambda value: [value] if isinstance(value, str) else value or [])]
+
+
 class EvaluateConfig(Section):
     checkpoint: UserPath
     data: Data | None = Field(default=None)
     split: Literal["test", "val", "train", "all"] | None
     include_trained: bool
+    tta: Views = Field(default_factory=list)
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     device: Device
@@ -76,6 +82,7 @@ class PredictConfig(Section):
     format: Literal["table", "jsonl", "csv", "parquet"]
     output: Annotated[UserPath | None, AsTyped()]
     overlay: Annotated[UserPath | None, AsTyped()]
+    tta: Views = Field(default_factory=list)
     overwrite: bool
     batch_size: PositiveInt
     device: Device
@@ -86,6 +93,11 @@ class PredictConfig(Section):
     allow_private: bool
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.tta and self.overlay is not None:
+            yield (
+                "overlay",
+                "shows one image of a picture, and tta averages over several: give one of them",
+            )
         if not self.images:
             yield "images", "is empty; give files, folders, globs or addresses, as in images=pictures/"
         if self.format == "parquet" and self.output is None:

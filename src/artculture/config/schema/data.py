@@ -11,6 +11,8 @@ from artculture.config.schema.section import Section, Share
 from artculture.config.typed_text import AsTyped, Text
 from artculture.utils.targets import is_target
 
+# How a picture that is not square becomes one: its centre, the whole with borders, or the whole stretched.
+Fit = Literal["crop", "letterbox", "stretch"]
 # A column of the manifest; no two splits share a value of it.
 Disjoint = Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
 
@@ -28,6 +30,7 @@ class Paintings(Section):
     bad_image_share: Annotated[Share, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = 1.0
     cultures: Annotated[list[str] | None, AsTyped(), Mark.NOT_SEARCHED]
     image_size: Annotated[Annotated[int, Field(ge=32, le=2048)] | None, OnResume.FREE]
+    fit: Annotated[Fit | None, OnResume.FREE] = None
     batch_size: Annotated[PositiveInt, OnResume.FREE]
     num_workers: Annotated[Literal["auto"] | NonNegativeInt, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     cache: Annotated[Text, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]

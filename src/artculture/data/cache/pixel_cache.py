@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from artculture.data.cache.builder import CACHE_VERSION, Decoded, PartialCache
 from artculture.data.cache.folder import make_private
-from artculture.data.decoding import BadImageError, check_file, read_pixels
+from artculture.data.decoding import BadImageError, Decoding, check_file, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json, write_json
@@ -87,6 +87,7 @@ def open_cache(
     shorter_side: int,
     interpolation: str,
     on_progress: Progress | None = None,
+    fit: Decoding = "crop",
 ) -> PixelCache:
     """Return the pixel cache of a manifest, built first if it does not exist or is damaged.
 
@@ -98,11 +99,12 @@ def open_cache(
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
         on_progress: called with (done, all) while building.
+        fit: as of `read_pixels`.
 
     Raises:
         InputError: image files that do not exist.
     """
-    target = folder / "pixels" / _key(manifest, shorter_side, interpolation)
+    target = folder / "pixels" / _key(manifest, shorter_side, interpolation, fit)
     found = read_cache(target, len(manifest))
     if found is None:
         make_private(target)
@@ -111,7 +113,7 @@ def open_cache(
         with FileLock(target / ".lock"):
             found = read_cache(target, len(manifest))
             if found is None:
-                build_cache(manifest.pictures, len(manifest), target, shorter_side, interpolation, on_progress)
+                build_cache(manifest.pictures, len(manifest), target, shorter_side, interpolation, on_progress, fit)
                 found = read_cache(target, len(manifest))
     if found is None:
         raise InputError(f"the pixel cache {target} can't be completed: delete it and start again")
@@ -173,8 +175,13 @@ def _content_hash(picture: Path | bytes) -> str:
         return ""
 
 
-def _key(manifest: Manifest, shorter_side: int, interpolation: str) -> str:
-    return f"{_stamp(manifest)}-{shorter_side}-{interpolation}-v{CACHE_VERSION}"
+def _key(manifest: Manifest, shorter_side: int, interpolation: str, fit: Decoding = "crop") -> str:
+    return f"{_stamp(manifest)}-{format_of(shorter_side, interpolation, fit)}"
+
+
+def format_of(side: int, interpolation: str, fit: Decoding) -> str:
+    """Return the part of a cache's name that says how its images were decoded."""
+    return f"{side}-{interpolation}{'' if fit == 'crop' else f'-{fit}'}-v{CACHE_VERSION}"
 
 
 def _stamp(manifest: Manifest) -> str:
@@ -221,6 +228,7 @@ def build_cache(
     shorter_side: int,
     interpolation: str,
     on_progress: Progress | None = None,
+    fit: Decoding = "crop",
 ) -> None:
     """Decode images into a cache's folder, continuing an interrupted build.
 
@@ -231,11 +239,12 @@ def build_cache(
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
         on_progress: called with (done, all).
+        fit: as of `read_pixels`.
     """
 
     def decode(picture: Path | bytes) -> tuple[Decoded, str]:
         try:
-            pixels = read_pixels(picture, shorter_side, interpolation)
+            pixels = read_pixels(picture, shorter_side, interpolation, fit)
         except BadImageError as error:
             return error, ""
         # Right after decoding, the file is still in the page cache, so hashing it does not read the disk again, and

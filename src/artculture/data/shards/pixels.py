@@ -17,10 +17,9 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from artculture.data.arrow_limits import check_uncompressed
-from artculture.data.cache.builder import CACHE_VERSION
 from artculture.data.cache.folder import cache_errors, make_private
-from artculture.data.cache.pixel_cache import PixelCache, build_cache, read_cache
-from artculture.data.decoding import resized_shapes
+from artculture.data.cache.pixel_cache import PixelCache, build_cache, format_of, read_cache
+from artculture.data.decoding import Decoding, resized_shapes
 from artculture.data.manifest import SIZE_COLUMNS, Manifest
 from artculture.data.shards.index import ShardedManifest
 from artculture.data.shards.storage import ShardError
@@ -46,6 +45,7 @@ class ShardPixels:
         shorter_side: pixels.
         interpolation: `bilinear` or `bicubic`.
         window: number of shards that are read together; twice as many must fit within the limit.
+        fit: as of `read_pixels`.
 
     Raises:
         InputError: the limit is too low.
@@ -61,13 +61,14 @@ class ShardPixels:
         shorter_side: int,
         interpolation: str,
         window: int,
+        fit: Decoding = "crop",
     ) -> None:
         self.shards, self.folder, self.limit = manifest.shards, folder, limit
-        self.shorter_side, self.interpolation, self.window = shorter_side, interpolation, window
+        self.shorter_side, self.interpolation, self.fit, self.window = shorter_side, interpolation, fit, window
         # Unreadable images were left out when the shards were written.
         self.bad = {}
         self.key = f"{manifest.shards.listing.index_sha256[:16]}-{self._suffix}"
-        self.sizes = _decoded_sizes(manifest, shorter_side)
+        self.sizes = _decoded_sizes(manifest, shorter_side, fit)
         self._check_limit()
         self._open: OrderedDict[int, PixelCache] = OrderedDict()
         self._prefetcher: tuple[int, ThreadPoolExecutor] | None = None
@@ -79,7 +80,7 @@ class ShardPixels:
 
     @property
     def _suffix(self) -> str:
-        return f"{self.shorter_side}-{self.interpolation}-v{CACHE_VERSION}"
+        return format_of(self.shorter_side, self.interpolation, self.fit)
 
     def _check_limit(self) -> None:
         # The shards of this window and of the next one, which is prefetched.
@@ -163,6 +164,7 @@ class ShardPixels:
                     target,
                     self.shorter_side,
                     self.interpolation,
+                    fit=self.fit,
                 )
             (target / RESERVED).unlink(missing_ok=True)
 
@@ -224,12 +226,18 @@ def _disk_usage(folder: Path) -> int:
 
 
 def open_shards(
-    manifest: Manifest, cache: Path, limit: int, shorter_side: int, interpolation: str, window: int
+    manifest: Manifest,
+    cache: Path,
+    limit: int,
+    shorter_side: int,
+    interpolation: str,
+    window: int,
+    fit: Decoding = "crop",
 ) -> ShardPixels:
     """Return the pixels of a manifest whose images are in shards, cached under `cache` (see `ShardPixels`)."""
     assert isinstance(manifest, ShardedManifest)
     folder = cache / "shards" / "pixels"
-    return ShardPixels(manifest, folder, limit, shorter_side, interpolation, window)
+    return ShardPixels(manifest, folder, limit, shorter_side, interpolation, window, fit)
 
 
 def read_images(shard: Path) -> Iterator[bytes]:
@@ -241,12 +249,12 @@ def read_images(shard: Path) -> Iterator[bytes]:
                 yield value.as_py()
 
 
-def _decoded_sizes(manifest: ShardedManifest, shorter_side: int) -> NDArray[np.int64]:
+def _decoded_sizes(manifest: ShardedManifest, shorter_side: int, fit: Decoding) -> NDArray[np.int64]:
     """Return the approximate bytes of each shard's decoded pixels, int64."""
     starts = manifest.shards.starts
     sizes = np.zeros(len(starts) - 1, dtype=np.int64)
     width, height = (manifest.table[name].to_numpy() for name in SIZE_COLUMNS)
     for number, (start, end) in enumerate(pairwise(starts.tolist())):
         shapes = np.column_stack([height[start:end], width[start:end]])
-        sizes[number] = 3 * resized_shapes(shapes, shorter_side).prod(axis=1).sum()
+        sizes[number] = 3 * resized_shapes(shapes, shorter_side, fit).prod(axis=1).sum()
     return sizes

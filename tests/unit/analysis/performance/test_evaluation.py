@@ -154,3 +154,16 @@ def test_accuracy_by_artist_and_by_source(train, only_run, pictures, read_json, 
     shown = capsys.readouterr().out
     assert "artist not in the training split" in shown
     assert "trained on" in shown
+
+
+def test_views_of_each_painting_are_averaged_and_recorded(run):
+    model = load_model_under_study(run.best)
+    plain, predictions = evaluate(model)
+    flipped, averaged = evaluate(model, tta=["flip"])
+    crops, _ = evaluate(model, tta=["crops", "whole"])
+    assert [result["tta"] for result in (plain, flipped, crops)] == [[], ["flip"], ["crops", "whole"]]
+    assert plain["n"] == flipped["n"] == crops["n"]
+    shares = [table.filter(like="p_").to_numpy() for table in (predictions, averaged)]
+    assert shares[1].sum(axis=1) == pytest.approx(1)
+    assert 0 < abs(shares[0] - shares[1]).max() < 0.5
+    assert default_folder(model, None, run.path, ["flip"]).name == f"{model.data}-flip"
