@@ -87,7 +87,7 @@ def test_a_small_cache_changes_nothing_and_stays_small(module, sharded, tmp_path
     roomy = module()
     limit = int(np.sort(roomy.paintings.cache.sizes)[-4:].sum())
     made = []
-    monkeypatch.setattr(pixels, "build_cache", lambda *args: (made.append(args[2]), build(*args))[1])
+    monkeypatch.setattr(pixels, "build_cache", lambda *args, **named: (made.append(args[2]), build(*args, **named))[1])
     small = module(sharded(cache_gb=limit / 1e9, cache=str(tmp_path / "small")))
     for epoch in range(3):
         assert same(epoch_of(small, epoch), epoch_of(roomy, epoch))
