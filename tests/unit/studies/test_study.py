@@ -24,6 +24,7 @@ def command(pictures: Path, *overrides: str, stub: tuple[str, ...] = STUB) -> li
     return [sys.executable, "-m", "artculture", "train", "-m", *usual, *overrides]
 
 
+@pytest.mark.slow
 def test_a_study_killed_in_its_third_row_completes_when_launched_again(pictures: Path, tmp_path: Path):
     study = tmp_path / "outputs" / "default"
     process = subprocess.Popen(command(pictures, *GRID), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -23,6 +23,8 @@ def test_a_short_torture_loses_nothing(tmp_path):
     assert re.search(r"end bit-identical \| ([1-9]\d*) \| \1 \| 0 \|", table)
 
 
+# The same garbage within the process: tests/integration/test_damaged_files.py, tests/unit/data/test_quarantine.py.
+@pytest.mark.slow
 def test_garbage_is_told_or_mended(tmp_path):
     table = tortured(tmp_path, "--files", "10", "--seed", "1", "--only", "garbage")
     for line in ("bad pictures quarantined with the reason", "odd pictures read with their colours"):

@@ -1,12 +1,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import hydra
 import pytest
 
-from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig
-from artculture.config.validation import config_folder, validated
 from artculture.studies.executor import RunProcess, execute_runs
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.protocol import Launcher
@@ -17,18 +14,13 @@ from tests.fixtures.runs import composed
 __all__ = ["composed"]
 
 
-def compose(*overrides: str) -> TrainConfig:
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return validated(TrainConfig, resolved(hydra.compose("train", overrides=list(overrides))))
-
-
 @pytest.fixture
-def row_of(tmp_path: Path) -> Callable[..., PlannedRun]:
+def row_of(composed: Callable[..., TrainConfig], tmp_path: Path) -> Callable[..., PlannedRun]:
     """A row that nothing has been done with, of a study `outputs/s`."""
 
     def make(name: str, *overrides: str) -> PlannedRun:
         return PlannedRun(
-            overrides, compose(*overrides), RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start")
+            overrides, composed(*overrides), RunDirectory(tmp_path / "outputs" / "s" / name), Plan("start")
         )
 
     return make

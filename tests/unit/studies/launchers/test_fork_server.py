@@ -134,6 +134,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_runs_end_with_their_study_however_it_ends(tmp_path, endless):
     script = tmp_path / "study.py"
     script.write_text(STUDY)
