@@ -2,20 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from artculture.utils.io import replacing
 
 BITS = 64  # of a hash
 HASHED_SIDE = 32  # of the luminances that are hashed, as in imagehash.phash
 SIGNATURE_SIDE = 16
-SAMPLED_SIDE = 64  # pixels of the shorter side that are read at least
-CHUNK = 1024  # images compared with all others in one matrix product
+SAMPLED_SIDE = 64  # pixels that are read in each direction
+BATCH = 256  # images whose samples are in memory at once
+LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue (ITU-R 601-2)
+CHUNK = 64  # images compared with all others at once, so that their distances stay in the processor's cache
 
 
 class Fingerprint(Protocol):
@@ -56,9 +59,9 @@ def near_duplicates(
 ) -> list[DuplicatePair]:
     """Return every pair within both thresholds; all pairs are compared.
 
-    The Hamming distance of two hashes is a dot product of ±1 vectors, so that a chunk needs one matrix product and
-    10,000 images take well under a second. The correlation rejects images that share only their composition (two
-    portraits on a dark ground); it is invariant to exposure and to the loss of colour in a photograph.
+    The Hamming distance of two hashes is the number of bits in their exclusive or, so that 20,000 images take about
+    half a second. The correlation rejects images that share only their composition (two portraits on a dark ground); it
+    is invariant to exposure and to the loss of colour in a photograph.
 
     Args:
         fingerprints: None for an unreadable image.
@@ -69,31 +72,29 @@ def near_duplicates(
     if places.size < 2:
         return []
     present = [stats for stats in fingerprints if stats is not None]
-    bits, tones = _signs([stats.phash for stats in present]), _tones([stats.signature for stats in present])
+    words, tones = _words([stats.phash for stats in present]), _tones([stats.signature for stats in present])
     return [
         DuplicatePair(int(places[i]), int(places[j]), distance, correlation)
-        for i, j, distance, correlation in _close_pairs(bits, tones, max_distance, min_correlation)
+        for i, j, distance, correlation in _close_pairs(words, tones, max_distance, min_correlation)
     ]
 
 
 def _close_pairs(
-    bits: npt.NDArray[np.float32], tones: npt.NDArray[np.float32], max_distance: int, min_correlation: float
+    words: npt.NDArray[np.uint64], tones: npt.NDArray[np.float32], max_distance: int, min_correlation: float
 ) -> Iterator[tuple[int, int, int, float]]:
-    for start in range(0, len(bits), CHUNK):
+    for start in range(0, len(words), CHUNK):
         # Only columns from `start` on: earlier chunks have compared the others.
-        agreement = bits[start : start + CHUNK] @ bits[start:].T
-        rows, columns = np.nonzero(agreement >= BITS - 2 * max_distance)
+        distances = np.bitwise_count(words[start : start + CHUNK, None] ^ words[start:])
+        rows, columns = np.divmod(np.flatnonzero(distances <= max_distance), distances.shape[1])
         ahead = columns > rows
         for i, j in zip(rows[ahead], columns[ahead], strict=True):
             correlation = float(tones[start + i] @ tones[start + j])
             if correlation >= min_correlation:
-                distance = round((BITS - float(agreement[i, j])) / 2)
-                yield start + int(i), start + int(j), distance, correlation
+                yield start + int(i), start + int(j), int(distances[i, j]), correlation
 
 
-def _signs(hashes: Sequence[str]) -> npt.NDArray[np.float32]:
-    octets = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(len(hashes), BITS // 8)
-    return np.unpackbits(octets, axis=1).astype(np.float32) * 2 - 1
+def _words(hashes: Sequence[str]) -> npt.NDArray[np.uint64]:
+    return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint64)
 
 
 def _tones(signatures: Sequence[bytes]) -> npt.NDArray[np.float32]:
@@ -109,29 +110,47 @@ def _tones(signatures: Sequence[bytes]) -> npt.NDArray[np.float32]:
 def fingerprints(images: Iterable[npt.NDArray[np.uint8] | None]) -> list[PixelFingerprint | None]:
     """Return a fingerprint per image, uint8 height x width x 3; None for None.
 
-    They are made for speed, of every nth pixel, and are compared with each other only.
+    They are made for speed, of a grid of single pixels, and are compared with each other only.
     """
-    grey = [None if image is None else _small_grey(image) for image in images]
-    present = [i for i, levels in enumerate(grey) if levels is not None]
-    found: list[PixelFingerprint | None] = [None] * len(grey)
-    if not present:
-        return found
-    levels = np.stack([values for values in grey if values is not None]).astype(np.float32)
-    # The eight lowest frequencies of a discrete cosine transform (type II) in each direction.
-    waves = np.cos(np.pi / HASHED_SIDE * np.outer(np.arange(8), np.arange(HASHED_SIDE) + 0.5)).astype(np.float32)
-    low = (waves @ levels @ waves.T).reshape(len(levels), -1)
-    hashes = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
-    blocks = levels.reshape(-1, SIGNATURE_SIDE, 2, SIGNATURE_SIDE, 2).mean(axis=(2, 4)).round().astype(np.uint8)
-    for row, octets, signature in zip(present, hashes, blocks, strict=True):
-        found[row] = PixelFingerprint(octets.tobytes().hex(), signature.tobytes())
+    found: list[PixelFingerprint | None] = []
+    waiting = iter(images)
+    while part := list(islice(waiting, BATCH)):
+        present = [image for image in part if image is not None]
+        made = iter(_fingerprints(present) if present else [])
+        found += [None if image is None else next(made) for image in part]
     return found
 
 
-def _small_grey(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    step = max(1, min(image.shape[:2]) // SAMPLED_SIDE)
-    sampled = np.ascontiguousarray(image[::step, ::step])
-    small = Image.frombuffer("RGB", sampled.shape[1::-1], sampled, "raw", "RGB", 0, 1).convert("L")
-    return np.asarray(small.resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.BOX))
+def _fingerprints(images: Sequence[npt.NDArray[np.uint8]]) -> list[PixelFingerprint]:
+    sampled = np.empty((len(images), SAMPLED_SIDE, SAMPLED_SIDE, 3), dtype=np.uint8)
+    for place, image in enumerate(images):
+        rows, columns = _grid(image.shape[0]), _grid(image.shape[1])
+        sampled[place] = image[rows].take(columns, axis=1)
+    levels = sampled.astype(np.float32) @ LUMINANCE
+    waves, means = _weights()
+    low = (waves @ levels @ waves.T).reshape(len(levels), -1)
+    hashes = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
+    blocks = (means @ levels @ means.T).round().astype(np.uint8)
+    pairs = zip(hashes, blocks, strict=True)
+    return [PixelFingerprint(octets.tobytes().hex(), signature.tobytes()) for octets, signature in pairs]
+
+
+@cache
+def _grid(length: int) -> npt.NDArray[np.int64]:
+    """Return the places of `SAMPLED_SIDE` pixels, evenly spaced over a side of some length."""
+    return ((np.arange(SAMPLED_SIDE) + 0.5) * (length / SAMPLED_SIDE)).astype(np.int64)
+
+
+@cache
+def _weights() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the weights of the sampled pixels in one direction: of the hash, and of the signature.
+
+    The hash has the eight lowest frequencies of a discrete cosine transform (type II) of `HASHED_SIDE` means.
+    """
+    means = [np.repeat(np.eye(side), SAMPLED_SIDE // side, axis=1) for side in (HASHED_SIDE, SIGNATURE_SIDE)]
+    waves = np.cos(np.pi / HASHED_SIDE * np.outer(np.arange(8), np.arange(HASHED_SIDE) + 0.5))
+    weights = waves @ means[0], means[1] * (SIGNATURE_SIDE / SAMPLED_SIDE)
+    return weights[0].astype(np.float32), weights[1].astype(np.float32)
 
 
 def stored_fingerprints(

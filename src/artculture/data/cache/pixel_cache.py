@@ -298,5 +298,7 @@ def read_cache(target: Path, pictures: int) -> PixelCache | None:
         log.warning("the pixel cache %s is damaged and will be rebuilt", target)
         return None
     empty = starts[-1] == 0
-    pixels = np.zeros(0, dtype=np.uint8) if empty else np.memmap(target / "pixels.bin", dtype=np.uint8, mode="r")
+    # A plain view of the map: slices of `np.memmap` itself cost several times as much.
+    mapped = np.zeros(0, dtype=np.uint8) if empty else np.memmap(target / "pixels.bin", dtype=np.uint8, mode="r")
+    pixels = mapped.view(np.ndarray)
     return PixelCache(pixels, shapes, starts, bad, target.name, contents)
