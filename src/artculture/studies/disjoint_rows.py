@@ -12,6 +12,7 @@ from artculture.studies.paper import word
 
 # Of the variant of a run with `data.disjoint`.
 PREFIX = "disjoint="
+DIFFERENCE_COLUMNS = ["shared_top1", "disjoint_difference", "disjoint_difference_low", "disjoint_difference_high"]
 HEADERS = ("Architecture", "Scheduler", "Method", "Top-1, any split", "Top-1, disjoint", "Difference")
 
 
@@ -54,10 +55,29 @@ class DisjointRow:
 
 def disjoint_rows(summary: pd.DataFrame) -> list[DisjointRow]:
     """Return the rows of a summary that are there with and without `data.disjoint`, in its order."""
+    return list(_by_position(summary).values())
+
+
+def with_differences(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary with `shared_top1`, of the same row without `data.disjoint`, and the difference from it.
+
+    The columns are `DIFFERENCE_COLUMNS`; they are only there if the summary has such rows, and empty in others.
+    """
+    found = _by_position(summary)
+    if not found:
+        return summary
+    empty: list[float | None] = [None] * len(DIFFERENCE_COLUMNS)
+    cells = [[row.mixed[0], row.difference[0], *row.difference[1]] for row in found.values()]
+    filled = dict(zip(found, cells, strict=True))
+    columns = pd.DataFrame([filled.get(place, empty) for place in range(len(summary))], columns=DIFFERENCE_COLUMNS)
+    return pd.concat([summary, columns.astype("float64").set_index(summary.index)], axis=1)
+
+
+def _by_position(summary: pd.DataFrame) -> dict[int, DisjointRow]:
     records = summary.to_dict("records")
     mixed = {_key(row): row for row in records if not _column(row)}
-    pairs = [(row, mixed.get(_key(row))) for row in records if _column(row)]
-    return [_row(row, other) for row, other in pairs if other is not None]
+    pairs = {place: (row, mixed.get(_key(row))) for place, row in enumerate(records) if _column(row)}
+    return {place: _row(row, other) for place, (row, other) in pairs.items() if other is not None}
 
 
 def _row(disjoint: Mapping[Hashable, Any], mixed: Mapping[Hashable, Any]) -> DisjointRow:

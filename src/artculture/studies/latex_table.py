@@ -1,12 +1,14 @@
 """The table of results in LaTeX, with the rules of booktabs."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from artculture.studies.comparison import BEST, BETTER, NOT_COMPARED, NOT_WORSE, TESTED, best_rows
+from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
+from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
 from artculture.studies.paper import word
 from artculture.studies.table import notes, p_value, points
 from artculture.utils.visible_text import visible
@@ -48,25 +50,42 @@ def latex(title: str, summary: pd.DataFrame, others: dict[str, str]) -> str:
         caption.append(f"Weights: {'; '.join(dict.fromkeys(f'{word(name)}: {kind}' for name, kind in pairs))}.")
     if (summary.get("standing", pd.Series(dtype=str)) == NOT_COMPARED).any():
         caption.append("n/c: not compared.")
-    lines = [
-        "% Needs \\usepackage{booktabs}",
-        r"\begin{table*}",
-        r"\centering",
-        rf"\caption{{{' '.join(latex_text(part.replace('**', '')) for part in caption)}}}",
-        rf"\label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', title)}}}",
-        r"\small",
-        r"\begin{tabular}{lllrrrrrr}",
-        r"\toprule",
+    header = [
         r" & & & \multicolumn{3}{c}{Accuracy, \%} & \multicolumn{3}{c}{Difference from the best, points} \\",
         r"\cmidrule(lr){4-6} \cmidrule(lr){7-9}",
         " & ".join(HEADERS) + r" \\",
+    ]
+    lines = _environment(title, " ".join(part.replace("**", "") for part in caption), "lllrrrrrr", header, rows)
+    lines += _disjoint_lines(title, disjoint_rows(summary))
+    return "\n".join(["% Needs \\usepackage{booktabs}", *lines]) + "\n"
+
+
+def _environment(label: str, caption: str, columns: str, header: Sequence[str], rows: Sequence[str]) -> list[str]:
+    return [
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{latex_text(caption)}}}",
+        rf"\label{{tab:{re.sub('[^A-Za-z0-9:-]+', '-', label)}}}",
+        r"\small",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        *header,
         r"\midrule",
         *rows,
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table*}",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _disjoint_lines(title: str, rows: Sequence[DisjointRow]) -> list[str]:
+    """Return the table of the rows with and without a shared artist, if there are such rows."""
+    if not rows:
+        return []
+    lines = [" & ".join([*map(latex_text, row.cells[:3]), *map(_signed, row.cells[3:])]) + r" \\" for row in rows]
+    header = " & ".join(map(latex_text, DISJOINT_HEADERS)) + r" \\"
+    caption = f"{disjoint_title(rows)}. Accuracies in percent. {disjoint_note(rows)}"
+    return ["", *_environment(f"{title}-disjoint", caption, "lllrrr", [header], lines)]
 
 
 def _cells(row: dict[Hashable, Any], *, bold: bool) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from artculture.evaluation.intervals import Interval, effective_sample_size, interval_over_seeds, sample_overlap
 from artculture.studies.comparison import DIFFERENCES, compare_with_best
+from artculture.studies.disjoint_rows import DIFFERENCE_COLUMNS, with_differences
 from artculture.studies.paper import TABLE_2
 from artculture.studies.predictions import correct, read_predictions
 from artculture.training.run_directory import RunDirectory
@@ -153,8 +154,9 @@ def in_percent(summary: pd.DataFrame) -> pd.DataFrame:
         "chance",
         "majority",
     ]
+    shares += DIFFERENCE_COLUMNS
     shares += [f"{name}{end}" for name in DIFFERENCES for end in ("", "_low", "_high")]
-    table = summary.copy()
+    table = with_differences(summary).copy()
     for column in shares:
         if column in table:
             table[column] = (100 * table[column]).round(2)
