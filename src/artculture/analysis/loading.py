@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.config.schema.data import Data
+from artculture.data.known_selection import selection_for, selection_of_run
 from artculture.data.paintings import load_paintings
-from artculture.data.selection import DataChoice, fresh_selection, selection_for, selection_of_run
+from artculture.data.selection import DataChoice, fresh_selection
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models.checkpoint import check_classes, check_trusted, load_classifier, read_checkpoint
 from artculture.training.checkpoint_source import checkpoint_file
@@ -47,12 +48,15 @@ def load_model_under_study(
     classifier = load_classifier(file, trust)
     run = run_of(file)
     stored = stored_split_of(run)
+    further = {task.name: task.classes for task in classifier.tasks[1:]}
     choice, label = own_data(file, run, trust) if data is None else (data, _label(data))
     if data is not None:
-        choose = selection_for(classifier.classes)
+        choose = selection_for(classifier.classes, further)
     else:
         assert run is not None
-        choose = fresh_selection if stored is None else selection_of_run(stored, classifier.classes, run.path)
+        choose = fresh_selection
+        if stored is not None:
+            choose = selection_of_run(stored, classifier.classes, run.path, further)
     expected = classifier.preprocessing
     paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose, expected.fit)
     selection = paintings.selection

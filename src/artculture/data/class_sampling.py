@@ -20,7 +20,7 @@ class ClassSampling:
     often as expected, rounded up or down.
 
     Attributes:
-        labels: class of each painting of the split, int64.
+        labels: class of each painting of the split, int64; those without one (-1) are drawn like a class of their own.
         exponent: 0 to 1.
         seed: seed of the run.
     """
@@ -32,7 +32,7 @@ class ClassSampling:
     @cached_property
     def expected(self) -> NDArray[np.float64]:
         """How often each painting is drawn in an epoch on average, float64."""
-        counts = np.bincount(self.labels)[self.labels]
+        counts = np.bincount(self.labels + 1)[self.labels + 1]
         weights = counts ** (self.exponent - 1.0)
         return np.asarray(weights * (len(weights) / weights.sum()), dtype=np.float64)
 

@@ -61,8 +61,9 @@ def position(trainer: L.Trainer) -> Position:
 class PaintingsDataModule(L.LightningDataModule):
     """Paintings in three splits.
 
-    A batch is (images uint8 N x 3 x size x size, labels int64 N, rows of the selection int64 N). Where the augmentation
-    mixes training images, it also has their partners' labels, int64 N, and the share of their own labels, float32 N.
+    A batch is (images uint8 N x 3 x size x size, labels, rows of the selection int64 N). Labels are int64 N; of several
+    columns N x labels, -1 where one is missing. Where the augmentation mixes training images, it also has their
+    partners' labels, and the share of their own labels, float32 N.
 
     Args:
         choice: which paintings, in which split.

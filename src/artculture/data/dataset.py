@@ -97,7 +97,7 @@ class SplitDataset(Dataset[Batch]):
         epoch: int = 0,
         mix: BatchMix | None = None,
     ) -> None:
-        self.labels, self.rows, self.make = paintings.selection.labels, rows, make
+        self.labels, self.rows, self.make = paintings.selection.targets, rows, make
         self.rank_slice, self.epoch, self.mix = rank_slice or RankSlice(), epoch, mix
 
     def __len__(self) -> int:

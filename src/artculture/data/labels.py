@@ -39,7 +39,7 @@ def label_order(table: pd.DataFrame, cultures: list[str] | None) -> tuple[str, .
     Raises:
         InputError: a culture that has no painting, or fewer than two classes.
     """
-    present = set(table["culture"])
+    present = set(table["culture"]) - {""}  # "" where one of several labels is missing
     if not present:
         raise InputError("not one painting is left to use; a classifier needs at least two classes of them")
     if cultures is not None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from artculture.data.image_files import name_problem
+from artculture.data.label_columns import stored_columns, stored_name
 from artculture.data.labels import log_merged_labels
 from artculture.data.picture_table import DRIVE, ColumnNames, find_table, read_picture_table
 from artculture.utils.errors import InputError, choices_hint
@@ -95,7 +96,7 @@ class Manifest:
 
     def fingerprint(self) -> str:
         """Return a hash of the columns that influence training: ids, images, labels, groups (no titles or links)."""
-        keys = ["source", "object_id", "image", "culture", "sha256", "group"]
+        keys = ["source", "object_id", "image", "culture", "sha256", "group", *stored_columns(self.table)]
         digest = hashlib.sha256()
         # In chunks, because the text of millions of rows would take gigabytes.
         for start in range(0, max(len(self), 1), HASHED_AT_ONCE):
@@ -132,8 +133,10 @@ def read_manifest(path: Path, columns: ColumnNames | None = None) -> Manifest:
 
 def further_columns(columns: ColumnNames | None) -> tuple[str, ...]:
     """Return the chosen columns that a manifest has only on request."""
-    column = None if columns is None else columns.disjoint
-    return () if column is None or column in (*COLUMNS, "split") else (column,)
+    if columns is None:
+        return ()
+    own = [] if columns.disjoint in (None, *COLUMNS, "split") else [str(columns.disjoint)]
+    return (*own, *map(stored_name, columns.labels[1:]))
 
 
 def validate_table(
@@ -197,7 +200,8 @@ def write_manifest(manifest: Manifest, path: Path | None = None) -> Path:
 
 
 def _empty_values(table: pd.DataFrame, lines: FileLines) -> Iterable[str]:
-    for column in REQUIRED:
+    # One of several labels may be missing.
+    for column in REQUIRED if not stored_columns(table) else REQUIRED[:2]:
         for row in table.index[table[column] == ""]:
             yield f"{lines(row)}: `{column}` is empty"
 

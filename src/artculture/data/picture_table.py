@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from artculture.data.image_files import picture_suffixes
+from artculture.data.label_columns import with_further_labels
 from artculture.utils.errors import InputError, choices_hint
 from artculture.utils.io import json_text
 from artculture.utils.tables import FileLines, first_records, read_csv, read_text_csv
@@ -37,16 +38,19 @@ class ColumnNames:
         image: the picture's path from the table's folder.
         id: identifies a picture; where the table has none, its path does.
         disjoint: a further column to keep, whose values are each in one split.
+        labels: several columns of classes, the first in place of `label`.
     """
 
     label: str | None = None
     image: str | None = None
     id: str | None = None
     disjoint: str | None = None
+    labels: tuple[str, ...] = ()
 
     def of(self, column: str) -> tuple[str, str | None]:
         """Return the config key and the given name of a manifest's column."""
-        return {"culture": ("label", self.label), "image": ("image", self.image), "object_id": ("id", self.id)}[column]
+        label = ("labels", self.labels[0]) if self.labels else ("label", self.label)
+        return {"culture": label, "image": ("image", self.image), "object_id": ("id", self.id)}[column]
 
 
 def find_table(folder: Path) -> Path | None:
@@ -121,7 +125,7 @@ def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> pd.Dat
     further = table.drop(columns=[name for name in columns if name in KNOWN or name in chosen.values()])
     stripped = further.apply(lambda cells: cells.str.strip())
     named: pd.DataFrame = stripped.assign(**{column: table[own] for column, own in chosen.items()})
-    return named
+    return with_further_labels(named, names.labels, path, source=table)
 
 
 def known_column(known: Sequence[str], columns: Sequence[str]) -> str | None:

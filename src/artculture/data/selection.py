@@ -16,6 +16,7 @@ from artculture.data.cache.folder import cache_errors, cache_folder
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
 from artculture.data.disjoint import check_disjoint, log_disjoint, with_disjoint_values
 from artculture.data.hub.dataset import HubDataset
+from artculture.data.label_columns import LabelColumn, check_not_ids, further_labels, indices, with_any_label
 from artculture.data.labels import label_order, log_similar_labels
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.picture_table import ColumnNames
@@ -27,7 +28,6 @@ from artculture.data.similar_pictures import (
 )
 from artculture.data.sources import load_manifest
 from artculture.data.splits import DISJOINT, assign_splits, small_cultures
-from artculture.data.stored_split import StoredSplit
 from artculture.utils.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ class DataChoice:
     label: str | None = None
     image: str | None = None
     id: str | None = None
+    labels: list[str] | None = None
+    ordinal: list[str] | None = None
     source: Node | None = None
     near_duplicates: str = "ignore"
     disjoint: str | None = None
@@ -71,7 +73,12 @@ class DataChoice:
 
     @property
     def columns(self) -> ColumnNames:
-        return ColumnNames(self.label, self.image, self.id, self.disjoint)
+        return ColumnNames(self.label, self.image, self.id, self.disjoint, tuple(self.labels or ()))
+
+    @property
+    def label_name(self) -> str:
+        """Name of the primary label's column."""
+        return (self.labels or [self.label or "culture"])[0]
 
     @property
     def dataset(self) -> HubDataset | None:
@@ -100,6 +107,9 @@ class Selection:
         split: `train`, `val` or `test` per row.
         whole: manifest with all rows, in whose order the cache holds the pixels.
         rows: position of each row in `whole`, int64.
+        name: of the column of the classes.
+        ordinal: whether the order of the classes has a meaning.
+        further: the other labels of `data.labels`.
     """
 
     manifest: Manifest
@@ -108,6 +118,40 @@ class Selection:
     split: NDArray[np.str_]
     whole: Manifest
     rows: NDArray[np.int64]
+    name: str = "culture"
+    ordinal: bool = False
+    further: tuple[LabelColumn, ...] = ()
+
+    @property
+    def columns(self) -> tuple[LabelColumn, ...]:
+        """All labels, the primary one first."""
+        return LabelColumn(self.name, self.classes, self.labels, self.ordinal), *self.further
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """What the network learns: int64 N for one label, N x labels for several, -1 where one is missing."""
+        return np.column_stack([column.labels for column in self.columns]) if self.further else self.labels
+
+    def of_label(self, name: str) -> tuple["Selection", NDArray[np.int64]]:
+        """Return the paintings that have a label, with it as the only one, and their positions, int64."""
+        every = np.arange(len(self.labels), dtype=np.int64)
+        if not self.further:
+            return self, every
+        column = next(column for column in self.columns if column.name == name)
+        kept = np.flatnonzero(column.known).astype(np.int64)
+        names = np.array(column.classes, dtype=object)[column.labels[kept]]
+        table = self.manifest.table.iloc[kept]
+        one = Selection(
+            self.manifest.part(table.assign(culture=names)),
+            column.classes,
+            column.labels[kept],
+            self.split[kept],
+            self.whole,
+            self.rows[kept],
+            name,
+            column.ordinal,
+        )
+        return one, kept
 
     @property
     def synthetic(self) -> bool:
@@ -119,8 +163,7 @@ class Selection:
 
     def class_counts(self, split: str) -> list[int]:
         """Return the number of a split's paintings of each class."""
-        counts: list[int] = np.bincount(self.labels[self.members(split)], minlength=len(self.classes)).tolist()
-        return counts
+        return self.columns[0].counts(self.members(split))
 
 
 # Selects from a manifest: (choice, whole manifest, usable rows, whether hashes and bad images are known).
@@ -180,8 +223,11 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     Raises:
         InputError: cultures that do not exist or are too small for three splits.
     """
+    table = with_any_label(table, final=final)
+    if choice.label or choice.labels:
+        check_not_ids(table["culture"], f"data.{'labels' if choice.labels else 'label'}={choice.label_name}")
     classes = label_order(table, choice.cultures)
-    table = group_exact_copies(_of_cultures(table, classes))
+    table = group_exact_copies(of_cultures(table, classes, choice))
     if COLUMN in table:
         table = merge_groups(table, table[COLUMN])
     table = with_disjoint_values(table, choice.disjoint)
@@ -192,86 +238,45 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     check_disjoint(table, split, choice.disjoint)
     if final:
         log_disjoint(table, choice.disjoint)
-        log_similar_labels({str(name): int(n) for name, n in table["culture"].value_counts().items()})
+        log_similar_labels({str(name): int(n) for name, n in table["culture"].value_counts().items() if name != ""})
         log_stored_split(whole, how)
         log_exact_copies(table, split)
         _log_missing_cultures(table, split)
-    return _selection(whole, table.drop(columns=[COLUMN, DISJOINT], errors="ignore"), classes, split)
+    further = further_labels(table, split, choice.ordinal or (), choice.small_cultures, final=final)
+    return make_selection(
+        choice, whole, table.drop(columns=[COLUMN, DISJOINT], errors="ignore"), classes, split, further
+    )
 
 
-def selection_for(classes: Sequence[str]) -> Selector:
-    """Return a selector of a manifest's paintings for a trained classifier.
-
-    Labels are matched by name, so some of the classifier's cultures may have no painting. Cultures too small for three
-    splits are accepted, because nothing is trained. Cultures that the classifier does not know raise an InputError.
-
-    Args:
-        classes: classes of the classifier, in label order.
-    """
-
-    def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, _final: bool) -> Selection:
-        if choice.cultures is not None:
-            label_order(table, choice.cultures)
-            table = _of_cultures(table, choice.cultures)
-        unknown = sorted(set(table["culture"]) - set(classes))
-        if unknown:
-            known = [name for name in classes if name in set(table["culture"])]
-            fix = f"leave them out with data.cultures=[{','.join(known)}]" if known else "use data of its cultures"
-            raise InputError(
-                f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {fix}"
-            )
-        table = with_disjoint_values(group_exact_copies(table), choice.disjoint)
-        how = choice.split_of(whole)
-        split = assign_splits(table, how, choice.fractions, choice.split_seed, complete=False)
-        return _selection(whole, table.drop(columns=DISJOINT, errors="ignore"), classes, split)
-
-    return choose
-
-
-def selection_of_run(stored: StoredSplit, classes: Sequence[str], where: Path) -> Selector:
-    """Return a selector of a run's paintings that still exist, in the run's split.
-
-    It warns of changes since the run was trained, and raises an InputError if no painting is left.
+def make_selection(
+    choice: DataChoice,
+    whole: Manifest,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    split: pd.Series,
+    further: tuple[LabelColumn, ...] = (),
+) -> Selection:
+    """Return the selection of a table's rows.
 
     Args:
-        stored: split of the run.
-        classes: classes of the run, in label order.
-        where: name of the run in messages.
+        choice: choices of the `data` group.
+        whole: manifest with all rows.
+        table: the selected ones.
+        classes: names in label order.
+        split: of each row.
+        further: other labels of each row.
     """
-
-    def choose(choice: DataChoice, whole: Manifest, table: pd.DataFrame, final: bool) -> Selection:
-        table = table if choice.cultures is None else _of_cultures(table, choice.cultures)
-        # Small cultures that the training dropped were not added since.
-        table = _of_cultures(table, classes) if choice.small_cultures == "drop" else table
-        match = stored.match(table)
-        if final and (changes := match.changes()):
-            log.warning("the data changed since %s was trained, so only its own paintings count: %s", where, changes)
-        own = match.same & table["culture"].isin(classes).to_numpy()
-        if final and not own.any():
-            raise InputError(
-                f"none of the paintings of {where} is left ({match.changes()}): restore them, or name others with "
-                "data=…"
-            )
-        return _selection(whole, table[own], tuple(classes), pd.Series(match.split[own]))
-
-    return choose
-
-
-def _selection(whole: Manifest, table: pd.DataFrame, classes: Sequence[str], split: pd.Series) -> Selection:
     rows = table.index.to_numpy(dtype=np.int64)
-    names = split.to_numpy(dtype=np.str_)
-    return Selection(whole.part(table), tuple(classes), _labels(table, classes), names, whole, rows)
+    names, labels = split.to_numpy(dtype=np.str_), indices(table["culture"], classes)
+    ordinal = choice.label_name in (choice.ordinal or ())
+    return Selection(whole.part(table), tuple(classes), labels, names, whole, rows, choice.label_name, ordinal, further)
 
 
-def _of_cultures(table: pd.DataFrame, cultures: Sequence[str]) -> pd.DataFrame:
-    kept = table["culture"].isin(cultures)
+def of_cultures(table: pd.DataFrame, cultures: Sequence[str], choice: DataChoice) -> pd.DataFrame:
+    """Return the rows of some cultures, and those without one, unless the choice names the cultures."""
+    kept = table["culture"].isin(cultures if choice.cultures is not None else [*cultures, ""])
     # Avoid a copy of millions of rows.
     return table if kept.all() else table[kept]
-
-
-def _labels(table: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = pd.Index(classes).get_indexer(pd.Index(table["culture"].astype(str))).astype(np.int64)
-    return labels
 
 
 def _without_small(
@@ -294,7 +299,7 @@ def _without_small(
     kept = tuple(culture for culture in classes if culture not in small)
     if len(kept) < 2:
         raise InputError(f"data.small_cultures=drop leaves fewer than two cultures (dropped: {named})")
-    return table[table["culture"].isin(kept)], kept
+    return of_cultures(table, kept, choice), kept
 
 
 def log_stored_split(whole: Manifest, how: str) -> None:
@@ -311,7 +316,7 @@ def log_stored_split(whole: Manifest, how: str) -> None:
 
 def _log_missing_cultures(table: pd.DataFrame, split: pd.Series) -> None:
     for name in SPLITS:
-        absent = sorted(set(table["culture"]) - set(table["culture"][split == name]))
+        absent = sorted(set(table["culture"]) - {""} - set(table["culture"][split == name]))
         if absent:
             learned = ", so the classifier can't learn it" if name == "train" else ""
             log.warning("no painting of %s is in the %s split%s", ", ".join(absent), name, learned)

@@ -5,6 +5,7 @@ shards, or the synthetic sample.
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from artculture.data.class_folders import scan_class_folders, scan_split_tables
 from artculture.data.hub.dataset import HubDataset
 from artculture.data.image_files import LeftOut, find_pictures, is_hidden
+from artculture.data.label_columns import with_first_label
 from artculture.data.manifest import Manifest, further_columns, read_manifest, split_name, validate_table
 from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
 from artculture.utils.errors import InputError, WorkError, reason_of
@@ -72,7 +74,9 @@ def load_manifest(
         from artculture.data.shards.index import read_sharded
 
         assert cache is not None
-        return read_sharded(root, cache)
+        manifest = read_sharded(root, cache)
+        labels = () if columns is None else columns.labels
+        return replace(manifest, table=with_first_label(manifest.table, labels, f"the index of {root}"))
     folder = Path(root).expanduser()
     if name == "met" and not (folder / "manifest.csv").is_file():
         raise InputError(
@@ -104,6 +108,7 @@ def call_source(source: Mapping[str, Any], root: str | None, columns: ColumnName
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{where} returned a {type(table).__name__}, not a pandas DataFrame")
     table = table.astype(object).where(table.notna(), "").reset_index(drop=True)
+    table = with_first_label(table, () if columns is None else columns.labels, where)
     if "image" in table and len(table):
         folder, table["image"] = _below_one_folder(table["image"].map(os.fspath), root, where)
     else:
@@ -168,7 +173,8 @@ def log_left_out(folder: Path, left_out: LeftOut) -> None:
 
 
 def _check_no_columns(folder: Path, columns: ColumnNames | None) -> None:
-    given = [key for key in ("label", "image", "id") if columns is not None and getattr(columns, key) is not None]
+    keys = ("label", "labels", "image", "id")
+    given = [key for key in keys if columns is not None and getattr(columns, key)]
     if given:
         raise InputError(
             f"data.{given[0]} names a column, but {folder} holds no table: the folders are the labels. Give the table, "

@@ -49,10 +49,13 @@ def assign_splits(
 
 
 def small_cultures(table: pd.DataFrame) -> dict[str, int]:
-    """Return the cultures that cannot be in every split, with their number of groups (fewer than three)."""
+    """Return the cultures that cannot be in every split, with their number of groups (fewer than three).
+
+    Rows without a culture, which have other labels, are split like those of one culture.
+    """
     groups = _groups(table)
     counts = np.bincount(groups.culture, minlength=len(groups.cultures)).tolist()
-    return {culture: n for culture, n in zip(groups.cultures, counts, strict=True) if 0 < n < SMALLEST}
+    return {culture: n for culture, n in zip(groups.cultures, counts, strict=True) if culture and 0 < n < SMALLEST}
 
 
 def count_leaking_groups(table: pd.DataFrame, split: pd.Series) -> int:

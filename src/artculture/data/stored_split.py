@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from artculture.data.label_columns import PREFIX, stored_columns
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.utils.errors import InputError
 from artculture.utils.spreadsheets import write_csv
@@ -24,11 +25,19 @@ def write_split(manifest: Manifest, split: NDArray[np.str_], path: Path, disjoin
     Args:
         manifest: the paintings.
         split: their splits.
-        path: the file: `object_id, source, culture, sha256` (of the file's bytes), `artist`, `split`.
+        path: the file: `object_id, source, culture, sha256` (of the file's bytes), `artist`, further labels as
+            `label_<name>`, `split`.
         disjoint: column whose values are each in one split, stored too.
     """
     own = [] if disjoint is None or disjoint in COLUMNS else [disjoint]
-    write_csv(manifest.table[[*COLUMNS, *own]].assign(split=split), path)
+    labels = {column: split_column(column) for column in stored_columns(manifest.table)}
+    table = manifest.table[[*COLUMNS, *own, *labels]].rename(columns=labels)
+    write_csv(table.assign(split=split), path)
+
+
+def split_column(column: str) -> str:
+    """Return the name that a label column of a manifest has in `split.csv`."""
+    return f"label_{column.removeprefix(PREFIX)}" if column.startswith(PREFIX) else column
 
 
 @dataclass(frozen=True)
@@ -107,10 +116,17 @@ class StoredSplit:
             same=same,
             renamed=same & moved,
             replaced=replaced,
-            relabelled=same & (_texts(table, "culture") != _texts(stored, "culture")[entry]),
+            relabelled=same & self._labels_differ(table, entry),
             names=_texts(table, "object_id"),
             removed=tuple(stored["object_id"].iloc[gone].astype(str)),
         )
+
+    def _labels_differ(self, table: pd.DataFrame, entry: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether each row has another label than its stored entry, in any column that both have."""
+        columns = [column for column in ["culture", *stored_columns(table)] if split_column(column) in self.table]
+        pairs = [(_texts(table, column), _texts(self.table, split_column(column))[entry]) for column in columns]
+        differ: NDArray[np.bool_] = np.any([own != stored for own, stored in pairs], axis=0)
+        return differ
 
     def _with_content(self, contents: NDArray[np.object_]) -> NDArray[np.int64]:
         """Return the stored row with the same bytes, -1 if there is none; training paintings come first."""

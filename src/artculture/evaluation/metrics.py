@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-from artculture.evaluation.intervals import Interval, bootstrap_variance, score_interval, wilson
+from artculture.evaluation.intervals import Interval, Z, bootstrap_variance, score_interval, wilson
 
 # Lower bound in the loss, which a probability of 0 would make infinite; the smallest normal float32 is 1.2e-38.
 SMALLEST_PROBABILITY = 1e-38
@@ -63,6 +63,18 @@ def classification_metrics(
         "support": dict(zip(classes, support, strict=True)),
         "confusion": matrix.tolist(),
     }
+
+
+def ordinal_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Any]:
+    """Return `mae`, how many classes the most probable one is away from the label on average, and its interval (95 %).
+
+    Args:
+        probabilities: float64, N x classes in their order.
+        labels: true class indices, int64, N.
+    """
+    distances = np.abs(probabilities.argmax(axis=1) - labels)
+    mean, spread = float(distances.mean()), float(Z * distances.std() / np.sqrt(len(distances)))
+    return {"mae": mean, "mae_interval": (max(0.0, mean - spread), mean + spread)}
 
 
 def _macro_interval(

@@ -1,7 +1,6 @@
 """Safe reading of checkpoints, with a clear error where a file is not one of ours."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,13 @@ from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
 from artculture.models.published import SUFFIX, read_published
 from artculture.models.safe_loading import check_sums, load_safely
+from artculture.models.tasks import Task, temperatures_in
 from artculture.models.tensor_files import save_whole
 from artculture.utils.errors import InputError, choices_hint, reason_of
 from artculture.utils.targets import foreign_targets, import_modules
+
+# Classes in label order, by label.
+LabelClasses = Mapping[str, Sequence[str]]
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -56,22 +59,50 @@ def _runs_of(study: Path) -> list[str]:
     return sorted(str(best.parents[1]) for best in study.glob("*/checkpoints/best.ckpt"))
 
 
-def check_classes(content: dict[str, Any], path: Path, classes: Sequence[str]) -> None:
+def check_classes(
+    content: dict[str, Any], path: Path, classes: Sequence[str], further: LabelClasses | None = None
+) -> None:
     """Check that a checkpoint was trained for these classes, in this order.
+
+    Args:
+        content: of the checkpoint.
+        path: of the file.
+        classes: of the data, in label order.
+        further: the same of its further labels, by name; None to check none of them.
 
     Raises:
         InputError: naming what differs.
     """
-    refuse_other_classes(content["artculture"]["classes"], path, classes)
+    said = content["artculture"]
+    refuse_other_classes(said["classes"], path, classes)
+    if further is not None:
+        refuse_other_labels(further_classes(said), path, further)
 
 
-def refuse_other_classes(theirs: Sequence[str], path: Path, classes: Sequence[str]) -> None:
-    """Check the classes that a checkpoint was trained for, as `check_classes`."""
+def refuse_other_classes(theirs: Sequence[str], path: Path, classes: Sequence[str], name: str = "") -> None:
+    """Check the classes of a label that a checkpoint was trained for, as `check_classes`."""
     if list(classes) != list(theirs):
+        what = f"classes of {name}" if name else "classes"
         raise InputError(
-            f"{path} was trained for {len(theirs)} classes ({', '.join(theirs)}), the data has {len(classes)} "
+            f"{path} was trained for {len(theirs)} {what} ({', '.join(theirs)}), the data has {len(classes)} "
             f"({', '.join(classes)}): take its data, or train again with resume=never"
         )
+
+
+def further_classes(said: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the classes of all labels but the first, from what a checkpoint says under `artculture`."""
+    return {name: tuple(label["classes"]) for name, label in list(said.get("labels", {}).items())[1:]}
+
+
+def refuse_other_labels(theirs: LabelClasses, path: Path, further: LabelClasses) -> None:
+    """Check the further labels that a checkpoint was trained for, as `check_classes`."""
+    if list(theirs) != list(further):
+        raise InputError(
+            f"{path} was trained for the further labels [{', '.join(theirs)}], this run for [{', '.join(further)}]: "
+            "take the same data.labels, or train again with resume=never"
+        )
+    for name in theirs:
+        refuse_other_classes(theirs[name], path, further[name], name)
 
 
 def epochs_done(content: dict[str, Any]) -> tuple[int, int]:
@@ -95,6 +126,9 @@ def take_head(module: CultureClassifier, path: Path) -> None:
             f"{asked} was trained for {len(theirs)} classes ({', '.join(theirs)}), the data has {len(module.classes)} "
             f"({', '.join(module.classes)}): start with method.head=random"
         )
+    refuse_other_labels(
+        further_classes(content["artculture"]), path, {task.name: task.classes for task in module.tasks[1:]}
+    )
     prefix = "network.head."
     state = {key.removeprefix(prefix): each for key, each in content["state_dict"].items() if key.startswith(prefix)}
     own = module.network.head.state_dict()
@@ -125,7 +159,7 @@ def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
         raise
     except Exception as error:  # a file of the right form with anything in it
         raise InputError(f"{path} does not hold a classifier of this version ({reason_of(error)})") from error
-    module.temperature = temperature_of(content, path)
+    module.temperatures = temperatures_of(content, path, module.tasks)
     return module.eval()
 
 
@@ -148,20 +182,29 @@ def check_trusted(values: Any, path: Path, trust: Sequence[str]) -> None:
         )
 
 
-def temperature_of(content: dict[str, Any], path: Path) -> float:
-    """What a checkpoint's logits are divided by for calibrated probabilities; 1.0 where it says nothing.
+def temperatures_of(content: dict[str, Any], path: Path, tasks: Sequence[Task]) -> list[float]:
+    """Return what a checkpoint's logits of each label are divided by for calibrated probabilities.
 
     Raises:
-        InputError: it says something else than a positive number.
+        InputError: one of them is no positive number.
     """
-    value = content["artculture"].get("temperature", 1.0)
-    if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise InputError(f"{path} has the temperature {value!r}, which is not a positive number: train it again")
-    return float(value)
+    try:
+        return temperatures_in(content["artculture"], tasks)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
-def store_temperature(path: Path, temperature: float) -> None:
-    """Write the temperature into a checkpoint; all else in it stays, and the file is never half-written."""
+def store_temperature(path: Path, temperature: float, further: Sequence[float] = ()) -> None:
+    """Write the temperature into a checkpoint; all else in it stays, and the file is never half-written.
+
+    Args:
+        path: of the file.
+        temperature: of the primary label.
+        further: of its further labels.
+    """
     content = read_checkpoint(path)
-    content["artculture"]["temperature"] = temperature
+    said = content["artculture"]
+    said["temperature"] = temperature
+    for label, value in zip(said.get("labels", {}).values(), [temperature, *further], strict=False):
+        label["temperature"] = value
     save_whole(content, path)

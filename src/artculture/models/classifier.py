@@ -1,5 +1,6 @@
 """The LightningModule: backbone, head, loss, metrics, optimizer and schedule."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -10,22 +11,33 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy
 
 from artculture.config.schema.data import Fit
 from artculture.data.dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.full_precision import full_precision
-from artculture.models.heads import build_head
-from artculture.models.losses import UNBALANCED, MeanLoss, build_loss, training_loss
-from artculture.models.metrics import MacroRecall, build_metrics
+from artculture.models.losses import UNBALANCED, MeanLoss, training_loss
+from artculture.models.metrics import stage_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
 from artculture.models.sections import check_sections
+from artculture.models.tasks import (
+    Heads,
+    KnownTop1,
+    build_heads,
+    build_task_losses,
+    by_task,
+    known_by_task,
+    labels_section,
+    mean_losses,
+    tasks_of,
+    temperatures_in,
+)
 from artculture.models.weights import RANDOM, Start, load_start
-from artculture.utils.errors import InputError
+from artculture.utils.errors import InputError, choices_hint
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
@@ -41,7 +53,8 @@ class CultureClassifier(L.LightningModule):
     Args:
         backbone: name of the architecture.
         library: `torchvision`, `timm` or `custom`.
-        classes: names in label order.
+        classes: names in label order, of the primary label.
+        tasks: fields of `tasks.Task` for each label, the primary one first, where there are several or it is ordinal.
         image_size: pixels; None for the size that the weights expect.
         fit: `crop`, `letterbox` or `stretch`; None for what the weights expect.
         backbone_node: of a custom backbone: its `_target_` and arguments.
@@ -59,7 +72,8 @@ class CultureClassifier(L.LightningModule):
 
     Attributes:
         compiled: whether the backbone runs compiled, which rounds otherwise.
-        temperature: divisor of the logits for calibrated probabilities.
+        tasks: the labels; logits of several are side by side, N x (sum of classes).
+        temperatures: divisors of each label's logits for calibrated probabilities; `temperature` is the primary's.
     """
 
     def __init__(
@@ -69,6 +83,7 @@ class CultureClassifier(L.LightningModule):
         classes: Sequence[str],
         image_size: int | None = None,
         fit: Fit | None = None,
+        tasks: Sequence[Section] | None = None,
         backbone_node: Section | None = None,
         backbone_options: Section = MappingProxyType({}),
         head: Section = MappingProxyType({"name": "mlp", "hidden": [512, 128], "dropout": 0.0}),
@@ -105,10 +120,13 @@ class CultureClassifier(L.LightningModule):
             "fit": fit,
             "channels_last": channels_last,
         }
+        self.tasks = tasks_of(tasks, classes, class_counts)
+        if tasks:
+            self.hyper["tasks"] = [task.as_plain() for task in self.tasks]
         # Not to the logger: a run logs its whole config, whose groups these names would overwrite.
         self.save_hyperparameters(self.hyper, logger=False)
         self.classes = tuple(classes)
-        self.temperature = 1.0
+        self.temperatures = [1.0] * len(self.tasks)
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
         self.compiled = False
@@ -116,41 +134,63 @@ class CultureClassifier(L.LightningModule):
         self.configure_losses()
         self.configure_metrics()
 
+    @property
+    def temperature(self) -> float:
+        return self.temperatures[0]
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        self.temperatures[0] = value
+
+    def of_label(self, name: str) -> "CultureClassifier":
+        """Return a classifier of one label alone, which shares the backbone; self if there is no other.
+
+        Raises:
+            InputError: there is no such label.
+        """
+        names = [task.name for task in self.tasks]
+        if name not in names:
+            raise InputError(f"label={name}: {choices_hint(name, names)}")
+        if len(names) == 1:
+            return self
+        place = names.index(name)
+        one = copy.copy(self)
+        one._modules = dict(self._modules)
+        one.tasks, one.temperatures = (self.tasks[place],), [self.temperatures[place]]
+        one.classes = one.tasks[0].classes
+        one.hyper = {**self.hyper, "classes": list(one.classes), "tasks": [one.tasks[0].as_plain()]}
+        one.network = Network(self.network.backbone, cast(Heads, self.network.head).heads[place])
+        one.configure_losses()
+        one.configure_metrics()
+        return one.train(self.training)
+
     def configure_network(self) -> None:
         hyper = self.hyper
         self.backbone_parts = make_backbone(
             *(hyper[key] for key in ("backbone", "library", "backbone_node", "backbone_options", "image_size"))
         )
         self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"], hyper["fit"])
-        head = build_head(hyper["head"], self.backbone_parts.features, len(self.classes))
+        head = build_heads(hyper["head"], self.backbone_parts.features, self.tasks)
         self.network = Network(self.backbone_parts.module, head)
         self.register_buffer("mean", torch.tensor(self.preprocessing.mean), persistent=False)
         self.register_buffer("std", torch.tensor(self.preprocessing.std), persistent=False)
 
     def configure_losses(self) -> None:
-        self.train_loss = build_loss(self.hyper["loss"], self.hyper["balance"], self.hyper["class_counts"])
+        self.train_loss = build_task_losses(self.hyper["loss"], self.hyper["balance"], self.tasks)
         # Validation is judged without smoothing, so that it can be compared between methods.
         self.eval_loss = nn.CrossEntropyLoss()
 
     def configure_metrics(self) -> None:
-        n = len(self.classes)
+        labels = len(self.tasks)
         # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
-        top1 = MulticlassAccuracy(n, average="micro", validate_args=False)
-        self.train_metrics = nn.ModuleDict({"loss": MeanLoss(), "top1": top1})
-        self.val_mean_loss, self.test_mean_loss = MeanLoss(), MeanLoss()
-        self.val_metrics = MetricCollection(
-            {
-                "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
-                "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro", validate_args=False),
-                "macro_f1": MulticlassF1Score(n, average="macro", validate_args=False),
-                "macro_recall": MacroRecall(n),
-                **build_metrics(self.hyper["metrics"], n),
-            },
-            prefix="val/",
-            # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
-            compute_groups=False,
-        )
-        self.test_metrics = self.val_metrics.clone(prefix="test/")
+        top1 = MulticlassAccuracy(len(self.classes), average="micro", validate_args=False)
+        metrics: dict[str, Metric] = {"loss": MeanLoss(), "top1": top1 if labels == 1 else KnownTop1()}
+        # A module's key has no dots, as a label may have.
+        further = {f"{place}": KnownTop1() for place in range(1, labels)}
+        self.train_metrics = nn.ModuleDict({**metrics, **further})
+        self.val_mean_loss, self.test_mean_loss = MeanLoss(labels), MeanLoss(labels)
+        self.val_metrics = nn.ModuleList(stage_metrics(self.tasks, self.hyper["metrics"], "val"))
+        self.test_metrics = nn.ModuleList(stage_metrics(self.tasks, self.hyper["metrics"], "test"))
 
     def start_from(self, weights: str) -> Start:
         """Load pretrained weights as `method` asks, freeze what it freezes, and say what was done.
@@ -186,7 +226,7 @@ class CultureClassifier(L.LightningModule):
             self.network.to(memory_format=torch.channels_last)
 
     def forward(self, given: Tensor) -> Tensor:
-        """Logits, float32 N x classes.
+        """Logits, float32 N x classes, of several labels side by side.
 
         Args:
             given: uint8 pictures N x 3 x H x W, normalised float ones, or what `embed` made of them, N x features.
@@ -226,16 +266,17 @@ class CultureClassifier(L.LightningModule):
         self.count(self.train_metrics, outputs, batch)
         if self.trainer.is_last_batch:
             # Once an epoch is enough for sums, and what Lightning does for it takes the host longer than a step.
-            for name, metric in self.train_metrics.items():
+            for key, metric in self.train_metrics.items():
+                name = f"{self.tasks[int(key)].name}/top1" if key.isdecimal() else key
                 self.log(f"train/{name}", cast(Metric, metric), on_step=False, on_epoch=True)
 
-    @staticmethod
-    def count(metrics: nn.ModuleDict, outputs: dict[str, Tensor], batch: Batch) -> None:
+    def count(self, metrics: nn.ModuleDict, outputs: dict[str, Tensor], batch: Batch) -> None:
         """Update training metrics with the outputs of `training_step`; of mixed images, the larger label counts."""
         labels = batch[1]
         if len(labels):
             cast(MeanLoss, metrics["loss"]).update(outputs["mean_loss"], len(labels))
-            cast(Metric, metrics["top1"]).update(outputs["logits"], labels)
+            for place, (scores, truth) in enumerate(by_task(self.tasks, outputs["logits"], labels)):
+                cast(Metric, metrics[str(place) if place else "top1"]).update(scores, truth)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, "val", self.val_mean_loss, self.val_metrics)
@@ -243,15 +284,19 @@ class CultureClassifier(L.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, "test", self.test_mean_loss, self.test_metrics)
 
-    def _evaluate(self, batch: Batch, stage: str, mean_loss: MeanLoss, metrics: MetricCollection) -> None:
+    def _evaluate(self, batch: Batch, stage: str, mean_loss: MeanLoss, metrics: nn.ModuleList) -> None:
         pictures, labels, _ = batch
         logits = self(pictures)
+        collections = [cast(MetricCollection, each) for each in metrics]
         if len(labels):
-            metrics.update(logits, labels)
-            mean_loss.update(self.eval_loss(logits, labels), len(labels))
+            parts = list(known_by_task(self.tasks, logits, labels))
+            for collection, (scores, truth) in zip(collections, parts, strict=True):
+                collection.update(scores, truth)
+            mean_loss.update(*mean_losses(self.eval_loss, parts))
         # Sums over paintings, which metrics add up over devices: exact, however many there are.
         self.log(f"{stage}/loss", mean_loss, batch_size=len(labels))
-        self.log_dict(metrics, batch_size=len(labels))
+        for collection in collections:
+            self.log_dict(collection, batch_size=len(labels))
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
         """Return logits float32 N x classes, computed in float32 whatever the training runs in, and rows int64 N."""
@@ -287,7 +332,8 @@ class CultureClassifier(L.LightningModule):
             "format": CHECKPOINT_FORMAT,
             "classes": list(self.classes),
             "preprocessing": self.preprocessing.as_plain(),
-            "temperature": self.temperature,
+            "temperature": self.temperatures[0],
+            **labels_section(self.tasks, self.temperatures),
             "weights": self.start.label,
             "pretrained": self.start.pretrained,
             "imagenet": self.start.imagenet,
@@ -296,4 +342,4 @@ class CultureClassifier(L.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.temperature = float(checkpoint["artculture"].get("temperature", 1.0))
+        self.temperatures = temperatures_in(checkpoint["artculture"], self.tasks)

@@ -56,6 +56,8 @@ def training_loss(
 class MeanLoss(Metric):
     """Averages batches' mean losses, each by its number of pictures, over all devices.
 
+    Of several labels it is the sum over them of the mean over the pictures that have each.
+
     torchmetrics' own MeanMetric either looks for NaN, for which the host waits at every step, or (1.9, with
     `nan_strategy="disable"`) forgets the weights.
     """
@@ -64,14 +66,17 @@ class MeanLoss(Metric):
     total: Tensor
     pictures: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, labels: int = 1) -> None:
         super().__init__()
-        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("pictures", torch.tensor(0), dist_reduce_fx="sum")
+        shape = () if labels == 1 else (labels,)
+        self.add_state("total", torch.zeros(shape), dist_reduce_fx="sum")
+        self.add_state("pictures", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, pictures: int) -> None:
+    def update(self, loss: Tensor, pictures: int | Tensor) -> None:
         self.total = self.total + loss * pictures
         self.pictures = self.pictures + pictures
 
     def compute(self) -> Tensor:
-        return self.total / self.pictures
+        if self.total.ndim == 0:
+            return self.total / self.pictures
+        return (self.total / self.pictures.clamp_min(1)).sum()

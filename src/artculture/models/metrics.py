@@ -1,15 +1,16 @@
 """Macro recall, and metrics of the user's own in addition to the built-in ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.classification import MulticlassRecall
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
 
+from artculture.models.tasks import Task
 from artculture.utils.errors import InputError
 from artculture.utils.targets import TARGET, accepted, instantiate
 
@@ -27,6 +28,52 @@ class MacroRecall(MulticlassRecall):
         found, _, _, missed = self._final_state()
         occurs = found + missed > 0
         return (found[occurs] / (found + missed)[occurs]).mean()
+
+
+class OrdinalError(Metric):
+    """Mean absolute error in classes: how many classes the predicted one is away from the label."""
+
+    full_state_update = False
+    distance: Tensor
+    pictures: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("distance", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("pictures", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        self.distance = self.distance + (logits.argmax(dim=1) - labels).abs().sum()
+        self.pictures = self.pictures + len(labels)
+
+    def compute(self) -> Tensor:
+        return self.distance / self.pictures
+
+
+def stage_metrics(tasks: Sequence[Task], nodes: Mapping[str, Mapping[str, Any]], stage: str) -> list[MetricCollection]:
+    """Return the metrics of a split for each label; names of further labels' metrics have the label in them.
+
+    Args:
+        tasks: of the network, the primary label's first.
+        nodes: of further metrics, as of `build_metrics`.
+        stage: `val` or `test`.
+    """
+    collections = []
+    for place, task in enumerate(tasks):
+        n = len(task.classes)
+        # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
+        metrics: dict[str, Metric | MetricCollection] = {
+            "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
+            "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro", validate_args=False),
+            "macro_f1": MulticlassF1Score(n, average="macro", validate_args=False),
+            "macro_recall": MacroRecall(n),
+            **({"mae": OrdinalError()} if task.ordinal else {}),
+            **build_metrics(nodes, n),
+        }
+        prefix = f"{stage}/{task.name}/" if place else f"{stage}/"
+        # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
+        collections.append(MetricCollection(metrics, prefix=prefix, compute_groups=False))
+    return collections
 
 
 def build_metrics(nodes: Mapping[str, Mapping[str, Any]], classes: int) -> dict[str, Metric]:

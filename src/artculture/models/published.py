@@ -12,7 +12,17 @@ from artculture.utils.io import json_text, replacing
 SUFFIX = ".safetensors"
 HEADER = "artculture"
 # What of a checkpoint's own entry is published; the rest says how the run was made.
-PUBLISHED = ("format", "classes", "preprocessing", "temperature", "weights", "pretrained", "imagenet", "untouched")
+PUBLISHED = (
+    "format",
+    "classes",
+    "preprocessing",
+    "temperature",
+    "labels",
+    "weights",
+    "pretrained",
+    "imagenet",
+    "untouched",
+)
 
 
 def description(content: dict[str, Any]) -> dict[str, Any]:

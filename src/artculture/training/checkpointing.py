@@ -29,7 +29,7 @@ VALIDATION_PATIENCE_SECONDS = 10.0
 
 
 def mode_of(monitor: str) -> str:
-    return "min" if monitor.endswith("loss") else "max"
+    return "min" if monitor.endswith(("loss", "mae")) else "max"
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

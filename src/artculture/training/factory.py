@@ -15,11 +15,12 @@ from artculture.config.schema.section import Section
 from artculture.config.schema.train import TrainConfig
 from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.selection import DataChoice
+from artculture.data.selection import DataChoice, Selection
 from artculture.data.sharding import RankSlice
 from artculture.models.backbones import preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.models.image_sizes import check_image_size
+from artculture.models.tasks import Task
 from artculture.models.weights import check_weights
 from artculture.training.acceleration.step_execution import ExactDDP, ExactSingleDevice, StepExecution
 from artculture.training.callbacks.divergence import DIVERGED_TIMES_CHANCE, DivergenceGuard
@@ -83,7 +84,10 @@ def plain_section(section: Section | Node) -> Node:
 
 
 def make_classifier(
-    config: TrainConfig, classes: tuple[str, ...], class_counts: Sequence[int] | None = None
+    config: TrainConfig,
+    classes: tuple[str, ...],
+    class_counts: Sequence[int] | None = None,
+    tasks: Sequence[Task] = (),
 ) -> CultureClassifier:
     """The untrained classifier that a config asks for, whose network is checked.
 
@@ -91,6 +95,7 @@ def make_classifier(
         config: the run's.
         classes: names in label order.
         class_counts: number of training paintings of each class, on which some values of `balance` depend.
+        tasks: all labels, where there are several or the one is ordinal (`label_tasks`).
 
     Raises:
         InputError: an unknown network.
@@ -115,10 +120,22 @@ def make_classifier(
         image_size=config.data.image_size,
         fit=config.data.fit,
         channels_last=config.trainer.channels_last,
+        tasks=[task.as_plain() for task in tasks],
     )
     if config.trainer.compile:
         module.compile_backbone()
     return module
+
+
+def label_tasks(selection: Selection) -> list[Task]:
+    """Return the labels of a selection with what their losses need; none where there is one, without an order."""
+    if not selection.further and not selection.ordinal:
+        return []
+    train = selection.members("train")
+    return [
+        Task(one.name, one.classes, one.ordinal, tuple(one.counts(train)), float(one.known[train].mean()))
+        for one in selection.columns
+    ]
 
 
 def make_strategy(config: TrainConfig, accelerator: str, process_group: ProcessGroup = SINGLE_PROCESS) -> StepExecution:
@@ -134,10 +151,10 @@ def make_strategy(config: TrainConfig, accelerator: str, process_group: ProcessG
     return ExactSingleDevice(device, **choices)
 
 
-def _loss_limit(config: TrainConfig, classes: int) -> float:
+def _loss_limit(config: TrainConfig, classes: Sequence[int]) -> float:
     # Nobody knows what is too much for a loss of the user's own; class weights multiply that of a rare class.
     unknown = is_target(config.loss) or config.balance.name == "class_weights"
-    return math.inf if unknown else DIVERGED_TIMES_CHANCE * math.log(max(2, classes))
+    return math.inf if unknown else DIVERGED_TIMES_CHANCE * sum(math.log(max(2, n)) for n in classes)
 
 
 def _of_the_method(config: TrainConfig) -> list[Callback]:
@@ -147,7 +164,7 @@ def _of_the_method(config: TrainConfig) -> list[Callback]:
 
 def make_trainer(
     config: TrainConfig,
-    classes: int,
+    classes: Sequence[int],
     directory: RunDirectory,
     recorder: Recorder,
     accelerator: str,
@@ -161,7 +178,7 @@ def make_trainer(
 
     Args:
         config: the run's.
-        classes: number of classes.
+        classes: number of classes of each label.
         directory: where it lives.
         recorder: keeps its metrics.
         accelerator: `cpu` or `gpu`.

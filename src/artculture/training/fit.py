@@ -17,11 +17,9 @@ from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import QUARANTINE, write_quarantine
 from artculture.data.selection import Selection
 from artculture.data.stored_split import read_split, write_split
-from artculture.evaluation.calibration import calibration_results, softmax
 from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
-from artculture.models.metrics import metric_results
 from artculture.training import feature_cache, resume
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.checkpointing import whole_checkpoint
@@ -29,14 +27,15 @@ from artculture.training.distributed.process_group import ProcessGroup
 from artculture.training.factory import (
     check_network,
     ignore_known_warnings,
+    label_tasks,
     make_classifier,
     make_datamodule,
     make_trainer,
 )
 from artculture.training.identity import data_label, identity
+from artculture.training.label_results import results_by_label
 from artculture.training.origin import check_config, check_paintings, origin_of, recorded_origin
 from artculture.training.provenance import cost_part, identity_part
-from artculture.training.result import accuracy_part, prediction_table
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
@@ -90,7 +89,7 @@ def fit_and_predict(
         _same_data(directory, selection)
         _write_choices(directory, data)
 
-    module = make_classifier(config, selection.classes, selection.class_counts("train"))
+    module = make_classifier(config, selection.classes, selection.class_counts("train"), label_tasks(selection))
     values = plain(config)
     module.provenance = {
         "manifest": selection.manifest.fingerprint(),
@@ -109,7 +108,7 @@ def fit_and_predict(
     recorder = Recorder(directory, config.trainer.monitor, work.trackers)
     trainer = make_trainer(
         config,
-        len(selection.classes),
+        [len(column.classes) for column in selection.columns],
         directory,
         recorder,
         accelerator,
@@ -129,24 +128,21 @@ def fit_and_predict(
     if not process_group.is_global_zero:
         return None
 
-    calibration = calibration_results(logits, selection.labels[rows], selection.split[rows])
-    predictions = prediction_table(selection, rows, softmax(logits, calibration["temperature"]))
-    write_csv(predictions.drop(columns="row"), directory.predictions)
-    store_temperature(directory.best, calibration["temperature"])
+    first, *further = results_by_label(selection, rows, logits, module.hyper["metrics"])
+    for label in (first, *further):
+        file = directory.predictions_of(None if label is first else label.name)
+        write_csv(label.predictions.drop(columns="row"), file)
+    store_temperature(directory.best, first.temperature, [label.temperature for label in further])
     result = {
         **identity_part(config, directory, variant, module),
-        # Losses are the network's own, as the history's: before calibration, which changes no accuracy.
-        **accuracy_part(prediction_table(selection, rows, softmax(logits)), selection),
-        **calibration,
-        **metric_results(
-            module.hyper["metrics"], logits, selection.labels[rows], selection.split[rows], len(selection.classes)
-        ),
+        **first.numbers,
+        **({"label": first.name, "labels": {label.name: label.numbers for label in further}} if further else {}),
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, process_group.world_size),
     }
     if work.trackers is not None:
-        work.trackers.log_result(selection, predictions, result)
+        work.trackers.log_result(first.selection, first.predictions, result)
     write_json(directory.result, result)
     return result
 
@@ -180,7 +176,7 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
         return None if origin is None else _restart(module, directory, origin)
     path, content = whole
     said = content["artculture"]
-    check_classes(content, path, module.classes)
+    check_classes(content, path, module.classes, {task.name: task.classes for task in module.tasks[1:]})
     module.restart_from(content)
     if "origin" in said:
         module.provenance["origin"] = said["origin"]

@@ -1,7 +1,6 @@
 """What makes a run the run it is: the part of the config that decides its numbers, and the name made of it."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from artculture.config.schema.marks import Mark
 from artculture.config.schema.train import keys_with
 from artculture.utils.addresses import stored_address
 from artculture.utils.targets import TARGET, is_target, node_name
+from artculture.utils.text import file_word
 
 Values = dict[str, Any]
 
@@ -87,7 +87,7 @@ def run_name(
     parts += variant(values, defaults, choices, usual, own, unnamed)
     if values["seed"] != 0:
         parts.append(f"seed={values['seed']}")
-    name = "-".join(_slug(part) for part in parts)
+    name = "-".join(file_word(part) for part in parts)
     if len(name) > MAX_NAME:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[: MAX_NAME - 9]}-{digest}"
@@ -158,7 +158,3 @@ def _short(value: Any) -> str:
     if isinstance(value, str) and "/" in value:  # files of one name in two folders are two values
         return f"{Path(value).stem}.{hashlib.sha256(value.encode()).hexdigest()[:4]}"
     return str(value)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^\w.=+]+", "_", text).strip("_.") or "_"

@@ -36,6 +36,7 @@ class Origin:
         batches: finished batches of the epoch after them.
         config: of the run that wrote it; at least what decides the run's numbers.
         classes: names in label order.
+        further: the same of its further labels, by name.
         manifest: fingerprint of the paintings.
     """
 
@@ -45,6 +46,7 @@ class Origin:
     batches: int
     config: Values
     classes: tuple[str, ...]
+    further: dict[str, tuple[str, ...]]
     manifest: str | None
 
     @property
@@ -110,7 +112,7 @@ def origin_of(directory: RunDirectory, checkpoint: Path | None) -> Origin | None
 @lru_cache(maxsize=8)  # the runs of a grid, and the steps of a launch, ask for the same file
 def _read(path: Path, _stamp: tuple[int, int]) -> Origin:
     with lean_torchmetrics():
-        from artculture.models.checkpoint import epochs_done, read_checkpoint
+        from artculture.models.checkpoint import epochs_done, further_classes, read_checkpoint
 
     content = read_checkpoint(path)
     if "optimizer_states" not in content:
@@ -130,7 +132,8 @@ def _read(path: Path, _stamp: tuple[int, int]) -> Origin:
         epochs, batches = epochs_done(content)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} does not say how far its training got ({reason_of(error)})") from error
-    return Origin(path, file_sha256(path), epochs, batches, config, tuple(said["classes"]), said.get("manifest"))
+    classes, further = tuple(said["classes"]), further_classes(said)
+    return Origin(path, file_sha256(path), epochs, batches, config, classes, further, said.get("manifest"))
 
 
 def recorded_origin(directory: RunDirectory) -> Path | None:
@@ -227,9 +230,10 @@ def check_paintings(origin: Origin, values: Values, selection: "Selection") -> N
     Raises:
         InputError: other classes, or a painting that is held out or not there.
     """
-    from artculture.models.checkpoint import refuse_other_classes
+    from artculture.models.checkpoint import refuse_other_classes, refuse_other_labels
 
     refuse_other_classes(origin.classes, origin.path, selection.classes)
+    refuse_other_labels(origin.further, origin.path, {column.name: column.classes for column in selection.further})
     changed = paintings_changed(origin, values)
     if not changed and origin.manifest == selection.manifest.fingerprint():
         return

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artculture.data.selection import Selection
-from artculture.evaluation.metrics import classification_metrics
+from artculture.evaluation.metrics import classification_metrics, ordinal_error
 from artculture.evaluation.parts import accuracy_by_artist, metrics_by_source
 
 VERSIONS = ("artculture", "torch", "torchvision", "lightning", "timm", "numpy")
@@ -35,11 +35,15 @@ def prediction_table(selection: Selection, rows: NDArray[np.int64], probabilitie
     return pd.concat([frame, pd.DataFrame(probabilities, columns=names)], axis=1)
 
 
-def split_scores(predictions: pd.DataFrame, split: str, classes: Sequence[str]) -> dict[str, Any]:
-    """`classification_metrics` of one split of a prediction table."""
+def split_scores(
+    predictions: pd.DataFrame, split: str, classes: Sequence[str], *, ordinal: bool = False
+) -> dict[str, Any]:
+    """`classification_metrics` of one split of a prediction table; with `ordinal_error` of ordered classes."""
     part = predictions[predictions["split"] == split]
     labels = np.array([classes.index(culture) for culture in part["culture"]], dtype=np.int64)
-    return classification_metrics(part[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64), labels, classes)
+    probabilities = part[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+    error = ordinal_error(probabilities, labels) if ordinal else {}
+    return {**classification_metrics(probabilities, labels, classes), **error}
 
 
 def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
     Where there are no predictions of the test split, there are no numbers of it either.
     """
     classes = selection.classes
-    val = split_scores(predictions, "val", classes)
+    val = split_scores(predictions, "val", classes, ordinal=selection.ordinal)
     common: dict[str, Any] = {
         "val_top1": val["top1"],
         "val_loss": val["loss"],
@@ -56,10 +60,11 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
         "chance": 1 / len(classes),
         "counts": {name: int((selection.split == name).sum()) for name in ("train", "val", "test")},
         "classes": list(classes),
+        **_error_part("val", val),
     }
     if not (predictions["split"] == "test").any():
         return common
-    test = split_scores(predictions, "test", classes)
+    test = split_scores(predictions, "test", classes, ordinal=selection.ordinal)
     tested, train = predictions[predictions["split"] == "test"], selection.manifest.table[selection.split == "train"]
     # What always answering the training split's most frequent culture would reach on the test split.
     train_labels = selection.labels[selection.members("train")]
@@ -71,6 +76,7 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
         "test_macro_f1": test["macro_f1"],
         "test_macro_recall": test["macro_recall"],
         "test_loss": test["loss"],
+        **_error_part("test", test),
         "intervals": {
             **common["intervals"],
             "test_top1": test["intervals"]["top1"],
@@ -85,6 +91,10 @@ def accuracy_part(predictions: pd.DataFrame, selection: Selection) -> dict[str, 
         "confusion": test["confusion"],
         **scores_of_parts(tested, classes, selection.manifest.table["artist"].iloc[tested["row"]], train),
     }
+
+
+def _error_part(split: str, scores: dict[str, Any]) -> dict[str, Any]:
+    return {f"{split}_{name}": scores[name] for name in ("mae", "mae_interval") if name in scores}
 
 
 def scores_of_parts(

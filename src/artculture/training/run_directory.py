@@ -16,12 +16,19 @@ from artculture.training.run_records import UNKNOWN, State, read_result, read_st
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, remove_leftovers, write_json, write_text
 from artculture.utils.secrets import without_secrets
+from artculture.utils.text import file_word
 from artculture.utils.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
 # A run of a killed study may need a moment to end before the next launch can lock its directory.
 LOCK_PATIENCE_SECONDS = 30.0
+
+
+def label_file(name: str, label: str) -> str:
+    """Return the name of a file of a further label: `predictions-medium.csv`."""
+    stem, dot, suffix = name.partition(".")
+    return f"{stem}-{label if label == '*' else file_word(label)}{dot}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class RunDirectory:
     @property
     def predictions(self) -> Path:
         return self.path / "predictions.csv"
+
+    def predictions_of(self, label: str | None) -> Path:
+        """The predictions of a further label; of the primary one (None) `predictions`."""
+        return self.predictions if label is None else self.path / label_file("predictions.csv", label)
 
     @property
     def result(self) -> Path:
@@ -116,7 +127,8 @@ class RunDirectory:
 
     def checksums(self) -> dict[str, str]:
         """Return the SHA-256 of each result file of a finished run, to be stored in its status."""
-        files = (self.result, self.predictions, self.metrics, self.split)
+        further = sorted(self.path.glob(label_file("predictions.csv", "*")))
+        files = (self.result, self.predictions, self.metrics, self.split, *further)
         return {file.name: file_sha256(file) for file in files if file.is_file()}
 
     def check_unchanged(self, file: Path) -> None:

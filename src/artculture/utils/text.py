@@ -27,3 +27,8 @@ def size_text(size: float) -> str:
             return f"{size:.0f} {unit}" if unit in ("B", "kB") else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def file_word(text: str) -> str:
+    """Return text as part of a file's name: letters, digits and `_.=+`."""
+    return re.sub(r"[^\w.=+]+", "_", text).strip("_.") or "_"

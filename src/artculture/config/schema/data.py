@@ -3,18 +3,27 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from artculture.config.schema.marks import Mark, OnResume
 from artculture.config.schema.nodes import Node, node_mistakes
 from artculture.config.schema.section import Section, Share
 from artculture.config.typed_text import AsTyped, Text
+from artculture.utils.errors import choices_hint
 from artculture.utils.targets import is_target
+from artculture.utils.text import file_word
 
 # How a picture that is not square becomes one: its centre, the whole with borders, or the whole stretched.
 Fit = Literal["crop", "letterbox", "stretch"]
 # A column of the manifest; no two splits share a value of it.
 Disjoint = Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+# Columns of the manifest; one may be given without brackets.
+LabelNames = Annotated[
+    list[str] | None,
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    AsTyped(),
+    Mark.NOT_SEARCHED,
+]
 
 
 class Paintings(Section):
@@ -47,6 +56,8 @@ class Table(Paintings):
     """What sources with columns share; the defaults are for runs that were stored before there were such keys."""
 
     label: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
+    labels: LabelNames = None
+    ordinal: LabelNames = None
     image: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED] = None
     near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED] = "auto"
@@ -76,6 +87,8 @@ class Shards(Paintings):
     name: Literal["shards"]
     cache_gb: Annotated[PositiveFloat, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     shuffle_shards: Annotated[PositiveInt, OnResume.FREE]
+    labels: LabelNames = None
+    ordinal: LabelNames = None
     disjoint: Disjoint = None
 
 
@@ -88,6 +101,8 @@ class CustomPaintings(Paintings):
 
     name: Literal["custom"]
     source: Annotated[Node, Mark.NOT_SEARCHED]
+    labels: LabelNames = None
+    ordinal: LabelNames = None
     near_duplicates: Annotated[Literal["auto", "group", "ignore"], Mark.NOT_SEARCHED]
     disjoint: Disjoint = None
 
@@ -114,3 +129,27 @@ def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
         yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
     if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):
         yield "data.cultures", f"is {data.cultures}; give at least two different cultures"
+    yield from _label_contradictions(data)
+
+
+def label_names(data: Data) -> tuple[str, ...]:
+    """Return the names of the label columns, the first of which is the primary one."""
+    names: list[str] | None = getattr(data, "labels", None)
+    return tuple(names or [getattr(data, "label", None) or "culture"])
+
+
+def ordinal_names(data: Data) -> frozenset[str]:
+    """Return the names of the label columns whose classes have an order."""
+    return frozenset(getattr(data, "ordinal", None) or ())
+
+
+def _label_contradictions(data: Data) -> Iterator[tuple[str, str]]:
+    labels: list[str] | None = getattr(data, "labels", None)
+    if labels is not None and getattr(data, "label", None) is not None:
+        yield "data.label", f"and data.labels={labels}: give one of them, and only one"
+    # Each names a file of predictions.
+    if labels is not None and (not labels or len(set(map(file_word, labels))) != len(labels) or "" in labels):
+        yield "data.labels", f"is {labels}; give different columns, as in data.labels=[culture,medium]"
+    names = label_names(data)
+    for name in sorted(ordinal_names(data) - set(names)):
+        yield f"data.ordinal={name}:", f"is not among the labels; {choices_hint(name, names)}"

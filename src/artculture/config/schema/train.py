@@ -16,7 +16,7 @@ from pydantic import (
 
 from artculture.config.schema.augment import Augment, augment_contradictions
 from artculture.config.schema.balance import UNBALANCED, Balance, balance_contradictions
-from artculture.config.schema.data import Data, data_contradictions
+from artculture.config.schema.data import Data, data_contradictions, label_names, ordinal_names
 from artculture.config.schema.launchers import Launcher, launcher_contradictions
 from artculture.config.schema.loggers import Loggers
 from artculture.config.schema.marks import Mark, OnResume
@@ -98,7 +98,7 @@ class TrainConfig(Section):
         yield from launcher_contradictions(self.launcher, self.trainer.accelerator)
         yield from self._nodes()
         yield from self._optimizer_contradictions()
-        monitors = [f"val/{name}" for name in (*VALIDATION_METRICS, *self.metrics)]
+        monitors = list(self._monitors())
         if self.trainer.monitor not in monitors:
             yield f"trainer.monitor={self.trainer.monitor}:", choices_hint(self.trainer.monitor, monitors)
         weights = self.architecture.weights
@@ -115,6 +115,16 @@ class TrainConfig(Section):
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
             yield "trainer.sync_batchnorm", "needs GPUs: torch has it for no other device"
+
+    def _monitors(self) -> Iterator[str]:
+        """Yield the metrics of the validation split, of which `trainer.monitor` is one."""
+        yield from (f"val/{name}" for name in (*VALIDATION_METRICS, *self.metrics))
+        for place, label in enumerate(label_names(self.data)):
+            prefix = f"val/{label}/" if place else "val/"
+            if place:  # the loss is of all labels
+                yield from (f"{prefix}{name}" for name in VALIDATION_METRICS if name != "loss")
+            if label in ordinal_names(self.data):
+                yield f"{prefix}mae"
 
     def _optimizer_contradictions(self) -> Iterator[tuple[str, str]]:
         optimizer = self.optimizer

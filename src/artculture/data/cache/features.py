@@ -171,7 +171,7 @@ class FeatureDataModule(L.LightningDataModule):
         self.pictures.load_state_dict(state_dict)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        dataset = _FeatureDataset(self._train, self.pictures.paintings.selection.labels, self.views)
+        dataset = _FeatureDataset(self._train, self.pictures.paintings.selection.targets, self.views)
         order = self.pictures.order(len(dataset))
         drop_last = self.pictures.drop_last_batch(len(dataset))
         return DataLoader(
@@ -187,5 +187,5 @@ class FeatureDataModule(L.LightningDataModule):
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
         """Return a loader of every painting of a split once, in the manifest's order."""
-        dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.labels, 1)
+        dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.targets, 1)
         return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=identity_collate)

@@ -19,6 +19,7 @@ from artculture.studies.executor import OPEN, RunProcess
 from artculture.studies.grid import PlannedRun, planned_run
 from artculture.studies.search.space import Dimension
 from artculture.studies.search.store import TrialStore
+from artculture.training.checkpointing import mode_of
 from artculture.training.identity import EPOCHS
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import metrics_numbers
@@ -190,7 +191,7 @@ def best_accuracy(history: pd.DataFrame, monitor: str) -> float:
         monitor: the column that determines the best epoch.
     """
     scores = history[monitor].to_numpy()
-    best = scores.argmin() if monitor.endswith("loss") else scores.argmax()
+    best = scores.argmin() if mode_of(monitor) == "min" else scores.argmax()
     return float(history["val/top1"].to_numpy()[best])
 
 
