@@ -9,7 +9,7 @@ from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
 from artculture.models.published import SUFFIX, read_published
 from artculture.models.safe_loading import check_sums, load_safely
-from artculture.models.tasks import Task, temperatures_in
+from artculture.models.tasks import temperatures_in
 from artculture.models.tensor_files import save_whole
 from artculture.utils.errors import InputError, choices_hint, reason_of
 from artculture.utils.targets import foreign_targets, import_modules
@@ -91,7 +91,7 @@ def refuse_other_classes(theirs: Sequence[str], path: Path, classes: Sequence[st
 
 def further_classes(said: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the classes of all labels but the first, from what a checkpoint says under `artculture`."""
-    return {name: tuple(label["classes"]) for name, label in list(said.get("labels", {}).items())[1:]}
+    return {label["name"]: tuple(label["classes"]) for label in said.get("labels", [])[1:]}
 
 
 def refuse_other_labels(theirs: LabelClasses, path: Path, further: LabelClasses) -> None:
@@ -159,7 +159,7 @@ def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
         raise
     except Exception as error:  # a file of the right form with anything in it
         raise InputError(f"{path} does not hold a classifier of this version ({reason_of(error)})") from error
-    module.temperatures = temperatures_of(content, path, module.tasks)
+    module.temperatures = temperatures_of(content, path)
     return module.eval()
 
 
@@ -182,14 +182,14 @@ def check_trusted(values: Any, path: Path, trust: Sequence[str]) -> None:
         )
 
 
-def temperatures_of(content: dict[str, Any], path: Path, tasks: Sequence[Task]) -> list[float]:
+def temperatures_of(content: dict[str, Any], path: Path) -> list[float]:
     """Return what a checkpoint's logits of each label are divided by for calibrated probabilities.
 
     Raises:
         InputError: one of them is no positive number.
     """
     try:
-        return temperatures_in(content["artculture"], tasks)
+        return temperatures_in(content["artculture"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -205,6 +205,6 @@ def store_temperature(path: Path, temperature: float, further: Sequence[float] =
     content = read_checkpoint(path)
     said = content["artculture"]
     said["temperature"] = temperature
-    for label, value in zip(said.get("labels", {}).values(), [temperature, *further], strict=False):
+    for label, value in zip(said.get("labels", []), [temperature, *further], strict=False):
         label["temperature"] = value
     save_whole(content, path)

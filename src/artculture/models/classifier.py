@@ -342,4 +342,4 @@ class CultureClassifier(L.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.temperatures = temperatures_in(checkpoint["artculture"], self.tasks)
+        self.temperatures = temperatures_in(checkpoint["artculture"])

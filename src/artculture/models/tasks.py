@@ -56,18 +56,20 @@ def labels_section(tasks: Sequence[Task], temperatures: Sequence[float]) -> dict
     """Return what a checkpoint says of its labels beyond the classes; nothing of a single one without an order."""
     if len(tasks) == 1 and not tasks[0].ordinal:
         return {}
-    named = zip(tasks, temperatures, strict=True)
-    return {"labels": {t.name: {"classes": list(t.classes), "ordinal": t.ordinal, "temperature": x} for t, x in named}}
+    labels = [
+        {"name": task.name, "classes": list(task.classes), "ordinal": task.ordinal, "temperature": temperature}
+        for task, temperature in zip(tasks, temperatures, strict=True)
+    ]
+    return {"labels": labels}
 
 
-def temperatures_in(said: Mapping[str, Any], tasks: Sequence[Task]) -> list[float]:
-    """Return the temperature of each task, from what a checkpoint says under `artculture`; 1.0 where it says nothing.
+def temperatures_in(said: Mapping[str, Any]) -> list[float]:
+    """Return the temperature of each label, from what a checkpoint says under `artculture`; 1.0 where it says nothing.
 
     Raises:
         InputError: it says something else than a positive number.
     """
-    labels = said.get("labels", {})
-    values = [said.get("temperature", 1.0), *(labels.get(t.name, {}).get("temperature", 1.0) for t in tasks[1:])]
+    values = [said.get("temperature", 1.0), *(label["temperature"] for label in said.get("labels", [])[1:])]
     for value in values:
         if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
             raise InputError(f"the temperature {value!r} is not a positive number: train again")
