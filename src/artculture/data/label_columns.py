@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 # Begins the names of further label columns in a manifest; no column of a file has spaces around its name.
 PREFIX = " label "
-# A label with more values than these, most of which occur once, names paintings and not classes.
+# A label with more values than these, and than this share of the paintings, names paintings and not classes.
 MANY, SHARE_OF_ROWS = 20, 0.5
 # Fewest paintings of a class that can be in all splits.
 SMALLEST = 3

@@ -1,6 +1,5 @@
 """The LightningModule: backbone, head, loss, metrics, optimizer and schedule."""
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 
 from artculture.config.schema.data import Fit
 from artculture.data.dataset import Batch
@@ -19,14 +17,12 @@ from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.full_precision import full_precision
 from artculture.models.losses import UNBALANCED, MeanLoss, training_loss
-from artculture.models.metrics import stage_metrics
+from artculture.models.metrics import metric_prefix, stage_metrics, training_metrics
 from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
 from artculture.models.sections import check_sections
 from artculture.models.tasks import (
-    Heads,
-    KnownTop1,
     build_heads,
     build_task_losses,
     by_task,
@@ -37,7 +33,7 @@ from artculture.models.tasks import (
     temperatures_in,
 )
 from artculture.models.weights import RANDOM, Start, load_start
-from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.errors import InputError
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
@@ -142,28 +138,6 @@ class CultureClassifier(L.LightningModule):
     def temperature(self, value: float) -> None:
         self.temperatures[0] = value
 
-    def of_label(self, name: str) -> "CultureClassifier":
-        """Return a classifier of one label alone, which shares the backbone; self if there is no other.
-
-        Raises:
-            InputError: there is no such label.
-        """
-        names = [task.name for task in self.tasks]
-        if name not in names:
-            raise InputError(f"label={name}: {choices_hint(name, names)}")
-        if len(names) == 1:
-            return self
-        place = names.index(name)
-        one = copy.copy(self)
-        one._modules = dict(self._modules)
-        one.tasks, one.temperatures = (self.tasks[place],), [self.temperatures[place]]
-        one.classes = one.tasks[0].classes
-        one.hyper = {**self.hyper, "classes": list(one.classes), "tasks": [one.tasks[0].as_plain()]}
-        one.network = Network(self.network.backbone, cast(Heads, self.network.head).heads[place])
-        one.configure_losses()
-        one.configure_metrics()
-        return one.train(self.training)
-
     def configure_network(self) -> None:
         hyper = self.hyper
         self.backbone_parts = make_backbone(
@@ -181,16 +155,11 @@ class CultureClassifier(L.LightningModule):
         self.eval_loss = nn.CrossEntropyLoss()
 
     def configure_metrics(self) -> None:
-        labels = len(self.tasks)
-        # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
-        top1 = MulticlassAccuracy(len(self.classes), average="micro", validate_args=False)
-        metrics: dict[str, Metric] = {"loss": MeanLoss(), "top1": top1 if labels == 1 else KnownTop1()}
-        # A module's key has no dots, as a label may have.
-        further = {f"{place}": KnownTop1() for place in range(1, labels)}
-        self.train_metrics = nn.ModuleDict({**metrics, **further})
+        labels, own = len(self.tasks), self.hyper["metrics"]
+        self.train_metrics = nn.ModuleDict({"loss": MeanLoss(), **training_metrics(self.tasks)})
         self.val_mean_loss, self.test_mean_loss = MeanLoss(labels), MeanLoss(labels)
-        self.val_metrics = nn.ModuleList(stage_metrics(self.tasks, self.hyper["metrics"], "val"))
-        self.test_metrics = nn.ModuleList(stage_metrics(self.tasks, self.hyper["metrics"], "test"))
+        self.val_metrics = nn.ModuleList(stage_metrics(self.tasks, own, "val"))
+        self.test_metrics = nn.ModuleList(stage_metrics(self.tasks, own, "test"))
 
     def start_from(self, weights: str) -> Start:
         """Load pretrained weights as `method` asks, freeze what it freezes, and say what was done.
@@ -266,17 +235,18 @@ class CultureClassifier(L.LightningModule):
         self.count(self.train_metrics, outputs, batch)
         if self.trainer.is_last_batch:
             # Once an epoch is enough for sums, and what Lightning does for it takes the host longer than a step.
-            for key, metric in self.train_metrics.items():
-                name = f"{self.tasks[int(key)].name}/top1" if key.isdecimal() else key
-                self.log(f"train/{name}", cast(Metric, metric), on_step=False, on_epoch=True)
+            names = ["train/loss", *(f"{metric_prefix(self.tasks, n, 'train')}top1" for n in range(len(self.tasks)))]
+            for name, metric in zip(names, self.train_metrics.values(), strict=True):
+                self.log(name, cast(Metric, metric), on_step=False, on_epoch=True)
 
     def count(self, metrics: nn.ModuleDict, outputs: dict[str, Tensor], batch: Batch) -> None:
         """Update training metrics with the outputs of `training_step`; of mixed images, the larger label counts."""
         labels = batch[1]
         if len(labels):
             cast(MeanLoss, metrics["loss"]).update(outputs["mean_loss"], len(labels))
-            for place, (scores, truth) in enumerate(by_task(self.tasks, outputs["logits"], labels)):
-                cast(Metric, metrics[str(place) if place else "top1"]).update(scores, truth)
+            parts = by_task(self.tasks, outputs["logits"], labels)
+            for metric, (scores, truth) in zip(list(metrics.values())[1:], parts, strict=True):
+                cast(Metric, metric).update(scores, truth)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, "val", self.val_mean_loss, self.val_metrics)

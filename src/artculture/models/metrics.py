@@ -30,6 +30,26 @@ class MacroRecall(MulticlassRecall):
         return (found[occurs] / (found + missed)[occurs]).mean()
 
 
+class KnownTop1(Metric):
+    """Top-1 accuracy over the paintings that have a label, for which the host never waits for the device."""
+
+    full_state_update = False
+    right: Tensor
+    known: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("known", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        self.right = self.right + (logits.argmax(dim=1) == labels).sum()
+        self.known = self.known + (labels >= 0).sum()
+
+    def compute(self) -> Tensor:
+        return self.right / self.known.clamp_min(1)
+
+
 class OrdinalError(Metric):
     """Mean absolute error in classes: how many classes the predicted one is away from the label."""
 
@@ -50,6 +70,19 @@ class OrdinalError(Metric):
         return self.distance / self.pictures
 
 
+def metric_prefix(tasks: Sequence[Task], place: int, stage: str) -> str:
+    """Return how the names of a label's metrics begin: `val/`, of further labels `val/<label>/`."""
+    return f"{stage}/{tasks[place].name}/" if place else f"{stage}/"
+
+
+def training_metrics(tasks: Sequence[Task]) -> dict[str, Metric]:
+    """Return top-1 accuracy of each label, by names without dots, which a label may have."""
+    if len(tasks) > 1:
+        return {f"top1_{place}" if place else "top1": KnownTop1() for place in range(len(tasks))}
+    # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
+    return {"top1": MulticlassAccuracy(len(tasks[0].classes), average="micro", validate_args=False)}
+
+
 def stage_metrics(tasks: Sequence[Task], nodes: Mapping[str, Mapping[str, Any]], stage: str) -> list[MetricCollection]:
     """Return the metrics of a split for each label; names of further labels' metrics have the label in them.
 
@@ -61,7 +94,6 @@ def stage_metrics(tasks: Sequence[Task], nodes: Mapping[str, Mapping[str, Any]],
     collections = []
     for place, task in enumerate(tasks):
         n = len(task.classes)
-        # Labels are a manifest's: looking whether they are classes would make the host wait at every step.
         metrics: dict[str, Metric | MetricCollection] = {
             "top1": MulticlassAccuracy(n, average="micro", validate_args=False),
             "top3": MulticlassAccuracy(n, top_k=min(3, n), average="micro", validate_args=False),
@@ -70,7 +102,7 @@ def stage_metrics(tasks: Sequence[Task], nodes: Mapping[str, Mapping[str, Any]],
             **({"mae": OrdinalError()} if task.ordinal else {}),
             **build_metrics(nodes, n),
         }
-        prefix = f"{stage}/{task.name}/" if place else f"{stage}/"
+        prefix = metric_prefix(tasks, place, stage)
         # torchmetrics makes one of metrics whose counts are equal after the first batch: by chance, too.
         collections.append(MetricCollection(metrics, prefix=prefix, compute_groups=False))
     return collections

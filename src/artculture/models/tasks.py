@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 from artculture.models.balance import build_balanced_loss
 from artculture.models.heads import build_head
@@ -200,23 +199,3 @@ def _build_loss(node: Mapping[str, Any], balance: Mapping[str, Any], task: Task,
         return cast(nn.Module, instantiate(node))
     smoothing = 0.0 if is_target(node) else node["label_smoothing"]
     return build_balanced_loss(balance, smoothing, task.class_counts, ordinal=task.ordinal, reduction=reduction)
-
-
-class KnownTop1(Metric):
-    """Top-1 accuracy over the paintings that have a label, for which the host never waits for the device."""
-
-    full_state_update = False
-    right: Tensor
-    known: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("known", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, logits: Tensor, labels: Tensor) -> None:
-        self.right = self.right + (logits.argmax(dim=1) == labels).sum()
-        self.known = self.known + (labels >= 0).sum()
-
-    def compute(self) -> Tensor:
-        return self.right / self.known.clamp_min(1)

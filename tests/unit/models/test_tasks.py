@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from artculture.models.label_view import of_label
 from artculture.models.losses import MeanLoss
 from artculture.models.ordinal import ranked_probability_score
 from artculture.models.tasks import Task, build_task_losses, temperatures_in
@@ -98,13 +99,13 @@ def several(make):
 def test_a_view_of_one_label_has_its_head_and_the_same_backbone(several):
     several.temperatures = [1.0, 2.0, 3.0]
     pictures = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
-    view = several.of_label("century")
+    view = of_label(several, "century")
     assert (view.classes, view.temperature) == (TASKS[1].classes, 2.0)
     assert torch.equal(view(pictures), several(pictures)[:, 3:7])
     assert view.network.backbone is several.network.backbone
     assert several.classes == TASKS[0].classes
     with pytest.raises(InputError, match="label=centuri: did you mean"):
-        several.of_label("centuri")
+        of_label(several, "centuri")
 
 
 def test_a_checkpoint_rebuilds_all_heads(several):

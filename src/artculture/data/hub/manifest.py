@@ -25,6 +25,7 @@ from artculture.data.decoding import BadImageError
 from artculture.data.hub import parquet
 from artculture.data.hub.dataset import HubDataset, find_files, import_extra, is_pinned, opened, pinned, raise_mapped
 from artculture.data.hub.parquet import Columns, file_features
+from artculture.data.label_columns import stored_columns
 from artculture.data.labels import log_merged_labels
 from artculture.data.manifest import Manifest, further_columns, split_name, validate_table
 from artculture.data.picture_table import ColumnNames
@@ -245,8 +246,9 @@ def _store(dataset: HubDataset, names: ColumnNames, folder: Path, facts: dict[st
 
 
 def _labelled(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the rows that have a label; how many have none is logged."""
-    blank = table["culture"].str.strip() == ""
+    """Return the rows that have a label, if of several columns; how many have none is logged."""
+    labels = table[["culture", *stored_columns(table)]]
+    blank = labels.apply(lambda cells: cells.str.strip() == "").all(axis=1)
     if blank.any():
         counts = ", ".join(f"{split} {n}" for split, n in Counter(table["split"][blank]).items())
         log.info("left out of %s: %d without a label (%s)", where, blank.sum(), counts)

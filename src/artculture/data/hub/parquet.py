@@ -8,6 +8,7 @@ import pandas as pd
 
 from artculture.data.arrow_limits import MAX_PAGE_BYTES, MAX_TEXT_PAGE_BYTES, check_pages
 from artculture.data.hub.dataset import import_extra
+from artculture.data.label_columns import stored_name
 from artculture.data.manifest import TEXT_COLUMNS
 from artculture.data.picture_table import KNOWN, ColumnNames, known_column
 from artculture.utils.errors import InputError, choices_hint
@@ -48,13 +49,14 @@ class Columns:
         pictures = [name for name, kind in features.items() if _is_picture(kind, datasets)]
         self.image = names.image or self._only(pictures, "pictures", "image")
         self._check("image", self.image, pictures)
-        label = (
-            names.label or known_column(KNOWN["culture"], self.plain) or self._only([*self.classes], "labels", "label")
-        )
-        self._check("label", label, self.plain)
+        label_key, named = names.of("culture")
+        label = named or known_column(KNOWN["culture"], self.plain) or self._only([*self.classes], "labels", "label")
+        self._check(label_key, label, self.plain)
+        for name in names.labels[1:]:
+            self._check("labels", name, self.plain)
         further = [*TEXT_COLUMNS, *filter(None, [names.disjoint])]
         self.texts = {name: name for name in further if name in self.plain and name not in ("image", "culture")}
-        self.texts["culture"] = label
+        self.texts |= {"culture": label, **{stored_name(name): name for name in names.labels[1:]}}
         if names.id is not None:
             self._check("id", names.id, self.plain)
             self.texts["object_id"] = names.id

@@ -94,6 +94,22 @@ def test_pictures_that_can_t_be_read_are_quarantined(tmp_path, hub):
     assert len(paintings.selection.manifest) == 28
 
 
+def test_several_labels_of_a_dataset(tmp_path, hub, caplog):
+    content = rows(30)
+    content[0]["style"] = content[1]["style"] = -1
+    content[0]["artist"] = None
+    write(tmp_path / "wikiart" / "train.parquet", content)
+    chosen = hub(label=None, labels=["style", "artist"], fractions=[0.4, 0.3, 0.3])
+    for _ in range(2):  # read from the dataset, and from the cache
+        selection = select(chosen)
+        assert [column.name for column in selection.columns] == ["style", "artist"]
+        assert (len(selection.labels), (selection.labels < 0).sum()) == (29, 1)
+        assert set(selection.further[0].classes) == {f"Artist {n}" for n in range(9)}
+    assert "1 without a label (train 1)" in caplog.text
+    with pytest.raises(InputError, match=r"data.labels=genr: .* no such column"):
+        select(hub(label=None, labels=["style", "genr"]))
+
+
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path, hub, caplog):
     content = rows(30)
     content[0]["style"], content[7]["style"] = -1, None
