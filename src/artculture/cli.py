@@ -37,6 +37,7 @@ GROUPS = {
         "evaluate": "compute all test metrics of a checkpoint, on its own or other paintings",
         "analyze": "write figures of a trained model: feature maps, culture distances, graph, chords, map of paintings",
         "report": "write a study's report.html and report.md: tables, curves, figures, worst predictions",
+        "dashboard": "make or update a study's workspace and report in Weights & Biases",
     },
     "Use": {
         "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",

@@ -21,6 +21,8 @@ from artculture.analysis import fonts
 REGIONS = {"Asian": "#b8432f", "European": "#1f4e79", "North American": "#b5811c"}
 ELSEWHERE = "#6b6b6b"
 RIGHT, WRONG = "#17807a", "#b8432f"
+# Of series without an order, such as the rows of a table.
+SERIES = ("#1f4e79", "#b8432f", "#b5811c", "#17807a", "#6b3f87", "#5b8fbf", "#d98b6a", "#8a9a3b", "#c26ba0", "#6b6b6b")
 SEQUENTIAL = "cividis"
 INK, SOFT, FAINT = "#22211f", "#6e6a64", "#dcd8d0"
 

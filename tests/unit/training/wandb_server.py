@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,7 +19,7 @@ class WandbServer(ThreadingHTTPServer):
         asked: (name of a GraphQL operation's first field, its variables), in order.
         uploads: name of an uploaded file to its content.
         streams: content of the run's file streams, by name: `wandb-history.jsonl`, …
-        answers: field of GraphQL to its answer, before those below.
+        answers: field of GraphQL to a function from the variables to its answer, before those below.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class WandbServer(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.uploads: dict[str, bytes] = {}
         self.streams: dict[str, list[str]] = {}
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Callable[[dict[str, Any]], Any]] = {}
 
     @property
     def url(self) -> str:
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             "useArtifact": {"artifact": ARTIFACT},
             "clientIDMapping": {"serverID": ARTIFACT["id"]},
             "project": project,
-            **self.server.answers,
+            **{name: answer(variables) for name, answer in self.server.answers.items()},
         }
 
     def _upload(self, name: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The dashboard of a study in Weights & Biases: a saved workspace and a report."""
