@@ -384,8 +384,21 @@ def test_new_labels_are_suggested_typed_exported_and_applied(chromium, root, dow
         "object_id,source,label,suggested,p_label,p_suggested,likely_error\n"
         "5,met,French,Japanese,0.01,0.95,True\n16,met,Indian,French,0.1,0.6,True\n6,met,French,Indian,0.7,0.2,False\n"
     )
-    assert main(["curate", f"root={copy}", f"audit={tmp_path / 'label_errors.csv'}"]) == 0
+    (tmp_path / "outliers.csv").write_text(
+        "object_id,source,label,distance,nearest_object_id,nearest_label\n6,met,French,0.4,5,French\n"
+    )
+    (tmp_path / "conflicts.csv").write_text(
+        "object_id,source,label,other_object_id,other_source,other_label,distance\n6,met,French,17,met,Indian,2\n"
+    )
+    assert main(["curate", f"root={copy}", f"audit={tmp_path}"]) == 0
     page = Page(chromium, copy / "review.html")
+    page.pick("order", "outliers")
+    page.pick("flag", "outlier")
+    assert page.titles() == ["French scene 6"]
+    page.pick("flag", "two labels")
+    page.pick("order", "conflicts")
+    assert page.titles() == ["French scene 6", "Indian scene 17"]
+    assert page.find(page.card("French scene 6") + " .relabel").text == "→ Indian"
     page.pick("flag", "label error")
     page.pick("order", "suspicious")
     assert page.titles() == ["French scene 5", "Indian scene 16"]

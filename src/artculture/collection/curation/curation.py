@@ -29,7 +29,7 @@ from artculture.collection.curation.image_stats_cache import measure_images
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel, read_relabels, relabelled, write_relabels
 from artculture.collection.curation.review.builder import ReviewData, write_page
-from artculture.collection.curation.suggestions import Suggestion, read_suggestions, with_suggestions
+from artculture.collection.curation.suggestions import AuditFindings, read_findings
 from artculture.collection.curation.table1 import Row, table1, write_table1
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
@@ -54,7 +54,7 @@ class MeasuredCollection:
     flags: list[list[Flag]]
     duplicates: list[DuplicatePair]
     groups: Groups
-    suggestions: dict[int, Suggestion] = field(default_factory=dict)
+    audit: AuditFindings = field(default_factory=AuditFindings)
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ def measure_collection(config: CurateConfig, on_progress: Progress = lambda *_: 
     root = Path(config.root)
     base = read_fetched_manifest(root)
     records = read_records(root / "records.csv")
-    suggestions = {} if config.audit is None else read_suggestions(Path(config.audit), base.manifest.table)
+    audit = AuditFindings() if config.audit is None else read_findings(Path(config.audit), base.manifest.table)
     paths = base.manifest.paths()
     image_stats = measure_images(paths, root / CACHE, config.thumbnail, config.workers, on_progress)
     flags, duplicates = flag_paintings(base.manifest, records, image_stats, config.rules, config.image_stats)
-    flags = with_suggestions(flags, suggestions)
+    flags = [[*own, *audit.flags(place)] for place, own in enumerate(flags)]
     groups = group_paintings(base.manifest.table, duplicates, config.grouping)
-    return MeasuredCollection(base, records, image_stats, flags, duplicates, groups, suggestions)
+    return MeasuredCollection(base, records, image_stats, flags, duplicates, groups, audit)
 
 
 def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
@@ -191,7 +191,7 @@ def _write_page(
         groups=found.groups.names,
         applied=matched.by_row,
         relabels=relabels.by_row,
-        suggestions=found.suggestions,
+        audit=found.audit,
     )
     root = Path(config.root)
     return write_page(collection, root / "review.html", root.resolve().name, config.small_culture)

@@ -11,7 +11,7 @@ from artculture.collection.curation.exclusions import Exclusion
 from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel
-from artculture.collection.curation.suggestions import Suggestion
+from artculture.collection.curation.suggestions import AuditFindings
 from artculture.collection.curation.table1 import PAPER
 from artculture.data.manifest import Manifest
 from artculture.data.near_duplicates import DuplicatePair
@@ -33,7 +33,7 @@ class ReviewData:
         groups: each painting's group.
         applied: exclusions of an earlier review, by position; the page starts with them.
         relabels: new labels of an earlier review, by position.
-        suggestions: of an audit, by position.
+        audit: what an audit found.
     """
 
     manifest: Manifest
@@ -44,7 +44,7 @@ class ReviewData:
     groups: Sequence[str]
     applied: Mapping[int, Exclusion]
     relabels: Mapping[int, Relabel] = field(default_factory=dict)
-    suggestions: Mapping[int, Suggestion] = field(default_factory=dict)
+    audit: AuditFindings = field(default_factory=AuditFindings)
 
 
 def write_page(collection: ReviewData, path: Path, title: str, small_culture: int) -> Path:
@@ -94,7 +94,7 @@ def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
         ],
         "items": _items(collection),
         "start": _start(collection),
-        "audited": bool(collection.suggestions),
+        "audited": collection.audit.orders(),
     }
 
 
@@ -134,7 +134,7 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
             "width": stats.width if isinstance(stats, ImageStats) else 0,
             "height": stats.height if isinstance(stats, ImageStats) else 0,
             "flags": [[flag.rule, flag.reason] for flag in collection.flags[place]],
-            **(_suggested(collection.suggestions[place]) if place in collection.suggestions else {}),
+            **_audited(collection.audit, place),
             "group": number.get(collection.groups[place], -1),
             "duplicates": alike[place],
         }
@@ -142,5 +142,6 @@ def _items(collection: ReviewData) -> list[dict[str, Any]]:
     ]
 
 
-def _suggested(suggestion: Suggestion) -> dict[str, Any]:
-    return {"rank": suggestion.rank, **({"suggested": suggestion.suggested} if suggestion.likely else {})}
+def _audited(audit: AuditFindings, place: int) -> dict[str, Any]:
+    ranks, suggested = audit.ranks(place), audit.suggested(place)
+    return {**({"ranks": ranks} if ranks else {}), **({"suggested": suggested} if suggested else {})}

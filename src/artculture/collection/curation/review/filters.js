@@ -34,8 +34,8 @@ class Filters {
         places.sort((a, b) => this.items[b].flags.length - this.items[a].flags.length || a - b);
       }
     }
-    if (wanted.order === "suspicious") {
-      const rank = (place) => this.items[place].rank ?? Infinity;
+    if (["suspicious", "outliers", "conflicts"].includes(wanted.order)) {
+      const rank = (place) => this.items[place].ranks?.[wanted.order] ?? Infinity;
       for (const { places } of sections) places.sort((a, b) => (rank(a) > rank(b)) - (rank(a) < rank(b)) || a - b);
     }
     if (wanted.order === "group") {
