@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from artculture.analysis.label_models import head_of, of_label
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.config.schema.data import Data
 from artculture.data.known_selection import selection_for, selection_of_run
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice, fresh_selection
 from artculture.data.stored_split import StoredSplit, read_split
-from artculture.models.checkpoint import check_classes, check_trusted, load_classifier, read_checkpoint
+from artculture.models import checkpoint as checkpoint_files
+from artculture.models.checkpoint import check_trusted, refuse_other_classes
 from artculture.training.checkpoint_source import checkpoint_file
 from artculture.training.identity import data_label
 from artculture.training.result import validation_rank
@@ -27,6 +29,21 @@ log = logging.getLogger(__name__)
 
 
 def load_model_under_study(
+    checkpoint: str | Path,
+    data: DataChoice | None = None,
+    on_progress: Progress | None = None,
+    trust: Sequence[str] = (),
+    label: str | None = None,
+) -> ModelUnderStudy:
+    """Return `load_all_labels` of one label; of the primary one if `label` is None.
+
+    Raises:
+        InputError: as `load_all_labels`; or there is no such label.
+    """
+    return of_label(load_all_labels(checkpoint, data, on_progress, trust), label)
+
+
+def load_all_labels(
     checkpoint: str | Path,
     data: DataChoice | None = None,
     on_progress: Progress | None = None,
@@ -45,23 +62,27 @@ def load_model_under_study(
             cultures that the classifier was not trained on.
     """
     file = checkpoint_file(checkpoint)
-    classifier = load_classifier(file, trust)
+    classifier = checkpoint_files.load_all_labels(file, trust)
     run = run_of(file)
     stored = stored_split_of(run)
-    further = {task.name: task.classes for task in classifier.tasks[1:]}
     choice, label = own_data(file, run, trust) if data is None else (data, _label(data))
+    # The first column of other data may be a further label of the classifier.
+    classes = classifier.tasks[head_of(classifier, choice.label_name)].classes
+    further = {task.name: task.classes for task in classifier.tasks if task.name != choice.label_name}
     if data is not None:
-        choose = selection_for(classifier.classes, further)
+        choose = selection_for(classes, further)
     else:
         assert run is not None
         choose = fresh_selection
         if stored is not None:
-            choose = selection_of_run(stored, classifier.classes, run.path, further)
+            choose = selection_of_run(stored, classes, run.path, further)
     expected = classifier.preprocessing
     paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose, expected.fit)
     selection = paintings.selection
     # Label indices of data and classifier must agree before anything is computed.
-    check_classes(read_checkpoint(file), file, selection.classes)
+    refuse_other_classes(classes, file, selection.classes)
+    for column in selection.further:
+        refuse_other_classes(further[column.name], file, column.classes, column.name)
     if stored is None:
         return ModelUnderStudy(file, classifier, paintings, run, label, choice.cache_folder, own=data is None)
     known = stored.match(selection.manifest.table).split

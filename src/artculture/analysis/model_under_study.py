@@ -31,6 +31,7 @@ class ModelUnderStudy:
         cache: folder in which embeddings are cached; None for no cache.
         run_split: split of each painting in the run, "" for one that the run did not have; None if unknown.
         own: whether the paintings are those of the run (no other data were requested).
+        label: the further label that is studied; None for the primary one, or all of them.
     """
 
     checkpoint: Path
@@ -41,6 +42,7 @@ class ModelUnderStudy:
     cache: Path | None = None
     run_split: NDArray[np.object_] | None = None
     own: bool = False
+    label: str | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from artculture.training.tracking.wandb_settings import id_of, wandb_run_of
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, read_json
 from artculture.utils.progress import Progress
+from artculture.utils.text import file_word
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ ABOUT = ["object_id", "title", "artist", "date", "culture"]
 
 def default_folder(model: ModelUnderStudy, own: bool, root: Path, name: str = "analysis") -> Path:
     """Return the output folder: in the run directory (named by the data if not the run's own), or under `root`."""
+    if model.label is not None:
+        name = f"{name}-label={file_word(model.label)}"
     if model.run is None:
         return root / ("analyses" if name == "analysis" else name) / checkpoint_label(model.checkpoint) / model.data
     return model.run.path / (name if own else f"{name}-{model.data}")
@@ -100,6 +103,7 @@ def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[st
         "checkpoint_sha256": file_sha256(model.checkpoint),
         "run": None if model.run is None else model.run.path.name,
         "data": model.data,
+        **({} if model.label is None else {"label": model.label}),
         "synthetic": model.paintings.selection.synthetic,
         "manifest": model.paintings.selection.manifest.fingerprint(),
         "paintings": len(embeddings.labels),

@@ -35,19 +35,20 @@ def stored_logits(model: ModelUnderStudy, computed: NDArray[np.float32]) -> NDAr
     run = model.run
     if run is None or run.status()["state"] != "finished" or model.checkpoint.resolve() != run.best.resolve():
         return computed
-    run.check_unchanged(run.predictions)
-    fix = f"train the run again (artculture train … resume=never), to rewrite {run.predictions.name}"
-    table = read_own_csv(run.predictions, fix, dtype=dict.fromkeys(KEY, str), keep_default_na=False)
+    file = run.predictions_of(model.label)
+    run.check_unchanged(file)
+    fix = f"train the run again (artculture train … resume=never), to rewrite {file.name}"
+    table = read_own_csv(file, fix, dtype=dict.fromkeys(KEY, str), keep_default_na=False)
     names = [f"p_{name}" for name in model.classes]
     if not {*KEY, *names} <= set(table):
-        raise InputError(f"{run.predictions} lacks one of {', '.join([*KEY, *names])}: {fix}")
+        raise InputError(f"{file} lacks one of {', '.join([*KEY, *names])}: {fix}")
     positions, rows = _match_rows(model, table, read_split(run.split, fix))
     probabilities = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)[rows]
     temperature = model.classifier.temperature
     apart = np.abs(probabilities - softmax(computed[positions], temperature)).max(initial=0.0)
     if not apart <= TOLERANCE:
         raise InputError(
-            f"{run.predictions} and {model.checkpoint.name} give probabilities up to {apart:.2f} apart for the same "
+            f"{file} and {model.checkpoint.name} give probabilities up to {apart:.2f} apart for the same "
             f"painting: {fix}"
         )
     merged = computed.copy()

@@ -29,7 +29,7 @@ def analyze(config: AnalyzeConfig) -> int:
     checkpoint = best_run(study) if config.checkpoint is None else config.checkpoint
     data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
-        model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress, config.trust))
+        model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress, config.trust, config.label))
     folder = output or default_folder(model, data is None, DEFAULT_ROOT)
     with shown_progress("computing embeddings") as progress:
         index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)

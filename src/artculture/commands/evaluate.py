@@ -10,6 +10,7 @@ from artculture.config.schema.checkpoint_commands import EvaluateConfig
 from artculture.utils.visible_text import visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 DEFAULT_ROOT = Path("outputs")
@@ -21,8 +22,8 @@ def run(argv: list[str]) -> int:
 
 def evaluate_checkpoint(config: EvaluateConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
-    from artculture.analysis.loading import load_model_under_study
-    from artculture.analysis.performance.evaluation import FILES, default_folder, evaluate, write_evaluation
+    from artculture.analysis.loading import load_all_labels
+    from artculture.analysis.performance.evaluation import FILES, default_folder, evaluate_labels, write_evaluation
     from artculture.data.selection import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
@@ -32,14 +33,14 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
     data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
-        model = load_model_under_study(config.checkpoint, data, progress, config.trust)
-    result, predictions = evaluate(
+        model = load_all_labels(config.checkpoint, data, progress, config.trust)
+    result, predictions = evaluate_labels(
         model, config.split, accelerator=config.device, include_trained=config.include_trained, tta=config.tta
     )
     folder = output or default_folder(model, config.split, DEFAULT_ROOT, config.tta)
-    file = write_evaluation(folder, result, predictions)
+    files = write_evaluation(folder, result, predictions)
     _show(result)
-    sys.stdout.write(visible(f"{file}\n{file.with_name('predictions.csv')}\n"))
+    sys.stdout.write(visible("".join(f"{file}\n" for file in files)))
     return 0
 
 
@@ -51,6 +52,17 @@ def _show(result: dict[str, Any]) -> None:
     if result["tta"]:
         what += f", averaged over {' and '.join(result['tta'])}"
     console.print(what, style="bold", markup=False, highlight=False, soft_wrap=True)
+    _show_scores(console, result, result.get("label", "culture"))
+    console.print("Intervals are over paintings, for this one network.", style="dim")
+    _show_parts(console, result)
+    for label, scores in result.get("labels", {}).items():
+        console.print(f"{label} ({scores['n']} paintings)", style="bold", markup=False, highlight=False)
+        _show_scores(console, scores, label)
+        _show_parts(console, scores)
+
+
+def _show_scores(console: "Console", result: dict[str, Any], label: str) -> None:
+    """Print the scores of a label and its recall by class."""
     numbers = _numbers("", "percent", "95 % interval")
     for name, word in (
         ("top1", "top-1"),
@@ -61,13 +73,18 @@ def _show(result: dict[str, Any]) -> None:
         numbers.add_row(word, f"{100 * result[name]:.2f}", _range(result["intervals"][name]))
     numbers.add_row("calibration error (ECE)", f"{100 * result['ece']:.2f}", "")
     numbers.add_row(f"… at temperature {result['temperature']:.3f}", f"{100 * result['ece_calibrated']:.2f}", "")
+    if "mae" in result:
+        low, high = result["mae_interval"]
+        numbers.add_row("mean absolute error, classes", f"{result['mae']:.2f}", f"{low:.2f} to {high:.2f}")
     console.print(numbers)
-    console.print("Intervals are over paintings, for this one network.", style="dim")
-    recalls = _numbers("culture", "recall", "paintings")
-    for culture, recall in result["recall"].items():
+    recalls = _numbers(label, "recall", "paintings")
+    for name, recall in result["recall"].items():
         shown = "none" if recall is None else f"{100 * recall:.1f}"
-        recalls.add_row(culture, shown, str(result["support"][culture]))
+        recalls.add_row(name, shown, str(result["support"][name]))
     console.print(recalls)
+
+
+def _show_parts(console: "Console", result: dict[str, Any]) -> None:
     if "by_artist" in result:
         console.print(_artist_table(result["by_artist"]))
     if "by_source" in result:

@@ -29,7 +29,8 @@ def predict(config: PredictConfig) -> int:
     from artculture.evaluation.inference import TorchModel
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.test_time_views import TestTimeViews
-    from artculture.models.checkpoint import load_classifier
+    from artculture.models.checkpoint import load_all_labels
+    from artculture.models.label_view import of_label
     from artculture.training.checkpoint_source import checkpoint_file
     from artculture.utils.outputs import output_file
 
@@ -39,14 +40,18 @@ def predict(config: PredictConfig) -> int:
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
     checkpoint = checkpoint_file(config.checkpoint)
-    classifier = load_classifier(checkpoint, config.trust)
+    classifier = load_all_labels(checkpoint, config.trust)
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )
     model = TorchModel(classifier, config.device)
     views = TestTimeViews(classifier.preprocessing, config.tta) if config.tta else None
     reader = ImageReader(classifier.preprocessing, downloader, None if views is None else views.decoding)
-    overlays = None if config.overlay is None else partial(feature_maps.overlays, classifier)
+    overlays = (
+        None
+        if config.overlay is None
+        else partial(feature_maps.overlays, of_label(classifier, classifier.tasks[0].name))
+    )
     predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder, views)
     count = _Count()
     began = time.perf_counter()
@@ -64,7 +69,7 @@ def _print(predictor: "Predictor", sources: "Sequence[ImageSource]", config: Pre
     from artculture.evaluation.prediction_output import write_predictions
 
     with closing(predictor.predict(sources)) as predictions:
-        write_predictions(count.count(predictions), config.format, predictor.top, None)
+        write_predictions(count.count(predictions), config.format, predictor.columns, None)
 
 
 def _write(
@@ -102,7 +107,7 @@ def _write(
                 journal.append(prediction)
                 progress(number)
         count.failed_before(journal.predictions(), done)
-        write_predictions(journal.predictions(), config.format, predictor.top, output)
+        write_predictions(journal.predictions(), config.format, predictor.columns, output)
         journal.remove()
 
 

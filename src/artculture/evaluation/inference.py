@@ -1,6 +1,7 @@
 """One interface to trained classifiers, whatever runs them: pictures in, calibrated probabilities out."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,21 @@ from artculture.models.full_precision import full_precision
 from artculture.utils import hardware
 
 
+@dataclass(frozen=True)
+class LabelOutput:
+    """A label whose logits a model gives.
+
+    Attributes:
+        name: of the label.
+        classes: names in label order.
+        temperature: divisor of the logits for calibrated probabilities.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    temperature: float
+
+
 class InferenceModel(ABC):
     """A trained classifier, ready to predict.
 
@@ -31,6 +47,11 @@ class InferenceModel(ABC):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     temperature: float
+
+    @property
+    def outputs(self) -> tuple[LabelOutput, ...]:
+        """The labels whose logits are side by side, the primary one first."""
+        return (LabelOutput("culture", self.classes, self.temperature),)
 
     @abstractmethod
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,6 +110,13 @@ class TorchModel(InferenceModel):
         self.preprocessing, self.temperature = classifier.preprocessing, classifier.temperature
         self.device = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
         self.classifier = classifier.eval().to(self.device)
+
+    @property
+    def outputs(self) -> tuple[LabelOutput, ...]:
+        if len(self.classifier.tasks) == 1:
+            return super().outputs
+        named = zip(self.classifier.tasks, self.classifier.temperatures, strict=True)
+        return tuple(LabelOutput(task.name, task.classes, temperature) for task, temperature in named)
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode(), full_precision(self.device):

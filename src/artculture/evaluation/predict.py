@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from artculture.data.decoding import BadImageError
 from artculture.evaluation.image_sources import ImageReader, ImageSource
 from artculture.evaluation.inference import InferenceModel
-from artculture.evaluation.test_time_views import TestTimeViews, averaged_probabilities
+from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
 from artculture.utils.io import replacing
 
 # Threads that decode or download; more than the cores, because downloads mostly wait.
@@ -34,11 +34,13 @@ class Prediction:
         image: path or URL.
         cultures: (name, calibrated probability), most probable first; empty if there is an error.
         error: reason why the image can't be read.
+        labels: the same of each further label as of `cultures`, by name.
     """
 
     image: str
     cultures: tuple[tuple[str, float], ...] = ()
     error: str | None = None
+    labels: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
 
 
 class Predictor:
@@ -47,7 +49,7 @@ class Predictor:
     Args:
         model: the classifier.
         reader: reader of the images.
-        top: number of cultures per image.
+        top: number of cultures, and of classes of each further label, per image.
         batch_size: images per batch.
         overlays: function that draws feature maps over a batch of images; None for no overlays.
         folder: output folder of the overlays.
@@ -66,6 +68,7 @@ class Predictor:
     ) -> None:
         self.model, self.reader = model, reader
         self.top, self.batch_size = min(top, len(model.classes)), batch_size
+        self.columns = {output.name: min(top, len(output.classes)) for output in model.outputs}
         self.overlays, self.folder, self.views = overlays, folder, views
         self._used_names: set[str] = set()
 
@@ -108,10 +111,10 @@ class Predictor:
 
     def _predict_batch(self, batch: Sequence[tuple[ImageSource, list[Tensor] | BadImageError]]) -> Iterator[Prediction]:
         good = [(source, read) for source, read in batch if isinstance(read, list)]
-        probabilities: Iterator[NDArray[np.float64]] = iter(())
+        logits: Iterator[NDArray[np.float32]] = iter(())
         if good:
             pictures = [views for _, views in good]
-            probabilities = iter(averaged_probabilities(self.model, pictures, self.model.temperature, self.batch_size))
+            logits = iter(view_logits(self.model, pictures, self.batch_size))
             if self.overlays is not None:
                 images = torch.stack([views[0] for views in pictures])
                 self._write_overlays(self.overlays, [source for source, _ in good], images)
@@ -119,11 +122,19 @@ class Predictor:
             if isinstance(read, BadImageError):
                 yield Prediction(source.display_name, error=str(read))
             else:
-                yield Prediction(source.display_name, self._top_cultures(next(probabilities)))
+                cultures, *further = self._top_classes(next(logits))
+                names = [output.name for output in self.model.outputs[1:]]
+                yield Prediction(source.display_name, cultures, labels=dict(zip(names, further, strict=True)))
 
-    def _top_cultures(self, probabilities: NDArray[np.float64]) -> tuple[tuple[str, float], ...]:
-        order = np.argsort(-probabilities, kind="stable")[: self.top]
-        return tuple((self.model.classes[i], float(probabilities[i])) for i in order)
+    def _top_classes(self, logits: NDArray[np.float32]) -> Iterator[tuple[tuple[str, float], ...]]:
+        """Yield the most probable classes of each label, from the logits of a picture's views."""
+        start = 0
+        for output, top in zip(self.model.outputs, self.columns.values(), strict=True):
+            end = start + len(output.classes)
+            probabilities = mean_probabilities([logits[:, start:end]], output.temperature)[0]
+            order = np.argsort(-probabilities, kind="stable")[:top]
+            yield tuple((output.classes[i], float(probabilities[i])) for i in order)
+            start = end
 
     def _write_overlays(self, overlays: OverlayFunction, sources: list[ImageSource], images: Tensor) -> None:
         drawn = overlays(images)

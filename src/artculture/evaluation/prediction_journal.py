@@ -12,7 +12,7 @@ from artculture.evaluation.predict import Prediction
 from artculture.utils.errors import InputError
 from artculture.utils.io import json_text
 
-FORMAT = 1
+FORMAT = 2
 
 
 class PredictionJournal:
@@ -69,11 +69,12 @@ class PredictionJournal:
             next(file)
             for line in file:
                 values = json.loads(line)
-                yield Prediction(values["image"], tuple(map(tuple, values["cultures"])), values["error"])
+                labels = {name: tuple(map(tuple, pairs)) for name, pairs in values["labels"].items()}
+                yield Prediction(values["image"], tuple(map(tuple, values["cultures"])), values["error"], labels)
 
     def append(self, prediction: Prediction) -> None:
         """Add a prediction; it outlives this process."""
-        values = {"image": prediction.image, "cultures": prediction.cultures, "error": prediction.error}
+        values = vars(prediction)
         self._file.write(json_text(values, compact=True, ensure_ascii=True) + "\n")
         self._file.flush()
 

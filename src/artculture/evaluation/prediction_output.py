@@ -3,7 +3,7 @@
 import csv
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,78 +20,105 @@ from artculture.utils.visible_text import CONTROLS, visible
 
 # Rows of a Parquet file that are in memory at a time.
 ROWS_PER_GROUP = 10_000
+# Number of classes that are written of each label, the primary one first.
+Columns = Mapping[str, int]
+Pairs = Sequence[tuple[str, float]]
 
 
-def write_predictions(predictions: Iterable[Prediction], form: str, top: int, path: Path | None) -> None:
+def write_predictions(predictions: Iterable[Prediction], form: str, columns: Columns, path: Path | None) -> None:
     """Write predictions to a file atomically, or to stdout as they are made.
 
     Args:
         predictions: consumed lazily.
         form: `table`, `jsonl`, `csv` or `parquet` (to a file).
-        top: number of cultures per image, which sets the columns.
+        columns: number of classes per image of each label, the primary one first.
         path: output file; None for stdout.
     """
     if form == "parquet":
         assert path is not None
-        _parquet(predictions, top, path)
+        _parquet(predictions, columns, path)
         return
     write = {"table": _table, "jsonl": _json_lines, "csv": _csv}[form]
     if path is None:
-        write(predictions, top, sys.stdout)
+        write(predictions, columns, sys.stdout)
         return
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        write(predictions, top, file)
+        write(predictions, columns, file)
 
 
-def _json_lines(predictions: Iterable[Prediction], _top: int, file: IO[str]) -> None:
+def _json_lines(predictions: Iterable[Prediction], columns: Columns, file: IO[str]) -> None:
     for prediction in predictions:
-        cultures = [{"culture": name, "probability": probability} for name, probability in prediction.cultures]
-        rest = {"error": prediction.error} if prediction.error else {"predictions": cultures}
+        rest: dict[str, Any] = {"error": prediction.error}
+        if not prediction.error:
+            first, *further = _by_label(prediction, columns)
+            rest = {"predictions": _objects(*first)}
+            rest |= {"labels": {label: _objects(label, pairs) for label, pairs in further}} if further else {}
         # Terminals do not get control characters; elsewhere JSON is as short as it can be.
         escaped = file.isatty() and CONTROLS.search(prediction.image) is not None
         file.write(json_text({"image": prediction.image, **rest}, ensure_ascii=escaped) + "\n")
         file.flush()
 
 
-def _csv(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+def _by_label(prediction: Prediction, columns: Columns) -> list[tuple[str, Pairs]]:
+    """Return the classes and probabilities of each label, the primary one first."""
+    return [(next(iter(columns)), prediction.cultures), *prediction.labels.items()]
+
+
+def _objects(label: str, pairs: Pairs) -> list[dict[str, Any]]:
+    return [{label: name, "probability": probability} for name, probability in pairs]
+
+
+def _csv(predictions: Iterable[Prediction], columns: Columns, file: IO[str]) -> None:
+    names = _names(columns)
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_columns(top))
+    writer.writerow([protected(name) for name in names])
     for prediction in predictions:
-        cells = [cell for pair in prediction.cultures for cell in pair]
+        row = _row(prediction, columns)
         image = visible(prediction.image) if file.isatty() else prediction.image
-        row = [image, *cells, *[""] * (2 * top - len(cells)), prediction.error or ""]
-        writer.writerow([protected(cell) for cell in row])
+        cells = [image, *(row.get(name, "") for name in names[1:-1]), prediction.error or ""]
+        writer.writerow([protected(cell) for cell in cells])
         file.flush()
 
 
-def _columns(top: int) -> list[str]:
-    return ["image", *(f"{what}_{n}" for n in range(1, top + 1) for what in ("culture", "probability")), "error"]
+def _names(columns: Columns) -> list[str]:
+    """Return the columns: `culture_1, probability_1, …`, of a further label `medium_1, medium_probability_1, …`."""
+    pairs = [_pair(label, n, columns) for label, top in columns.items() for n in range(1, top + 1)]
+    return ["image", *itertools.chain.from_iterable(pairs), "error"]
 
 
-def _parquet(predictions: Iterable[Prediction], top: int, path: Path) -> None:
+def _pair(label: str, number: int, columns: Columns) -> tuple[str, str]:
+    further = "" if label == next(iter(columns)) else f"{label}_"
+    return f"{label}_{number}", f"{further}probability_{number}"
+
+
+def _parquet(predictions: Iterable[Prediction], columns: Columns, path: Path) -> None:
     """Write the columns of the CSV as Parquet, atomically; empty cells are null."""
     from pyarrow import parquet
 
-    kinds = {"image": pa.string(), "culture": pa.string(), "probability": pa.float64(), "error": pa.string()}
-    schema = pa.schema([(name, kinds[name.partition("_")[0]]) for name in _columns(top)])
+    names = _names(columns)
+    # Classes and probabilities alternate after the image.
+    numbers = set(names[2:-1:2])
+    schema = pa.schema([(name, pa.float64() if name in numbers else pa.string()) for name in names])
     remaining = iter(predictions)
     with replacing(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
         while group := list(itertools.islice(remaining, ROWS_PER_GROUP)):
-            writer.write_table(pa.Table.from_pylist([_row(prediction) for prediction in group], schema))
+            writer.write_table(pa.Table.from_pylist([_row(prediction, columns) for prediction in group], schema))
 
 
-def _row(prediction: Prediction) -> dict[str, Any]:
+def _row(prediction: Prediction, columns: Columns) -> dict[str, Any]:
     row: dict[str, Any] = {"image": prediction.image, "error": prediction.error}
-    for number, (name, probability) in enumerate(prediction.cultures, 1):
-        row |= {f"culture_{number}": name, f"probability_{number}": probability}
+    for label, pairs in _by_label(prediction, columns):
+        for number, pair in enumerate(pairs, 1):
+            row |= dict(zip(_pair(label, number, columns), pair, strict=True))
     return row
 
 
-def _table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
+def _table(predictions: Iterable[Prediction], columns: Columns, file: IO[str]) -> None:
     table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("image", overflow="fold")
-    for number in range(1, top + 1):
-        table.add_column(f"{number}.", no_wrap=True)
+    for label, top in columns.items():
+        for number in range(1, top + 1):
+            table.add_column(f"{number}." if len(columns) == 1 else f"{label} {number}.", no_wrap=True)
     for prediction in predictions:
         # Unreadable images are reported on stderr.
         if prediction.error is None:
@@ -101,4 +128,5 @@ def _table(predictions: Iterable[Prediction], top: int, file: IO[str]) -> None:
 
 
 def _probabilities(prediction: Prediction) -> Iterator[Text]:
-    return (Text(f"{name} {100 * probability:.1f} %") for name, probability in prediction.cultures)
+    for classes in (prediction.cultures, *prediction.labels.values()):
+        yield from (Text(f"{name} {100 * probability:.1f} %") for name, probability in classes)

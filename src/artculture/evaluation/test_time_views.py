@@ -80,20 +80,6 @@ def whole_shape(height: int, width: int, size: int) -> tuple[int, int]:
     return tall, wide
 
 
-def averaged_probabilities(
-    model: InferenceModel, pictures: Iterable[Sequence[Tensor]], temperature: float, batch_size: int = 32
-) -> NDArray[np.float64]:
-    """Return the mean probabilities over the views of each of N pictures, float64 N x classes.
-
-    Args:
-        model: the classifier.
-        pictures: the views of each.
-        temperature: divisor of the logits.
-        batch_size: views per forward pass.
-    """
-    return mean_probabilities(view_logits(model, pictures, batch_size), temperature)
-
-
 def mean_probabilities(logits: Iterable[NDArray[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
     """Return the mean over views of the probabilities, float64 N x classes, of N arrays of logits, views x classes."""
     return np.stack([softmax(each, temperature).mean(axis=0) for each in logits])
@@ -102,11 +88,15 @@ def mean_probabilities(logits: Iterable[NDArray[Any]], temperature: float = 1.0)
 def view_logits(
     model: InferenceModel, pictures: Iterable[Sequence[Tensor]], batch_size: int
 ) -> list[NDArray[np.float32]]:
-    """Return the logits, float32 views x classes, of each picture's views; views of one shape share a forward pass."""
+    """Return the logits of each picture's views, float32 views x classes; of several labels side by side.
+
+    Views of one shape share a forward pass.
+    """
     kept = list(pictures)
     places = [(picture, view) for picture, views in enumerate(kept) for view in range(len(views))]
     places.sort(key=lambda place: tuple(kept[place[0]][place[1]].shape))
-    out = [np.empty((len(views), len(model.classes)), dtype=np.float32) for views in kept]
+    width = sum(len(output.classes) for output in model.outputs)
+    out = [np.empty((len(views), width), dtype=np.float32) for views in kept]
     start = 0
     while start < len(places):
         shape = kept[places[start][0]][places[start][1]].shape

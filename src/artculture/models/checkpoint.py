@@ -7,6 +7,7 @@ from typing import Any
 
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
+from artculture.models.label_view import of_label
 from artculture.models.published import SUFFIX, read_published
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.tasks import temperatures_in
@@ -138,8 +139,23 @@ def take_head(module: CultureClassifier, path: Path) -> None:
     module.start = replace(module.start, label=f"{module.start.label}, with its head")
 
 
-def load_classifier(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
-    """Return the trained classifier of a checkpoint, in eval mode.
+def load_classifier(path: Path, trust: Sequence[str] = (), label: str | None = None) -> CultureClassifier:
+    """Return the trained classifier of a checkpoint, in eval mode; of several labels that of one.
+
+    Args:
+        path: the file.
+        trust: as of `load_all_labels`.
+        label: name of the label; None for the primary one.
+
+    Raises:
+        InputError: as `load_all_labels`; or there is no such label.
+    """
+    module = load_all_labels(path, trust)
+    return of_label(module, label or module.tasks[0].name)
+
+
+def load_all_labels(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
+    """Return the trained classifier of a checkpoint with the heads of all its labels, in eval mode.
 
     Args:
         path: the file.

@@ -130,8 +130,7 @@ def fit_and_predict(
 
     first, *further = results_by_label(selection, rows, logits, module.hyper["metrics"])
     for label in (first, *further):
-        file = directory.predictions_of(None if label is first else label.name)
-        write_csv(label.predictions.drop(columns="row"), file)
+        write_csv(label.table, directory.predictions_of(None if label is first else label.name))
     store_temperature(directory.best, first.temperature, [label.temperature for label in further])
     result = {
         **identity_part(config, directory, variant, module),

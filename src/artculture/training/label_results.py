@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artculture.data.selection import Selection
 from artculture.evaluation.calibration import calibration_results, softmax
 from artculture.models.metrics import metric_results
-from artculture.training.result import accuracy_part, prediction_table
+from artculture.training.result import accuracy_part, label_predictions, prediction_table
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,19 @@ class LabelResult:
         selection: the paintings that have it, with it as the only one.
         predictions: calibrated, as `prediction_table` makes them; `row` is one of `selection`.
         numbers: part of result.json.
+        further: whether it is not the primary label.
     """
 
     name: str
     selection: Selection
     predictions: pd.DataFrame
     numbers: dict[str, Any]
+    further: bool
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What is written of the predictions; the labels of a further column are not called cultures."""
+        return label_predictions(self.predictions, further=self.further)
 
     @property
     def temperature(self) -> float:
@@ -66,5 +73,6 @@ def results_by_label(
                 **calibration,
                 **metric_results(metrics, scores, labels, split, len(column.classes)),
             },
+            further=start > 0,
         )
         start = end

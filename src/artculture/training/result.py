@@ -35,6 +35,12 @@ def prediction_table(selection: Selection, rows: NDArray[np.int64], probabilitie
     return pd.concat([frame, pd.DataFrame(probabilities, columns=names)], axis=1)
 
 
+def label_predictions(predictions: pd.DataFrame, *, further: bool) -> pd.DataFrame:
+    """Return a prediction table as it is written: without `row`; of a further label with `label` for `culture`."""
+    table = predictions.drop(columns="row")
+    return table.rename(columns={"culture": "label"}) if further else table
+
+
 def split_scores(
     predictions: pd.DataFrame, split: str, classes: Sequence[str], *, ordinal: bool = False
 ) -> dict[str, Any]:

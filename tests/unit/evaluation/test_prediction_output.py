@@ -12,7 +12,7 @@ def test_parquet_has_the_columns_of_the_csv(tmp_path, monkeypatch, rows_per_grou
     good = Prediction("=a.jpg", (("Dutch", 0.75), ("Indian", 0.25)))
     made = [good, Prediction("b.jpg", error="zero bytes"), good]
     for form in ("csv", "parquet"):
-        write_predictions(iter(made), form, 2, tmp_path / f"out.{form}")
+        write_predictions(iter(made), form, {"culture": 2}, tmp_path / f"out.{form}")
     table = pq.read_table(tmp_path / "out.parquet")
     assert table.column_names == (tmp_path / "out.csv").read_text().splitlines()[0].split(",")
     assert pq.ParquetFile(tmp_path / "out.parquet").num_row_groups == -(-3 // rows_per_group)
@@ -25,5 +25,5 @@ def test_parquet_has_the_columns_of_the_csv(tmp_path, monkeypatch, rows_per_grou
 
 
 def test_no_predictions_are_an_empty_table(tmp_path):
-    write_predictions(iter(()), "parquet", 1, tmp_path / "out.parquet")
+    write_predictions(iter(()), "parquet", {"culture": 1}, tmp_path / "out.parquet")
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 0

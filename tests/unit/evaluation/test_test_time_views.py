@@ -5,7 +5,13 @@ import torch
 from artculture.data.transforms import Preprocessing, eval_transform
 from artculture.evaluation.calibration import softmax
 from artculture.evaluation.inference import InferenceModel
-from artculture.evaluation.test_time_views import TestTimeViews, averaged_probabilities, crop_boxes, whole_shape
+from artculture.evaluation.test_time_views import (
+    TestTimeViews,
+    crop_boxes,
+    mean_probabilities,
+    view_logits,
+    whole_shape,
+)
 
 PREPROCESSING = Preprocessing(64, 72, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 SCROLL = np.random.default_rng(0).integers(0, 256, (72, 250, 3), dtype=np.uint8)
@@ -54,7 +60,7 @@ def test_views_of_several_kinds_are_averaged_in_probability():
     assert [tuple(view.shape[1:]) for view in pictures[0][:5]] == [(64, 64)] * 4 + [(32, 128)]
     assert [len(each) for each in pictures] == [10, 4]
     for batch_size in (1, 3, 32):
-        found = averaged_probabilities(Colours(), pictures, 2.0, batch_size)
+        found = mean_probabilities(view_logits(Colours(), pictures, batch_size), 2.0)
         for probabilities, each in zip(found, pictures, strict=True):
             logits = [Colours().features_and_logits(view[None])[1].numpy() for view in each]
             assert probabilities == pytest.approx(np.mean([softmax(one, 2.0)[0] for one in logits], axis=0), abs=1e-6)

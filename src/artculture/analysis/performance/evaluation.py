@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,25 +17,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artculture.analysis.embedding.features import image_batches
+from artculture.analysis.label_models import models_by_label
 from artculture.analysis.loading import stored_split_of
 from artculture.analysis.model_under_study import ModelUnderStudy
+from artculture.analysis.performance.evaluated_paintings import select_rows, warn_of_seen
 from artculture.config.schema.checkpoint_commands import TestTimeView
 from artculture.data.decoding import read_pixels
-from artculture.data.manifest import SPLITS
 from artculture.evaluation.calibration import calibration_error, softmax
 from artculture.evaluation.inference import TorchModel
-from artculture.evaluation.metrics import classification_metrics
+from artculture.evaluation.metrics import classification_metrics, ordinal_error
 from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
 from artculture.models.finite import check_predictions_finite
 from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.factory import ignore_known_warnings
-from artculture.training.result import prediction_table, scores_of_parts, versions
+from artculture.training.result import label_predictions, prediction_table, scores_of_parts, versions
+from artculture.training.run_directory import label_file
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, write_json
 from artculture.utils.spreadsheets import write_csv
 
 log = logging.getLogger(__name__)
+
+# Of N paintings: N x classes, or of several views each N arrays, views x classes.
+Logits = NDArray[np.float64] | list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -66,85 +71,6 @@ def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
         raise InputError(f"{model.run.config} lacks {error}: it was written by another version") from error
 
 
-@dataclass(frozen=True)
-class EvaluatedPaintings:
-    """The paintings to evaluate.
-
-    Attributes:
-        rows: positions in the selection, int64.
-        split: `train`, `val`, `test`, or `all` for a mixture.
-        trained_on: how many of them are training paintings of the run; None if unknown.
-        left_out: number of excluded training and validation paintings of the run, by split.
-    """
-
-    rows: NDArray[np.int64]
-    split: str
-    trained_on: int | None
-    left_out: dict[str, int]
-
-
-def select_rows(model: ModelUnderStudy, split: str | None, include_trained: bool = False) -> EvaluatedPaintings:
-    """Select the paintings to evaluate.
-
-    Args:
-        model: classifier and paintings.
-        split: `train`, `val`, `test` or `all`; None for paintings that the run used neither for training nor for
-            choosing the checkpoint: its test split and paintings that it did not have.
-        include_trained: keep the training paintings of the run, and its validation paintings if `split` is None. A
-            requested split of the run's own paintings is always complete.
-
-    Raises:
-        InputError: no painting is left.
-    """
-    selection = model.paintings.selection
-    every = np.arange(len(selection.manifest), dtype=np.int64)
-    rows = selection.members(split) if split in SPLITS else every
-    known = model.run_split
-    # Without split.csv it is unknown which paintings were trained on.
-    if known is None:
-        name = split or "all"
-        if model.own and split is None and not include_trained:
-            rows, name = selection.members("test"), "test"
-        return EvaluatedPaintings(_require_rows(rows, name, {}), name, None, {})
-    asked = rows
-    if not include_trained and not (model.own and split):
-        # Without a requested split the validation paintings are excluded too: the checkpoint was chosen by them.
-        seen = ["train"] if split else ["train", "val"]
-        rows = rows[~np.isin(known[rows], seen)]
-    left_out = {name: int((known[asked] == name).sum() - (known[rows] == name).sum()) for name in ("train", "val")}
-    left_out = {} if model.own else {name: count for name, count in left_out.items() if count}
-    name = split or ("test" if (known[rows] == "test").all() else "all")
-    return EvaluatedPaintings(_require_rows(rows, name, left_out), name, int((known[rows] == "train").sum()), left_out)
-
-
-def _require_rows(rows: NDArray[np.int64], split: str, left_out: dict[str, int]) -> NDArray[np.int64]:
-    if len(rows) == 0 and left_out:
-        raise InputError(
-            f"no painting is left to evaluate: {sum(left_out.values())} are of the run's training or validation split; "
-            "include_trained=true evaluates them anyway"
-        )
-    if len(rows) == 0:
-        raise InputError(f"no painting is in the split `{split}`: choose another one, for example split=all")
-    return rows
-
-
-def _warn(evaluated: EvaluatedPaintings) -> None:
-    if evaluated.trained_on is None:
-        log.warning(
-            "which paintings the checkpoint was trained on is unknown (its run has no split.csv): the numbers "
-            "may be too good"
-        )
-    elif evaluated.trained_on and evaluated.split != "train":
-        log.warning(
-            "%d of these %d paintings were trained on: the numbers are too good",
-            evaluated.trained_on,
-            len(evaluated.rows),
-        )
-    if evaluated.left_out:
-        counts = " and ".join(f"{count} of its {name} split" for name, count in evaluated.left_out.items())
-        log.warning("left out paintings that the run has seen, %s: include_trained=true keeps them", counts)
-
-
 def compute_logits(
     model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str = "auto"
 ) -> NDArray[np.float64]:
@@ -171,18 +97,24 @@ def compute_logits(
     return logits
 
 
-def evaluate(
+def evaluate(model: ModelUnderStudy, *arguments: Any, **named: Any) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the result and the predictions of the primary label; see `evaluate_labels`."""
+    result, predictions = evaluate_labels(model, *arguments, **named)
+    return result, next(iter(predictions.values()))
+
+
+def evaluate_labels(
     model: ModelUnderStudy,
     split: str | None = None,
     settings: EvaluationSettings | None = None,
     accelerator: str = "auto",
     include_trained: bool = False,
     tta: Sequence[TestTimeView] = (),
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Compute all metrics and predictions of a checkpoint.
 
     Args:
-        model: the classifier and the paintings.
+        model: the classifier and the paintings; of several labels all are evaluated.
         split: see `select_rows`.
         settings: None for those of the run.
         accelerator: `auto`, `cpu` or `gpu`.
@@ -190,20 +122,32 @@ def evaluate(
         tta: views of each picture whose probabilities are averaged; none for the image of evaluation alone.
 
     Returns:
-        The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) with their provenance, and one
-        prediction per painting as in predictions.csv of a run.
+        The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) of the primary label with their
+        provenance, and those of further labels under `labels`; and, by label, one prediction per painting as in
+        predictions.csv of a run.
     """
     evaluated = select_rows(model, split, include_trained)
-    _warn(evaluated)
+    warn_of_seen(evaluated)
     rows, settings = evaluated.rows, settings or settings_of_run(model)
     selection, classifier = model.paintings.selection, model.classifier
-    labels = selection.labels[rows]
     if tta:
-        of_views = _logits_of_views(model, rows, TestTimeViews(classifier.preprocessing, tta), accelerator)
-        chances, tempered = (mean_probabilities(of_views, divisor) for divisor in (1.0, classifier.temperature))
+        views = TestTimeViews(classifier.preprocessing, tta)
+        logits: Logits = _logits_of_views(model, rows, views, accelerator)
     else:
         logits = compute_logits(model, rows, settings, accelerator)
-        chances, tempered = softmax(logits), softmax(logits, classifier.temperature)
+    numbers, tables = {}, {}
+    for label in models_by_label(model):
+        known = np.flatnonzero(np.isin(rows, label.kept))
+        if not len(known):
+            log.warning("%s: none of these paintings has this label", label.name)
+            continue
+        own = np.searchsorted(label.kept, rows[known])
+        numbers[label.name], tables[label.name] = _label_scores(
+            label.model, own, _of_label(logits, known, label.outputs)
+        )
+    if not tables:
+        raise InputError("none of these paintings has a label of the classifier")
+    first, *further = numbers
     result = {
         "checkpoint": str(model.checkpoint),
         "checkpoint_sha256": file_sha256(model.checkpoint),
@@ -215,18 +159,51 @@ def evaluate(
         "trained_on": evaluated.trained_on,
         "left_out": evaluated.left_out,
         "tta": list(tta),
+        **numbers[first],
+        **({"label": first, "labels": {name: numbers[name] for name in further}} if further else {}),
+        "precision": "32-true",
+        "batch_size": settings.batch_size,
+        "versions": versions(),
+    }
+    return result, tables
+
+
+def _of_label(logits: Logits, places: NDArray[np.int64], outputs: slice) -> Logits:
+    if isinstance(logits, np.ndarray):
+        return logits[places][:, outputs]
+    return [logits[place][:, outputs] for place in places]
+
+
+def _probabilities(logits: Logits, temperature: float) -> NDArray[np.float64]:
+    if isinstance(logits, np.ndarray):
+        return softmax(logits, temperature)
+    return mean_probabilities(logits, temperature)
+
+
+def _label_scores(
+    model: ModelUnderStudy, rows: NDArray[np.int64], logits: Logits
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the metrics of one label and its calibrated predictions.
+
+    Args:
+        model: of the label.
+        rows: positions of the paintings in it.
+        logits: of each painting.
+    """
+    selection, temperature = model.paintings.selection, model.classifier.temperature
+    labels = selection.labels[rows]
+    chances, tempered = (_probabilities(logits, divisor) for divisor in (1.0, temperature))
+    found = {
         **classification_metrics(chances, labels, model.classes),
-        "temperature": classifier.temperature,
+        **(ordinal_error(chances, labels) if selection.ordinal else {}),
+        "temperature": temperature,
         "ece": calibration_error(chances, labels),
         "ece_calibrated": calibration_error(tempered, labels),
         "chance": 1 / len(model.classes),
         "classes": list(model.classes),
-        "precision": "32-true",
-        "batch_size": settings.batch_size,
-        "versions": versions(),
         **_scores_of_parts(model, rows, chances),
     }
-    return result, prediction_table(selection, rows, tempered).drop(columns="row")
+    return found, label_predictions(prediction_table(selection, rows, tempered), further=model.label is not None)
 
 
 def _logits_of_views(
@@ -272,9 +249,12 @@ def default_folder(model: ModelUnderStudy, split: str | None, root: Path, tta: S
     return root / "evaluations" / checkpoint_label(model.checkpoint) / label
 
 
-def write_evaluation(folder: Path, result: dict[str, Any], predictions: pd.DataFrame) -> Path:
-    """Write `predictions.csv`, then `result.json`; return the path of the latter."""
+def write_evaluation(folder: Path, result: dict[str, Any], predictions: Mapping[str, pd.DataFrame]) -> list[Path]:
+    """Write `predictions.csv`, further labels' tables and then `result.json`; return the paths, the last one first."""
     table, index = (folder / name for name in FILES)
-    write_csv(predictions, table)
+    first, *further = predictions
+    files = {first: table, **{name: folder / label_file(table.name, name) for name in further}}
+    for name, file in files.items():
+        write_csv(predictions[name], file)
     write_json(index, result)
-    return index
+    return [index, *files.values()]

@@ -66,6 +66,7 @@ class StudiedModel(Section):
 
 
 class AnalyzeConfig(StudiedModel):
+    label: Annotated[str | None, AsTyped()]
     sheets: NonNegativeInt
     log: bool
 

@@ -254,4 +254,5 @@ def _labelled(table: pd.DataFrame, where: str) -> pd.DataFrame:
         log.info("left out of %s: %d without a label (%s)", where, blank.sum(), counts)
     if blank.all():
         raise InputError(f"{where}: no row has a label; name their column with data.label=…")
-    return table[~blank].reset_index(drop=True)
+    kept: pd.DataFrame = table[~blank].reset_index(drop=True)
+    return kept

@@ -8,7 +8,8 @@ from PIL import Image
 
 from artculture import cli
 from artculture.analysis.loading import load_model_under_study
-from artculture.analysis.performance.evaluation import default_folder, evaluate, select_rows, write_evaluation
+from artculture.analysis.performance.evaluated_paintings import select_rows
+from artculture.analysis.performance.evaluation import default_folder, evaluate, evaluate_labels, write_evaluation
 from artculture.models.checkpoint import store_temperature
 from artculture.utils.errors import InputError
 
@@ -127,7 +128,7 @@ def test_results_land_in_the_run_whole(run, read_json):
     model = load_model_under_study(run.best)
     assert default_folder(model, None, run.path) == model.run.path / "evaluation" / "pictures"
     assert default_folder(model, "val", run.path).name == "pictures-val"
-    file = write_evaluation(default_folder(model, None, run.path), *evaluate(model))
+    file, *_ = write_evaluation(default_folder(model, None, run.path), *evaluate_labels(model))
     assert np.isclose(read_json(file)["top1"], read_json(run.result)["test_top1"])
     assert file.with_name("predictions.csv").is_file()
 
