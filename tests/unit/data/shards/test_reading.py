@@ -166,9 +166,9 @@ def test_two_processes_decode_each_shard_once(sharded, tmp_path):
 def _decoded(choice):
     made = []
 
-    def counting(*arguments):
+    def counting(*arguments, **named):
         made.append(arguments[2])
-        build(*arguments)
+        build(*arguments, **named)
 
     pixels.build_cache = counting
     cache = PaintingsDataModule(choice, PREPROCESSING).paintings.cache
