@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +18,17 @@ from torch import Tensor, nn
 from artculture.models import backbones, origins
 from artculture.models.backbones import Backbone, torchvision_member
 from artculture.models.finite import check_weights_finite
+from artculture.models.hub import hub_weights
 from artculture.models.safe_loading import load_safely
+from artculture.models.weight_names import StateDict, with_our_names
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.io import file_sha256
 
 log = logging.getLogger(__name__)
 
-StateDict = dict[str, Tensor]
-
+# `hf-hub:` is timm's word, `hf:` that of `checkpoint=`.
+HUB = re.compile(r"hf(-hub)?:")
 KEYWORDS = ("imagenet", "auto", "none")
-PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "network.")
 NO_WEIGHTS = "is not a file of weights that can be read safely"
 # Give up on a server that sends nothing; a slow download is not cut.
 SILENCE_SECONDS = 20.0
@@ -62,7 +64,7 @@ def check_weights(weights: str, library: str, name: str) -> None:
     Raises:
         InputError: it is none of them.
     """
-    if weights in KEYWORDS or Path(weights).expanduser().is_file():
+    if weights in KEYWORDS or Path(weights).expanduser().is_file() or HUB.match(weights):
         return
     if library == "custom":
         raise InputError(f"architecture.weights={weights}: no such file; give none or the path of a state dict")
@@ -87,6 +89,10 @@ def load_start(backbone: Backbone, name: str, library: str, weights: str) -> Sta
     try:
         if weights in ("imagenet", "auto"):
             return _load_pretrained(backbone, name, library, backbones.IMAGENET_MEMBER)
+        if found := HUB.match(weights):
+            with _no_endless_wait(), _hub_at_hand():
+                file = hub_weights(weights[found.end() :], f"architecture.weights={weights}")
+            return _load_file(backbone, file, name, library)
         if not Path(weights).expanduser().is_file():
             return _load_pretrained(backbone, name, library, weights)
     except UnreachableError as error:
@@ -238,7 +244,7 @@ def _named_tensors(loaded: Any, path: Path) -> StateDict:
 
 def _load_file(backbone: Backbone, path: Path, name: str, library: str) -> Start:
     content = _read(path)
-    state = _with_our_names(backbone, _named_tensors(content, path))
+    state = with_our_names(backbone, _named_tensors(content, path))
     own = backbone.module.state_dict()
     matched = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
     surplus = sorted(key for key in state if key not in matched and not key.startswith(backbone.last_layer + "."))
@@ -262,23 +268,3 @@ def _load_file(backbone: Backbone, path: Path, name: str, library: str) -> Start
 
 def _some(what: str, keys: list[str]) -> str:
     return f"{what}: {', '.join(keys[:4])}{' …' if len(keys) > 4 else ''}; " if keys else ""
-
-
-def _with_our_names(backbone: Backbone, state: StateDict) -> StateDict:
-    """The file's names as the backbone's: wrappers' prefixes taken off, a part's own name put before."""
-    own = backbone.module.state_dict()
-
-    def hits(candidate: StateDict) -> int:
-        return sum(key in own and own[key].shape == value.shape for key, value in candidate.items())
-
-    candidates = [state]
-    for prefix in PREFIXES:
-        for known in list(candidates):
-            if all(key.startswith(prefix) for key in known):
-                candidates.append({key.removeprefix(prefix): value for key, value in known.items()})
-    # One of our own checkpoints: the backbone alone, the head stays behind.
-    inside = {k.removeprefix("network.backbone."): v for k, v in state.items() if k.startswith("network.backbone.")}
-    candidates += [inside] if inside else []
-    parts = [name for name, _ in backbone.module.named_children()]
-    candidates += [{f"{part}.{key}": value for key, value in state.items()} for part in parts]
-    return max(candidates, key=hits)

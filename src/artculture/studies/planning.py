@@ -58,17 +58,27 @@ def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
         InputError: a run can't be trained; the message lists all mistakes.
     """
     from artculture.studies.preparation import check_runs
+    from artculture.studies.settings import described_settings
 
     check_runs(runs)
     choice = runs[0].config.plan
     choices = choice if isinstance(choice, list) else [choice]
     planned = estimate_runs(runs, measure="measure" in choices)
     seconds = _total(planned, at_once)
+    settings = described_settings([run.config for run in runs])
     if "json" in choices:
-        value = {"runs": [asdict(estimate) for estimate in planned], "at_once": at_once, "seconds": seconds}
+        value = {
+            "runs": [asdict(estimate) for estimate in planned],
+            "at_once": at_once,
+            "seconds": seconds,
+            "settings": settings,
+        }
         sys.stdout.write(json_text(value, indent=2, ensure_ascii=True) + "\n")
     else:
-        _print(PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160), planned, at_once, seconds)
+        console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+        _print(console, planned, at_once, seconds)
+        for line in settings:
+            console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
     return 0
 
 

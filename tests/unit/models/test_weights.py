@@ -305,3 +305,36 @@ def test_the_package_holds_the_tensors_of_timm_s_own_file(lite0):
     theirs = torch.load(file, weights_only=True)
     for key, value in state.items():
         assert torch.equal(value.half(), theirs[key].half()), key
+
+
+def test_position_embeddings_are_resampled_to_the_image_size(tmp_path):
+    small = make_backbone("test_vit2", "timm", image_size=64)
+    whole = timm.create_model("test_vit2", num_classes=7)
+    assert whole.pos_embed.shape != small.module.pos_embed.shape
+    torch.save(whole.state_dict(), tmp_path / "weights.pth")
+    start = load_start(small, "test_vit2", "timm", str(tmp_path / "weights.pth"))
+    assert start.untouched == ()
+    blocks = whole.blocks[0].attn.qkv.weight, small.module.blocks[0].attn.qkv.weight
+    assert torch.equal(*blocks)
+    assert small.module(torch.zeros(1, 3, 64, 64)).shape == (1, small.features)
+
+
+def test_weights_of_the_hub_are_read_as_safetensors_alone(tmp_path, monkeypatch, backbone, trained):
+    asked = []
+
+    def download(repo, name, revision=None):
+        asked.append((repo, name, revision))
+        if repo == "town/pickle":
+            raise FileNotFoundError("404 Client Error")
+        return str(tmp_path / name)
+
+    save_file(trained, tmp_path / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: socket.socket())
+    check_weights("hf-hub:town/model@v1", "timm", "test_resnet")
+    assert load_start(backbone, "test_resnet", "timm", "hf-hub:town/model@v1").pretrained
+    assert asked == [("town/model", "model.safetensors", "v1")]
+    key, value = next(iter(bare(trained).items()))
+    assert torch.equal(backbone.module.state_dict()[key], value)
+    with pytest.raises(InputError, match=r"hf-hub:town/pickle: model\.safetensors can't be downloaded"):
+        load_start(backbone, "test_resnet", "timm", "hf-hub:town/pickle")

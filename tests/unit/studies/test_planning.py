@@ -88,6 +88,7 @@ def test_a_finished_run_is_skipped_and_shown_so(run, train, capsys):
     said = capsys.readouterr().out
     assert "skip (finished)" in said
     assert "0 of 1 runs to train" in said
+    assert "test_resnet finetuned: 32 px (crop, bicubic), pooling avg, sgd: head 0.05" in said
 
 
 def test_what_was_measured_becomes_an_estimate(composed, tmp_path, monkeypatch):
@@ -128,7 +129,10 @@ IMPOSSIBLE = {
         ["architecture.name=test_resnett"],
         "test_resnett is no model of timm: did you mean `test_resnet`",
     ),
-    "a size of another network": (["architecture.name=vit_tiny_patch16_224"], "takes pictures of 224 px alone"),
+    "a size of another network": (
+        ["architecture.name=vit_tiny_patch16_224", "data.image_size=72"],
+        "72 px are no multiple of its patches of 16 px): it takes 32 px and steps of 16 px",
+    ),
     "no such weights": (["architecture.name=test_resnet", "architecture.weights=a.pth"], "weights=a.pth: no such file"),
     "other weights": (["architecture.name=test_resnet", "architecture.weights=other.pth"], "does not fit"),
 }

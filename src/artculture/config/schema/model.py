@@ -49,11 +49,15 @@ class TimmNetwork(Network):
     Attributes:
         drop_path: rate of stochastic depth: how often a residual branch of the last block is left out in training.
         args: further arguments of `timm.create_model`.
+        size: key of `sizes`, of a family whose models differ in it; None of a single model.
+        sizes: names of the models of a family.
     """
 
     library: Literal["timm"]
     drop_path: Annotated[Annotated[float, Field(ge=0, lt=1)], OnResume.FREE] = 0.0
     args: dict[str, Any] = Field(default_factory=dict)
+    size: Annotated[str | None, Mark.SOURCE, Mark.NOT_SEARCHED] = None
+    sizes: Annotated[dict[str, str], Mark.SOURCE, Mark.NOT_SEARCHED] = Field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from artculture.config.schema.model import (
     Pretrained,
     Scheduler,
     Sgd,
+    TimmNetwork,
     TimmOptimizer,
     Unfreeze,
 )
@@ -98,6 +99,7 @@ class TrainConfig(Section):
         yield from launcher_contradictions(self.launcher, self.trainer.accelerator)
         yield from self._nodes()
         yield from self._optimizer_contradictions()
+        yield from self._size_contradictions()
         monitors = list(self._monitors())
         if self.trainer.monitor not in monitors:
             yield f"trainer.monitor={self.trainer.monitor}:", choices_hint(self.trainer.monitor, monitors)
@@ -125,6 +127,12 @@ class TrainConfig(Section):
                 yield from (f"{prefix}{name}" for name in VALIDATION_METRICS if name != "loss")
             if label in ordinal_names(self.data):
                 yield f"{prefix}mae"
+
+    def _size_contradictions(self) -> Iterator[tuple[str, str]]:
+        if isinstance(self.architecture, TimmNetwork):
+            size, sizes = self.architecture.size, self.architecture.sizes
+            if size is not None and size not in sizes:
+                yield f"architecture.size={size}:", choices_hint(size, sizes)
 
     def _optimizer_contradictions(self) -> Iterator[tuple[str, str]]:
         optimizer = self.optimizer
