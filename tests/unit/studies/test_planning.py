@@ -88,7 +88,7 @@ def test_a_finished_run_is_skipped_and_shown_so(run, train, capsys):
     said = capsys.readouterr().out
     assert "skip (finished)" in said
     assert "0 of 1 runs to train" in said
-    assert "test_resnet finetuned: 32 px (crop, bicubic), pooling avg, sgd: head 0.05" in said
+    assert "test_resnet finetuned: 32 px (crop, bilinear), pooling avg, sgd: head 0.05" in said
 
 
 def test_what_was_measured_becomes_an_estimate(composed, tmp_path, monkeypatch):
