@@ -40,6 +40,9 @@ GROUPS = {
         "dashboard": "make or update a study's workspace and report in Weights & Biases",
     },
     "Use": {
+        "export": "write a checkpoint as one ONNX or torch.export file, compared with the checkpoint on real pictures",
+        "card": "write the model card of a run: data, recall per culture, calibration, baselines, limits",
+        "publish": "upload a run's model with its card to the Hugging Face Hub, or write the folder",
         "predict": "print the most probable cultures of any pictures: files, folders, globs, URLs",
     },
     "Machine": {

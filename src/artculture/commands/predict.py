@@ -12,7 +12,8 @@ from artculture.utils.visible_text import visible
 
 if TYPE_CHECKING:
     from artculture.evaluation.image_sources import ImageSource
-    from artculture.evaluation.predict import Prediction, Predictor
+    from artculture.evaluation.inference import InferenceModel
+    from artculture.evaluation.predict import OverlayFunction, Prediction, Predictor
 
 
 def run(argv: list[str]) -> int:
@@ -22,15 +23,11 @@ def run(argv: list[str]) -> int:
 def predict(config: PredictConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     import time
-    from functools import partial
 
-    from artculture.analysis.saliency import feature_maps
     from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources, image_downloader
-    from artculture.evaluation.inference import TorchModel
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.test_time_views import TestTimeViews
-    from artculture.models.checkpoint import load_all_labels
-    from artculture.models.label_view import of_label
+    from artculture.serving.loading import load_model
     from artculture.training.checkpoint_source import checkpoint_file
     from artculture.utils.outputs import output_file
 
@@ -40,18 +37,13 @@ def predict(config: PredictConfig) -> int:
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
     checkpoint = checkpoint_file(config.checkpoint)
-    classifier = load_all_labels(checkpoint, config.trust)
+    model = load_model(checkpoint, config.device, config.trust, all_labels=True)
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )
-    model = TorchModel(classifier, config.device)
-    views = TestTimeViews(classifier.preprocessing, config.tta) if config.tta else None
-    reader = ImageReader(classifier.preprocessing, downloader, None if views is None else views.decoding)
-    overlays = (
-        None
-        if config.overlay is None
-        else partial(feature_maps.overlays, of_label(classifier, classifier.tasks[0].name))
-    )
+    views = TestTimeViews(model.preprocessing, config.tta) if config.tta else None
+    reader = ImageReader(model.preprocessing, downloader, None if views is None else views.decoding)
+    overlays = None if config.overlay is None else _overlays(model)
     predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder, views)
     count = _Count()
     began = time.perf_counter()
@@ -109,6 +101,20 @@ def _write(
         count.failed_before(journal.predictions(), done)
         write_predictions(journal.predictions(), config.format, predictor.columns, output)
         journal.remove()
+
+
+def _overlays(model: "InferenceModel") -> "OverlayFunction":
+    from functools import partial
+
+    from artculture.analysis.saliency import feature_maps
+    from artculture.evaluation.inference import TorchModel
+    from artculture.models.label_view import of_label
+    from artculture.utils.errors import InputError
+
+    if not isinstance(model, TorchModel):
+        raise InputError(f"overlay: {model.name} has no feature maps; give the checkpoint that it was made from")
+    classifier = model.classifier
+    return partial(feature_maps.overlays, of_label(classifier, classifier.tasks[0].name))
 
 
 def _overlay_folder(config: PredictConfig, sources: "Sequence[ImageSource]") -> Path:

@@ -18,6 +18,7 @@ PUBLISHED = (
     "preprocessing",
     "temperature",
     "labels",
+    "labels",
     "weights",
     "pretrained",
     "imagenet",
@@ -36,12 +37,12 @@ def description(content: dict[str, Any]) -> dict[str, Any]:
 
 def write_published(content: dict[str, Any], path: Path) -> Path:
     """Write a checkpoint's classifier as a safetensors file, atomically; return its path."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in content["state_dict"].items()}
     header = {"format": "pt", HEADER: json_text(description(content), sort_keys=True)}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(save(tensors, header))
     return path
 
 

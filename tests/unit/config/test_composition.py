@@ -5,7 +5,14 @@ from artculture import cli
 from artculture.collection.curation.config import CurateConfig
 from artculture.collection.fetching.config import FetchConfig
 from artculture.commands.report import ReportConfig
-from artculture.config.schema.checkpoint_commands import AnalyzeConfig, EvaluateConfig, PredictConfig
+from artculture.config.schema.checkpoint_commands import (
+    AnalyzeConfig,
+    CardConfig,
+    EvaluateConfig,
+    ExportConfig,
+    PredictConfig,
+    PublishConfig,
+)  # fmt: skip
 from artculture.config.schema.shard import ShardConfig
 from artculture.config.schema.train import TrainConfig
 from artculture.config.typed_text import quoted, typed_keys
@@ -31,7 +38,7 @@ VALUES = [
 ]
 SCHEMAS = (
     TrainConfig, SearchConfig, ShardConfig, EvaluateConfig, AnalyzeConfig, PredictConfig, CurateConfig, FetchConfig,
-    ReportConfig,
+    ReportConfig, ExportConfig, CardConfig, PublishConfig,
 )  # fmt: skip
 PATHS = ("root", "path", "checkpoint", "output", "manifest", "cache", "images", "overlay", "exclusions", "weights",
          "shards", "resume", "cultures", "label", "image", "id")  # fmt: skip

@@ -76,6 +76,50 @@ class AuditConfig(StudiedModel):
     neighbours: PositiveInt
 
 
+class ExportConfig(Section):
+    checkpoint: UserPath
+    format: Literal["onnx", "torch_export"]
+    precision: Literal["float32", "float16", "int8"]
+    quantization: Literal["auto", "static", "dynamic"]
+    calibration: PositiveInt
+    pictures: PositiveInt
+    agreement: Annotated[float | None, Field(ge=0, le=1)]
+    license: str | None
+    data: Data | None = Field(default=None)
+    output: Annotated[UserPath | None, AsTyped()]
+    overwrite: bool
+    trust: Trusted
+    seed: int
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.format == "torch_export" and self.precision == "int8":
+            yield "precision", "int8 is for format=onnx; a program of torch is float32 or float16"
+        if self.data is not None:
+            yield from data_contradictions(self.data)
+
+
+class CardConfig(Section):
+    checkpoint: UserPath
+    license: str | None
+    repo: str | None
+    output: Annotated[UserPath | None, AsTyped()]
+    overwrite: bool
+    trust: Trusted
+
+
+class PublishConfig(Section):
+    checkpoint: UserPath
+    repo: str
+    license: str | None
+    private: bool
+    tag: str | None
+    message: Annotated[str, AsTyped()]
+    dry_run: bool
+    output: Annotated[UserPath | None, AsTyped()]
+    overwrite: bool
+    trust: Trusted
+
+
 class PredictConfig(Section):
     checkpoint: UserPath
     images: Annotated[str | list[str], AsTyped()]

@@ -1,0 +1,1 @@
+"""Trained classifiers for other programs and people: exports, model cards, the Hub."""
