@@ -19,6 +19,11 @@ os.environ["WANDB_MODE"] = "offline"
 # timm's own test models: a few thousand parameters, whole in every other way.
 STUB = ("architecture=timm", "architecture.name=test_resnet", "architecture.weights=none")
 
+# What the finished run of `run` is trained with.
+AS_KEPT = (
+    *("data.fractions=[0.4,0.3,0.3]", "trainer.max_epochs=1", "trainer.precision=32"),
+    *("method.head_lr=0.05", "study.name=kept"),
+)
 
 pytest_plugins = ["tests.fixtures.report", "tests.fixtures.runs", "tests.fixtures.tracked"]
 
@@ -93,10 +98,9 @@ def run(train: Callable[..., int], only_run: Callable[[], Path], tmp_path: Path,
     here = tmp_path / "outputs" / "kept"
     with FileLock(kept_run.with_suffix(".lock")):
         if not kept_run.is_dir():
-            only = ["trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05", "study.name=kept"]
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("artculture.evaluation.calibration.MIN_VALIDATION_IMAGES", 10)
-                assert train("data.fractions=[0.4,0.3,0.3]", *only) == 0
+                assert train(*AS_KEPT) == 0
             (here / "place").write_text(str(tmp_path))
             shutil.move(here, kept_run)
     shutil.copytree(kept_run, here, ignore=shutil.ignore_patterns("place"))

@@ -11,6 +11,7 @@ import torch
 from artculture import cli
 from artculture.models.safe_loading import DamagedError, UnsafeError, load_safely
 from artculture.utils.errors import InputError
+from tests.conftest import AS_KEPT
 
 
 class Attack:
@@ -169,15 +170,14 @@ PLACES += [("elsewhere", archive), ("weights", plain_pickle)]
 @pytest.mark.parametrize(("place", "attack"), PLACES)
 def test_training_refuses_any_file_with_code(run, train, tmp_path, proof, capsys, place, attack):
     run.set_status("interrupted")
-    typed = ["data.fractions=[0.4,0.3,0.3]", "trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05"]
     shutil.copy(run.last, tmp_path / "foreign.ckpt")
     target = {"last": run.last, "previous": run.previous}.get(place, tmp_path / "foreign.ckpt")
     if place != "last":
         run.last.unlink()
     attack(target, Attack(proof))
     foreign = {"elsewhere": f"resume={target}", "weights": f"architecture.weights={target}"}
-    extra = [foreign[place], "study.name=new"] if place in foreign else ["study.name=kept"]
-    assert train(*typed, *extra) == 2
+    extra = [foreign[place], "study.name=new"] if place in foreign else []
+    assert train(*(text for text in AS_KEPT if not extra or "study.name" not in text), *extra) == 2
     assert "asks for code to be run" in capsys.readouterr().err
     assert not proof.exists()
     assert target.is_file()

@@ -1,19 +1,26 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from artculture.report.figures import LARGE_FIGURE, formatted_numbers, picture, read_analysis
+from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
 from tests.fixtures.report_study import analyse
 
 
-@pytest.fixture
-def analysis(add):
-    directory = add("resnet50", "step", "scratch")
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    directory = RunDirectory(tmp_path_factory.mktemp("drawn"))
     analyse(directory)
     return directory.path / "analysis"
+
+
+@pytest.fixture
+def analysis(drawn, tmp_path):
+    return shutil.copytree(drawn, tmp_path / "analysis")
 
 
 def test_groups_keep_the_order_and_join_the_feature_maps(analysis):

@@ -9,11 +9,7 @@ from artculture.data.stored_split import write_split
 from artculture.training.fit import _same_data
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
-
-AS_KEPT = (
-    "data.fractions=[0.4,0.3,0.3]", "trainer.max_epochs=1", "trainer.precision=32", "method.head_lr=0.05",
-    "study.name=kept",
-)  # fmt: skip
+from tests.conftest import AS_KEPT
 
 
 def test_a_picture_replaced_since_a_run_finished_is_noticed(run, train, pictures, caplog, capsys):

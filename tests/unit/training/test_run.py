@@ -12,6 +12,7 @@ from artculture.training.callbacks.divergence import DivergenceGuard
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.factory import make_classifier
 from artculture.utils.io import file_sha256
+from tests.conftest import AS_KEPT
 from tests.unit.training.same_run import assert_same_run
 
 Train = Callable[..., int]
@@ -77,10 +78,9 @@ def test_compiling_without_a_compiler_is_told_before(train: Train, monkeypatch, 
     assert "there is no C++ compiler: install g++" in capsys.readouterr().err
 
 
-def test_predictions_hold_every_held_out_painting_once(train: Train, only_run, read_json):
-    train()
-    predictions = pd.read_csv(only_run() / "predictions.csv")
-    result = read_json(only_run() / "result.json")
+def test_predictions_hold_every_held_out_painting_once(run, read_json):
+    predictions = pd.read_csv(run.predictions)
+    result = read_json(run.result)
     chances = predictions[["p_blue", "p_green", "p_red"]]
     assert chances.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
     assert predictions["object_id"].is_unique
@@ -200,29 +200,25 @@ def test_a_failed_run_says_why_and_is_retried(train, only_run, read_json, monkey
     assert "error" not in read_json(only_run() / "status.json")
 
 
-def test_a_finished_run_is_skipped(train, only_run, capsys):
-    train()
-    before = (only_run() / "result.json").stat().st_mtime_ns
-    assert train() == 0
-    assert (only_run() / "result.json").stat().st_mtime_ns == before
+def test_a_finished_run_is_skipped(run, train):
+    before = run.result.stat().st_mtime_ns
+    assert train(*AS_KEPT) == 0
+    assert run.result.stat().st_mtime_ns == before
 
 
-def test_a_finished_run_on_other_pictures_is_not_taken_for_this_one(train, pictures, capsys):
-    assert train() == 0
+def test_a_finished_run_on_other_pictures_is_not_taken_for_this_one(run, train, pictures, capsys):
     shutil.copy(pictures / "red" / "1.png", pictures / "red" / "one more.png")
-    capsys.readouterr()
-    assert train() == 2
+    assert train(*AS_KEPT) == 2
     assert "the data changed since outputs/" in capsys.readouterr().err
     shutil.rmtree(pictures)
-    assert train() == 0  # gone pictures speak against nothing
+    assert train(*AS_KEPT) == 0  # gone pictures speak against nothing
 
 
-def test_never_starts_over(train, only_run):
-    train()
-    before = (only_run() / "checkpoints/last.ckpt").stat().st_mtime_ns
-    assert train("resume=never") == 0
-    assert (only_run() / "checkpoints/last.ckpt").stat().st_mtime_ns != before
-    assert len(pd.read_csv(only_run() / "metrics.csv")) == 3
+def test_never_starts_over(run, train):
+    before = run.last.stat().st_mtime_ns
+    assert train(*AS_KEPT, "resume=never") == 0
+    assert run.last.stat().st_mtime_ns != before
+    assert len(pd.read_csv(run.metrics)) == 1
 
 
 def test_must_insists_on_a_checkpoint(train, capsys):
@@ -230,12 +226,11 @@ def test_must_insists_on_a_checkpoint(train, capsys):
     assert "no checkpoint" in capsys.readouterr().err
 
 
-def test_a_changed_config_is_refused_with_the_difference(train, only_run, capsys):
-    train()
-    stored = yaml.safe_load((only_run() / "config.yaml").read_text())
+def test_a_changed_config_is_refused_with_the_difference(run, train, capsys):
+    stored = yaml.safe_load(run.config.read_text())
     stored["optimizer"]["momentum"] = 0.5
-    (only_run() / "config.yaml").write_text(yaml.safe_dump(stored))
-    assert train() == 2
+    run.config.write_text(yaml.safe_dump(stored))
+    assert train(*AS_KEPT) == 2
     message = capsys.readouterr().err
     assert "optimizer.momentum: 0.5 there, 0.9 now" in message
     assert "resume=never" in message
@@ -250,12 +245,10 @@ def test_changed_data_is_refused(train, only_run, pictures, monkeypatch, capsys)
     assert "the data changed" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_other_classes_is_refused(train, only_run, pictures, capsys):
-    train("study.name=three", "trainer.max_epochs=1")
-    checkpoint = only_run() / "checkpoints/last.ckpt"
-    assert train("study.name=two", "data.cultures=[red,blue]", f"resume='{checkpoint}'") == 2
+def test_a_checkpoint_of_other_classes_is_refused(run, train, capsys):
+    assert train("study.name=two", "data.cultures=[red,blue]", f"resume='{run.last}'") == 2
     message = capsys.readouterr().err
-    assert str(checkpoint) in message
+    assert str(run.last) in message
     assert "3 classes (blue, green, red)" in message
 
 
@@ -356,9 +349,8 @@ def test_a_run_may_start_from_a_whole_classifier_and_says_which_held_out_paintin
     assert "TOO HIGH" in caplog.text
 
 
-def test_a_head_of_other_classes_or_layers_is_refused(train, only_run, capsys):
-    assert train("trainer.max_epochs=1", "study.name=first") == 0
-    asked = [f"architecture.weights='{only_run() / 'checkpoints/best.ckpt'}'", "method.head=checkpoint"]
+def test_a_head_of_other_classes_or_layers_is_refused(run, train, capsys):
+    asked = [f"architecture.weights='{run.best}'", "method.head=checkpoint"]
     for change, says in {
         "data.cultures=[red,blue]": "was trained for 3 classes",
         "head=linear": "another head",
@@ -367,11 +359,10 @@ def test_a_head_of_other_classes_or_layers_is_refused(train, only_run, capsys):
         assert says in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_method_is_refused_with_what_to_do(train, only_run, capsys):
-    assert train("trainer.max_epochs=1", "study.name=first", "method=transfer") == 0
-    assert train("study.name=second", f"resume='{only_run()}'") == 2
+def test_a_checkpoint_of_another_method_is_refused_with_what_to_do(run, train, capsys):
+    assert train("study.name=second", "method=transfer", f"resume='{run.path}'") == 2
     message = capsys.readouterr().err
-    assert "method.name: 'transfer' there, 'finetuned' now" in message
+    assert "method.name: 'finetuned' there, 'transfer' now" in message
     assert "architecture.weights=" in message
     assert "Traceback" not in message
 
@@ -428,9 +419,5 @@ def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatc
     assert train(*overrides, "study.name=stopped") == 0
     runs = [next(tmp_path.glob(f"outputs/{name}/*/config.yaml")).parent for name in ("undisturbed", "stopped")]
     assert_same_run(*runs)
-    assert len({json.loads((run / "result.json").read_text())["epochs"] for run in runs}) == 1
-
-
-def test_early_stopping_stops(train, only_run):
-    train("trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8")
-    assert len(pd.read_csv(only_run() / "metrics.csv")) < 10
+    (epochs,) = {json.loads((run / "result.json").read_text())["epochs"] for run in runs}
+    assert epochs < 10

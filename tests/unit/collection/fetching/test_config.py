@@ -1,4 +1,3 @@
-import hydra
 import pytest
 
 from artculture.collection.fetching.config import FetchConfig
@@ -7,14 +6,14 @@ from artculture.config.composition import resolved
 from artculture.config.validation import config_folder, validated
 from artculture.data.labels import CULTURES
 from artculture.utils.errors import InputError
+from tests.fixtures.runs import compose_once
 
 SOURCES = sorted(file.stem for file in (config_folder() / "source").glob("*.yaml"))
 GROUPS = sorted(file.stem for file in (config_folder() / "cultures").glob("*.yaml"))
 
 
 def composed(*overrides: str) -> FetchConfig:
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return validated(FetchConfig, resolved(hydra.compose("fetch", overrides=list(overrides))))
+    return validated(FetchConfig, resolved(compose_once("fetch", *overrides)))
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -10,6 +10,7 @@ from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.config.validation import alternatives, config_folder, group_options, validated, value_mistakes
 from artculture.utils.errors import InputError
+from tests.fixtures.runs import compose_once
 
 # `cultures` and `source` are choices of `fetch`, `search` of the command of that name.
 GROUPS = {g: o for g, o in group_options([config_folder()]).items() if g not in ("cultures", "source", "search")}
@@ -31,8 +32,7 @@ NEEDED = {
 
 
 def compose(*overrides, command="train"):
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return resolved(hydra.compose(command, list(overrides)))
+    return resolved(compose_once(command, *overrides))
 
 
 def check(*overrides) -> TrainConfig:
@@ -43,13 +43,29 @@ def contradictions(*overrides):
     return value_mistakes(TrainConfig, compose(*overrides))
 
 
-@pytest.mark.parametrize(("group", "option"), [(g, o) for g in sorted(GROUPS) for o in sorted(GROUPS[g])])
-def test_every_shipped_option_composes_and_is_valid(group, option):
-    config = check(f"{group}={option}", *NEEDED.get((group, option), []))
-    section = getattr(config, group, None)
-    if hasattr(section, "name") and option not in ("timm", "custom", "auto", "cpu", "gpu", "ddp"):
-        # The file's name is the option's name wherever names are shown.
-        assert section.name == option
+def _combinations() -> list[dict[str, str]]:
+    """Return few choices that hold every option of every group; those that set other groups stand alone."""
+    alone = {"row", "study", "debug", "experiment"}
+    options = {group: sorted(GROUPS[group]) for group in sorted(GROUPS) if group not in alone}
+    options["loss"].remove("custom")  # most balances change the built-in loss
+    longest = max(len(found) for found in options.values())
+    together = [{group: found[n % len(found)] for group, found in options.items()} for n in range(longest)]
+    return [
+        *together,
+        {"loss": "custom"},
+        *({group: option} for group in sorted(alone) for option in sorted(GROUPS[group])),
+    ]
+
+
+@pytest.mark.parametrize("chosen", _combinations(), ids=lambda chosen: "-".join(chosen.values()))
+def test_every_shipped_option_composes_and_is_valid(chosen):
+    needed = [more for choice in chosen.items() for more in NEEDED.get(choice, [])]
+    config = check(*(f"{group}={option}" for group, option in chosen.items()), *needed)
+    for group, option in chosen.items():
+        section = getattr(config, group, None)
+        if hasattr(section, "name") and option not in ("timm", "custom", "auto", "cpu", "gpu", "ddp"):
+            # The file's name is the option's name wherever names are shown.
+            assert section.name == option
 
 
 @pytest.mark.parametrize("file", sorted(config_folder().glob("*.yaml")), ids=lambda file: file.stem)

@@ -1,9 +1,5 @@
 import pytest
-from hydra import compose, initialize_config_dir
 
-from artculture.config.composition import resolved
-from artculture.config.schema.train import TrainConfig
-from artculture.config.validation import config_folder, validated
 from artculture.training.distributed.context import DistributedContext, find_context
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
@@ -23,12 +19,8 @@ def _no_gpus(monkeypatch):
 
 
 @pytest.fixture
-def config():
-    def make(*overrides: str) -> TrainConfig:
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            return validated(TrainConfig, resolved(compose("train", overrides=list(overrides))))
-
-    return make
+def config(composed):
+    return composed
 
 
 @pytest.fixture
