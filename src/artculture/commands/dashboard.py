@@ -19,6 +19,7 @@ class DashboardConfig(Section):
     study: Study
     entity: Annotated[str | None, AsTyped()]
     project: Annotated[str | None, AsTyped()]
+    registry: Annotated[str | None, AsTyped()]
     plan: bool
 
 
@@ -29,7 +30,7 @@ def run(argv: list[str]) -> int:
 def dashboard(config: DashboardConfig) -> int:
     if find_spec("wandb_workspaces") is None:
         raise InputError("artculture dashboard needs wandb-workspaces: pip install 'artculture[dashboard]'")
-    from artculture.report.dashboard.saving import save_dashboard, specification
+    from artculture.report.dashboard.saving import link_best, save_dashboard, specification
     from artculture.report.dashboard.tracked_study import tracked_study
     from artculture.utils.io import json_text
     from artculture.utils.logging import configure_logging
@@ -41,6 +42,8 @@ def dashboard(config: DashboardConfig) -> int:
     if config.plan:
         sys.stdout.write(json_text(specification(study), indent=2, ensure_ascii=True) + "\n")
         return 0
-    addresses = save_dashboard(study)
-    sys.stdout.write(visible("".join(f"{address}\n" for address in addresses.values())))
+    lines = list(save_dashboard(study).values())
+    if config.registry is not None:
+        lines.append(f"{link_best(study, config.registry)} is linked to {config.registry}")
+    sys.stdout.write(visible("".join(f"{line}\n" for line in lines)))
     return 0

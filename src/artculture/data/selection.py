@@ -1,7 +1,6 @@
 """Selection of paintings by the `data` group: labels and split; no image is decoded for it."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from artculture.config.schema.data import Data
 from artculture.config.schema.nodes import Node
-from artculture.data.cache.folder import cache_errors, cache_folder
+from artculture.data.cache.folder import cache_errors, cache_folder, default_cache
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
 from artculture.data.disjoint import check_disjoint, log_disjoint, with_disjoint_values
 from artculture.data.hub.dataset import HubDataset
@@ -49,7 +48,7 @@ class DataChoice:
     small_cultures: str = "error"
     on_bad_image: str = "error"
     cultures: list[str] | None = None
-    cache: str = field(default_factory=lambda: os.environ.get("ARTCULTURE_CACHE") or "~/.cache/artculture")
+    cache: str = field(default_factory=default_cache)
     per_culture: int | None = None
     bad_image_share: float = 1.0
     cache_gb: float | None = None

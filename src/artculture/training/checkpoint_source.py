@@ -6,10 +6,11 @@ from pathlib import Path
 
 from artculture.models.hub import WEIGHTS, hub_checkpoint
 from artculture.training.run_directory import RunDirectory
+from artculture.training.tracking.wandb_models import wandb_checkpoint
 from artculture.utils.errors import InputError, choices_hint
 
 # Functions from the text after `scheme:` to a local file.
-SCHEMES: dict[str, Callable[[str], Path]] = {"hf": hub_checkpoint}
+SCHEMES: dict[str, Callable[[str], Path]] = {"hf": hub_checkpoint, "wandb": wandb_checkpoint}
 # Two letters at least: `C:` is a drive.
 ADDRESS = re.compile(r"([a-z][a-z0-9+]+):(.+)")
 

@@ -37,6 +37,8 @@ class Wandb(Section):
     tags: Annotated[list[str], AsTyped()]
     dir: Annotated[UserPath | None, AsTyped()]
     thumbnails: Annotated[int, Field(ge=0)]
+    log_model: Literal["none", "best"]
+    alerts: bool
 
 
 class Loggers(Section):

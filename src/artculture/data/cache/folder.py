@@ -13,6 +13,11 @@ FIX = "choose another folder with data.cache=… or the environment variable ART
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def default_cache() -> str:
+    """Return the cache folder as typed: ARTCULTURE_CACHE, or `~/.cache/artculture`."""
+    return os.environ.get("ARTCULTURE_CACHE") or "~/.cache/artculture"
+
+
 def cache_folder(choice: str) -> Path:
     """Return the folder that `data.cache` names, which need not exist.
 

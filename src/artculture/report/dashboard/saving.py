@@ -8,6 +8,7 @@ from typing import Any
 from artculture.report.dashboard.study_report import report_of
 from artculture.report.dashboard.tracked_study import TrackedStudy
 from artculture.report.dashboard.workspace import workspace_of
+from artculture.training.tracking.wandb_models import link_model
 from artculture.utils.errors import InputError, WorkError, reason_of
 from artculture.utils.io import read_json, write_json
 
@@ -58,6 +59,21 @@ def save_dashboard(study: TrackedStudy) -> dict[str, str]:
             addresses[name] = str(one.save().url)
             write_json(file, {**known, **addresses})
     return addresses
+
+
+def link_best(study: TrackedStudy, registry: str) -> str:
+    """Link the model of the study's best run to a collection of a registry; return the model's name.
+
+    Raises:
+        InputError: no run is finished, or its model is not in W&B.
+    """
+    import wandb
+
+    best = study.record.best
+    if best is None or best.name not in study.wandb_runs:
+        raise InputError(f"registry={registry}: no finished run of {study.record.folder} was logged to W&B")
+    entity = study.wandb_runs[best.name].entity or str(wandb.Api().default_entity)
+    return link_model(entity, study.wandb_runs[best.name].project, best.directory, registry)
 
 
 def earlier_one(read: Callable[[str], Any], address: str | None) -> Any:

@@ -46,8 +46,7 @@ def log_tables(
     """
     import wandb
 
-    # A separate step after the last epoch's, so that a later launch logs it neither twice nor over another step.
-    if predictions.empty or run.step > result["epochs"]:  # empty where the test split was not evaluated
+    if predictions.empty:  # the test split was not evaluated
         return
     classes = list(selection.classes)
     class_probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy()
@@ -58,6 +57,7 @@ def log_tables(
         "test/recall_by_culture": wandb.Table(columns=RECALL_COLUMNS, data=list(_recall_rows(result))),
         "test/predictions": _prediction_table(wandb, selection, predictions, class_probabilities, guessed, thumbnails),
     }
+    # A separate step after the last epoch's, so that a later launch logs it neither twice nor over another step.
     run.log(tables, step=result["epochs"], commit=True)
 
 

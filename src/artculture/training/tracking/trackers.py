@@ -10,6 +10,7 @@ from artculture.data.selection import Selection
 from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
+from artculture.training.tracking.artifacts import log_artifacts
 from artculture.training.tracking.wandb_files import movable_artifacts
 from artculture.training.tracking.wandb_history import History, numbers_of
 from artculture.training.tracking.wandb_settings import WandbRun, wandb_run_of
@@ -88,7 +89,7 @@ class Trackers:
 
 
 def log_run_result(run: Any, info: WandbRun, selection: Selection, test: pd.DataFrame, result: dict[str, Any]) -> None:
-    """Log the result of a run to its W&B run: numbers and tables.
+    """Log the result of a run to its W&B run: numbers, tables and artifacts.
 
     Args:
         run: the open W&B run.
@@ -99,4 +100,6 @@ def log_run_result(run: Any, info: WandbRun, selection: Selection, test: pd.Data
     """
     with wandb_run.suppress_wandb_errors("take the result"), movable_artifacts(run, info.study):
         media.log_numbers(run, result)
-        media.log_tables(run, selection, test, result, info.thumbnails)
+        if run.step <= result["epochs"]:  # else an earlier launch has logged the rest
+            log_artifacts(run, info, selection, result)
+            media.log_tables(run, selection, test, result, info.thumbnails)

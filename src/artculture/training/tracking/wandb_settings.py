@@ -27,6 +27,8 @@ class WandbRun:
         run_id: id of the W&B run.
         folder: where its folder `wandb` is.
         config: config of the run, with `row`, the name that all its seeds share, and `data_label`.
+        log_model: whether to log the best checkpoint as an artifact.
+        alerts: whether to send alerts.
         monitor: the metric that decides which epoch is best.
     """
 
@@ -42,6 +44,8 @@ class WandbRun:
     notes: str | None
     tags: tuple[str, ...]
     thumbnails: int
+    log_model: bool
+    alerts: bool
     monitor: str
     config: dict[str, Any]
 
@@ -83,6 +87,8 @@ def wandb_run_of(
         notes=choice.get("notes"),
         tags=tuple(dict.fromkeys([*words, data, *variant, *(choice["tags"] or tags_of_environment())])),
         thumbnails=choice["thumbnails"],
+        log_model=choice.get("log_model") == "best",
+        alerts=bool(choice.get("alerts")),
         monitor=values["trainer"]["monitor"],
         config={**values, "row": " ".join([*words, *variant]), "data_label": data},
     )

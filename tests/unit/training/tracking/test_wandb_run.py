@@ -74,6 +74,23 @@ def test_a_moved_study_is_synced_whole_from_its_folder(tracked, tmp_path):
     for row in table["data"]:
         assert server.uploads[f"artifact/{row[place]['path']}"].startswith(b"\xff\xd8"), "a JPEG"
     assert {one["name"] for one in server.variables("upsertBucket")} == {page.name.rpartition("-")[2]}
+    made = {one["input"]["artifactTypeName"]: one["input"] for one in server.variables("createArtifact")}
+    assert made.keys() == {"run_table", "dataset", "model", "predictions"}
+    name = tracked.path.name.replace("=", "_")
+    assert made["model"]["artifactCollectionName"] == f"model-tracked-{name}"
+    assert [alias["alias"] for alias in made["model"]["aliases"]] == ["latest", "best"]
+    assert made["dataset"]["artifactCollectionName"] == "dataset-pictures"
+    facts = json.loads(made["dataset"]["metadata"])
+    assert facts["classes"] == {"red": 14, "green": 14, "blue": 14}
+    assert sum(facts["splits"].values()) == facts["paintings"] == 42
+    # The dataset is an input of the run, the others are its outputs.
+    assert [kind for kind, one in made.items() if one["runName"] is None] == ["dataset"]
+    (used,) = server.variables("useArtifact")
+    assert used["input"]["runName"] == made["model"]["runName"] == page.name.rpartition("-")[2]
+    best = next((study / tracked.path.name).glob("checkpoints/best.ckpt"))
+    assert server.uploads["artifact/checkpoints/best.ckpt"] == best.read_bytes(), "and the file is still there"
+    assert b"culture" in server.uploads["artifact/manifest.csv"]
+    assert {"artifact/split.csv", "artifact/config.yaml", "artifact/predictions.csv"} <= server.uploads.keys()
 
 
 def test_the_config_wins_over_w_and_bs_variables(composed, tmp_path, monkeypatch):
