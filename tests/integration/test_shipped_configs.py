@@ -121,7 +121,7 @@ def test_every_group_is_covered():
     for group in covered & {"architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "augment"}:
         assert {f"{group}={option}" for option in OPTIONS[group]} <= typed
     covered |= {"callbacks", "metrics", "debug", "experiment"}
-    # data: above and in tests/data; logger: in tests/runs/test_tracking.py; the others are other commands'
+    # data: above and in tests/unit/data; logger: in tests/unit/training/tracking; the others are other commands'
     assert covered | {"data", "logger", "cultures", "source", "search"} == set(OPTIONS)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from artculture.cli import main
 from artculture.utils.io import read_json
 from tests.unit.training.same_run import assert_same_run
 
@@ -92,11 +93,12 @@ def amid_training(folder: Path, study: str) -> None:
     time.sleep(0.3)
 
 
-def test_two_devices_are_as_one(train):
+def test_two_devices_are_as_one(train, pictures, tmp_path):
     # 36 training pictures: 17, 17 and 2, of which the second device gets none; 3 in validation, 3 in test
-    one = train("trainer.devices=1", study="one")
-    two = train("trainer.devices=2", study="two")
-    assert_nearly_the_same(one, two)
+    usual = [*USUAL, f"data.root={pictures}", "trainer.max_epochs=2", "data.batch_size=17"]
+    assert main(["train", *usual, "trainer.devices=1", "study.name=one"]) == 0
+    two = train("trainer.devices=2", "trainer.max_epochs=2", study="two")
+    assert_nearly_the_same(run_of(tmp_path, "one"), two)
     assert read_json(two / "result.json")["device"] == "2 x cpu"
 
 
