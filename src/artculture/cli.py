@@ -34,13 +34,13 @@ GROUPS = {
     },
     "Results": {
         "compare": "rebuild a study's results.csv and results.md from its run directories, with paired tests",
+        "ensemble": "average finished runs of a study into a row of its table and one checkpoint",
         "evaluate": "compute all test metrics of a checkpoint, on its own or other paintings",
         "analyze": "write figures of a trained model: feature maps, culture distances, graph, chords, map of paintings",
         "report": "write a study's report.html and report.md: tables, curves, figures, worst predictions",
         "dashboard": "make or update a study's workspace and report in Weights & Biases",
     },
     "Use": {
-        "index": "write a feature index of paintings, for searches for similar ones",
         "export": "write a checkpoint as one ONNX or torch.export file, compared with the checkpoint on real pictures",
         "card": "write the model card of a run: data, recall per culture, calibration, baselines, limits",
         "publish": "upload a run's model with its card to the Hugging Face Hub, or write the folder",

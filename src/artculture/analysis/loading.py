@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from artculture.analysis.label_models import head_of, of_label
-from artculture.analysis.model_under_study import ModelUnderStudy
+from artculture.analysis.model_under_study import EnsembleUnderStudy, ModelUnderStudy
 from artculture.config.schema.data import Data
 from artculture.data.known_selection import selection_for, selection_of_run
 from artculture.data.paintings import load_paintings
@@ -18,10 +18,11 @@ from artculture.data.selection import DataChoice, fresh_selection
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models import checkpoint as checkpoint_files
 from artculture.models.checkpoint import check_trusted, refuse_other_classes
+from artculture.models.ensemble import EnsembleClassifier, load_model, members_of
 from artculture.training.checkpoint_source import checkpoint_file
 from artculture.training.identity import data_label
 from artculture.training.result import validation_rank
-from artculture.training.run_directory import RunDirectory
+from artculture.training.run_directory import ENSEMBLE, RunDirectory
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.progress import Progress
 
@@ -48,6 +49,8 @@ def load_all_labels(
     data: DataChoice | None = None,
     on_progress: Progress | None = None,
     trust: Sequence[str] = (),
+    *,
+    ensembles: bool = False,
 ) -> ModelUnderStudy:
     """Load a classifier and the paintings to analyse, preprocessed as the classifier expects.
 
@@ -56,13 +59,15 @@ def load_all_labels(
         data: the paintings; None for the paintings of the checkpoint's run that still exist, in the split of the run.
         on_progress: called with (done, total) while images are decoded.
         trust: packages other than this one that the checkpoint may import.
+        ensembles: whether the checkpoint may be an ensemble.
 
     Raises:
-        InputError: the checkpoint does not exist, belongs to no run although `data` is None, or the paintings have
-            cultures that the classifier was not trained on.
+        InputError: the checkpoint does not exist, belongs to no run although `data` is None, is an ensemble although a
+            single network is needed, or the paintings have cultures that the classifier was not trained on.
     """
     file = checkpoint_file(checkpoint)
-    classifier = checkpoint_files.load_all_labels(file, trust)
+    loaded = load_model(file, trust) if ensembles else checkpoint_files.load_all_labels(file, trust)
+    classifier = members_of(loaded)[0]
     run = run_of(file)
     stored = stored_split_of(run)
     choice, label = own_data(file, run, trust) if data is None else (data, _label(data))
@@ -83,13 +88,23 @@ def load_all_labels(
     refuse_other_classes(classes, file, selection.classes)
     for column in selection.further:
         refuse_other_classes(further[column.name], file, column.classes, column.name)
+    ensemble = None
+    if isinstance(loaded, EnsembleClassifier):
+        kinds = {
+            kind: load_paintings(choice, kind.resize, kind.interpolation, on_progress, choose, kind.fit)
+            for kind in loaded.preprocessings
+        }
+        ensemble = EnsembleUnderStudy(loaded, kinds)
+    model = ModelUnderStudy(
+        file, classifier, paintings, run, label, choice.cache_folder, own=data is None, ensemble=ensemble
+    )
     if stored is None:
-        return ModelUnderStudy(file, classifier, paintings, run, label, choice.cache_folder, own=data is None)
+        return model
     known = stored.match(selection.manifest.table).split
     # Paintings of the run keep the split of the run, whichever split `data` asks for: no training painting is tested.
     split = np.where(known == "", selection.split, known).astype(np.str_)
     paintings = replace(paintings, selection=replace(selection, split=split))
-    return ModelUnderStudy(file, classifier, paintings, run, label, choice.cache_folder, known, own=data is None)
+    return replace(model, paintings=paintings, run_split=known)
 
 
 def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
@@ -147,6 +162,8 @@ def best_run(study: Path) -> Path:
         run = RunDirectory(config.parent)
         if run.status()["state"] == "finished" and run.result.is_file() and run.best.is_file():
             result = run.read_result()
+            if result.get(ENSEMBLE, {}).get("kind", "soup") != "soup":
+                continue  # each of its networks is a run of its own
             if result.get("val_loss") is None:
                 raise InputError(f"{run.result} lacks `val_loss`: train the run again")
             # Chosen by validation metrics: choosing by test metrics would bias the test results.

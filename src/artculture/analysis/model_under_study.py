@@ -13,9 +13,26 @@ from numpy.typing import NDArray
 from artculture.evaluation.calibration import softmax
 
 if TYPE_CHECKING:  # Figures need arrays only, so drawing them does not import torch.
+    from collections.abc import Mapping
+
     from artculture.data.paintings import Paintings
+    from artculture.data.transforms import Preprocessing
     from artculture.models.classifier import CultureClassifier
+    from artculture.models.ensemble import EnsembleClassifier
+    from artculture.models.uncertainty import Uncertainty
     from artculture.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class EnsembleUnderStudy:
+    """An ensemble with the paintings as each of its kinds of preprocessing needs them."""
+
+    classifier: EnsembleClassifier
+    paintings: Mapping[Preprocessing, Paintings]
+
+    def networks(self) -> list[tuple[CultureClassifier, Paintings]]:
+        kinds = self.classifier.kinds_of_members()
+        return [(one, self.paintings[kind]) for one, kind in zip(self.classifier.classifiers, kinds, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,7 @@ class ModelUnderStudy:
 
     Attributes:
         checkpoint: path of the file.
-        classifier: in eval mode.
+        classifier: in eval mode; of an ensemble its first member.
         paintings: with the classes of the classifier in the same order, and the pixels it expects.
         run: the run of the checkpoint; None for a file outside a run directory.
         data: label of the data, as in the result of a run.
@@ -32,6 +49,7 @@ class ModelUnderStudy:
         run_split: split of each painting in the run, "" for one that the run did not have; None if unknown.
         own: whether the paintings are those of the run (no other data were requested).
         label: the further label that is studied; None for the primary one, or all of them.
+        ensemble: the whole, if the checkpoint is an ensemble.
     """
 
     checkpoint: Path
@@ -43,10 +61,25 @@ class ModelUnderStudy:
     run_split: NDArray[np.object_] | None = None
     own: bool = False
     label: str | None = None
+    ensemble: EnsembleUnderStudy | None = None
+
+    @property
+    def temperature(self) -> float:
+        return self.classifier.temperature if self.ensemble is None else self.ensemble.classifier.temperature
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        return self.classifier.uncertainty if self.ensemble is None else self.ensemble.classifier.uncertainty
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.classifier.classes
+
+    def networks(self) -> list[tuple[CultureClassifier, Paintings]]:
+        """Return the networks, several of an ensemble, each with the paintings as it needs them."""
+        if self.ensemble is None:
+            return [(self.classifier, self.paintings)]
+        return self.ensemble.networks()
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,15 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     output = output_folder(config.output, overwrite=config.overwrite, replaces=FILES) if config.output else None
     data = None if config.data is None else DataChoice.of(config.data)
     with shown_progress("decoding pictures") as progress:
-        model = load_all_labels(config.checkpoint, data, progress, config.trust)
+        model = load_all_labels(config.checkpoint, data, progress, config.trust, ensembles=True)
     result, predictions = evaluate_labels(
-        model, config.split, accelerator=config.device, include_trained=config.include_trained, tta=config.tta
+        model,
+        config.split,
+        accelerator=config.device,
+        include_trained=config.include_trained,
+        tta=config.tta,
+        sets=config.sets,
+        with_unlike=config.unlike,
     )
     folder = output or default_folder(model, config.split, DEFAULT_ROOT, config.tta)
     files = write_evaluation(folder, result, predictions)
@@ -85,10 +91,28 @@ def _show_scores(console: "Console", result: dict[str, Any], label: str) -> None
 
 
 def _show_parts(console: "Console", result: dict[str, Any]) -> None:
+    if "sets" in result:
+        console.print(_sets_table(result["sets"]))
+    if "unlike" in result:
+        share = result["unlike"]
+        console.print(
+            f"More unlike the training paintings than 95 % of the validation paintings: {100 * share['high']:.1f} % "
+            f"({_range(share['interval'])}); 5 % are expected of paintings like those.",
+            highlight=False,
+        )
     if "by_artist" in result:
         console.print(_artist_table(result["by_artist"]))
     if "by_source" in result:
         console.print(_source_table(result["by_source"]))
+
+
+def _sets_table(sets: dict[str, Any]) -> "Table":
+    table = _numbers(f"sets with a coverage of {100 * sets['asked']:g} %", "coverage", "95 % interval", "mean size")
+    table.add_row("all", f"{100 * sets['coverage']:.1f}", _range(sets["interval"]), f"{sets['mean_size']:.2f}")
+    for culture, own in sets["by_culture"].items():
+        if own["coverage"] is not None:
+            table.add_row(culture, f"{100 * own['coverage']:.1f}", "", f"{own['mean_size']:.2f}")
+    return table
 
 
 def _artist_table(by_artist: dict[str, Any]) -> "Table":

@@ -25,10 +25,13 @@ def predict(config: PredictConfig) -> int:
     import time
 
     from artculture.evaluation.image_sources import MEGABYTE, ImageReader, find_sources, image_downloader
+    from artculture.evaluation.inference import EnsembleModel
     from artculture.evaluation.predict import Predictor
     from artculture.evaluation.test_time_views import TestTimeViews
+    from artculture.evaluation.uncertainty import doubt
     from artculture.serving.loading import load_model
     from artculture.training.checkpoint_source import checkpoint_file
+    from artculture.utils.errors import InputError
     from artculture.utils.outputs import output_file
 
     sources, left_out = find_sources(_names(config.images))
@@ -41,10 +44,13 @@ def predict(config: PredictConfig) -> int:
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )
+    if config.tta and isinstance(model, EnsembleModel):
+        raise InputError(f"tta averages views for one network, and {config.checkpoint} is an ensemble of several")
     views = TestTimeViews(model.preprocessing, config.tta) if config.tta else None
     reader = ImageReader(model.preprocessing, downloader, None if views is None else views.decoding)
     overlays = None if config.overlay is None else _overlays(model)
-    predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder, views)
+    extra = doubt(model.uncertainty, model.classes, config.sets, unlike=config.unlike, source=checkpoint)
+    predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder, views, extra)
     count = _Count()
     began = time.perf_counter()
     if output is None:
@@ -61,7 +67,7 @@ def _print(predictor: "Predictor", sources: "Sequence[ImageSource]", config: Pre
     from artculture.evaluation.prediction_output import write_predictions
 
     with closing(predictor.predict(sources)) as predictions:
-        write_predictions(count.count(predictions), config.format, predictor.columns, None)
+        write_predictions(count.count(predictions), config.format, predictor.columns, None, _extras(config))
 
 
 def _write(
@@ -85,6 +91,8 @@ def _write(
         "top": predictor.top,
         "overlay": config.overlay,
         "tta": config.tta,
+        "sets": config.sets,
+        "unlike": config.unlike,
     }
     with PredictionJournal(output, identity) as journal:
         done = journal.count(sources)
@@ -99,8 +107,13 @@ def _write(
                 journal.append(prediction)
                 progress(number)
         count.failed_before(journal.predictions(), done)
-        write_predictions(journal.predictions(), config.format, predictor.columns, output)
+        write_predictions(journal.predictions(), config.format, predictor.columns, output, _extras(config))
         journal.remove()
+
+
+def _extras(config: PredictConfig) -> list[str]:
+    asked = {"set": config.sets is not None, "unlike": config.unlike}
+    return [name for name, wanted in asked.items() if wanted]
 
 
 def _overlays(model: "InferenceModel") -> "OverlayFunction":
@@ -112,7 +125,7 @@ def _overlays(model: "InferenceModel") -> "OverlayFunction":
     from artculture.utils.errors import InputError
 
     if not isinstance(model, TorchModel):
-        raise InputError(f"overlay: {model.name} has no feature maps; give the checkpoint that it was made from")
+        raise InputError(f"overlay: {model.name} has no feature maps; give the checkpoint of one network")
     classifier = model.classifier
     return partial(feature_maps.overlays, of_label(classifier, classifier.tasks[0].name))
 

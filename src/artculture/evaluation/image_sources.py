@@ -2,7 +2,7 @@
 
 import glob
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,17 +131,21 @@ class ImageReader:
         Raises:
             BadImageError: the image can't be downloaded or decoded; its text is the reason.
         """
+        return self.pixels_for(source, (self.preprocessing,))[0]
+
+    def pixels_for(self, source: ImageSource, kinds: Sequence[Preprocessing]) -> list[NDArray[np.uint8]]:
+        """Return an image as `pixels` does, once for each kind of preprocessing; it is downloaded once."""
         if source.error:
             raise BadImageError(source.error)
         if not source.is_url:
-            return self._decode(_user_path(source.name))
+            return [self._decode(_user_path(source.name), kind) for kind in kinds]
         with tempfile.TemporaryDirectory(prefix="artculture-") as folder:
-            return self._decode(self._download(source.name, Path(folder) / "image"))
+            file = self._download(source.name, Path(folder) / "image")
+            return [self._decode(file, kind) for kind in kinds]
 
-    def _decode(self, path: Path) -> NDArray[np.uint8]:
+    def _decode(self, path: Path, kind: Preprocessing) -> NDArray[np.uint8]:
         try:
-            expected = self.preprocessing
-            return read_pixels(path, expected.resize, expected.interpolation, self.decoding or expected.fit)
+            return read_pixels(path, kind.resize, kind.interpolation, self.decoding or kind.fit)
         except WorkError as error:  # out of memory: smaller images may still fit
             raise BadImageError(str(error)) from error
 

@@ -16,6 +16,7 @@ from artculture.data.decoding import BadImageError
 from artculture.evaluation.image_sources import ImageReader, ImageSource
 from artculture.evaluation.inference import InferenceModel
 from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
+from artculture.evaluation.uncertainty import Doubt
 from artculture.utils.io import replacing
 
 # Threads that decode or download; more than the cores, because downloads mostly wait.
@@ -35,12 +36,16 @@ class Prediction:
         cultures: (name, calibrated probability), most probable first; empty if there is an error.
         error: reason why the image can't be read.
         labels: the same of each further label as of `cultures`, by name.
+        set: the prediction set of `cultures`, most probable first; None if none was asked for.
+        unlike: how unlike the training paintings it is, 0..1; None if that was not asked for.
     """
 
     image: str
     cultures: tuple[tuple[str, float], ...] = ()
     error: str | None = None
     labels: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+    set: tuple[str, ...] | None = None
+    unlike: float | None = None
 
 
 class Predictor:
@@ -54,6 +59,7 @@ class Predictor:
         overlays: function that draws feature maps over a batch of images; None for no overlays.
         folder: output folder of the overlays.
         views: views of each image whose probabilities are averaged; None for the image of evaluation alone.
+        doubt: what predictions say besides probabilities; None for nothing. Not together with `views`.
     """
 
     def __init__(
@@ -65,11 +71,12 @@ class Predictor:
         overlays: OverlayFunction | None = None,
         folder: Path = Path("overlays"),
         views: TestTimeViews | None = None,
+        doubt: Doubt | None = None,
     ) -> None:
         self.model, self.reader = model, reader
         self.top, self.batch_size = min(top, len(model.classes)), batch_size
         self.columns = {output.name: min(top, len(output.classes)) for output in model.outputs}
-        self.overlays, self.folder, self.views = overlays, folder, views
+        self.overlays, self.folder, self.views, self.doubt = overlays, folder, views, doubt
         self._used_names: set[str] = set()
 
     def predict(self, sources: Sequence[ImageSource]) -> Generator[Prediction, None, None]:
@@ -104,17 +111,17 @@ class Predictor:
 
     def _read(self, source: ImageSource) -> list[Tensor] | BadImageError:
         try:
-            pixels = self.reader.pixels(source)
-            return [self.model.crop(pixels)] if self.views is None else self.views.of(pixels)
+            pixels = self.reader.pixels_for(source, self.model.kinds)
+            return [self.model.assemble(pixels)] if self.views is None else self.views.of(pixels[0])
         except BadImageError as error:
             return error
 
     def _predict_batch(self, batch: Sequence[tuple[ImageSource, list[Tensor] | BadImageError]]) -> Iterator[Prediction]:
         good = [(source, read) for source, read in batch if isinstance(read, list)]
-        logits: Iterator[NDArray[np.float32]] = iter(())
+        outputs: Iterator[tuple[NDArray[np.float32], tuple[str, ...] | None, float | None]] = iter(())
         if good:
             pictures = [views for _, views in good]
-            logits = iter(view_logits(self.model, pictures, self.batch_size))
+            outputs = self._outputs(pictures)
             if self.overlays is not None:
                 images = torch.stack([views[0] for views in pictures])
                 self._write_overlays(self.overlays, [source for source, _ in good], images)
@@ -122,9 +129,23 @@ class Predictor:
             if isinstance(read, BadImageError):
                 yield Prediction(source.display_name, error=str(read))
             else:
-                cultures, *further = self._top_classes(next(logits))
+                logits, members, share = next(outputs)
+                cultures, *further = self._top_classes(logits)
                 names = [output.name for output in self.model.outputs[1:]]
-                yield Prediction(source.display_name, cultures, labels=dict(zip(names, further, strict=True)))
+                labels = dict(zip(names, further, strict=True))
+                yield Prediction(source.display_name, cultures, labels=labels, set=members, unlike=share)
+
+    def _outputs(
+        self, pictures: Sequence[Sequence[Tensor]]
+    ) -> Iterator[tuple[NDArray[np.float32], tuple[str, ...] | None, float | None]]:
+        """Yield the logits of each picture's views, its prediction set and its `unlike`."""
+        if self.doubt is None:
+            yield from ((logits, None, None) for logits in view_logits(self.model, pictures, self.batch_size))
+            return
+        features, scores = self.model.features_and_logits(torch.stack([views[0] for views in pictures]))
+        probabilities = self.model.calibrated(scores[:, : len(self.model.classes)])
+        sets, shares = self.doubt.sets(probabilities), self.doubt.shares(features.numpy())
+        yield from zip(scores.numpy()[:, None], sets, shares, strict=True)
 
     def _top_classes(self, logits: NDArray[np.float32]) -> Iterator[tuple[tuple[str, float], ...]]:
         """Yield the most probable classes of each label, from the logits of a picture's views."""

@@ -12,7 +12,7 @@ from artculture.evaluation.predict import Prediction
 from artculture.utils.errors import InputError
 from artculture.utils.io import json_text
 
-FORMAT = 2
+FORMAT = 3
 
 
 class PredictionJournal:
@@ -70,7 +70,9 @@ class PredictionJournal:
             for line in file:
                 values = json.loads(line)
                 labels = {name: tuple(map(tuple, pairs)) for name, pairs in values["labels"].items()}
-                yield Prediction(values["image"], tuple(map(tuple, values["cultures"])), values["error"], labels)
+                members = None if values["set"] is None else tuple(values["set"])
+                cultures = tuple(map(tuple, values["cultures"]))
+                yield Prediction(values["image"], cultures, values["error"], labels, members, values["unlike"])
 
     def append(self, prediction: Prediction) -> None:
         """Add a prediction; it outlives this process."""
@@ -89,7 +91,7 @@ class PredictionJournal:
             return
         with self.path.open("r+b") as file:
             if file.readline() != first:
-                raise self._other("predictions (of another checkpoint, or with another top)")
+                raise self._other("predictions (of another checkpoint, or with other values of top, sets or unlike)")
             whole = file.tell()
             for line in file:
                 if not line.endswith(b"\n"):

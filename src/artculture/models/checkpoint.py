@@ -12,9 +12,12 @@ from artculture.models.published import SUFFIX, read_published
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.tasks import temperatures_in
 from artculture.models.tensor_files import save_whole
+from artculture.models.uncertainty import UNCERTAINTY, Uncertainty, uncertainty_of
 from artculture.utils.errors import InputError, choices_hint, reason_of
 from artculture.utils.targets import foreign_targets, import_modules
 
+# Key of an ensemble's hyperparameters; see `models.ensemble`.
+MEMBERS = "members"
 # Classes in label order, by label.
 LabelClasses = Mapping[str, Sequence[str]]
 
@@ -166,6 +169,22 @@ def load_all_labels(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
         InputError: no such file, not one of ours, or it names a package that is not trusted.
     """
     content = read_checkpoint(path)
+    if is_ensemble(content):
+        raise InputError(
+            f"{path} is an ensemble of several networks, and this needs a single one: give the checkpoint of one of "
+            "its members, or of an ensemble with kind=soup"
+        )
+    return classifier_of(content, path, trust)
+
+
+def is_ensemble(content: dict[str, Any]) -> bool:
+    """Return whether the content of a checkpoint is an ensemble's."""
+    values = content["hyper_parameters"]
+    return isinstance(values, dict) and MEMBERS in values
+
+
+def classifier_of(content: dict[str, Any], path: Path, trust: Sequence[str]) -> CultureClassifier:
+    """Return the classifier in the content of a checkpoint, in eval mode; arguments and errors as `load_classifier`."""
     check_trusted(content["hyper_parameters"], path, trust)
     import_modules(trust)  # which may register a model that the checkpoint names with timm
     try:
@@ -176,6 +195,7 @@ def load_all_labels(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:
     except Exception as error:  # a file of the right form with anything in it
         raise InputError(f"{path} does not hold a classifier of this version ({reason_of(error)})") from error
     module.temperatures = temperatures_of(content, path)
+    module.uncertainty = uncertainty_of(content, path, len(module.classes))
     return module.eval()
 
 
@@ -210,17 +230,22 @@ def temperatures_of(content: dict[str, Any], path: Path) -> list[float]:
         raise InputError(f"{path}: {error}") from error
 
 
-def store_temperature(path: Path, temperature: float, further: Sequence[float] = ()) -> None:
+def store_temperature(
+    path: Path, temperature: float, further: Sequence[float] = (), uncertainty: Uncertainty | None = None
+) -> None:
     """Write the temperature into a checkpoint; all else in it stays, and the file is never half-written.
 
     Args:
         path: of the file.
         temperature: of the primary label.
         further: of its further labels.
+        uncertainty: scores of the validation paintings, of the primary label; None keeps what is there.
     """
     content = read_checkpoint(path)
     said = content["artculture"]
     said["temperature"] = temperature
     for label, value in zip(said.get("labels", []), [temperature, *further], strict=False):
         label["temperature"] = value
+    if uncertainty is not None:
+        content[UNCERTAINTY] = uncertainty.as_tensors()
     save_whole(content, path)

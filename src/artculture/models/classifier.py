@@ -32,6 +32,7 @@ from artculture.models.tasks import (
     tasks_of,
     temperatures_in,
 )
+from artculture.models.uncertainty import Uncertainty
 from artculture.models.weights import RANDOM, Start, load_start
 from artculture.utils.errors import InputError
 
@@ -70,6 +71,7 @@ class CultureClassifier(L.LightningModule):
         compiled: whether the backbone runs compiled, which rounds otherwise.
         tasks: the labels; logits of several are side by side, N x (sum of classes).
         temperatures: divisors of each label's logits for calibrated probabilities; `temperature` is the primary's.
+        uncertainty: scores of the validation paintings, for prediction sets of the primary label; None if unknown.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class CultureClassifier(L.LightningModule):
         self.save_hyperparameters(self.hyper, logger=False)
         self.classes = tuple(classes)
         self.temperatures = [1.0] * len(self.tasks)
+        self.uncertainty: Uncertainty | None = None
         self.start = RANDOM
         self.provenance: dict[str, Any] = {}
         self.compiled = False

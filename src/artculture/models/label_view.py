@@ -26,6 +26,7 @@ def of_label(classifier: CultureClassifier, name: str) -> CultureClassifier:
     one._modules = dict(classifier._modules)
     one.tasks, one.temperatures = (task,), [classifier.temperatures[place]]
     one.classes = task.classes
+    one.uncertainty = classifier.uncertainty if place == 0 else None  # of the primary label
     one.hyper = {**classifier.hyper, "classes": list(task.classes), "tasks": [task.as_plain()]}
     one.network = Network(classifier.network.backbone, cast(Heads, classifier.network.head).heads[place])
     one.configure_losses()

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from artculture.models.uncertainty import UNCERTAINTY
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.io import json_text, replacing
 
@@ -39,7 +40,9 @@ def write_published(content: dict[str, Any], path: Path) -> Path:
     """Write a checkpoint's classifier as a safetensors file, atomically; return its path."""
     from safetensors.torch import save
 
-    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in content["state_dict"].items()}
+    named = dict(content["state_dict"])
+    named |= {f"{UNCERTAINTY}.{name}": tensor for name, tensor in content.get(UNCERTAINTY, {}).items()}
+    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in named.items()}
     header = {"format": "pt", HEADER: json_text(description(content), sort_keys=True)}
     with replacing(path) as temporary:
         temporary.write_bytes(save(tensors, header))
@@ -69,4 +72,7 @@ def read_published(path: Path) -> dict[str, Any]:
             f"{path} holds weights alone, no classifier of artculture: `artculture publish` writes whole ones, and "
             f"architecture.weights={path} starts a training from weights"
         )
-    return {**content, "state_dict": tensors}
+    prefix = f"{UNCERTAINTY}."
+    known = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+    return {**content, "state_dict": weights, **({UNCERTAINTY: known} if known else {})}

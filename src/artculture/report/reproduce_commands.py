@@ -12,6 +12,7 @@ from artculture.config.composition import resolved
 from artculture.config.validation import config_folder, group_options
 from artculture.report.study_data import StudyRun
 from artculture.training.identity import leaves
+from artculture.training.run_directory import ENSEMBLE
 from artculture.utils.overrides import override_value
 from artculture.utils.secrets import hidden
 
@@ -20,10 +21,19 @@ GROUPS = ("architecture", "method", "scheduler", "balance", "data", "augment", "
 
 def reproduce_command(run: StudyRun) -> str:
     """Return the command that trains a run: the one that was typed, or one that composes the same config."""
+    if ENSEMBLE in run.config:
+        return shlex.join(["artculture", "ensemble", *_choices_of_ensemble(run.config)])
     typed = run.status.get("arguments")
     if isinstance(typed, list) and typed:
         return hidden(shlex.join(["artculture", "train", *map(str, typed)]))
     return shlex.join(["artculture", "train", *overrides_for(run.config)])
+
+
+def _choices_of_ensemble(config: dict[str, Any]) -> list[str]:
+    study, chosen = config.get("study", {}), config[ENSEMBLE]
+    values = {f"study.{key}": study.get(key) for key in ("name", "root")}
+    values |= {key: chosen.get(key) for key in ("kind", "metric", "rounds", "members")}
+    return [f"{key}={override_value(value)}" for key, value in values.items() if value is not None]
 
 
 def overrides_for(config: dict[str, Any]) -> list[str]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from artculture.evaluation.inference import InferenceModel, TorchModel
-from artculture.models.checkpoint import load_all_labels, load_classifier
+from artculture.evaluation.inference import EnsembleModel, InferenceModel, TorchModel
+from artculture.models import ensemble
+from artculture.models.label_view import of_label
 from artculture.training.checkpoint_source import checkpoint_file
 from artculture.utils.errors import InputError
 
@@ -12,7 +13,7 @@ from artculture.utils.errors import InputError
 def load_model(
     checkpoint: str | Path, device: str = "auto", trust: Sequence[str] = (), *, all_labels: bool = False
 ) -> InferenceModel:
-    """Return the classifier of a checkpoint or of an exported ONNX file, ready to predict.
+    """Return the classifier or ensemble of a checkpoint, or of an exported ONNX file, ready to predict.
 
     Args:
         checkpoint: see `checkpoint_file`.
@@ -30,5 +31,7 @@ def load_model(
         return OnnxModel(file, device)
     if file.suffix == ".pt2":
         raise InputError(f"{file} is a program for torch.export.load; give the checkpoint or an ONNX file")
-    classifier = load_all_labels(file, trust) if all_labels else load_classifier(file, trust)
-    return TorchModel(classifier, device, str(file))
+    loaded = ensemble.load_model(file, trust)
+    if isinstance(loaded, ensemble.EnsembleClassifier):
+        return EnsembleModel(loaded, device, str(file))
+    return TorchModel(loaded if all_labels else of_label(loaded, loaded.tasks[0].name), device, str(file))

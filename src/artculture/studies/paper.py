@@ -35,6 +35,7 @@ WORDS = {
     "finetuned": "Fine-tuned",
     "transfer": "Transfer",
     "scratch": "Scratch",
+    "ensemble": "Ensemble",
 }
 
 

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
 from artculture.training.tracking.trackers import Trackers
+from artculture.training.uncertainty_fit import fit_uncertainty
 from artculture.training.weights_start import KNOWN, start_training
 from artculture.utils import hardware
 from artculture.utils.io import write_json
@@ -131,10 +132,13 @@ def fit_and_predict(
     first, *further = results_by_label(selection, rows, logits, module.hyper["metrics"])
     for label in (first, *further):
         write_csv(label.table, directory.predictions_of(None if label is first else label.name))
-    store_temperature(directory.best, first.temperature, [label.temperature for label in further])
+    labelled = replace(data.paintings, selection=first.selection)
+    uncertainty, sets = fit_uncertainty(module, labelled, first.predictions, data.eval_batch_size, accelerator)
+    store_temperature(directory.best, first.temperature, [label.temperature for label in further], uncertainty)
     result = {
         **identity_part(config, directory, variant, module),
         **first.numbers,
+        **sets,
         **({"label": first.name, "labels": {label.name: label.numbers for label in further}} if further else {}),
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),

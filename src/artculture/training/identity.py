@@ -87,6 +87,11 @@ def run_name(
     parts += variant(values, defaults, choices, usual, own, unnamed)
     if values["seed"] != 0:
         parts.append(f"seed={values['seed']}")
+    return joined_name(parts)
+
+
+def joined_name(parts: Sequence[str]) -> str:
+    """Return the name of a folder made of words; a long one ends in a hash of the whole."""
     name = "-".join(file_word(part) for part in parts)
     if len(name) > MAX_NAME:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]

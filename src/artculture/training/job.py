@@ -7,7 +7,7 @@ from typing import Any
 
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.config.validation import validated
-from artculture.training.run_directory import RunDirectory
+from artculture.training.run_directory import ENSEMBLE, RunDirectory
 from artculture.utils.errors import InputError
 from artculture.utils.import_path import import_from
 
@@ -65,6 +65,8 @@ def read_job(directory: RunDirectory) -> Job:
     values = directory.read_config()
     if values is None:
         raise InputError(f"{directory.path} is not a run directory: it has no config.yaml")
+    if ENSEMBLE in values:
+        raise InputError(f"{directory.path} is an ensemble, which is not trained: `artculture ensemble` makes it")
     facts = directory.status()
     folder = str(facts.get("folder", ""))
     if folder:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # A run of a killed study may need a moment to end before the next launch can lock its directory.
 LOCK_PATIENCE_SECONDS = 30.0
+# Section of config.yaml, and of result.json, of a directory that holds an ensemble of other runs.
+ENSEMBLE = "ensemble"
 
 
 def label_file(name: str, label: str) -> str:

@@ -80,6 +80,23 @@ class WeightsTrainedOn(Record):
     test: NonNegativeInt | None
 
 
+class SetsRecord(Record):
+    """Prediction sets of the test split."""
+
+    asked: Share
+    coverage: Share
+    interval: Interval
+    mean_size: NonNegativeFloat
+
+
+class EnsembleRecord(Record):
+    """Members of an ensemble with their weights."""
+
+    kind: Literal["mean", "greedy", "soup"]
+    members: dict[str, Share]
+    candidates: list[str]
+
+
 class Result(Record):
     """Content of `result.json`; test metrics are missing if the test split was not evaluated."""
 
@@ -128,6 +145,8 @@ class Result(Record):
     git_commit: str | None = None
     versions: dict[str, str] = {}
     per_culture: dict[str, Recall] = {}
+    sets: SetsRecord | None = None
+    ensemble: EnsembleRecord | None = None
     confusion: list[list[NonNegativeInt]] = []
 
 

@@ -175,16 +175,16 @@ def test_a_stopped_command_continues_with_the_same_result(run, pictures, tmp_pat
     _spoil(pictures / "red")
     typed = ["predict", f"checkpoint={run.best}", f"images={pictures}", "format=parquet", "batch_size=5", "top=2"]
     assert cli.main([*typed, "output=whole.parquet"]) == 1
-    reads, pixels = [], ImageReader.pixels
+    reads, pixels = [], ImageReader.pixels_for
 
-    def stops_at_the_20th(reader, source):
+    def stops_at_the_20th(reader, source, kinds):
         reads.append(source)
         if len(reads) == 20:
             raise KeyboardInterrupt
-        return pixels(reader, source)
+        return pixels(reader, source, kinds)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ImageReader, "pixels", stops_at_the_20th)
+        patch.setattr(ImageReader, "pixels_for", stops_at_the_20th)
         assert cli.main([*typed, "output=out.parquet"]) == 130
     assert not (tmp_path / "out.parquet").exists()
     capsys.readouterr()

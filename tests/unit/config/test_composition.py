@@ -10,7 +10,6 @@ from artculture.config.schema.checkpoint_commands import (
     CardConfig,
     EvaluateConfig,
     ExportConfig,
-    IndexConfig,
     PredictConfig,
     PublishConfig,
 )  # fmt: skip
@@ -39,7 +38,7 @@ VALUES = [
 ]
 SCHEMAS = (
     TrainConfig, SearchConfig, ShardConfig, EvaluateConfig, AnalyzeConfig, PredictConfig, CurateConfig, FetchConfig,
-    ReportConfig, ExportConfig, CardConfig, PublishConfig, IndexConfig,
+    ReportConfig, ExportConfig, CardConfig, PublishConfig,
 )  # fmt: skip
 PATHS = ("root", "path", "checkpoint", "output", "manifest", "cache", "images", "overlay", "exclusions", "weights",
          "shards", "resume", "cultures", "label", "image", "id")  # fmt: skip

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.run_predictions import stored_logits
-from artculture.data.batches import BatchMaker
-from artculture.data.dataset import Batch, SplitDataset, identity_collate
+from artculture.data.dataset import Batch
 from artculture.evaluation.forward import forward_on
+from artculture.training import predicting
 from artculture.utils.io import file_sha256, json_text, replacing
 from artculture.utils.progress import Progress
 
@@ -77,9 +77,7 @@ def write_features(embeddings: Embeddings, path: Path) -> Path:
 
 def image_batches(model: ModelUnderStudy, rows: NDArray[np.int64], batch_size: int) -> DataLoader[Batch]:
     """Return a loader of batches (images uint8 N x 3 x H x W, labels, rows) of some paintings, in the given order."""
-    paintings = model.paintings
-    maker = BatchMaker(paintings.cache, paintings.selection.rows, model.classifier.preprocessing, None)
-    return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=identity_collate)
+    return predicting.image_batches(model.paintings, model.classifier.preprocessing, rows, batch_size)
 
 
 def _key(model: ModelUnderStudy) -> str:

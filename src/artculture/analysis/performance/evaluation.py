@@ -2,37 +2,34 @@
 
 import logging
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from artculture.analysis.embedding.features import image_batches
 from artculture.analysis.label_models import models_by_label
 from artculture.analysis.loading import stored_split_of
 from artculture.analysis.model_under_study import ModelUnderStudy
+from artculture.analysis.performance.doubt import add_doubt
 from artculture.analysis.performance.evaluated_paintings import select_rows, warn_of_seen
 from artculture.config.schema.checkpoint_commands import TestTimeView
 from artculture.data.decoding import read_pixels
 from artculture.evaluation.calibration import calibration_error, softmax
+from artculture.evaluation.ensembling import joint_logits
 from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.metrics import classification_metrics, ordinal_error
 from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
-from artculture.models.finite import check_predictions_finite
+from artculture.evaluation.uncertainty import doubt
 from artculture.training.checkpoint_source import checkpoint_label
-from artculture.training.factory import ignore_known_warnings
+from artculture.training.predicting import predict_logits
 from artculture.training.result import label_predictions, prediction_table, scores_of_parts, versions
 from artculture.training.run_directory import label_file
-from artculture.utils import hardware
 from artculture.utils.errors import InputError
 from artculture.utils.io import file_sha256, write_json
 from artculture.utils.spreadsheets import write_csv
@@ -79,22 +76,19 @@ def compute_logits(
     Raises:
         WorkError: some logits are not finite.
     """
-    # A bare Trainer as used for testing a run, without logging, checkpoints and progress bar.
-    trainer = L.Trainer(
-        accelerator=hardware.checked_accelerator(accelerator),
-        devices=1,
-        deterministic=settings.deterministic,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        ignore_known_warnings()
-        outputs: Any = trainer.predict(model.classifier, image_batches(model, rows, settings.batch_size))
-    logits: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
-    check_predictions_finite(logits, model.checkpoint)
-    return logits
+    logits = [
+        predict_logits(
+            network,
+            paintings,
+            rows,
+            settings.batch_size,
+            model.checkpoint,
+            accelerator=accelerator,
+            deterministic=settings.deterministic,
+        )
+        for network, paintings in model.networks()
+    ]
+    return logits[0] if model.ensemble is None else joint_logits(model.ensemble.classifier, logits)
 
 
 def evaluate(model: ModelUnderStudy, *arguments: Any, **named: Any) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -110,6 +104,8 @@ def evaluate_labels(
     accelerator: str = "auto",
     include_trained: bool = False,
     tta: Sequence[TestTimeView] = (),
+    sets: float | None = None,
+    with_unlike: bool = False,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Compute all metrics and predictions of a checkpoint.
 
@@ -120,16 +116,21 @@ def evaluate_labels(
         accelerator: `auto`, `cpu` or `gpu`.
         include_trained: see `select_rows`.
         tta: views of each picture whose probabilities are averaged; none for the image of evaluation alone.
+        sets: coverage of prediction sets of the primary label; None for no sets.
+        with_unlike: whether to say how unlike the training paintings each one is.
 
     Returns:
         The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) of the primary label with their
         provenance, and those of further labels under `labels`; and, by label, one prediction per painting as in
         predictions.csv of a run.
     """
+    extra = doubt(model.uncertainty, model.classes, sets, unlike=with_unlike, source=model.checkpoint)
     evaluated = select_rows(model, split, include_trained)
     warn_of_seen(evaluated)
     rows, settings = evaluated.rows, settings or settings_of_run(model)
     selection, classifier = model.paintings.selection, model.classifier
+    if tta and model.ensemble is not None:
+        raise InputError(f"tta averages views for one network, and {model.checkpoint} is an ensemble of several")
     if tta:
         views = TestTimeViews(classifier.preprocessing, tta)
         logits: Logits = _logits_of_views(model, rows, views, accelerator)
@@ -145,6 +146,9 @@ def evaluate_labels(
         numbers[label.name], tables[label.name] = _label_scores(
             label.model, own, _of_label(logits, known, label.outputs)
         )
+        if extra is not None and label.model.label is None:
+            size, found = settings.batch_size, numbers[label.name]
+            tables[label.name] = add_doubt(label.model, extra, own, size, accelerator, found, tables[label.name])
     if not tables:
         raise InputError("none of these paintings has a label of the classifier")
     first, *further = numbers
@@ -190,7 +194,7 @@ def _label_scores(
         rows: positions of the paintings in it.
         logits: of each painting.
     """
-    selection, temperature = model.paintings.selection, model.classifier.temperature
+    selection, temperature = model.paintings.selection, model.temperature
     labels = selection.labels[rows]
     chances, tempered = (_probabilities(logits, divisor) for divisor in (1.0, temperature))
     found = {

@@ -12,6 +12,9 @@ from artculture.config.typed_text import AsTyped, UserPath
 Device = Literal["auto", "cpu", "gpu"]
 
 
+# Probability that a prediction set contains the true class; None for no sets.
+Sets = Annotated[float, Field(gt=0, lt=1)] | None
+
 # One package may be given without brackets.
 Trusted = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
@@ -21,12 +24,20 @@ TestTimeView = Literal["flip", "crops", "whole"]
 Views = Annotated[list[TestTimeView], BeforeValidator(lambda value: [value] if isinstance(value, str) else value or [])]
 
 
+def _doubt_contradictions(sets: float | None, *, unlike: bool, tta: list[TestTimeView]) -> Iterator[tuple[str, str]]:
+    for key, asked in (("sets", sets is not None), ("unlike", unlike)):
+        if asked and tta:
+            yield key, "compares with validation paintings that were predicted without tta; leave one of them out"
+
+
 class EvaluateConfig(Section):
     checkpoint: UserPath
     data: Data | None = Field(default=None)
     split: Literal["test", "val", "train", "all"] | None
     include_trained: bool
     tta: Views = Field(default_factory=list)
+    sets: Sets
+    unlike: bool
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     device: Device
@@ -36,6 +47,7 @@ class EvaluateConfig(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.data is not None:
             yield from data_contradictions(self.data)
+        yield from _doubt_contradictions(self.sets, unlike=self.unlike, tta=self.tta)
 
 
 class NamedStudy(Section):
@@ -74,23 +86,6 @@ class AnalyzeConfig(StudiedModel):
 class AuditConfig(StudiedModel):
     folds: Annotated[int, Field(ge=2)]
     neighbours: PositiveInt
-
-
-class IndexConfig(Section):
-    checkpoint: UserPath
-    data: Data | None = Field(default=None)
-    split: Literal["train", "val", "test", "all"]
-    approximate: bool
-    output: Annotated[UserPath | None, AsTyped()]
-    overwrite: bool
-    batch_size: PositiveInt
-    device: Device
-    trust: Trusted
-    seed: int
-
-    def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.data is not None:
-            yield from data_contradictions(self.data)
 
 
 class ExportConfig(Section):
@@ -141,6 +136,8 @@ class PredictConfig(Section):
     checkpoint: UserPath
     images: Annotated[str | list[str], AsTyped()]
     top: PositiveInt
+    sets: Sets
+    unlike: bool
     format: Literal["table", "jsonl", "csv", "parquet"]
     output: Annotated[UserPath | None, AsTyped()]
     overlay: Annotated[UserPath | None, AsTyped()]
@@ -164,3 +161,4 @@ class PredictConfig(Section):
             yield "images", "is empty; give files, folders, globs or addresses, as in images=pictures/"
         if self.format == "parquet" and self.output is None:
             yield "format", "parquet needs a file, as in output=predictions.parquet"
+        yield from _doubt_contradictions(self.sets, unlike=self.unlike, tta=self.tta)

@@ -1,0 +1,66 @@
+"""Prediction sets of evaluated paintings, and how unlike the training paintings they are."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from artculture.analysis.model_under_study import ModelUnderStudy
+from artculture.evaluation.forward import forward_on
+from artculture.evaluation.intervals import wilson
+from artculture.evaluation.uncertainty import Doubt, as_text, prediction_sets, set_metrics
+from artculture.training.predicting import image_batches
+
+# Validation paintings are above it in a twentieth of cases.
+HIGH = 0.95
+
+
+def add_doubt(
+    model: ModelUnderStudy,
+    doubt: Doubt,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    accelerator: str,
+    result: dict[str, Any],
+    predictions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Add `sets` and `unlike` to the result of an evaluation; return its predictions with these columns.
+
+    Args:
+        model: the classifier and the paintings.
+        doubt: what was asked for.
+        rows: the evaluated paintings.
+        batch_size: images per forward pass.
+        accelerator: `auto`, `cpu` or `gpu`.
+        result: gets `sets` (`set_metrics`) and `unlike`: median, and the share `high` above `HIGH` with its interval.
+        predictions: one row for each of `rows`.
+    """
+    if doubt.coverage is not None:
+        probabilities = predictions[[f"p_{name}" for name in model.classes]].to_numpy(dtype=np.float64)
+        inside = prediction_sets(probabilities, doubt.uncertainty.scores, doubt.coverage)
+        labels = model.paintings.selection.labels[rows]
+        result["sets"] = set_metrics(inside, labels, model.classes, doubt.coverage)
+        names = [as_text(members or ()) for members in doubt.sets(probabilities)]
+        predictions = predictions.assign(set=names)
+    if doubt.unlike:
+        shares = np.array(doubt.shares(_features(model, rows, batch_size, accelerator)), dtype=np.float64)
+        high = int((shares > HIGH).sum())
+        interval = wilson(high, len(shares))
+        result["unlike"] = {"median": float(np.median(shares)), "high": high / len(shares), "interval": interval}
+        predictions = predictions.assign(unlike=shares)
+    return predictions
+
+
+def _features(
+    model: ModelUnderStudy, rows: NDArray[np.int64], batch_size: int, accelerator: str
+) -> NDArray[np.float32]:
+    """Return the features of paintings, of all networks one after the other."""
+    parts = []
+    for network, paintings in model.networks():
+        with forward_on(network, accelerator) as forward:
+            batches = image_batches(paintings, network.preprocessing, rows, batch_size)
+            parts.append(torch.cat([forward(images)[0] for images, _, _ in batches]))
+    features: NDArray[np.float32] = torch.cat(parts, dim=1).numpy()
+    return features

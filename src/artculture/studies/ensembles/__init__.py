@@ -1,0 +1,1 @@
+"""Ensembles of the finished runs of a study: averaged probabilities, greedy selection, averaged weights."""

@@ -1,0 +1,71 @@
+"""Logits of a trained classifier for paintings, computed as at the end of its training."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from artculture.data.batches import BatchMaker
+from artculture.data.dataset import Batch, SplitDataset, identity_collate
+from artculture.data.paintings import Paintings
+from artculture.data.transforms import Preprocessing
+from artculture.models.classifier import CultureClassifier
+from artculture.models.finite import check_predictions_finite
+from artculture.training.factory import ignore_known_warnings
+from artculture.utils import hardware
+
+
+def image_batches(
+    paintings: Paintings, preprocessing: Preprocessing, rows: NDArray[np.int64], batch_size: int
+) -> DataLoader[Batch]:
+    """Return a loader of batches (images uint8 N x 3 x H x W, labels, rows) of some paintings, in the given order."""
+    maker = BatchMaker(paintings.cache, paintings.selection.rows, preprocessing, None)
+    return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=identity_collate)
+
+
+def predict_logits(
+    classifier: CultureClassifier,
+    paintings: Paintings,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    checkpoint: Path,
+    *,
+    accelerator: str = "auto",
+    deterministic: Any = False,
+) -> NDArray[np.float64]:
+    """Compute logits in float32 for some paintings; return float64 N x classes.
+
+    Args:
+        classifier: in eval mode.
+        paintings: with the pixels that it expects.
+        rows: positions in the selection.
+        batch_size: images per forward pass; another one changes the last bits.
+        checkpoint: its file, for messages.
+        accelerator: `auto`, `cpu` or `gpu`.
+        deterministic: argument of `lightning.Trainer`.
+
+    Raises:
+        WorkError: some logits are not finite.
+    """
+    # A bare Trainer as used for testing a run, without logging, checkpoints and progress bar.
+    trainer = L.Trainer(
+        accelerator=hardware.checked_accelerator(accelerator),
+        devices=1,
+        deterministic=deterministic,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        ignore_known_warnings()
+        batches = image_batches(paintings, classifier.preprocessing, rows, batch_size)
+        outputs: Any = trainer.predict(classifier, batches)
+    logits: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
+    check_predictions_finite(logits, checkpoint)
+    return logits
