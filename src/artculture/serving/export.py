@@ -14,7 +14,7 @@ from torch import Tensor
 from artculture import __version__
 from artculture.analysis.embedding.features import image_batches
 from artculture.analysis.model_under_study import ModelUnderStudy
-from artculture.analysis.performance.evaluation import select_rows
+from artculture.analysis.performance.evaluated_paintings import select_rows
 from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.intervals import wilson
 from artculture.serving import writers
@@ -184,7 +184,7 @@ def _calibration(model: ModelUnderStudy, count: int) -> Iterator[Tensor]:
 def _reader(path: Path) -> Probabilities:
     if path.suffix == SUFFIXES["onnx"]:
         session = OnnxModel(path, "cpu")
-        return lambda images: session.outputs(images)["probabilities"]
+        return lambda images: session.run(images)["probabilities"]
     program = writers.read_torch_export(path)
 
     def run(images: Tensor) -> NDArray[np.float32]:

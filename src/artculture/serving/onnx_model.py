@@ -67,7 +67,7 @@ class OnnxModel(InferenceModel):
         features, logits = self.session.run(["features", "logits"], {INPUT: images.numpy()})
         return torch.from_numpy(features), torch.from_numpy(logits)
 
-    def outputs(self, images: Tensor) -> dict[str, np.ndarray[Any, Any]]:
+    def run(self, images: Tensor) -> dict[str, np.ndarray[Any, Any]]:
         """Return all outputs of the graph by name, float32; its probabilities are calibrated."""
         return dict(zip(OUTPUTS, self.session.run(list(OUTPUTS), {INPUT: images.numpy()}), strict=True))
 

@@ -10,6 +10,7 @@ from artculture.config.schema.checkpoint_commands import (
     CardConfig,
     EvaluateConfig,
     ExportConfig,
+    IndexConfig,
     PredictConfig,
     PublishConfig,
 )  # fmt: skip
@@ -38,7 +39,7 @@ VALUES = [
 ]
 SCHEMAS = (
     TrainConfig, SearchConfig, ShardConfig, EvaluateConfig, AnalyzeConfig, PredictConfig, CurateConfig, FetchConfig,
-    ReportConfig, ExportConfig, CardConfig, PublishConfig,
+    ReportConfig, ExportConfig, CardConfig, PublishConfig, IndexConfig,
 )  # fmt: skip
 PATHS = ("root", "path", "checkpoint", "output", "manifest", "cache", "images", "overlay", "exclusions", "weights",
          "shards", "resume", "cultures", "label", "image", "id")  # fmt: skip

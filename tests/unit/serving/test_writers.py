@@ -51,7 +51,7 @@ def test_onnx_gives_the_same_probabilities_for_any_number_of_pictures(exported):
     for count in (1, 5):
         expected = reference.probabilities(PICTURES[:count])
         assert abs(model.probabilities(PICTURES[:count]) - expected).max() < 1e-5
-        assert abs(model.outputs(PICTURES[:count])["probabilities"] - expected).max() < 1e-5
+        assert abs(model.run(PICTURES[:count])["probabilities"] - expected).max() < 1e-5
         features = reference.features_and_logits(PICTURES[:count])[0]
         assert torch.allclose(model.features_and_logits(PICTURES[:count])[0], features, atol=1e-5)
 

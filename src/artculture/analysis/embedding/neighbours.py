@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn import config_context
-from sklearn.neighbors import NearestNeighbors
 
+from artculture.analysis.embedding.search import nearest, unit_vectors
 from artculture.analysis.figure import Finding
 from artculture.analysis.model_under_study import Embeddings
 from artculture.analysis.plotting_style import RIGHT, WRONG, new_figure
@@ -19,8 +18,6 @@ from artculture.utils.thumbnails import Picture
 
 # Values of k of the k-nearest-neighbour accuracies.
 K_VALUES = (1, 5, 20)
-# Of distances at a time, MiB; scikit-learn's default is 1024.
-WORKING_MEMORY = 128
 # Test paintings in the figure.
 FIGURE_ROWS = 8
 
@@ -69,10 +66,16 @@ def most_similar(
     Returns:
         Positions (int64) and similarities (float64), each queries x k, most similar first.
     """
-    search = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(features[among].astype(np.float64))
-    with config_context(working_memory=WORKING_MEMORY):  # type: ignore[attr-defined]
-        distance, index = search.kneighbors(None if of is None else features[of].astype(np.float64))
-    return among[index], 1 - distance
+    vectors = unit_vectors(features.astype(np.float64))
+    if of is not None:
+        index, similarity = nearest(vectors[among], vectors[of], k)
+        return among[index], similarity.astype(np.float64)
+    index, similarity = nearest(vectors[among], vectors[among], min(k + 1, len(among)))
+    # Without the query itself; where copies push it out of the list, without the last one.
+    own = index == np.arange(len(among))[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(among), index.shape[1] - 1)
+    return among[index[~own].reshape(shape)], similarity[~own].reshape(shape).astype(np.float64)
 
 
 def _table(

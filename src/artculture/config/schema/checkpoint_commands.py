@@ -88,6 +88,23 @@ class AuditConfig(StudiedModel):
     neighbours: PositiveInt
 
 
+class IndexConfig(Section):
+    checkpoint: UserPath
+    data: Data | None = Field(default=None)
+    split: Literal["train", "val", "test", "all"]
+    approximate: bool
+    output: Annotated[UserPath | None, AsTyped()]
+    overwrite: bool
+    batch_size: PositiveInt
+    device: Device
+    trust: Trusted
+    seed: int
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.data is not None:
+            yield from data_contradictions(self.data)
+
+
 class ExportConfig(Section):
     checkpoint: UserPath
     format: Literal["onnx", "torch_export"]
