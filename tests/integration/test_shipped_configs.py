@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import timm
 
+from artculture import cli
 from artculture.config.validation import config_folder, group_options
 from artculture.data.transforms import Preprocessing
 from artculture.models import backbones
@@ -15,7 +16,7 @@ STUB_SIZE = Preprocessing(32, 36, "bilinear", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 @pytest.fixture(autouse=True)
 def _stub_backbones(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stub(name: str, library: str, node: object = None) -> Backbone:
+    def stub(*_: object) -> Backbone:
         module = timm.create_model("test_resnet", num_classes=0)
         return Backbone(module, module.num_features, "fc", STUB_SIZE)
 
@@ -50,7 +51,11 @@ OWN = (
 
 
 # What an option needs next to it, or can't stand there.
-NEEDED = {"architecture=timm": ("architecture.name=stub",), "optimizer=timm": ("optimizer.opt=lamb",)}
+NEEDED = {
+    "architecture=timm": ("architecture.name=stub",),
+    "optimizer=timm": ("optimizer.opt=lamb",),
+    "method=transfer": ("augment.mix=null",),
+}
 
 
 def _cases() -> list[tuple[str, ...]]:
@@ -63,8 +68,9 @@ def _cases() -> list[tuple[str, ...]]:
         chosen = [f"{group}={names[number % len(names)]}" for group, names in options.items()]
         cases.append((*chosen, *(more for choice in chosen for more in NEEDED.get(choice, ()))))
     cases.append(OWN)
-    cases += [(f"row={option}",) for option in sorted(OPTIONS["row"])]
-    cases.append(("trainer=auto", "launcher=local", "study=default"))
+    # The rows of recipe=modern differ in their architecture alone, which is tried above; study=modern plans them.
+    cases += [(f"row={option}",) for option in sorted(OPTIONS["row"]) if not option.startswith("modern_")]
+    cases.append(("trainer=auto", "launcher=local", "study=default", "recipe=modern"))
     cases += [("trainer=cpu",), ("trainer=ddp",)]
     return cases
 
@@ -115,12 +121,27 @@ def test_the_sample_trains(train, only_run, read_json):
     assert "Synthetic" in (only_run().parent / "results.md").read_text()
 
 
+def test_the_rows_of_the_modern_study_are_planned(monkeypatch, capsys, pictures):
+    for module in ("settings", "preparation"):
+        monkeypatch.setattr(f"artculture.studies.{module}.preprocessing_of", lambda *_: STUB_SIZE)
+    monkeypatch.setattr("artculture.studies.settings.make_backbone", backbones.make_backbone)
+    monkeypatch.setattr("artculture.models.backbones._timm", lambda *_: backbones._torchvision("alexnet"))
+    monkeypatch.setattr("artculture.studies.planning.workload_of", lambda _: None)
+    given = ["data=folder", f"data.root={pictures}", "architecture.weights=none", "logger=csv", "plan=true"]
+    assert cli.main(["train", "study=modern", *given]) == 0
+    said = capsys.readouterr().out
+    assert "11 of 11 runs to train" in said
+    assert said.count("layer decay 0.75") == 4
+    assert "resnet50-scratch-step" in said
+
+
 def test_every_group_is_covered():
     typed = {text for case in _cases() for text in case}
     covered = {text.split("=")[0] for text in typed if "." not in text.split("=")[0]}
     for group in covered & {"architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "augment"}:
         assert {f"{group}={option}" for option in OPTIONS[group]} <= typed
     covered |= {"callbacks", "metrics", "debug", "experiment"}
+    assert {f"row={option}" for option in OPTIONS["row"] if not option.startswith("modern_")} <= typed
     # data: above and in tests/unit/data; logger: in tests/unit/training/tracking; the others are other commands'
     assert covered | {"data", "logger", "cultures", "source", "search"} == set(OPTIONS)
 

@@ -16,7 +16,7 @@ from artculture.training.identity import run_name, variant
 # Not `trainer`: of an option of that group every changed value is named, since most only say where to train.
 GROUPS = ("architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "data", "augment")
 # Groups of named combinations: their option stands for the values that it sets.
-COMBINATIONS = ("experiment", "debug")
+COMBINATIONS = ("recipe", "experiment", "debug")
 
 
 def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
@@ -34,7 +34,9 @@ def locate_run(config: TrainConfig, choices: dict[str, Any], *, with_epochs: boo
     """
     values = plain(config)
     chosen = {group: str(choices[group]) for group in GROUPS}
-    named = {group: str(choices[group]) for group in COMBINATIONS if choices.get(group) is not None}
+    without = {group: option for group, option in _composed_choices([]).items() if group in COMBINATIONS}
+    asked = {group: str(choices[group]) for group in COMBINATIONS if choices.get(group) is not None}
+    named = {group: option for group, option in asked.items() if option != without.get(group)}
     combination = [f"{group}={option}" for group, option in named.items()]
     usual = {group: option for group, option in _composed_choices(combination).items() if group in GROUPS}
     overrides = [f"{group}={option}" for group, option in chosen.items()]

@@ -42,7 +42,7 @@ def _pooling(config: TrainConfig, image_size: int) -> str:
     with torch.device("meta"):
         options = backbone_options(config.architecture)
         module = make_backbone(*backbone_choice(config.architecture), options, image_size).module
-    pooling = getattr(module, "global_pool", "")
+    pooling = getattr(module, "global_pool", None) or getattr(getattr(module, "head", None), "global_pool", "")
     if not isinstance(pooling, str):
         pooling = getattr(pooling, "pool_type", "")
     return str(pooling)

@@ -21,12 +21,19 @@ class Rates(Section):
 
 
 class Recipe(Section):
-    """Values that suit an architecture; the other groups take theirs from here."""
+    """Values that suit an architecture; the other groups take theirs from here.
+
+    Attributes:
+        layer_decay: of recipe=modern; None where the order of the layers is not known.
+        adamw_lr: of the backbone with recipe=modern.
+    """
 
     dropout: Annotated[float, Field(ge=0, lt=1)]
     finetuned: Rates
     transfer: Rates
     scratch: Rates
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    adamw_lr: PositiveFloat | None = None
 
 
 class Network(Section):
