@@ -264,7 +264,8 @@ class CultureClassifier(L.LightningModule):
         if len(labels):
             parts = list(known_by_task(self.tasks, logits, labels))
             for collection, (scores, truth) in zip(collections, parts, strict=True):
-                collection.update(scores, truth)
+                if len(truth):  # torchmetrics (1.9) takes no empty batch
+                    collection.update(scores, truth)
             mean_loss.update(*mean_losses(self.eval_loss, parts))
         # Sums over paintings, which metrics add up over devices: exact, however many there are.
         self.log(f"{stage}/loss", mean_loss, batch_size=len(labels))

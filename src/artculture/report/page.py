@@ -15,11 +15,15 @@ from artculture.collection.curation.table1 import HEADINGS, Row, table1
 from artculture.data.manifest import Manifest, read_manifest
 from artculture.report import curves, provenance, results_table
 from artculture.report.figures import Analysis, read_analysis
+from artculture.report.labels import LabelSection, label_sections
 from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, worst_mistakes
 from artculture.report.parts import PartScore, part_tables
 from artculture.report.study_data import StudyRecord, StudyRun, read_study
 from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
 from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
+from artculture.studies.label_rows import HEADERS as LABEL_HEADERS
+from artculture.studies.label_rows import NOTE as LABEL_NOTE
+from artculture.studies.label_rows import LabelRow, label_rows
 from artculture.studies.results import write_results
 from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.io import replacing, write_text
@@ -38,6 +42,8 @@ class Report:
     headlines: list[results_table.Headline]
     notes: list[list[tuple[str, bool]]]
     disjoint: list[DisjointRow]
+    label_rows: list[LabelRow]
+    label_sections: list[LabelSection]
     panels: list[curves.Panel]
     costs: list[provenance.Cost]
     counts: list[CultureCount]
@@ -100,6 +106,8 @@ def build_report(study: StudyRecord, mistakes: int, title: str | None = None) ->
         results_table.headlines(study.summary, rows),
         list(results_table.table_notes(study.summary)),
         disjoint_rows(study.summary),
+        label_rows(study.summary),
+        label_sections(best),
         curves.panels(study.runs),
         provenance.costs(study),
         culture_counts(best) if best else [],
@@ -130,7 +138,8 @@ def _table1(run: StudyRun | None, manifest: Manifest | None) -> list[Row]:
 
 def render_html(report: Report) -> str:
     """Return the self-contained HTML page."""
-    findings = report.analysis.findings if report.analysis else []
+    analyses = [report.analysis, *(section.analysis for section in report.label_sections)]
+    findings = [finding for analysis in analyses if analysis for finding in analysis.findings]
     return render_page(
         _environment(autoescape=True),
         "report.html.j2",
@@ -191,7 +200,8 @@ def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
 def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment = template_environment(__package__, "templates", autoescape=autoescape)
     environment.globals |= {"disjoint_title": disjoint_title, "disjoint_note": disjoint_note}
-    environment.globals["disjoint_headers"] = DISJOINT_HEADERS
+    environment.globals |= {"disjoint_headers": DISJOINT_HEADERS, "label_headers": LABEL_HEADERS}
+    environment.globals["label_note"] = LABEL_NOTE
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}f}"
     return environment
 

@@ -71,17 +71,27 @@ class Mistake:
         return f"data:image/jpeg;base64,{b64encode(self.thumbnail).decode()}" if self.thumbnail else ""
 
 
-def culture_counts(run: StudyRun) -> list[CultureCount]:
-    """Return the run's paintings per culture and split, in label order; [] if its split is not stored."""
+def culture_counts(run: StudyRun, label: str | None = None) -> list[CultureCount]:
+    """Return the run's paintings per culture and split, in label order; [] if its split is not stored.
+
+    Args:
+        run: the run.
+        label: a further label in place of the cultures.
+    """
     if not run.directory.split.is_file():
         return []
     table = read_table(run.directory.split, dtype=str, keep_default_na=False)
-    if not {"culture", "split"} <= set(table):
-        raise InputError(f"{run.directory.split} lacks `culture` or `split`; {TRAIN_AGAIN}")
-    counted = pd.crosstab(table["culture"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    column = "culture" if label is None else f"label_{label}"
+    if not {column, "split"} <= set(table):
+        raise InputError(f"{run.directory.split} lacks `{column}` or `split`; {TRAIN_AGAIN}")
+    table = table[table[column] != ""]  # where one of several labels is missing
+    counted = pd.crosstab(table[column], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
     result = run.result or {}
+    result = result if label is None else result.get("labels", {}).get(label, {})
     known = [name for name in result.get("classes", []) if name in counted.index]
-    cultures = [*known, *(str(name) for name in counted.index if name not in known)]
+    # Labels of fewer than three paintings, which count as missing, are no classes.
+    others = [] if label is not None and known else [str(name) for name in counted.index if name not in known]
+    cultures = [*known, *others]
     recalls = {name: values.get("recall") for name, values in result.get("per_culture", {}).items()}
     numbers = {name: {split: int(counted.loc[name, split]) for split in SPLITS} for name in cultures}
     return [CultureCount(name, **numbers[name], recall=recalls.get(name)) for name in cultures]
@@ -95,7 +105,9 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
             cache = cache_folder(data["cache"])
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
-        columns = ColumnNames(data.get("label"), data.get("image"), data.get("id"))
+        columns = ColumnNames(
+            data.get("label"), data.get("image"), data.get("id"), labels=tuple(data.get("labels") or ())
+        )
         if data["name"] == "hub":
             return read_hub(HubDataset.of(data), columns, cache_folder(data["cache"]), stored_only=True)
         kept = cache_folder(data["cache"]) if data["name"] == "shards" else None

@@ -14,19 +14,26 @@ ID = ["source", "object_id"]
 Reader = Callable[[Path], pd.DataFrame]
 
 
-def read_predictions(folder: Path) -> pd.DataFrame:
-    """Return `predictions.csv` of a run directory.
+def read_predictions(folder: Path, label: str | None = None) -> pd.DataFrame:
+    """Return the predictions of a run directory, with the true class in `culture`.
+
+    Args:
+        folder: the run directory.
+        label: a further label; None for the primary one.
 
     Raises:
         InputError: it is missing or damaged.
     """
     directory = RunDirectory(folder)
-    directory.check_unchanged(directory.predictions)
+    file = directory.predictions_of(label)
+    directory.check_unchanged(file)
     fix = "train the run again with resume=never"
-    table = read_own_csv(directory.predictions, fix, dtype=dict.fromkeys([*ID, "culture"], str), keep_default_na=False)
+    texts = dict.fromkeys([*ID, "culture", "label"], str)
+    table = read_own_csv(file, fix, dtype=texts, keep_default_na=False)
+    table = table if label is None else table.rename(columns={"label": "culture"})
     missing = {*ID, "split", "culture"} - set(table)
     if missing:
-        raise InputError(f"{directory.predictions} lacks the columns {', '.join(sorted(missing))}; {fix}")
+        raise InputError(f"{file} lacks the columns {', '.join(sorted(missing))}; {fix}")
     return table
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from artculture.evaluation.intervals import Interval, effective_sample_size, interval_over_seeds, sample_overlap
 from artculture.studies.comparison import DIFFERENCES, compare_with_best
 from artculture.studies.disjoint_rows import DIFFERENCE_COLUMNS, with_differences
+from artculture.studies.label_rows import label_columns, labels_in, share_columns
 from artculture.studies.paper import TABLE_2
 from artculture.studies.predictions import correct, read_predictions
 from artculture.training.run_directory import RunDirectory
@@ -33,8 +34,8 @@ def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
     Returns:
         A table with one row per finished run (the scalars of result.json, `paintings_<metric>`: the number of
-        paintings equivalent to its interval, and its `folder`), in the order of the paper's table, then by name and
-        seed; and a dict of run name to state for runs without a result.
+        paintings equivalent to its interval, its `folder`, and `labels` as of `labels_in`), in the order of the
+        paper's table, then by name and seed; and a dict of run name to state for runs without a result.
 
     Raises:
         InputError: there is no such study, or a result is incomplete.
@@ -65,7 +66,7 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
             known = effective_sample_size(result[metric], (low, high))
             row[f"paintings_{metric}"] = min(known, result["counts"][split])
         row["test_paintings"] = result["counts"]["test"]
-        row["folder"] = file.parent
+        row["folder"], row["labels"] = file.parent, labels_in(result)
         if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
             raise KeyError("one of the table's columns")
     except (KeyError, TypeError, ValueError) as error:
@@ -99,7 +100,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per combination of `KEY`: `weights`, `seeds`, the mean of validation, top1, top3 and macro_f1 with
         `_low` and `_high` (fractions in 0..1), the paper's `paper_*` (percent, empty if not in the paper), costs, and
-        the columns of `compare_with_best`.
+        the columns of `label_columns` and `compare_with_best`.
 
     Raises:
         InputError: predictions of a run are damaged.
@@ -125,6 +126,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         row["imagenet"] = bool(group["imagenet"].all())
         row["chance"], row["majority"] = float(group["chance"].mean()), float(group["majority"].mean())
         row["test_paintings"] = int(group["test_paintings"].max())
+        row |= label_columns(group["labels"].tolist(), group["folder"].tolist())
         rows.append(row)
     return compare_with_best(pd.DataFrame(rows), groups, read)
 
@@ -155,6 +157,7 @@ def in_percent(summary: pd.DataFrame) -> pd.DataFrame:
         "majority",
     ]
     shares += DIFFERENCE_COLUMNS
+    shares += share_columns(summary)
     shares += [f"{name}{end}" for name in DIFFERENCES for end in ("", "_low", "_high")]
     table = with_differences(summary).copy()
     for column in shares:

@@ -11,6 +11,8 @@ from rich.text import Text
 from artculture.studies.comparison import BEST, NOT_COMPARED, TESTED
 from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
 from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
+from artculture.studies.label_rows import HEADERS as LABEL_HEADERS
+from artculture.studies.label_rows import NOTE, TITLE, LabelRow, label_rows
 from artculture.studies.paper import word
 from artculture.utils import terminal_table
 from artculture.utils.visible_text import markdown_text
@@ -127,8 +129,20 @@ def markdown(title: str, summary: pd.DataFrame, others: dict[str, str]) -> str:
         lines.append("")
     # `**` marks bold text in the notes, too.
     lines += ["- " + "**".join(map(markdown_text, note.split("**"))) for note in notes(summary, others)]
+    lines += _label_lines(label_rows(summary))
     lines += _disjoint_lines(disjoint_rows(summary))
     return "\n".join(lines) + "\n"
+
+
+def _label_lines(rows: list[LabelRow]) -> list[str]:
+    if not rows:
+        return []
+    return [
+        *("", f"## {TITLE}", ""),
+        *("| " + " | ".join(LABEL_HEADERS) + " |", "|" + "---|" * len(LABEL_HEADERS)),
+        *("| " + " | ".join([*map(markdown_text, row.cells[:4]), *row.cells[4:]]) + " |" for row in rows),
+        *("", f"- {NOTE}"),
+    ]
 
 
 def _disjoint_lines(rows: list[DisjointRow]) -> list[str]:
@@ -162,7 +176,21 @@ def print_table(console: Console, title: str, summary: pd.DataFrame, others: dic
         terminal_table.print_table(console, table)
     for note in notes(summary, others):
         console.print("  " + note.replace("**", ""), highlight=False, markup=False)
+    _print_labels(console, label_rows(summary))
     _print_disjoint(console, disjoint_rows(summary))
+
+
+def _print_labels(console: Console, rows: list[LabelRow]) -> None:
+    if not rows:
+        return
+    table = Table(title=TITLE, title_style="bold", header_style="bold", expand=False)
+    for header in LABEL_HEADERS:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        shown = [cell.replace(" [", "\n[") for cell in row.cells]
+        table.add_row(*(Text(cell.replace(" ·", ",") if console.options.ascii_only else cell) for cell in shown))
+    terminal_table.print_table(console, table)
+    console.print("  " + NOTE, highlight=False, markup=False)
 
 
 def _print_disjoint(console: Console, rows: list[DisjointRow]) -> None:

@@ -33,7 +33,7 @@ from artculture.training.factory import (
     make_trainer,
 )
 from artculture.training.identity import data_label, identity
-from artculture.training.label_results import results_by_label
+from artculture.training.label_results import LabelResult, results_by_label
 from artculture.training.origin import check_config, check_paintings, origin_of, recorded_origin
 from artculture.training.provenance import cost_part, identity_part
 from artculture.training.run_directory import RunDirectory
@@ -139,7 +139,7 @@ def fit_and_predict(
         **identity_part(config, directory, variant, module),
         **first.numbers,
         **sets,
-        **({"label": first.name, "labels": {label.name: label.numbers for label in further}} if further else {}),
+        **_label_part(first, further, ordinal=selection.ordinal),
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, process_group.world_size),
@@ -148,6 +148,13 @@ def fit_and_predict(
         work.trackers.log_result(first.selection, first.predictions, result)
     write_json(directory.result, result)
     return result
+
+
+def _label_part(first: LabelResult, further: Sequence[LabelResult], *, ordinal: bool) -> dict[str, Any]:
+    """Return what the result says of labels beyond the numbers of the first one; nothing of a single one."""
+    if not further and not ordinal:
+        return {}
+    return {"label": first.name, "labels": {label.name: label.numbers for label in further}}
 
 
 def _write_choices(directory: RunDirectory, data: PaintingsDataModule) -> None:

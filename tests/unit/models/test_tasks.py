@@ -1,9 +1,11 @@
 import copy
 
+import lightning as L
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
 
 from artculture.models.label_view import of_label
 from artculture.models.losses import MeanLoss
@@ -116,3 +118,22 @@ def test_a_checkpoint_rebuilds_all_heads(several):
     again = type(several)(**copy.deepcopy(dict(several.hparams)))
     again.load_state_dict(several.state_dict())
     assert again.tasks == several.tasks
+
+
+def test_batches_without_a_label_count_for_the_other_labels(several, labels, tmp_path):
+    pictures = torch.randint(0, 256, (12, 3, 32, 32), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
+    loader = DataLoader(TensorDataset(pictures, labels, torch.arange(12)), batch_size=3)  # a medium in the first alone
+    quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
+    trainer = L.Trainer(accelerator="cpu", **quiet)
+    (found,) = trainer.validate(several, loader, verbose=False)
+    with torch.no_grad():
+        logits = several(pictures).split([3, 4, 2], dim=1)
+    right = [(scores.argmax(1) == truth)[truth >= 0] for scores, truth in zip(logits, labels.unbind(1), strict=True)]
+    names = ["val/top1", "val/century/top1", "val/medium/top1"]
+    assert [found[name] for name in names] == pytest.approx([float(each.float().mean()) for each in right])
+    apart = (logits[1].argmax(1) - labels[:, 1])[labels[:, 1] >= 0].abs().float().mean()
+    assert found["val/century/mae"] == pytest.approx(float(apart))
+    losses = [
+        cross_entropy(scores, truth, ignore_index=-1) for scores, truth in zip(logits, labels.unbind(1), strict=True)
+    ]
+    assert found["val/loss"] == pytest.approx(float(sum(losses)), rel=1e-5)
