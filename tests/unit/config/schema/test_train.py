@@ -23,6 +23,7 @@ NEEDED = {
     ("optimizer", "timm"): ["optimizer.opt=lamb"],
     ("optimizer", "custom"): ["optimizer._target_=torch.optim.RMSprop"],
     ("scheduler", "custom"): ["scheduler._target_=torch.optim.lr_scheduler.ExponentialLR", "+scheduler.gamma=0.9"],
+    ("method", "transfer"): ["augment.mix=null"],
     ("data", "custom"): ["data.source._target_=os.getcwd"],
     ("launcher", "custom"): ["launcher._target_=collections.Counter"],
     ("data", "folder"): ["data.root=somewhere"],
@@ -45,7 +46,7 @@ def contradictions(*overrides):
 
 def _combinations() -> list[dict[str, str]]:
     """Return few choices that hold every option of every group; those that set other groups stand alone."""
-    alone = {"row", "study", "debug", "experiment"}
+    alone = {"row", "study", "debug", "experiment", "recipe"}
     options = {group: sorted(GROUPS[group]) for group in sorted(GROUPS) if group not in alone}
     options["loss"].remove("custom")  # most balances change the built-in loss
     longest = max(len(found) for found in options.values())
@@ -63,7 +64,8 @@ def test_every_shipped_option_composes_and_is_valid(chosen):
     config = check(*(f"{group}={option}" for group, option in chosen.items()), *needed)
     for group, option in chosen.items():
         section = getattr(config, group, None)
-        if hasattr(section, "name") and option not in ("timm", "custom", "auto", "cpu", "gpu", "ddp"):
+        free = option in ("timm", "custom", "auto", "cpu", "gpu", "ddp") or getattr(section, "sizes", None)
+        if hasattr(section, "name") and not free:
             # The file's name is the option's name wherever names are shown.
             assert section.name == option
 
