@@ -24,7 +24,12 @@ def run(argv: list[str]) -> int:
 
 def report(config: ReportConfig) -> int:
     from artculture.report.page import write_report
+    from artculture.report.results_table import headlines, table_rows
+    from artculture.report.study_data import read_study
 
-    files = write_report(Path(config.study.root) / config.study.name, config.mistakes, config.study.title)
-    sys.stdout.write(visible("".join(f"{file}\n" for file in files)))
+    folder = Path(config.study.root) / config.study.name
+    files = write_report(folder, config.mistakes, config.study.title)
+    summary = read_study(folder).summary
+    sentences = [headline.sentence for headline in headlines(summary, table_rows(summary))]
+    sys.stdout.write(visible("".join(f"{text}\n" for text in [*sentences, *files])))
     return 0

@@ -75,6 +75,19 @@ class Headline:
         """Whether the whole interval lies above both baselines."""
         return self.row.accuracies["top1"].low > max(self.chance, self.majority)
 
+    @property
+    def sentence(self) -> str:
+        """The result in plain words, for a terminal."""
+        top1 = self.row.accuracies["top1"]
+        models = f"The best of {self.models} models" if self.models > 1 else "The model"
+        pictures = "synthetic test pictures" if self.synthetic else "test paintings"
+        better = "is" if self.beats_baselines else "is not"
+        return (
+            f"{models} ({self.row.label}) classifies {top1.value:.1f} % of the {pictures} of {self.row.data} correctly "
+            f"[{top1.low:.1f}, {top1.high:.1f}]: it {better} significantly better than guessing ({self.chance:.1f} %) "
+            f"and than always predicting the most frequent class ({self.majority:.1f} %)."
+        )
+
 
 def common_variant(summary: pd.DataFrame) -> str:
     """Return the part of the variant that is common to all rows."""
