@@ -41,6 +41,7 @@ GROUPS = {
         "dashboard": "make or update a study's workspace and report in Weights & Biases",
     },
     "Use": {
+        "explain": "draw what of a picture a prediction rests on: feature map, Grad-CAM, attention rollout, occlusion",
         "index": "write a feature index of paintings, for searches for similar ones",
         "export": "write a checkpoint as one ONNX or torch.export file, compared with the checkpoint on real pictures",
         "card": "write the model card of a run: data, recall per culture, calibration, baselines, limits",

@@ -17,6 +17,7 @@ from artculture.analysis.figure import Finding, write_findings
 from artculture.analysis.fonts import fonts_for
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
+from artculture.analysis.saliency.sanity_check import sanity_check
 from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.result import git_commit, versions
 from artculture.training.tracking import media, wandb_run
@@ -69,16 +70,18 @@ def make_findings(
     folder.mkdir(parents=True, exist_ok=True)
     write_features(embeddings, folder / "features.parquet")
     log.info("embeddings of %d paintings computed; drawing figures", len(embeddings.labels))
-    findings = itertools.chain(_sheets(model, embeddings, sheets), _from_features(model, embeddings, seed))
+    findings = itertools.chain(_sheets(model, embeddings, sheets, seed), _from_features(model, embeddings, seed))
     with fonts_for(embeddings.classes):
         return write_findings(folder, findings, _about(model, embeddings, seed))
 
 
-def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int) -> Iterator[Finding]:
+def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int, seed: int) -> Iterator[Finding]:
     if count == 0:
         return
     try:
         yield from contact_sheets(model, embeddings, count)
+        checked = sanity_check(model, embeddings, seed)
+        yield from [] if checked is None else [checked]
     except InputError as error:
         # A network without a spatial map still gets all other findings.
         log.warning("no feature maps: %s", error)

@@ -9,6 +9,7 @@ from artculture.config.schema.checkpoint_commands import (
     AnalyzeConfig,
     CardConfig,
     EvaluateConfig,
+    ExplainConfig,
     ExportConfig,
     IndexConfig,
     PredictConfig,
@@ -39,7 +40,7 @@ VALUES = [
 ]
 SCHEMAS = (
     TrainConfig, SearchConfig, ShardConfig, EvaluateConfig, AnalyzeConfig, PredictConfig, CurateConfig, FetchConfig,
-    ReportConfig, ExportConfig, CardConfig, PublishConfig, IndexConfig,
+    ReportConfig, ExportConfig, CardConfig, PublishConfig, IndexConfig, ExplainConfig,
 )  # fmt: skip
 PATHS = ("root", "path", "checkpoint", "output", "manifest", "cache", "images", "overlay", "exclusions", "weights",
          "shards", "resume", "cultures", "label", "image", "id")  # fmt: skip

@@ -74,7 +74,7 @@ class FeatureIndex:
     def _graph(self) -> Any:
         import faiss
 
-        graph = faiss.read_index(str(self.folder / GRAPH))
+        graph: Any = faiss.read_index(str(self.folder / GRAPH))
         graph.hnsw.efSearch = EXPLORED
         return graph
 

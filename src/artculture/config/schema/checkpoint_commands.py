@@ -88,6 +88,17 @@ class AuditConfig(StudiedModel):
     neighbours: PositiveInt
 
 
+class ExplainConfig(Section):
+    checkpoint: UserPath
+    image: Annotated[str | list[str], AsTyped()]
+    methods: list[Literal["feature_map", "grad_cam", "rollout", "occlusion"]] | None
+    target: Annotated[str | None, AsTyped()]
+    output: Annotated[UserPath, AsTyped()]
+    overwrite: bool
+    device: Device
+    trust: Trusted
+
+
 class IndexConfig(Section):
     checkpoint: UserPath
     data: Data | None = Field(default=None)
