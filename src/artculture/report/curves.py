@@ -104,9 +104,17 @@ def _finite_losses(metrics: pd.DataFrame) -> list[float]:
 
 def _loss_axis_end(losses: list[float], runs: Sequence[StudyRun]) -> float:
     """Return the end of the loss axis: losses above twice ln(classes), the loss of guessing, do not stretch it."""
-    classes = max((len(run.result["classes"]) for run in runs if run.result and "classes" in run.result), default=11)
-    usual = [value for value in losses if value <= 2 * math.log(max(classes, 2))]
+    guessing = max(
+        (_guessing_loss(run.result) for run in runs if run.result and "classes" in run.result), default=math.log(11)
+    )
+    usual = [value for value in losses if value <= 2 * guessing]
     return 1.05 * max(usual, default=1.0) or 1.0
+
+
+def _guessing_loss(result: dict[str, Any]) -> float:
+    """Return the loss of guessing, the sum over labels of ln(classes)."""
+    labels = [result, *result.get("labels", {}).values()]
+    return sum(math.log(max(len(numbers["classes"]), 2)) for numbers in labels)
 
 
 def _chart(name: str, metric: str, runs: Sequence[StudyRun], epochs: int, top: float) -> Chart:
