@@ -12,12 +12,16 @@ from pydantic import TypeAdapter, ValidationError
 from artculture.analysis.label_models import head_of, of_label
 from artculture.analysis.model_under_study import EnsembleUnderStudy, ModelUnderStudy
 from artculture.config.schema.data import Data
+from artculture.data.cache.pixel_cache import Pixels
+from artculture.data.embeddings.manifest import Vectors
 from artculture.data.known_selection import selection_for, selection_of_run
 from artculture.data.paintings import load_paintings
 from artculture.data.selection import DataChoice, fresh_selection
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models import checkpoint as checkpoint_files
+from artculture.models.backbones import EMBEDDINGS
 from artculture.models.checkpoint import check_trusted, refuse_other_classes
+from artculture.models.classifier import CultureClassifier
 from artculture.models.ensemble import EnsembleClassifier, load_model, members_of
 from artculture.training.checkpoint_source import checkpoint_file
 from artculture.training.identity import data_label
@@ -81,9 +85,11 @@ def load_all_labels(
         choose = fresh_selection
         if stored is not None:
             choose = selection_of_run(stored, classes, run.path, further)
+    _check_kind(classifier, choice)
     expected = classifier.preprocessing
     paintings = load_paintings(choice, expected.resize, expected.interpolation, on_progress, choose, expected.fit)
     selection = paintings.selection
+    _check_vectors(classifier, paintings.cache)
     # Label indices of data and classifier must agree before anything is computed.
     refuse_other_classes(classes, file, selection.classes)
     for column in selection.further:
@@ -105,6 +111,28 @@ def load_all_labels(
     split = np.where(known == "", selection.split, known).astype(np.str_)
     paintings = replace(paintings, selection=replace(selection, split=split))
     return replace(model, paintings=paintings, run_split=known)
+
+
+def _check_kind(classifier: CultureClassifier, choice: DataChoice) -> None:
+    """Raise an InputError if a classifier of embeddings is given pictures, or one of pictures embeddings."""
+    takes, given = classifier.hyper["library"] == EMBEDDINGS, choice.name == "embeddings"
+    if takes and not given:
+        raise InputError(
+            f"this classifier takes embeddings of {classifier.hyper['backbone_options']['model'] or 'one model'}, not "
+            "pictures: give them with data=embeddings data.path=… data.root=…"
+        )
+    if given and not takes:
+        raise InputError("this classifier takes pictures, not embeddings: give them as in data=folder data.root=…")
+
+
+def _check_vectors(classifier: CultureClassifier, cache: Pixels) -> None:
+    """Raise an InputError if embeddings are of another model or length than those that were trained on."""
+    if isinstance(cache, Vectors) and cache.facts != classifier.hyper["backbone_options"]:
+        trained = classifier.hyper["backbone_options"]
+        raise InputError(
+            f"the classifier was trained on embeddings of {trained['features']} numbers of the model "
+            f"`{trained['model']}`, and these have {cache.facts['features']} of `{cache.model}`: give the same model's"
+        )
 
 
 def assign_unseen_to_test(model: ModelUnderStudy) -> ModelUnderStudy:
@@ -176,7 +204,7 @@ def best_run(study: Path) -> Path:
 
 
 def _label(data: DataChoice) -> str:
-    return data_label({"data": {"name": data.name, "root": data.root or data.path}})
+    return data_label({"data": {"name": data.name, "root": data.root, "path": data.path}})
 
 
 def stored_split_of(run: RunDirectory | None) -> StoredSplit | None:

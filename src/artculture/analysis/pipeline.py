@@ -18,6 +18,7 @@ from artculture.analysis.fonts import fonts_for
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
 from artculture.analysis.saliency.sanity_check import sanity_check
+from artculture.data.embeddings.manifest import Vectors
 from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.result import git_commit, versions
 from artculture.training.tracking import media, wandb_run
@@ -76,7 +77,7 @@ def make_findings(
 
 
 def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int, seed: int) -> Iterator[Finding]:
-    if count == 0:
+    if count == 0 or isinstance(model.paintings.cache, Vectors):
         return
     try:
         yield from contact_sheets(model, embeddings, count)
@@ -91,9 +92,10 @@ def _from_features(model: ModelUnderStudy, embeddings: Embeddings, seed: int) ->
     selection = model.paintings.selection
     about: pd.DataFrame = selection.manifest.table[ABOUT]
 
-    def picture(position: int) -> NDArray[uint8]:
+    def thumbnail(position: int) -> NDArray[uint8]:
         return model.paintings.cache.image(int(selection.rows[position]))
 
+    picture = None if isinstance(model.paintings.cache, Vectors) else thumbnail
     yield from culture_findings(embeddings, about, picture, seed)
     # Neighbours are training paintings of test paintings, so both splits are needed.
     if {"train", "test"} <= set(embeddings.split.tolist()):

@@ -19,6 +19,7 @@ from artculture.data.augmentation import (
 )
 from artculture.data.cache.pixel_cache import PixelCache, Pixels
 from artculture.data.cropping import write_crop
+from artculture.data.embeddings.manifest import Vectors
 from artculture.data.transforms import Preprocessing
 from artculture.data.user_transforms import UserTransforms
 
@@ -68,7 +69,9 @@ class BatchMaker:
         return draw_augmentation(self.augmentation, shapes, size, self.seed, epoch, rows, fit)
 
     def __call__(self, epoch: int, rows: NDArray[np.int64]) -> Tensor:
-        """Return images uint8 N x 3 x size x size (channels_last in memory)."""
+        """Return images uint8 N x 3 x size x size (channels_last in memory), or float32 vectors of embeddings."""
+        if isinstance(self.cache, Vectors):
+            return torch.from_numpy(self.cache.values[self.positions_of(rows)])
         changes, size = self.changes(epoch, rows), self.preprocessing.image_size
         shape = (len(rows), 3, size, size)
         out = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)

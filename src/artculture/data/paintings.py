@@ -10,6 +10,7 @@ import pandas as pd
 from artculture.data.cache.folder import cache_errors
 from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
 from artculture.data.decoding import Decoding
+from artculture.data.embeddings.manifest import EmbeddingManifest
 from artculture.data.manifest import Manifest
 from artculture.data.selection import DataChoice, Selection, Selector, fresh_selection, whole_manifest
 from artculture.data.similar_pictures import (
@@ -131,6 +132,8 @@ def _open_pixels(
     on_progress: Progress | None,
     fit: Decoding,
 ) -> Pixels:
+    if isinstance(whole, EmbeddingManifest):
+        return whole.vectors()
     if choice.name != "shards":
         with cache_errors(choice.cache_folder):
             return open_cache(whole, choice.cache_folder, shorter_side, interpolation, on_progress, fit)

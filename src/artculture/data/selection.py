@@ -14,6 +14,7 @@ from artculture.config.schema.nodes import Node
 from artculture.data.cache.folder import cache_errors, cache_folder, default_cache
 from artculture.data.copies import group_exact_copies, hashes_of_same_size, log_exact_copies, merge_groups
 from artculture.data.disjoint import check_disjoint, log_disjoint, with_disjoint_values
+from artculture.data.embeddings import EmbeddingChoice
 from artculture.data.hub.dataset import HubDataset
 from artculture.data.label_columns import LabelColumn, check_not_ids, further_labels, indices, with_any_label
 from artculture.data.labels import label_order, log_similar_labels
@@ -64,6 +65,7 @@ class DataChoice:
     path: str | None = None
     config: str | None = None
     revision: str | None = None
+    model: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
@@ -82,7 +84,12 @@ class DataChoice:
     @property
     def dataset(self) -> HubDataset | None:
         """The dataset of the Hub, of `data=hub`."""
-        return None if self.path is None else HubDataset(self.path, self.config, self.revision)
+        return HubDataset(self.path, self.config, self.revision) if self.path and self.name == "hub" else None
+
+    @property
+    def embeddings(self) -> EmbeddingChoice | None:
+        """The files of `data=embeddings`."""
+        return EmbeddingChoice(self.path, self.model) if self.path and self.name == "embeddings" else None
 
     def split_of(self, whole: Manifest) -> str:
         """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders or dataset say the splits."""
@@ -204,6 +211,7 @@ def whole_manifest(choice: DataChoice) -> Manifest:
             columns=choice.columns,
             source=choice.source,
             dataset=choice.dataset,
+            embeddings=choice.embeddings,
             per_culture=choice.per_culture,
             seed=0,
             cache=cache,

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from artculture.data.class_folders import scan_class_folders, scan_split_tables
+from artculture.data.embeddings import EmbeddingChoice
 from artculture.data.hub.dataset import HubDataset
 from artculture.data.image_files import LeftOut, find_pictures, is_hidden
 from artculture.data.label_columns import with_first_label
@@ -33,6 +34,7 @@ def load_manifest(
     columns: ColumnNames | None = None,
     source: Mapping[str, Any] | None = None,
     dataset: HubDataset | None = None,
+    embeddings: EmbeddingChoice | None = None,
     per_culture: int | None = None,
     seed: int = 0,
     cache: Path | None = None,
@@ -40,12 +42,13 @@ def load_manifest(
     """Return the manifest of a data source; what is left out of a folder is logged in one line.
 
     Args:
-        name: `met`, `folder`, `hub`, `shards`, `sample` or `custom`.
+        name: `met`, `folder`, `hub`, `embeddings`, `shards`, `sample` or `custom`.
         root: folder of the manifest, of the class folders or of the shards (a path or an address, as in
             `s3://bucket/paintings`), or a table; unused by `sample`.
         columns: names of the columns of a table; None for the known ones.
         source: `_target_` and arguments of a function that returns the table, for `custom`.
         dataset: the dataset, for `hub`.
+        embeddings: their files and model, for `embeddings`.
         per_culture: mean number of pictures per culture, for `sample`.
         seed: seed of the sample's pictures.
         cache: folder for the sample, for the index of remote shards and for the manifest of a dataset.
@@ -63,6 +66,13 @@ def load_manifest(
     if name == "custom":
         assert source is not None
         return call_source(source, root, columns)
+    if name == "embeddings":
+        from artculture.data.embeddings.manifest import read_embeddings
+
+        assert cache is not None
+        assert embeddings is not None
+        assert root is not None
+        return read_embeddings(embeddings, root, columns, cache)
     if name == "hub":
         from artculture.data.hub.manifest import read_hub
 

@@ -32,6 +32,10 @@ TIMM_FITS: dict[str, Fit] = {"center": "crop", "squash": "stretch", "border": "l
 # Of a backbone of the user's own that has no attribute `preprocessing`: the usual one of ImageNet.
 USUAL_PREPROCESSING = Preprocessing(224, 256, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
+# The library of classifiers of vectors that others computed; `features` of its options is their length.
+EMBEDDINGS = "embeddings"
+LIBRARIES = ("torchvision", "timm", "custom", EMBEDDINGS)
+
 Node = Mapping[str, Any]
 
 
@@ -75,6 +79,9 @@ def make_backbone(
             that can't be made.
     """
     _check_library(library, node)
+    if library == EMBEDDINGS:
+        facts = dict(options or {})
+        return Backbone(nn.Identity(), int(facts["features"]), "", USUAL_PREPROCESSING, facts)
     if node is not None:
         return _custom(name, node)
     return _torchvision(name) if library == "torchvision" else _timm(name, dict(options or {}), image_size)
@@ -83,6 +90,8 @@ def make_backbone(
 def preprocessing_of(name: str, library: str, node: Node | None = None) -> Preprocessing:
     """Return what the pretrained weights of a backbone expect, without building it; arguments as `make_backbone`."""
     _check_library(library, node)
+    if library == EMBEDDINGS:
+        return USUAL_PREPROCESSING
     if node is not None:
         found = getattr(locate(node[TARGET]), "preprocessing", USUAL_PREPROCESSING)
         return found if isinstance(found, Preprocessing) else USUAL_PREPROCESSING
@@ -92,8 +101,8 @@ def preprocessing_of(name: str, library: str, node: Node | None = None) -> Prepr
 
 
 def _check_library(library: str, node: Node | None) -> None:
-    if library not in ("torchvision", "timm", "custom"):
-        raise InputError(f"library={library}: {choices_hint(library, ('torchvision', 'timm', 'custom'))}")
+    if library not in LIBRARIES:
+        raise InputError(f"library={library}: {choices_hint(library, LIBRARIES)}")
     if library == "custom" and node is None:
         raise InputError("a custom backbone needs its `_target_` and arguments (backbone_node)")
 

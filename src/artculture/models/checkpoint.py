@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from artculture.models.backbones import EMBEDDINGS
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
 from artculture.models.label_view import of_label
@@ -155,6 +156,15 @@ def load_classifier(path: Path, trust: Sequence[str] = (), label: str | None = N
     """
     module = load_all_labels(path, trust)
     return of_label(module, label or module.tasks[0].name)
+
+
+def check_takes_pictures(classifier: CultureClassifier, path: Path) -> None:
+    """Raise an InputError if a classifier takes embeddings in place of pictures."""
+    if classifier.hyper["library"] == EMBEDDINGS:
+        raise InputError(
+            f"{path} takes embeddings of {classifier.hyper['backbone_options']['model'] or 'one model'}, not pictures: "
+            "it can be evaluated and analysed, with data=embeddings data.path=… data.root=…"
+        )
 
 
 def load_all_labels(path: Path, trust: Sequence[str] = ()) -> CultureClassifier:

@@ -82,6 +82,8 @@ def load_start(backbone: Backbone, name: str, library: str, weights: str) -> Sta
     Raises:
         InputError: ImageNet weights that can't be had (`imagenet`), or a file that does not fit.
     """
+    if library == backbones.EMBEDDINGS:
+        return Start(f"embeddings ({backbone.arguments['model'] or 'model not given'})", pretrained=True)
     if weights == "none":
         return RANDOM
     if library == "custom" and weights in KEYWORDS:

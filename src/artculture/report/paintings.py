@@ -11,6 +11,7 @@ from PIL import Image
 
 from artculture.data.cache.folder import cache_folder
 from artculture.data.decoding import BadImageError, read_pixels
+from artculture.data.embeddings import EmbeddingChoice
 from artculture.data.hub.dataset import HubDataset
 from artculture.data.hub.manifest import read_hub
 from artculture.data.manifest import SPLITS, Manifest, read_manifest
@@ -110,8 +111,9 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
         )
         if data["name"] == "hub":
             return read_hub(HubDataset.of(data), columns, cache_folder(data["cache"]), stored_only=True)
-        kept = cache_folder(data["cache"]) if data["name"] == "shards" else None
-        return load_manifest(data["name"], data["root"], columns=columns, cache=kept)
+        cache = cache_folder(data["cache"])
+        embeddings = EmbeddingChoice.of(data) if data["name"] == "embeddings" else None
+        return load_manifest(data["name"], data["root"], columns=columns, embeddings=embeddings, cache=cache)
     except (InputError, WorkError, KeyError, TypeError, OSError):
         return None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from artculture.evaluation.inference import EnsembleModel, InferenceModel, TorchModel
 from artculture.models import ensemble
+from artculture.models.checkpoint import check_takes_pictures
 from artculture.models.label_view import of_label
 from artculture.training.checkpoint_source import checkpoint_file
 from artculture.utils.errors import InputError
@@ -32,6 +33,7 @@ def load_model(
     if file.suffix == ".pt2":
         raise InputError(f"{file} is a program for torch.export.load; give the checkpoint or an ONNX file")
     loaded = ensemble.load_model(file, trust)
+    check_takes_pictures(ensemble.members_of(loaded)[0], file)
     if isinstance(loaded, ensemble.EnsembleClassifier):
         return EnsembleModel(loaded, device, str(file))
     return TorchModel(loaded if all_labels else of_label(loaded, loaded.tasks[0].name), device, str(file))

@@ -17,7 +17,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.selection import DataChoice, Selection
 from artculture.data.sharding import RankSlice
-from artculture.models.backbones import preprocessing_of
+from artculture.models.backbones import EMBEDDINGS, preprocessing_of
 from artculture.models.classifier import CultureClassifier
 from artculture.models.image_sizes import check_image_size
 from artculture.models.tasks import Task
@@ -62,6 +62,8 @@ def check_network(config: TrainConfig) -> None:
         InputError: an unknown network or unknown weights, or a size of picture that the network does not take.
     """
     architecture = config.architecture
+    if architecture.library == EMBEDDINGS:
+        return
     check_weights(architecture.weights, architecture.library, architecture.name)
     name, library, node = backbone_choice(architecture)
     preprocessing = preprocessing_of(name, library, node).at_size(config.data.image_size)
@@ -88,6 +90,7 @@ def make_classifier(
     classes: tuple[str, ...],
     class_counts: Sequence[int] | None = None,
     tasks: Sequence[Task] = (),
+    vectors: Node | None = None,
 ) -> CultureClassifier:
     """The untrained classifier that a config asks for, whose network is checked.
 
@@ -96,6 +99,7 @@ def make_classifier(
         classes: names in label order.
         class_counts: number of training paintings of each class, on which some values of `balance` depend.
         tasks: all labels, where there are several or the one is ordinal (`label_tasks`).
+        vectors: of `data=embeddings`: length and model of the vectors.
 
     Raises:
         InputError: an unknown network.
@@ -106,7 +110,7 @@ def make_classifier(
         backbone=architecture.name,
         library=architecture.library,
         backbone_node=backbone_choice(architecture)[2],
-        backbone_options=backbone_options(architecture),
+        backbone_options=backbone_options(architecture) if vectors is None else vectors,
         head=plain_section(config.head),
         loss=plain_section(config.loss),
         balance=plain_section(config.balance),

@@ -10,6 +10,7 @@ from torch import Tensor
 from artculture.config.schema.model import Method
 from artculture.data.cache.features import FeatureDataModule
 from artculture.data.datamodule import PaintingsDataModule
+from artculture.data.embeddings.manifest import Vectors
 from artculture.data.transforms import normalise
 from artculture.models.batchnorm_statistics import has_batchnorm, settle_statistics
 from artculture.models.classifier import CultureClassifier
@@ -24,7 +25,7 @@ def feed(
     method: Method, data: PaintingsDataModule, module: CultureClassifier, trainer: L.Trainer
 ) -> PaintingsDataModule | FeatureDataModule:
     """Return the data module of a training: of pictures, or of their cached features where the backbone is frozen."""
-    if method.name != "transfer" or method.features == "recompute":
+    if method.name != "transfer" or method.features == "recompute" or isinstance(data.paintings.cache, Vectors):
         return data
     if module.start.untouched:
         log.info("layers without pretrained weights train with the head: features are computed again in each epoch")

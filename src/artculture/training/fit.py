@@ -90,7 +90,8 @@ def fit_and_predict(
         _same_data(directory, selection)
         _write_choices(directory, data)
 
-    module = make_classifier(config, selection.classes, selection.class_counts("train"), label_tasks(selection))
+    counts, vectors = selection.class_counts("train"), getattr(data.paintings.cache, "facts", None)
+    module = make_classifier(config, selection.classes, counts, label_tasks(selection), vectors)
     values = plain(config)
     module.provenance = {
         "manifest": selection.manifest.fingerprint(),

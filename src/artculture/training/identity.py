@@ -141,8 +141,8 @@ def data_label(values: Values) -> str:
     """A short word for the data: `sample`, `met`, or the name of the folder or dataset of pictures."""
     if is_target(source := values["data"].get("source")):
         return node_name(source)
-    root = values["data"].get("root") or values["data"].get("path")
-    if values["data"]["name"] in ("folder", "shards", "hub") and root:
+    root = values["data"].get("path") or values["data"].get("root")
+    if values["data"]["name"] in ("folder", "shards", "hub", "embeddings") and root:
         if "://" in root:  # without its query, which may give access
             return PurePosixPath(urlsplit(stored_address(root)).path).name or str(values["data"]["name"])
         return Path(root).expanduser().resolve().name

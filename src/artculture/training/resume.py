@@ -33,7 +33,7 @@ Action = Literal["skip", "start", "continue", "restart"]
 
 KEYWORDS = ("auto", "never", "must")
 # Keys of `data` that decide a source's content.
-SOURCE_KEYS = ("name", "root", "path", "config", "revision", "label", "image", "id", "source")
+SOURCE_KEYS = ("name", "root", "path", "config", "revision", "model", "label", "image", "id", "source")
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,20 @@ class Fingerprints:
         key = _source_key(data)
         if key not in self._known:
             from artculture.data.cache.folder import cache_folder
+            from artculture.data.embeddings import EmbeddingChoice
             from artculture.data.hub.dataset import HubDataset
             from artculture.data.picture_table import ColumnNames
             from artculture.data.sources import load_manifest
 
-            columns = ColumnNames(data.get("label"), data.get("image"), data.get("id"))
-            dataset = HubDataset.of(data) if data["name"] == "hub" else None
-            cache = cache_folder(data["cache"])
-            source = data.get("source")
+            given: dict[str, Any] = {
+                "columns": ColumnNames(data.get("label"), data.get("image"), data.get("id")),
+                "source": data.get("source"),
+                "dataset": HubDataset.of(data) if data["name"] == "hub" else None,
+                "embeddings": EmbeddingChoice.of(data) if data["name"] == "embeddings" else None,
+                "cache": cache_folder(data["cache"]),
+            }
             try:
-                manifest = load_manifest(
-                    data["name"], data["root"], columns=columns, source=source, dataset=dataset, cache=cache
-                )
+                manifest = load_manifest(data["name"], data["root"], **given)
                 self._known[key] = manifest, manifest.fingerprint()
             except InputError:
                 self._known[key] = None
@@ -184,7 +186,7 @@ def _refuse_other_data(directory: RunDirectory, data: dict[str, Any], fingerprin
     """Refuse to take a finished run for one on other paintings; where they are gone, nothing speaks against it."""
     whole = directory.status().get("whole")
     # The sample and a commit of the Hub never change, and shards lie far away.
-    if not whole or data.get("name") not in ("folder", "met", "custom", "hub") or data.get("revision"):
+    if not whole or data.get("name") not in ("folder", "met", "custom", "hub", "embeddings") or data.get("revision"):
         return
     if fingerprints.of(data) not in (None, whole):
         raise other_data(directory)

@@ -127,6 +127,17 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def allocate(file: Path) -> None:
+    """Reserve the disk space of a sparse file: where it lacked later, a write to the memory map would kill the process.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with replacing(path) as temporary:

@@ -83,6 +83,23 @@ class HubDataset(Table):
     revision: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
 
 
+class Embeddings(Paintings):
+    """Vectors that a museum publishes of its pictures, joined with a table of labels.
+
+    Attributes:
+        root: table of labels.
+        path: parquet file of embeddings, or folder of such files.
+        model: the model whose embeddings are meant; None where there is one alone.
+    """
+
+    name: Literal["embeddings"]
+    path: Annotated[str, AsTyped(), Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
+    model: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+    label: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+    id: Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+    disjoint: Disjoint = None
+
+
 class Shards(Paintings):
     name: Literal["shards"]
     cache_gb: Annotated[PositiveFloat, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
@@ -107,7 +124,7 @@ class CustomPaintings(Paintings):
     disjoint: Disjoint = None
 
 
-Data = Annotated[Sample | Folder | HubDataset | Shards | CustomPaintings, Field(discriminator="name")]
+Data = Annotated[Sample | Folder | HubDataset | Embeddings | Shards | CustomPaintings, Field(discriminator="name")]
 
 
 def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
@@ -117,6 +134,8 @@ def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
         yield from node_mistakes("data.source", data.source)
     if data.name == "folder" and not data.root:
         yield "data.root", "is missing; give the folder of pictures, data.root=path/to/folder"
+    if data.name == "embeddings" and not data.root:
+        yield "data.root", "is missing; give the table of labels, data.root=manifest.csv"
     if data.name == "shards" and not data.root:
         yield "data.root", "is missing; give the shards' folder or address, data.root=s3://bucket/paintings"
     if data.name == "sample" and data.split == "stored":

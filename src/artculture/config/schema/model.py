@@ -72,12 +72,18 @@ class TimmNetwork(Network):
         return {**({"drop_path_rate": self.drop_path} if self.drop_path else {}), **self.args}
 
 
+class NoNetwork(Network):
+    """No network: the vectors of `data=embeddings` are the features."""
+
+    library: Literal["embeddings"]
+
+
 class CustomNetwork(Network):
     library: Literal["custom"]
     backbone: Node
 
 
-Architecture = Annotated[TorchvisionNetwork | TimmNetwork | CustomNetwork, Field(discriminator="library")]
+Architecture = Annotated[TorchvisionNetwork | TimmNetwork | CustomNetwork | NoNetwork, Field(discriminator="library")]
 
 
 class MlpHead(Section):

@@ -22,6 +22,8 @@ class ShardConfig(Section):
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from data_contradictions(self.data)
+        if self.data.name == "embeddings":
+            yield "data", "is embeddings, which have no pictures; give pictures, as in data=folder data.root=…"
         if self.data.name == "hub":
             yield "data", "is hub, which is parquet already; train on it as it is, or shard a folder of pictures"
         if self.data.name == "shards":

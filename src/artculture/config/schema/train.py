@@ -93,6 +93,7 @@ class TrainConfig(Section):
         """Yield values that are valid alone and wrong together, as (key, what is wrong and the fix)."""
         yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from data_contradictions(self.data)
+        yield from self._embeddings_contradictions()
         yield from balance_contradictions(self.balance, self.loss)
         for key, what in secrets_in(plain(self)):
             yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
@@ -117,6 +118,13 @@ class TrainConfig(Section):
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
             yield "trainer.sync_batchnorm", "needs GPUs: torch has it for no other device"
+
+    def _embeddings_contradictions(self) -> Iterator[tuple[str, str]]:
+        data, network = self.data.name == "embeddings", self.architecture.library == "embeddings"
+        if data != network:
+            yield "data=embeddings", "and architecture=embeddings go together: give both, and method=transfer"
+        elif data and self.method.name in ("finetuned", "scratch"):
+            yield "method", f"is {self.method.name}, but embeddings have no network to train: use method=transfer"
 
     def _monitors(self) -> Iterator[str]:
         """Yield the metrics of the validation split, of which `trainer.monitor` is one."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -21,7 +20,7 @@ from artculture.data.cache.folder import cache_errors
 from artculture.data.datamodule import PaintingsDataModule, position
 from artculture.data.dataset import Batch, Key, MakeBatch, identity_collate
 from artculture.utils.errors import reason_of
-from artculture.utils.io import json_text, replacing
+from artculture.utils.io import allocate, json_text, replacing
 
 log = logging.getLogger(__name__)
 
@@ -69,21 +68,10 @@ class FeatureViews:
                     # Memory-mapped, because the vectors of millions of images may not fit into memory.
                     shape = (len(self.rows), vectors.shape[1])
                     out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
-                    _allocate(temporary)
+                    allocate(temporary)
                 out[start : start + len(rows)] = vectors
             assert out is not None, "a split has at least one painting"
             out.flush()
-
-
-def _allocate(file: Path) -> None:
-    """Reserve the disk space of a sparse file: where it lacked later, a write to the memory map would kill the process.
-
-    Raises:
-        OSError: the disk is full.
-    """
-    if hasattr(os, "posix_fallocate"):
-        with file.open("r+b") as opened:
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
 def _read_view(file: Path, rows: int) -> NDArray[np.float32] | None:
