@@ -9,6 +9,7 @@ from artculture.models.backbones import EMBEDDINGS
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
 from artculture.models.finite import check_weights_finite
 from artculture.models.label_view import of_label
+from artculture.models.lora import merged
 from artculture.models.published import SUFFIX, read_published
 from artculture.models.safe_loading import check_sums, load_safely
 from artculture.models.tasks import temperatures_in
@@ -198,8 +199,9 @@ def classifier_of(content: dict[str, Any], path: Path, trust: Sequence[str]) -> 
     check_trusted(content["hyper_parameters"], path, trust)
     import_modules(trust)  # which may register a model that the checkpoint names with timm
     try:
-        module = CultureClassifier(**content["hyper_parameters"])
-        module.load_state_dict(content["state_dict"])
+        # What was adapted is a plain network from here on.
+        module = CultureClassifier(**{**content["hyper_parameters"], "lora": None})
+        module.load_state_dict(merged(content["state_dict"]))
     except InputError:
         raise
     except Exception as error:  # a file of the right form with anything in it

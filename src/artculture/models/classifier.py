@@ -16,6 +16,7 @@ from artculture.data.dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
 from artculture.models.full_precision import full_precision
+from artculture.models.lora import add_low_rank
 from artculture.models.losses import UNBALANCED, MeanLoss, training_loss
 from artculture.models.metrics import metric_prefix, stage_metrics, training_metrics
 from artculture.models.network import Network
@@ -61,6 +62,7 @@ class CultureClassifier(L.LightningModule):
         class_counts: number of training paintings of each class; needed where the balance depends on it.
         metrics: name to node of further metrics of the validation and test split.
         method: `finetuned`, `transfer` or `scratch`.
+        lora: `rank` and `alpha` of a low-rank adaptation of the backbone; None for none.
         head_lr, backbone_lr: first learning rates.
         channels_last: whether pictures and weights are in torch's channels_last memory format.
 
@@ -92,6 +94,7 @@ class CultureClassifier(L.LightningModule):
         scheduler: Section = MappingProxyType({"name": "plateau", "gamma": 0.1, "k": 4}),
         metrics: Section = MappingProxyType({}),
         method: str = "finetuned",
+        lora: Section | None = None,
         head_lr: float = 0.02,
         backbone_lr: float = 0.01,
         channels_last: bool = False,
@@ -112,6 +115,7 @@ class CultureClassifier(L.LightningModule):
             "scheduler": dict(scheduler),
             "metrics": dict(metrics),
             "method": method,
+            "lora": None if lora is None else dict(lora),
             "head_lr": head_lr,
             "backbone_lr": backbone_lr,
             "image_size": image_size,
@@ -185,6 +189,11 @@ class CultureClassifier(L.LightningModule):
     def _freeze(self) -> None:
         if self.hyper["method"] == "transfer":
             self.network.freeze_backbone(except_for=self.start.untouched)
+        self._adapt()
+
+    def _adapt(self) -> None:
+        if self.hyper["lora"] is not None:
+            add_low_rank(self.network.backbone, **self.hyper["lora"])
 
     def compile_backbone(self) -> None:
         """Compile the backbone, in place: the names in a checkpoint stay."""
@@ -316,4 +325,5 @@ class CultureClassifier(L.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._adapt()
         self.temperatures = temperatures_in(checkpoint["artculture"])

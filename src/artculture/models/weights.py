@@ -19,6 +19,7 @@ from artculture.models import backbones, origins
 from artculture.models.backbones import Backbone, torchvision_member
 from artculture.models.finite import check_weights_finite
 from artculture.models.hub import hub_weights
+from artculture.models.lora import merged
 from artculture.models.safe_loading import load_safely
 from artculture.models.weight_names import StateDict, with_our_names
 from artculture.utils.errors import InputError, reason_of
@@ -241,7 +242,8 @@ def _named_tensors(loaded: Any, path: Path) -> StateDict:
             loaded = loaded[key]
     if not isinstance(loaded, dict) or not loaded or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise InputError(f"{path} holds no state dict (named tensors)")
-    return {str(key): value.float() if value.is_floating_point() else value for key, value in loaded.items()}
+    tensors = merged({str(key): value for key, value in loaded.items()})
+    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
 def _load_file(backbone: Backbone, path: Path, name: str, library: str) -> Start:

@@ -119,6 +119,7 @@ def make_classifier(
         scheduler=plain_section(config.scheduler),
         metrics={name: node for name, node in config.metrics.items() if node is not None},
         method=method.name,
+        lora=method.lora.model_dump() if isinstance(method, Finetuned) and method.lora is not None else None,
         head_lr=method.head_lr,
         backbone_lr=method.backbone_lr,
         image_size=config.data.image_size,

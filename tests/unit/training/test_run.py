@@ -95,6 +95,7 @@ SCHEDULES = {
     "plateau": ["scheduler=plateau", "scheduler.k=1", "scheduler.gamma=0.5", "method.head_lr=0.2"],
     "cosine": ["scheduler=cosine", "method.head_lr=0.05"],
 }
+LORA = ["scheduler=cosine", "optimizer=adamw", "architecture.name=test_vit", "method.lora={rank:4}", "trainer.ema=0.9"]
 MODERN = [
     *("scheduler=cosine", "optimizer=timm", "optimizer.opt=lamb", "optimizer.layer_decay=0.8"),
     *("optimizer.decay_norms_and_biases=false", "trainer.gradient_clip=1.0", "trainer.ema=0.9"),
@@ -137,6 +138,7 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
         # 4 batches an epoch
         ("modern", "balanced_sampler", 2, [7]),
         pytest.param("modern", "none", 2, [4, 7, 13], marks=pytest.mark.slow),
+        pytest.param("lora", "none", 2, [7], marks=pytest.mark.slow),
         pytest.param("plateau", "logit_adjustment", 2, [8, 14], marks=pytest.mark.slow),
         pytest.param("cosine", "balanced_sampler", 3, [13, 13], marks=pytest.mark.slow),
     ],
@@ -147,7 +149,7 @@ def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, picture
             (pictures / "red" / f"{index}.png").unlink()
     overrides = ["trainer.max_epochs=4", "head.dropout=0.3"]
     overrides += ["augment=modern", "architecture.drop_path=0.2"] if schedule == "modern" else ["augment=strong"]
-    overrides += MODERN if schedule == "modern" else SCHEDULES[schedule]
+    overrides += {**SCHEDULES, "modern": MODERN, "lora": LORA}[schedule]
     overrides += [f"balance={balance}", f"trainer.checkpoint_every_steps={every}"]
     assert train(*overrides, "study.name=undisturbed") == 0
     for stop in stops:

@@ -129,9 +129,17 @@ class Unfreeze(Section):
     all: NonNegativeInt | None = None
 
 
+class Lora(Section):
+    """Low-rank adaptation of a backbone that is frozen otherwise; see `artculture.models.lora`."""
+
+    rank: PositiveInt = 8
+    alpha: PositiveFloat = 16.0
+
+
 class Finetuned(Pretrained):
     name: Annotated[Literal["finetuned"], OnResume.FIXED]
     unfreeze: Unfreeze | None
+    lora: Annotated[Lora | None, OnResume.FIXED] = None
 
 
 class Transfer(Pretrained):

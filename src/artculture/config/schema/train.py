@@ -109,6 +109,8 @@ class TrainConfig(Section):
             yield "method.head", f"is checkpoint, but architecture.weights={weights} is none: give a run's best.ckpt"
         if isinstance(self.method, Finetuned) and self.method.unfreeze is not None:
             yield from _unfreeze_contradictions(self.method.unfreeze)
+            if self.method.lora is not None:
+                yield "method.lora", "and method.unfreeze both say what of the backbone trains: set one of them to null"
         if self.method.name != "transfer" and self.method.backbone_lr == 0:
             yield (
                 "method.backbone_lr",
