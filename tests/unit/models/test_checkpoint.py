@@ -32,6 +32,7 @@ def test_it_is_read_without_unpickling(saved):
     assert ours["classes"] == ["blue", "green", "red"]
     assert ours["preprocessing"] == {
         "image_size": 32, "resize": 34, "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3,
+        "fit": "crop",
     }  # fmt: skip
     assert (ours["weights"], ours["manifest"]) == ("random", "abc")
 
