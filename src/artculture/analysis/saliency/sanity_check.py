@@ -109,7 +109,7 @@ def _finding(table: pd.DataFrame, count: int) -> Finding:
     words = ", ".join(f"{TITLES[str(method)]} {value:.2f}" for method, value in last.items())
     unchanged = [TITLES[str(method)] for method, value in last.items() if value >= CHANGED]
     verdict = (
-        f"{' and '.join(unchanged)} hardly depend on what was learned: they show the picture more than the network."
+        f"Little changed: {', '.join(unchanged)}; such a map shows the picture more than what was learned."
         if unchanged
         else "All maps change with the weights, as maps of what was learned must."
     )

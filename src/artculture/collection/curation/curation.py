@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from artculture.collection.curation.config import MANIFEST, CurateConfig
-from artculture.collection.curation.dataset_card import Card, write_card
+from artculture.collection.curation.croissant import write_croissant
+from artculture.collection.curation.dataset_card import Card, fetch_date, write_card
 from artculture.collection.curation.exclusions import (
     D,
     Matched,
@@ -124,6 +125,10 @@ def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
         files.insert(0, _apply(config, found.base, Manifest(root, final), matched, relabels))
     card = Card(config, found.base, final, rows, split, found.flags, matched, relabels, applying)
     files.append(write_card(card, root / "dataset_card.md"))
+    # The file that the card describes.
+    described = root / config.output if applying else found.base.path
+    if described.is_file():  # class folders have none until exclusions are applied
+        files.append(write_croissant(described, final if applying else table, fetch_date(root)))
     return CurationResult(rows, split, flagged, matched, relabels, applying, files)
 
 

@@ -50,6 +50,12 @@ def write_card(card: Card, path: Path) -> Path:
     return path
 
 
+def fetch_date(root: Path) -> str | None:
+    """Return the date on which the paintings in a folder were fetched; None if it is not recorded."""
+    record = root / "fetch.json"
+    return str(read_json(record).get("date") or "") or None if record.is_file() else None
+
+
 def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
     table = card.table
     yield from _front_matter(table)
