@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.special import logsumexp, softmax
 from sklearn.covariance import ledoit_wolf
-from sklearn.metrics import roc_auc_score
 
 from artculture.analysis.embedding.features import compute_embeddings
 from artculture.analysis.loading import load_model_under_study
@@ -33,7 +33,7 @@ from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.uncertainty import typicality, unlike
 from artculture.models.classifier import CultureClassifier
 
-DRAWN, MOST, BATCH, NEIGHBOURS = 40, 200, 32, 5
+DRAWN, MOST, BATCH, NEIGHBOURS = 40, 150, 32, 5
 RESAMPLES = 500
 WORDS = ("the", "museum", "keeps", "many", "works", "by", "makers", "whose", "names", "are", "not", "known")
 
@@ -162,8 +162,9 @@ def auroc(paintings: Values, others: Values) -> str:
     rng = np.random.default_rng(0)
 
     def area(inside: Values, outside: Values) -> float:
-        truth = np.repeat([0, 1], [len(inside), len(outside)])
-        return float(100 * roc_auc_score(truth, np.concatenate([inside, outside])))
+        ordered = np.sort(inside)
+        below = [np.searchsorted(ordered, outside, side=side) for side in ("left", "right")]
+        return float(100 * np.mean(below) / len(inside))
 
     drawn = [area(rng.choice(paintings, len(paintings)), rng.choice(others, len(others))) for _ in range(RESAMPLES)]
     low, high = np.quantile(drawn, [0.025, 0.975])
@@ -174,6 +175,10 @@ def table(run: Path, others: dict[str, Path], folder: Path) -> str:
     """Return the measurement as Markdown."""
     model = load_model_under_study(run)
     embeddings = compute_embeddings(model, BATCH, "cpu")
+    # Those of a run's stored probabilities lack a constant, on which the energy depends.
+    with torch.inference_mode():
+        logits = model.classifier.network.head(torch.from_numpy(embeddings.features)).numpy()
+    embeddings = replace(embeddings, logits=logits)
     pictures = {name: pictures_in(path) for name, path in others.items()} | drawn_pictures(folder)
     outputs = {name: outputs_of(model.classifier, images) for name, images in pictures.items()}
     test = _part(embeddings, "test")
