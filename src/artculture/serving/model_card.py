@@ -163,15 +163,20 @@ def _training(facts: CardFacts) -> Iterator[str]:
         ("first learning rates", f"head {hyper['head_lr']:g}, backbone {hyper['backbone_lr']:g}"),
         ("precision", result["precision"]),
         ("seed", result["seed"]),
-        (
-            "pictures",
-            f"shorter side {preprocessing['resize']} px ({preprocessing['interpolation']}), centre crop of "
-            f"{preprocessing['image_size']} px",
-        ),
+        ("pictures", _pictures(preprocessing)),
         ("versions", ", ".join(f"{name} {value}" for name, value in result["versions"].items())),
     ]
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {markdown_text(value)} |" for name, value in parts)
+
+
+def _pictures(preprocessing: Mapping[str, Any]) -> str:
+    size, how = preprocessing["image_size"], preprocessing["interpolation"]
+    if preprocessing["fit"] == "letterbox":
+        return f"whole, longer side {size} px ({how}), with borders of the mean colour to {size} x {size} px"
+    if preprocessing["fit"] == "stretch":
+        return f"whole, stretched to {size} x {size} px ({how})"
+    return f"shorter side {preprocessing['resize']} px ({how}), centre crop of {size} px"
 
 
 def _section(section: Mapping[str, Any]) -> str:
