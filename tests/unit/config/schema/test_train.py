@@ -314,7 +314,13 @@ VARIANTS = [
     ("balance=focal",),
     ("launcher=slurm", "scheduler=cosine", "method=transfer", "balance=class_weights"),
     ("launcher=ray", "data=shards", "data.root=shards", "optimizer=adamw", "balance=logit_adjustment"),
-    ("trainer.ema=0.9", "balance=sqrt_sampler", "augment=modern", "architecture=efficientnet_lite0"),
+    (
+        "trainer.ema=0.9",
+        "balance=sqrt_sampler",
+        "augment=modern",
+        "architecture=efficientnet_lite0",
+        "method.lora={alpha:1.0}",
+    ),
 ]
 
 
