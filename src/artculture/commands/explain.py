@@ -28,8 +28,6 @@ def explain_pictures(config: ExplainConfig) -> int:
     sources, _ = find_sources([config.image] if isinstance(config.image, str) else config.image)
     folder = output_folder(config.output, overwrite=config.overwrite)
     file = checkpoint_file(config.checkpoint)
-    if file.suffix in (".onnx", ".pt2"):
-        raise InputError(f"checkpoint={file} has no gradients: give the checkpoint that it was made from")
     classifier = load_classifier(file, config.trust)
     if config.target is not None and config.target not in classifier.classes:
         raise InputError(f"target={config.target}: {choices_hint(config.target, classifier.classes)}")

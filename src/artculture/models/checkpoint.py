@@ -23,6 +23,9 @@ MEMBERS = "members"
 # Classes in label order, by label.
 LabelClasses = Mapping[str, Sequence[str]]
 
+# Suffixes of `artculture export`.
+EXPORTED = (".onnx", ".pt2")
+
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return the content of one of our checkpoints, or of a published classifier; nothing in it is executed.
@@ -33,6 +36,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}{_others(path)}")
+    if path.suffix in EXPORTED:
+        raise InputError(
+            f"{path} is an exported file, which `predict` takes: give the checkpoint that it was made from"
+        )
     content = read_published(path) if path.suffix == SUFFIX else _read_lightning(path)
     ours = content.get("artculture") if isinstance(content, dict) else None
     if not isinstance(ours, dict) or "hyper_parameters" not in content:

@@ -52,3 +52,10 @@ def test_code_of_others_needs_trust(published, tmp_path):
     path = write_published(content, tmp_path / "b.safetensors")
     with pytest.raises(InputError, match=r"trust=\[foreign\]"):
         load_classifier(path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_an_exported_file_is_no_checkpoint(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").touch()
+    with pytest.raises(InputError, match="an exported file, which `predict` takes"):
+        read_checkpoint(tmp_path / f"a{suffix}")
