@@ -11,8 +11,8 @@ from artculture.data.disjoint import with_disjoint_values
 from artculture.data.label_columns import known_labels, with_any_label
 from artculture.data.labels import label_order
 from artculture.data.manifest import Manifest
-from artculture.data.selection import DataChoice, Selection, Selector, make_selection, of_cultures
-from artculture.data.splits import DISJOINT, assign_splits
+from artculture.data.selection import DataChoice, Selection, Selector, drawn_split, make_selection, of_cultures
+from artculture.data.splits import DISJOINT
 from artculture.data.stored_split import StoredSplit
 from artculture.utils.errors import InputError
 
@@ -46,7 +46,7 @@ def selection_for(classes: Sequence[str], further: Mapping[str, Sequence[str]] =
             )
         table = with_disjoint_values(group_exact_copies(table), choice.disjoint)
         how = choice.split_of(whole)
-        split = assign_splits(table, how, choice.fractions, choice.split_seed, complete=False)
+        split = drawn_split(table, how, choice, complete=False)
         labels = known_labels(table, further, choice.ordinal or (), final=final)
         return make_selection(choice, whole, table.drop(columns=DISJOINT, errors="ignore"), classes, split, labels)
 

@@ -27,7 +27,7 @@ from artculture.data.similar_pictures import (
     similar_in_files,
 )
 from artculture.data.sources import load_manifest
-from artculture.data.splits import DISJOINT, assign_splits, small_cultures
+from artculture.data.splits import DISJOINT, assign_splits, assign_splits_of_fold, small_cultures
 from artculture.utils.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ class DataChoice:
     config: str | None = None
     revision: str | None = None
     model: str | None = None
+    folds: int | None = None
+    fold: int | None = None
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
@@ -92,9 +94,14 @@ class DataChoice:
         return EmbeddingChoice(self.path, self.model) if self.path and self.name == "embeddings" else None
 
     def split_of(self, whole: Manifest) -> str:
-        """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders or dataset say the splits."""
+        """Return `stratified`, `random` or `stored`; `auto` is `stored` where folders or dataset say the splits.
+
+        With folds it is `stratified`.
+        """
         if self.split != "auto":
             return self.split
+        if self.folds is not None:
+            return "stratified"
         return "stored" if whole.split_folders else "stratified"
 
     @property
@@ -241,7 +248,7 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     how = choice.split_of(whole)
     if how == "stratified":
         table, classes = _without_small(table, classes, choice, final)
-    split = assign_splits(table, how, choice.fractions, choice.split_seed)
+    split = drawn_split(table, how, choice)
     check_disjoint(table, split, choice.disjoint)
     if final:
         log_disjoint(table, choice.disjoint)
@@ -253,6 +260,13 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     return make_selection(
         choice, whole, table.drop(columns=[COLUMN, DISJOINT], errors="ignore"), classes, split, further
     )
+
+
+def drawn_split(table: pd.DataFrame, how: str, choice: DataChoice, *, complete: bool = True) -> pd.Series:
+    """Return the split of each row, as a choice asks for; arguments as of `assign_splits`."""
+    if choice.folds is None or choice.fold is None:
+        return assign_splits(table, how, choice.fractions, choice.split_seed, complete=complete)
+    return assign_splits_of_fold(table, choice.folds, choice.fold, choice.fractions, choice.split_seed)
 
 
 def make_selection(

@@ -48,6 +48,64 @@ def assign_splits(
     return _stratified(table, fractions, rng)
 
 
+def assign_folds(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each row, 0 … folds - 1: of each culture about the same number, each group in one fold.
+
+    Args:
+        table: columns `group` and `culture`; the order of its rows does not change the outcome.
+        folds: their number.
+        seed: seed of the shuffle.
+    """
+    rng, groups = np.random.default_rng(seed), _groups(table)
+    fold = np.zeros(len(groups.sizes), dtype=np.int64)
+    filled = np.zeros(folds, dtype=np.int64)
+    # Largest cultures first: the rests of the small ones then even out the folds.
+    sizes = np.bincount(groups.culture, weights=groups.sizes, minlength=len(groups.cultures))
+    for culture in np.argsort(-sizes, kind="stable"):
+        shuffled = rng.permutation(np.flatnonzero(groups.culture == culture))
+        members = shuffled[np.argsort(-groups.sizes[shuffled], kind="stable")]
+        order = np.argsort(filled, kind="stable")  # the emptiest fold is the first where all lack as much
+        lacking = np.full(folds, int(sizes[culture]) // folds, dtype=np.int64)
+        for run in np.split(members, np.flatnonzero(np.diff(groups.sizes[members])) + 1):
+            size = int(groups.sizes[run[0]])
+            place = _distribute(lacking, size, len(run))
+            lacking -= np.bincount(place, minlength=folds) * size
+            fold[run] = order[place]
+        filled += np.bincount(fold[members], weights=groups.sizes[members], minlength=folds).astype(np.int64)
+    return fold[groups.of_row]
+
+
+def assign_splits_of_fold(table: pd.DataFrame, folds: int, fold: int, fractions: list[float], seed: int) -> pd.Series:
+    """Return the split of each row in a cross-validation: one fold is `test`, the rest `train` and `val`.
+
+    Args:
+        table: a manifest's rows, any order.
+        folds: number of folds.
+        fold: the one that is tested, from 0.
+        fractions: shares of train, val and test, of which the first two divide the rest.
+        seed: of the folds, which are those of every `fold`, and of the division.
+
+    Raises:
+        InputError: no culture has two groups outside of the fold.
+    """
+    tested = assign_folds(table, folds, seed) == fold
+    train, val, rest = fractions[0], fractions[1], table[~tested]
+    drawn = _stratified(rest, [train / (train + val), val / (train + val), 0.0], np.random.default_rng(seed))
+    # A third part is never empty, and has nothing to hold out here.
+    split = drawn.where(drawn == "val", "train")
+    groups = _groups(rest)
+    for culture in range(len(groups.cultures)):
+        members = np.flatnonzero(groups.culture == culture)
+        if len(members) == SMALLEST - 1:  # too few for three parts, and enough for two
+            split[groups.of_row == members[groups.sizes[members].argmin()]] = "val"
+    if not (split == "val").any():
+        raise InputError(
+            f"data.folds={folds}: without fold {fold}, no culture has two groups of paintings, so that none are left "
+            "for validation: use more folds or more paintings"
+        )
+    return split.reindex(table.index).fillna("test")
+
+
 def small_cultures(table: pd.DataFrame) -> dict[str, int]:
     """Return the cultures that cannot be in every split, with their number of groups (fewer than three).
 

@@ -19,6 +19,25 @@ from artculture.evaluation.intervals import Interval, Z, bootstrap_variance, sco
 SMALLEST_PROBABILITY = 1e-38
 
 
+def scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64], classes: int) -> dict[str, float]:
+    """Return `loss` (mean negative log-likelihood in nats), `top1`, `top3`, `macro_f1` and `macro_recall`.
+
+    Args:
+        probabilities: float64, N x classes.
+        labels: true class indices, int64, N.
+        classes: number of classes.
+    """
+    predicted, truth = torch.tensor(probabilities), torch.tensor(labels)
+    own = predicted[torch.arange(len(truth)), truth].clamp_min(SMALLEST_PROBABILITY)
+    return {
+        "loss": float(-own.log().mean()),
+        "top1": float(multiclass_accuracy(predicted, truth, classes, average="micro")),
+        "top3": float(multiclass_accuracy(predicted, truth, classes, average="micro", top_k=min(3, classes))),
+        "macro_f1": float(multiclass_f1_score(predicted, truth, classes, average="macro")),
+        "macro_recall": _macro_recall(_counts(predicted.argmax(dim=1).numpy(), labels, classes)),
+    }
+
+
 def classification_metrics(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> dict[str, Any]:
@@ -37,27 +56,18 @@ def classification_metrics(
     """
     n, c = len(labels), len(classes)
     predicted, truth = torch.tensor(probabilities), torch.tensor(labels)
-    shares = {
-        "top1": float(multiclass_accuracy(predicted, truth, c, average="micro")),
-        "top3": float(multiclass_accuracy(predicted, truth, c, average="micro", top_k=min(3, c))),
-    }
+    found = scores(probabilities, labels, c)
     matrix = multiclass_confusion_matrix(predicted, truth, c)
     recall = multiclass_recall(predicted, truth, c, average="none")
     support = [int(count) for count in matrix.sum(dim=1)]
     guessed = predicted.argmax(dim=1).numpy()
-    macro_f1 = float(multiclass_f1_score(predicted, truth, c, average="macro"))
-    macro_recall = _macro_recall(_counts(guessed, labels, c))
-    own = predicted[torch.arange(n), truth].clamp_min(SMALLEST_PROBABILITY)
     return {
         "n": n,
-        "loss": float(-own.log().mean()),
-        **shares,
-        "macro_f1": macro_f1,
-        "macro_recall": macro_recall,
+        **found,
         "intervals": {
-            **{name: wilson(round(share * n), n) for name, share in shares.items()},
-            "macro_f1": _macro_interval(macro_f1, _macro_f1, guessed, labels, c),
-            "macro_recall": _macro_interval(macro_recall, _macro_recall, guessed, labels, c),
+            **{name: wilson(round(found[name] * n), n) for name in ("top1", "top3")},
+            "macro_f1": _macro_interval(found["macro_f1"], _macro_f1, guessed, labels, c),
+            "macro_recall": _macro_interval(found["macro_recall"], _macro_recall, guessed, labels, c),
         },
         "recall": {name: float(recall[i]) if support[i] else None for i, name in enumerate(classes)},
         "support": dict(zip(classes, support, strict=True)),

@@ -23,6 +23,7 @@ from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
 from artculture.models.sections import check_sections
+from artculture.models.stage_statistics import vector_length
 from artculture.models.tasks import (
     build_heads,
     build_task_losses,
@@ -61,9 +62,10 @@ class CultureClassifier(L.LightningModule):
         balance: section of what corrects the training loss for classes with few paintings.
         class_counts: number of training paintings of each class; needed where the balance depends on it.
         metrics: name to node of further metrics of the validation and test split.
-        method: `finetuned`, `transfer` or `scratch`.
+        method: `finetuned`, `transfer`, `scratch` or `probe`.
         lora: `rank` and `alpha` of a low-rank adaptation of the backbone; None for none.
         head_lr, backbone_lr: first learning rates.
+        stage_statistics: whether the head takes the statistics of the backbone's stages, too.
         channels_last: whether pictures and weights are in torch's channels_last memory format.
 
     Raises:
@@ -98,6 +100,7 @@ class CultureClassifier(L.LightningModule):
         head_lr: float = 0.02,
         backbone_lr: float = 0.01,
         channels_last: bool = False,
+        stage_statistics: bool = False,
     ) -> None:
         super().__init__()
         check_sections(head=head, loss=loss, balance=balance, optimizer=optimizer, scheduler=scheduler, method=method)
@@ -121,6 +124,7 @@ class CultureClassifier(L.LightningModule):
             "image_size": image_size,
             "fit": fit,
             "channels_last": channels_last,
+            "stage_statistics": stage_statistics,
         }
         self.tasks = tasks_of(tasks, classes, class_counts)
         if tasks:
@@ -151,8 +155,11 @@ class CultureClassifier(L.LightningModule):
             *(hyper[key] for key in ("backbone", "library", "backbone_node", "backbone_options", "image_size"))
         )
         self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"], hyper["fit"])
-        head = build_heads(hyper["head"], self.backbone_parts.features, self.tasks)
-        self.network = Network(self.backbone_parts.module, head)
+        backbone, features = self.backbone_parts.module, self.backbone_parts.features
+        if hyper["stage_statistics"]:
+            features = vector_length(backbone, self.preprocessing.image_size)
+        head = build_heads(hyper["head"], features, self.tasks)
+        self.network = Network(backbone, head, stage_statistics=hyper["stage_statistics"])
         self.register_buffer("mean", torch.tensor(self.preprocessing.mean), persistent=False)
         self.register_buffer("std", torch.tensor(self.preprocessing.std), persistent=False)
 
@@ -187,8 +194,9 @@ class CultureClassifier(L.LightningModule):
         self._freeze()
 
     def _freeze(self) -> None:
-        if self.hyper["method"] == "transfer":
-            self.network.freeze_backbone(except_for=self.start.untouched)
+        method = self.hyper["method"]
+        if method in ("transfer", "probe"):
+            self.network.freeze_backbone(except_for=self.start.untouched if method == "transfer" else ())
         self._adapt()
 
     def _adapt(self) -> None:
@@ -217,7 +225,7 @@ class CultureClassifier(L.LightningModule):
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Vectors before the head, N x features, of pictures as `forward` takes them."""
-        return cast(Tensor, self.network.backbone(self.prepared(pictures)))
+        return self.network.embed(self.prepared(pictures))
 
     def prepared(self, pictures: Tensor) -> Tensor:
         """What the network takes: uint8 pictures normalised, in the memory format that it was trained with."""

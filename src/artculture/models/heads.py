@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from artculture.models.probe_heads import NeighboursHead
 from artculture.utils.targets import instantiate, is_target
 
 
@@ -13,7 +14,8 @@ def build_head(node: Mapping[str, Any], features: int, classes: int) -> nn.Modul
     """Return the head that a config section describes: float32 N x features to logits N x classes.
 
     Args:
-        node: `name` (`mlp` or `linear`) with its values, or a `_target_` that takes `features` and `classes`.
+        node: `name` (`mlp`, `linear` or `knn`) with its values, or a `_target_` that takes `features`
+            and `classes`.
         features: length of the backbone's vector.
         classes: number of logits.
 
@@ -22,6 +24,8 @@ def build_head(node: Mapping[str, Any], features: int, classes: int) -> nn.Modul
     """
     if is_target(node):
         return cast(nn.Module, instantiate(node, features=features, classes=classes))
+    if node["name"] == "knn":
+        return NeighboursHead(features, classes, node["paintings"])
     return mlp_head(features, node.get("hidden", ()), classes, node["dropout"])
 
 

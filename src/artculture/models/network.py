@@ -5,6 +5,8 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
+from artculture.models.stage_statistics import vector_with_statistics
+
 # How much of a backbone trains.
 Share = Literal["nothing", "last stage", "everything"]
 
@@ -15,17 +17,26 @@ class Network(nn.Module):
     Attributes:
         backbone: pictures N x 3 x H x W to vectors N x features.
         head: vectors to logits N x classes.
+
+    Args:
+        stage_statistics: whether vectors hold the statistics of the backbone's stages, too.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, *, stage_statistics: bool = False) -> None:
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.head, self.stage_statistics = backbone, head, stage_statistics
         self._frozen = False
         self._thawed: frozenset[str] = frozenset()
         self._held: frozenset[str] = frozenset()
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.backbone(pictures)))
+        return cast(Tensor, self.head(self.embed(pictures)))
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Return the vectors before the head, N x features, of pictures N x 3 x H x W."""
+        if self.stage_statistics:
+            return vector_with_statistics(self.backbone, pictures)
+        return cast(Tensor, self.backbone(pictures))
 
     def freeze_backbone(self, except_for: Sequence[str] = ()) -> None:
         """Keep the backbone as it is, statistics of BatchNorm included, from now on.

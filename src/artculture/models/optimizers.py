@@ -27,7 +27,7 @@ def parameter_groups(
 
     Args:
         network: whose frozen parameters are frozen already.
-        method: `finetuned`, `transfer` or `scratch`.
+        method: `finetuned`, `transfer`, `scratch` or `probe`.
         head_lr, backbone_lr: learning rates.
         section: of the optimizer.
 
@@ -35,7 +35,7 @@ def parameter_groups(
         InputError: layer-wise decay for a backbone that does not say in which order its layers are.
     """
     # Layers of a frozen backbone that the weights left at random learn with the head.
-    frozen = method == "transfer"
+    frozen = method in ("transfer", "probe")
     layer_decay = None if frozen else section.get("layer_decay")
     return [
         *_groups_of(network.head, "head", head_lr, section),

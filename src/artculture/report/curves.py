@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
 from artculture.report.study_data import StudyRun
-from artculture.studies.paper import word
+from artculture.studies.paper import row_title
 
 SPLITS = {"train": "training", "val": "validation"}
 BLUE = plotting_style.REGIONS["European"]
@@ -80,7 +80,7 @@ def panels(runs: Sequence[StudyRun]) -> list[Panel]:
     top = _loss_axis_end([value for run in shown for value in _finite_losses(run.metrics)], shown)
     return [
         Panel(
-            f"{word(architecture)}, {word(method).lower()}, {word(scheduler)}",
+            row_title(architecture, method, scheduler),
             variant,
             [_chart("Loss", "loss", group, epochs, top), _chart("Top-1 accuracy, %", "top1", group, epochs, 1.0)],
             highest

@@ -11,7 +11,7 @@ import yaml
 from artculture.report.reproduce_commands import reproduce_command
 from artculture.report.results_table import common_variant, without
 from artculture.report.study_data import StudyRecord, StudyRun, read_table
-from artculture.studies.paper import word
+from artculture.studies.paper import row_title
 from artculture.studies.progress_view import clock
 from artculture.training.identity import leaves
 
@@ -82,10 +82,11 @@ def costs(study: StudyRecord) -> list[Cost]:
 def _cost(row: tuple[str, str, str, str], results: list[dict[str, Any]]) -> Cost:
     architecture, scheduler, method, variant = row
     table = pd.DataFrame(results)
-    seeds = f" · mean of {len(results)} seeds" if len(results) > 1 else ""
+    what = "seeds" if "fold" not in table or table["fold"].isna().all() else "runs"
+    seeds = f" · mean of {len(results)} {what}" if len(results) > 1 else ""
     extra = f" · {variant}" if variant else ""
     return Cost(
-        f"{word(architecture)}, {word(method).lower()}, {word(scheduler)}{extra}{seeds}",
+        f"{row_title(architecture, method, scheduler)}{extra}{seeds}",
         int(table["epochs"].max()),
         clock(float(table["seconds"].mean())),
         float(table["images_per_second"].mean()),

@@ -8,7 +8,8 @@ import pandas as pd
 
 from artculture.studies.comparison import BETTER, NOT_COMPARED, NOT_WORSE, best_rows
 from artculture.studies.paper import word
-from artculture.studies.table import difference, notes
+from artculture.studies.table import difference, notes, repeats
+from artculture.training.identity import NONE
 
 # Column prefix of the summary to header of the table.
 ACCURACIES = {"validation": "Validation accuracy", "top1": "Top-1 accuracy", "top3": "Top-3 accuracy"}
@@ -31,7 +32,8 @@ class Accuracy:
 class TableRow:
     """A row of Table 2; `variant` distinguishes it from the others, `best` marks the best validation accuracy.
 
-    `standing` and `difference` are what the paired test says (`compare_with_best`, `difference`).
+    `repeats` says how many folds and seeds it has, `standing` and `difference` what the paired test says
+    (`compare_with_best`, `difference`).
     """
 
     architecture: str
@@ -39,6 +41,7 @@ class TableRow:
     method: str
     variant: str
     seeds: int
+    repeats: str
     weights: str
     data: str
     accuracies: dict[str, Accuracy]
@@ -48,7 +51,8 @@ class TableRow:
 
     @property
     def label(self) -> str:
-        return f"{self.architecture}, {self.method.lower()}, {self.scheduler}"
+        scheduler = "" if self.scheduler == word(NONE) else f", {self.scheduler}"
+        return f"{self.architecture}, {self.method.lower()}{scheduler}"
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ def _row(row: dict[Hashable, Any], common: str, best: bool) -> TableRow:
         word(row["method"]),
         without(str(row["variant"]), common),
         int(row["seeds"]),
+        repeats(row),
         str(row["weights"]),
         str(row["data"]),
         {name: _accuracy(row, name) for name in ACCURACIES},

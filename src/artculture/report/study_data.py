@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from artculture.analysis.figure import INDEX
+from artculture.studies.cross_validation import without_fold
 from artculture.studies.results import KEY, read_results, summarise
+from artculture.training.identity import ALWAYS, NONE, choice_names
 from artculture.training.result import validation_rank
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import metrics_numbers
@@ -52,11 +54,14 @@ class StudyRun:
         """Architecture, scheduler, method and variant: the key of a row of Table 2, shared by all its seeds."""
         if self.result is not None:
             architecture, scheduler, method, variant = (str(self.result[key]) for key in KEY)
-            return architecture, scheduler, method, variant
-        names = [str(self.config.get(group, {}).get("name", "")) for group in ("architecture", "scheduler", "method")]
+            return architecture, scheduler, method, without_fold(variant, self.result.get("fold"))
+        if not set(ALWAYS) <= set(self.config):
+            return "", "", "", self.name
+        architecture, method, scheduler = choice_names(self.config)
         # Without a result, the variant is what remains of the directory's name without the choices and the seed.
-        rest = self.name.removeprefix("-".join([names[0], names[2], names[1]])).removesuffix(f"-seed={self.seed}")
-        return names[0], names[1], names[2], " ".join(rest.strip("-").split("-"))
+        named = "-".join(name for name in (architecture, method, scheduler) if name != NONE)
+        rest = self.name.removeprefix(named).removesuffix(f"-seed={self.seed}")
+        return architecture, scheduler, method, " ".join(rest.strip("-").split("-"))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from artculture.studies.comparison import BEST, BETTER, NOT_COMPARED, NOT_WORSE,
 from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
 from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
 from artculture.studies.paper import word
-from artculture.studies.table import notes, p_value, points
+from artculture.studies.table import notes, p_value, points, repeats
 from artculture.utils.visible_text import visible
 
 SPECIAL = {
@@ -89,8 +89,7 @@ def _disjoint_lines(title: str, rows: Sequence[DisjointRow]) -> list[str]:
 
 
 def _cells(row: dict[Hashable, Any], *, bold: bool) -> list[str]:
-    seeds = f"{row['seeds']} seeds" if row["seeds"] > 1 else ""
-    method = " · ".join(filter(None, [word(row["method"]), row["variant"], seeds]))
+    method = " · ".join(filter(None, [word(row["method"]), row["variant"]])) + repeats(row)
     names = [latex_text(cell) for cell in (word(row["architecture"]), word(row["scheduler"]), method)]
     accuracies = [_accuracy(row, name) for name in ("validation", "top1", "top3")]
     if bold:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.training.acceleration.cuda_graph import CapturedStep
 from artculture.training.factory import make_classifier
@@ -59,11 +60,19 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     size, batch = module.preprocessing.image_size, config.data.batch_size
     images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
     labels = torch.randint(0, classes, (batch,), device=device)
-    weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=0.9)
     precision = hardware.real_precision(config.trainer.precision, accelerator)
     half = torch.float16 if precision.startswith("16") else torch.bfloat16
     autocast = torch.autocast(device.type, half, enabled="mixed" in precision)
+
+    def forward() -> None:
+        with autocast, torch.inference_mode():
+            module(images)
+
+    if isinstance(config.method, Probe):
+        rate = _rate(forward, batch, device)
+        return _with_memory({"train": rate, "forward": rate}, accelerator)
+    weights = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(weights, lr=1e-6, momentum=0.9)
 
     def loss_and_logits(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         outputs = module.training_step((images, labels, labels), 0)
@@ -84,11 +93,11 @@ def measure(config: TrainConfig, classes: int) -> dict[str, float]:
         with autocast, contextlib.suppress(RuntimeError):  # fall back to eager execution, as in training
             gradients = CapturedStep(module.network, loss_and_logits, images, labels).replay_again
 
-    def forward() -> None:
-        with autocast, torch.inference_mode():
-            module(images)
-
     rates = {"train": _rate(train, batch, device), "forward": _rate(forward, batch, device)}
+    return _with_memory(rates, accelerator)
+
+
+def _with_memory(rates: dict[str, float], accelerator: str) -> dict[str, float]:
     memory = hardware.peak_memory(accelerator)
     return rates if memory is None else {**rates, "peak_memory": float(memory)}
 

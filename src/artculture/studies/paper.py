@@ -36,7 +36,15 @@ WORDS = {
     "transfer": "Transfer",
     "scratch": "Scratch",
     "ensemble": "Ensemble",
+    "probe": "Probe",
+    "none": "–",
 }
+
+
+def row_title(architecture: str, method: str, scheduler: str) -> str:
+    """Return the display name of a row; a method without a schedule has none in its name."""
+    names = [word(architecture), word(method).lower(), *([] if scheduler == "none" else [word(scheduler)])]
+    return ", ".join(names)
 
 
 def word(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig
 from artculture.data.cache.pixel_cache import file_states
 from artculture.data.selection import DataChoice, select
@@ -95,7 +96,7 @@ def estimate_runs(runs: Sequence[PlannedRun], *, measure: bool) -> list[RunEstim
     planned = []
     for run in runs:
         action, detail, done = _what(run)
-        epochs = 0 if action == "skip" else max(0, run.config.trainer.max_epochs - done)
+        epochs = 0 if action == "skip" else max(0, _epochs(run.config) - done)
         if action == "skip" or epochs == 0:
             planned.append(RunEstimate(str(run.directory.path), action, detail, epochs))
             continue
@@ -110,7 +111,7 @@ def estimate_runs(runs: Sequence[PlannedRun], *, measure: bool) -> list[RunEstim
 
 def _what(run: PlannedRun) -> tuple[str, str, int]:
     """Return the action, its description and the number of finished epochs."""
-    status, plan, epochs = run.directory.status(), run.plan, run.config.trainer.max_epochs
+    status, plan, epochs = run.directory.status(), run.plan, _epochs(run.config)
     if plan.action == "skip":
         return "skip", "skip (finished)", epochs
     if run.directory.path.is_dir() and is_locked(run.directory.path):
@@ -128,6 +129,10 @@ def _what(run: PlannedRun) -> tuple[str, str, int]:
     if status["state"] == "failed":
         return "retry", f"retry (failed: {status.get('error')})", 0
     return "start", "run", 0
+
+
+def _epochs(config: TrainConfig) -> int:
+    return 1 if isinstance(config.method, Probe) else config.trainer.max_epochs
 
 
 def _counts(config: TrainConfig) -> tuple[int, int, int]:
@@ -165,7 +170,9 @@ def _from_steps(
         f"{config.architecture} {config.method.name} {config.data.image_size} {config.data.batch_size} {config.trainer}"
     )
     rates = measured[key] = measured.get(key) or measure_in_subprocess(config, classes)
-    if config.method.name == "transfer" and config.method.features == "cached":
+    if isinstance(config.method, Probe):  # each picture passes the backbone once
+        seconds = train / config.data.fractions[0] / rates["forward"]
+    elif config.method.name == "transfer" and config.method.features == "cached":
         # Each view passes the frozen backbone once; training the head takes negligible time.
         seconds = (train * min(config.method.views, epochs) + val) / rates["forward"]
     else:

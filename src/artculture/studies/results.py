@@ -9,6 +9,7 @@ import pandas as pd
 
 from artculture.evaluation.intervals import Interval, effective_sample_size, interval_over_seeds, sample_overlap
 from artculture.studies.comparison import DIFFERENCES, compare_with_best
+from artculture.studies.cross_validation import fold_columns, pool_folds, without_fold
 from artculture.studies.disjoint_rows import DIFFERENCE_COLUMNS, with_differences
 from artculture.studies.label_rows import label_columns, labels_in, share_columns
 from artculture.studies.paper import TABLE_2
@@ -67,6 +68,7 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
             row[f"paintings_{metric}"] = min(known, result["counts"][split])
         row["test_paintings"] = result["counts"]["test"]
         row["folder"], row["labels"] = file.parent, labels_in(result)
+        row["variant"] = without_fold(str(row["variant"]), row.get("fold"))
         if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
             raise KeyError("one of the table's columns")
     except (KeyError, TypeError, ValueError) as error:
@@ -91,26 +93,30 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """Average the runs that differ only in their seed, with confidence intervals.
 
-    Intervals cover the variation over seeds and test paintings (`interval_over_seeds`), for one seed as for several.
+    The folds of a cross-validation count as one run (`pool_folds`). Intervals cover the variation over seeds and test
+    paintings (`interval_over_seeds`), for one seed as for several.
     Predictions show which paintings the seeds share.
 
     Args:
         runs: table returned by `read_results`.
 
     Returns:
-        One row per combination of `KEY`: `weights`, `seeds`, the mean of validation, top1, top3 and macro_f1 with
+        One row per combination of `KEY`: `weights`, `seeds`, `fold_columns`, the mean of validation, top1, top3 and
+        macro_f1 with
         `_low` and `_high` (fractions in 0..1), the paper's `paper_*` (percent, empty if not in the paper), costs, and
         the columns of `label_columns` and `compare_with_best`.
 
     Raises:
         InputError: predictions of a run are damaged.
     """
-    rows, groups, read = [], [], cache(read_predictions)
+    rows, groups = [], []
+    runs, read = pool_folds(runs, KEY, cache(read_predictions))
     for key, group in runs.groupby(KEY, sort=False):
         groups.append(group)
         row: dict[str, Any] = dict(zip(KEY, key, strict=True))
         row["weights"] = " / ".join(dict.fromkeys(group["weights"]))
         row["seeds"] = len(group)
+        row |= fold_columns(group)
         predictions = [read(folder) for folder in group["folder"]] if len(group) > 1 else []
         for metric, name in METRICS.items():
             row[name] = float(group[metric].mean())
@@ -128,7 +134,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         row["test_paintings"] = int(group["test_paintings"].max())
         row |= label_columns(group["labels"].tolist(), group["folder"].tolist())
         rows.append(row)
-    return compare_with_best(pd.DataFrame(rows), groups, read)
+    return compare_with_best(pd.DataFrame(rows).astype({"folds": "Int64"}), groups, read)
 
 
 def _interval(group: pd.DataFrame, metric: str, predictions: list[pd.DataFrame]) -> Interval:
@@ -158,6 +164,7 @@ def in_percent(summary: pd.DataFrame) -> pd.DataFrame:
     ]
     shares += DIFFERENCE_COLUMNS
     shares += share_columns(summary)
+    shares.append("fold_deviation")
     shares += [f"{name}{end}" for name in DIFFERENCES for end in ("", "_low", "_high")]
     table = with_differences(summary).copy()
     for column in shares:

@@ -1,5 +1,6 @@
 """Name of a run directory: the choices of its config that differ from the composed defaults."""
 
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from hydra.types import RunMode
 from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.config.validation import config_folder, group_options
-from artculture.training.identity import run_name, variant
+from artculture.training.identity import run_name, unused_choices, variant
+
+log = logging.getLogger(__name__)
 
 # Not `trainer`: of an option of that group every changed value is named, since most only say where to train.
 GROUPS = ("architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "data", "augment")
@@ -41,10 +44,21 @@ def locate_run(config: TrainConfig, choices: dict[str, Any], *, with_epochs: boo
     usual = {group: option for group, option in _composed_choices(combination).items() if group in GROUPS}
     overrides = [f"{group}={option}" for group, option in chosen.items()]
     defaults = _defaults([*overrides, *combination, f"seed={config.seed}"])
+    _warn_of_unused(config.method.name, unused_choices(values, defaults, chosen, usual))
     shipped = group_options([config_folder()])
     own = [*named.values(), *(option for group, option in chosen.items() if option not in shipped[group])]
     name = run_name(values, defaults, chosen, usual, own, with_epochs=with_epochs)
     return Path(config.study.root) / config.study.name / name, variant(values, defaults, chosen, usual, own)
+
+
+def _warn_of_unused(method: str, unused: dict[str, Any]) -> None:
+    if unused:
+        _warn_once(f"method={method} does not use {', '.join(f'{key}={value}' for key, value in unused.items())}")
+
+
+@cache  # the runs of a study have most of their values in common
+def _warn_once(text: str) -> None:
+    log.warning(text)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from artculture.config.schema.model import Optimizer
+from artculture.config.schema.model import Optimizer, Probe
 from artculture.config.schema.train import TrainConfig
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.training.factory import backbone_choice, backbone_options
@@ -23,6 +23,9 @@ def _described(config: TrainConfig) -> str:
     parts = [f"{given.image_size} px ({given.fit}, {given.interpolation})"]
     if pooling := _pooling(config, given.image_size):
         parts.append(f"pooling {pooling}")
+    if isinstance(config.method, Probe):
+        parts.append(f"{config.method.classifier}{' with stage statistics' if config.method.stage_statistics else ''}")
+        return f"{architecture.name} {config.method.name}: {', '.join([*parts, 'precision 32-true'])}"
     backbone = f", backbone {config.method.backbone_lr:g}" if config.method.backbone_lr else ""
     parts.append(f"{node_name(config.optimizer)}: head {config.method.head_lr:g}{backbone}")
     if isinstance(config.optimizer, Optimizer):

@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from artculture.config.schema.model import Architecture, Finetuned, TimmNetwork
+from artculture.config.schema.model import Architecture, Finetuned, Probe, TimmNetwork
 from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
 from artculture.config.schema.train import TrainConfig
@@ -105,26 +105,32 @@ def make_classifier(
         InputError: an unknown network.
     """
     architecture, method = config.architecture, config.method
+    common: dict[str, Any] = {
+        "classes": list(classes),
+        "backbone": architecture.name,
+        "library": architecture.library,
+        "backbone_node": backbone_choice(architecture)[2],
+        "backbone_options": backbone_options(architecture) if vectors is None else vectors,
+        "balance": plain_section(config.balance),
+        "class_counts": class_counts,
+        "metrics": {name: node for name, node in config.metrics.items() if node is not None},
+        "method": method.name,
+        "image_size": config.data.image_size,
+        "fit": config.data.fit,
+        "channels_last": config.trainer.channels_last,
+    }
+    if isinstance(method, Probe):
+        head = probe_head(method, class_counts)
+        return CultureClassifier(**common, head=head, stage_statistics=method.stage_statistics)
     module = CultureClassifier(
-        classes=list(classes),
-        backbone=architecture.name,
-        library=architecture.library,
-        backbone_node=backbone_choice(architecture)[2],
-        backbone_options=backbone_options(architecture) if vectors is None else vectors,
+        **common,
         head=plain_section(config.head),
         loss=plain_section(config.loss),
-        balance=plain_section(config.balance),
-        class_counts=class_counts,
         optimizer=plain_section(config.optimizer),
         scheduler=plain_section(config.scheduler),
-        metrics={name: node for name, node in config.metrics.items() if node is not None},
-        method=method.name,
         lora=method.lora.model_dump() if isinstance(method, Finetuned) and method.lora is not None else None,
         head_lr=method.head_lr,
         backbone_lr=method.backbone_lr,
-        image_size=config.data.image_size,
-        fit=config.data.fit,
-        channels_last=config.trainer.channels_last,
         tasks=[task.as_plain() for task in tasks],
     )
     if config.trainer.compile:
@@ -141,6 +147,13 @@ def label_tasks(selection: Selection) -> list[Task]:
         Task(one.name, one.classes, one.ordinal, tuple(one.counts(train)), float(one.known[train].mean()))
         for one in selection.columns
     ]
+
+
+def probe_head(method: Probe, class_counts: Sequence[int] | None) -> Node:
+    """Return the section of the head that a probe fits."""
+    if method.classifier == "knn":
+        return {"name": "knn", "paintings": max(1, sum(class_counts or ()))}
+    return {"name": "linear", "dropout": 0.0}
 
 
 def make_strategy(config: TrainConfig, accelerator: str, process_group: ProcessGroup = SINGLE_PROCESS) -> StepExecution:

@@ -52,7 +52,8 @@ def digest(module: CultureClassifier) -> str:
 
 def settle(module: CultureClassifier, data: PaintingsDataModule) -> None:
     """Settle BatchNorm on training pictures, for a backbone that is frozen at random numbers."""
-    if module.hyper["method"] != "transfer" or module.start.pretrained or not has_batchnorm(module.network.backbone):
+    frozen = module.hyper["method"] in ("transfer", "probe")
+    if not frozen or module.start.pretrained or not has_batchnorm(module.network.backbone):
         return
     rows = data.paintings.selection.members("train")
     # Spread over the whole split: manifests are sorted by culture.

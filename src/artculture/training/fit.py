@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.data.datamodule import PaintingsDataModule
 from artculture.data.paintings import QUARANTINE, write_quarantine
@@ -20,7 +21,7 @@ from artculture.data.stored_split import read_split, write_split
 from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
-from artculture.training import feature_cache, resume
+from artculture.training import feature_cache, probe, resume
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.checkpointing import whole_checkpoint
 from artculture.training.distributed.process_group import ProcessGroup
@@ -121,12 +122,17 @@ def fit_and_predict(
     )
     with warnings.catch_warnings():
         ignore_known_warnings()
-        with work.listener.deferred():
-            fed = feature_cache.feed(config.method, data, module, trainer)
-            trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
-        work.listener.raise_if_received()
         splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
-        rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
+        facts: dict[str, Any] = {}
+        features: NDArray[np.float32] | None = None
+        if isinstance(config.method, Probe):
+            rows, logits, facts, features = probe.fit_and_predict(config, module, data, trainer, recorder, splits)
+        else:
+            with work.listener.deferred():
+                fed = feature_cache.feed(config.method, data, module, trainer)
+                trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
+            work.listener.raise_if_received()
+            rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
     if not process_group.is_global_zero:
         return None
 
@@ -134,7 +140,9 @@ def fit_and_predict(
     for label in (first, *further):
         write_csv(label.table, directory.predictions_of(None if label is first else label.name))
     labelled = replace(data.paintings, selection=first.selection)
-    uncertainty, sets = fit_uncertainty(module, labelled, first.predictions, data.eval_batch_size, accelerator)
+    uncertainty, sets = fit_uncertainty(
+        module, labelled, first.predictions, data.eval_batch_size, accelerator, features
+    )
     store_temperature(directory.best, first.temperature, [label.temperature for label in further], uncertainty)
     result = {
         **identity_part(config, directory, variant, module),
@@ -144,6 +152,7 @@ def fit_and_predict(
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, process_group.world_size),
+        **facts,
     }
     if work.trackers is not None:
         work.trackers.log_result(first.selection, first.predictions, result)

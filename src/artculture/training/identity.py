@@ -17,10 +17,15 @@ Values = dict[str, Any]
 
 # What may change between two launches of the same run.
 CIRCUMSTANCES = frozenset({*keys_with(Mark.CIRCUMSTANCE), *keys_with(Mark.SOURCE)})
+# What a method does not use that fits its classifier at once.
+TRAINING = frozenset(keys_with(Mark.TRAINING))
+FITTED_AT_ONCE = frozenset({"probe"})
 # What a config that was stored before there was such a key meant by its absence.
 BEFORE = {"trainer.compile": False, "balance.name": "none"}
-# Groups that every name begins with.
+# Groups that every name begins with, but for those without meaning for the method.
 ALWAYS = ("architecture", "method", "scheduler")
+# In place of the name of such a group in a result.
+NONE = "none"
 # The option of each group that takes a `_target_`.
 CUSTOM = "custom"
 # Groups whose chosen option is in the name where it is not the usual one.
@@ -50,7 +55,14 @@ def _under(key: str, names: frozenset[str]) -> bool:
 
 def identity(values: Values) -> Values:
     """What decides a run's numbers: dotted key to value."""
-    return {key: value for key, value in leaves(values) if not _under(key, CIRCUMSTANCES)}
+    found = {key: value for key, value in leaves(values) if not _under(key, CIRCUMSTANCES)}
+    without = unused_keys(str(found.get("method.name")))
+    return {key: value for key, value in found.items() if not _under(key, without)}
+
+
+def unused_keys(method: str) -> frozenset[str]:
+    """Return the keys and sections without meaning for a method."""
+    return TRAINING if method in FITTED_AT_ONCE else frozenset()
 
 
 def differences(one: Values, other: Values) -> dict[str, tuple[Any, Any]]:
@@ -82,7 +94,7 @@ def run_name(
     Returns:
         As in `resnet50-finetuned-plateau`, then what differs from the defaults, then the seed where it is not 0.
     """
-    parts = [node_name(values[group]) for group in ALWAYS]
+    parts = [name for name in choice_names(values) if name != NONE]
     unnamed = frozenset() if with_epochs else frozenset({EPOCHS})
     parts += variant(values, defaults, choices, usual, own, unnamed)
     if values["seed"] != 0:
@@ -99,6 +111,12 @@ def joined_name(parts: Sequence[str]) -> str:
     return name
 
 
+def choice_names(values: Values) -> list[str]:
+    """Return the names of the options of `ALWAYS`, `NONE` where a group has no meaning for the method."""
+    unused = unused_keys(values["method"]["name"])
+    return [NONE if group in unused else node_name(values[group]) for group in ALWAYS]
+
+
 def variant(
     values: Values,
     defaults: Values,
@@ -109,17 +127,30 @@ def variant(
 ) -> list[str]:
     """What tells a run from its architecture, method and scheduler alone: data, own options, every changed value."""
     parts = [] if choices["data"] == usual["data"] or _is_own_source(values, choices, own) else [data_label(values)]
+    unused = unused_keys(values["method"]["name"])
     for group in OPTIONS:
-        if choices[group] != usual[group]:
+        if choices[group] != usual[group] and group not in unused:
             # `custom` says nothing; a file of the user's own is named by what it is for.
             parts.append(node_name(values[group]) if choices[group] == CUSTOM else choices[group])
     named = {node_name(values[group]) for group in ALWAYS}
+    named |= {choices[group] for group in unused if group in choices}
     parts = list(dict.fromkeys([*parts, *(option for option in own if option not in named)]))
     keys = Counter(_last_word(key) for key in identity(values) if not _under(key, NAMED_OTHERWISE))
     for key, (value, _) in differences(values, defaults).items():
         if not _under(key, NAMED_OTHERWISE | unnamed):
             parts.append(_changed(key, value, shared=keys[_last_word(key)] > 1))
     return parts
+
+
+def unused_choices(values: Values, defaults: Values, choices: dict[str, str], usual: dict[str, str]) -> dict[str, Any]:
+    """Return what was chosen and has no meaning for the method: key or group to value; arguments as of `variant`."""
+    unused = unused_keys(values["method"]["name"])
+    found: dict[str, Any] = {
+        group: choices[group] for group in choices if group in unused and choices[group] != usual[group]
+    }
+    before = dict(leaves(defaults))
+    changed = {key: value for key, value in leaves(values) if _under(key, unused) and value != before.get(key)}
+    return found | changed
 
 
 def _is_own_source(values: Values, choices: dict[str, str], own: Sequence[str]) -> bool:

@@ -9,12 +9,11 @@ from artculture.config.schema.train import TrainConfig, plain
 from artculture.models.classifier import CultureClassifier
 from artculture.training.acceleration.step_execution import StepExecution
 from artculture.training.callbacks.recorder import Recorder
-from artculture.training.identity import data_label
+from artculture.training.identity import choice_names, data_label
 from artculture.training.result import git_commit, versions
 from artculture.training.run_directory import RunDirectory
 from artculture.training.weights_start import KNOWN
 from artculture.utils import hardware
-from artculture.utils.targets import node_name
 
 
 def identity_part(
@@ -25,10 +24,12 @@ def identity_part(
         "run": directory.path.name,
         "study": config.study.name,
         "architecture": config.architecture.name,
-        "scheduler": node_name(config.scheduler),
+        "scheduler": choice_names(plain(config))[2],
         "method": config.method.name,
         "variant": " ".join(variant),
         "seed": config.seed,
+        "folds": config.data.folds,
+        "fold": config.data.fold,
         "balance": config.balance.name,
         "class_counts": dict(zip(module.classes, module.hyper["class_counts"], strict=True)),
         "data": data_label(plain(config)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from artculture.config.schema.train import TrainConfig
-from artculture.training.identity import EPOCHS, differences
+from artculture.training.identity import EPOCHS, differences, identity
 from artculture.training.origin import (
     check_config,
     check_paintings,
@@ -211,7 +211,7 @@ def _epochs(values: dict[str, Any]) -> int:
 
 
 def _raised(stored: dict[str, Any], values: dict[str, Any]) -> bool:
-    return _epochs(values) > _epochs(stored)
+    return EPOCHS in identity(values) and _epochs(values) > _epochs(stored)
 
 
 def _has_result(directory: RunDirectory) -> bool:

@@ -107,6 +107,8 @@ class Result(Record):
     method: str = ""
     variant: str = ""
     seed: int = 0
+    folds: NonNegativeInt | None = None
+    fold: NonNegativeInt | None = None
     data: str = ""
     weights: str = ""
     origin: OriginRecord | None = None

@@ -21,7 +21,12 @@ MOST_OF_A_CLASS, MOST = 200, 4000
 
 
 def fit_uncertainty(
-    module: CultureClassifier, paintings: Paintings, predictions: pd.DataFrame, batch_size: int, accelerator: str
+    module: CultureClassifier,
+    paintings: Paintings,
+    predictions: pd.DataFrame,
+    batch_size: int,
+    accelerator: str,
+    features: NDArray[np.float32] | None = None,
 ) -> tuple[Uncertainty, dict[str, Any]]:
     """Return what the checkpoint of a trained classifier keeps, and `sets` for its result (`set_results`).
 
@@ -31,17 +36,23 @@ def fit_uncertainty(
         predictions: of it, calibrated, of the validation and test paintings, as by `prediction_table`.
         batch_size: images per forward pass.
         accelerator: `cpu` or `gpu`.
+        features: of every painting, if they are known.
     """
     selection = paintings.selection
     rows, split = predictions["row"].to_numpy(dtype=np.int64), predictions["split"].to_numpy(dtype=np.str_)
     probabilities = predictions[[f"p_{name}" for name in selection.classes]].to_numpy(dtype=np.float64)
     scores, sets = set_results(probabilities, selection.labels[rows], split, selection.classes)
-    found = fit_typicality(module, paintings, rows[split == "val"], batch_size, accelerator)
+    found = fit_typicality(module, paintings, rows[split == "val"], batch_size, accelerator, features)
     return Uncertainty(scores, [found]), sets
 
 
 def fit_typicality(
-    module: CultureClassifier, paintings: Paintings, val: NDArray[np.int64], batch_size: int, accelerator: str
+    module: CultureClassifier,
+    paintings: Paintings,
+    val: NDArray[np.int64],
+    batch_size: int,
+    accelerator: str,
+    known: NDArray[np.float32] | None = None,
 ) -> Typicality:
     """Return the class means of training features, and the similarities of validation paintings to them.
 
@@ -51,13 +62,16 @@ def fit_typicality(
         val: rows of validation paintings, int64.
         batch_size: images per forward pass.
         accelerator: `cpu` or `gpu`.
+        known: features of every painting, as the classifier computes them; None to compute those that are needed.
     """
     selection = paintings.selection
     # Where a debugging run limits the validation paintings, training ones too.
     limit = len(selection.labels) if len(val) == len(selection.members("val")) else len(val)
     # In the order of the data, in which shards are read.
     training = np.sort(training_rows(selection)[:limit])
-    rows = np.concatenate([training, val])
+    rows, labels, classes = np.concatenate([training, val]), selection.labels[training], len(selection.classes)
+    if known is not None:
+        return typicality(known[training], labels, classes, known[val])
     mode, device = module.training, "gpu" if accelerator == "gpu" else "cpu"
     found = []
     with (
@@ -68,8 +82,7 @@ def fit_typicality(
             found.append(forward(images)[0])
     module.train(mode)
     features = torch.cat(found).numpy()
-    labels = selection.labels[training]
-    return typicality(features[: len(training)], labels, len(selection.classes), features[len(training) :])
+    return typicality(features[: len(training)], labels, classes, features[len(training) :])
 
 
 def training_rows(selection: Selection) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from artculture.config.schema.model import Scratch
+from artculture.config.schema.model import Pretrained, Scratch
 from artculture.config.schema.train import TrainConfig
 from artculture.data.selection import Selection
 from artculture.data.stored_split import read_split
@@ -31,7 +31,7 @@ def start_training(config: TrainConfig, module: CultureClassifier, selection: Se
     path = Path(weights).expanduser()
     if isinstance(method, Scratch) or not path.is_file():
         return
-    if method.head == "checkpoint":
+    if isinstance(method, Pretrained) and method.head == "checkpoint":
         take_head(module, path)
     known = _known_paintings(path, selection)
     if known is None:

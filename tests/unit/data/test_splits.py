@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from artculture.data.splits import assign_splits, count_leaking_groups, small_cultures
+from artculture.data.splits import (
+    assign_folds,
+    assign_splits,
+    assign_splits_of_fold,
+    count_leaking_groups,
+    small_cultures,
+)
 from artculture.utils.errors import InputError
 
 FRACTIONS = [0.8, 0.1, 0.1]
@@ -118,3 +124,43 @@ def test_a_group_of_two_cultures_is_not_parted(rows):
     table.loc[[0, 1, 10], "group"] = "one album"
     split = assign_splits(table, "stratified", FRACTIONS, 0)
     assert split[[0, 1, 10]].nunique() == 1
+
+
+def _collection() -> pd.DataFrame:
+    """Five cultures of 3 to 120 paintings, a third of them in groups of up to nine."""
+    rng = np.random.default_rng(0)
+    culture = np.repeat(["a", "b", "c", "d", "e"], [120, 60, 20, 7, 3])
+    group = np.where(rng.random(210) < 0.3, rng.integers(0, 12, 210), np.arange(210) + 100)
+    names = pd.Series(culture) + group.astype(str)
+    return pd.DataFrame({"culture": culture, "group": names.to_numpy()})
+
+
+def test_folds_are_even_keep_groups_and_do_not_depend_on_the_order():
+    table = _collection()
+    fold = pd.Series(assign_folds(table, 5, seed=1), index=table.index)
+    assert (fold.groupby(table["group"]).nunique() == 1).all()
+    assert fold.value_counts().max() - fold.value_counts().min() <= 3
+    counts = pd.crosstab(table["culture"], fold)
+    assert (counts.max(axis=1) - counts.min(axis=1) <= 9).all()
+    assert counts.loc["e"].tolist().count(1) == 3
+    shuffled = table.sample(frac=1, random_state=2)
+    assert pd.Series(assign_folds(shuffled, 5, seed=1), index=shuffled.index).sort_index().equals(fold)
+    assert (assign_folds(table, 5, seed=2) != fold).any()
+
+
+def test_every_painting_is_tested_in_one_fold_and_no_group_is_in_two_splits():
+    table = _collection()
+    splits = [assign_splits_of_fold(table, 5, fold, [0.8, 0.1, 0.1], seed=0) for fold in range(5)]
+    assert (sum((split == "test").astype(int) for split in splits) == 1).all()
+    for split in splits:
+        assert count_leaking_groups(table, split) == 0
+        assert set(split) == {"train", "val", "test"}
+        assert (split == "val").sum() == pytest.approx(210 / 5 * 4 / 9, abs=6)
+
+
+def test_two_groups_beside_the_tested_fold_are_enough_for_training_and_validation():
+    table = pd.DataFrame({"culture": ["a"] * 8, "group": ["a1"] * 3 + ["a2"] * 2 + ["a3"] * 2 + ["a4"]})
+    for fold in range(2):
+        assert set(assign_splits_of_fold(table, 2, fold, FRACTIONS, seed=0)) == {"train", "val", "test"}
+    with pytest.raises(InputError, match="no culture has two groups"):
+        assign_splits_of_fold(table[:5], 2, 0, FRACTIONS, seed=0)

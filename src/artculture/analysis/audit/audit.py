@@ -77,10 +77,10 @@ def audit_labels(
 
 def _log_method(model: ModelUnderStudy) -> None:
     method = model.classifier.hyper["method"]
-    if method != "transfer":
+    if method not in ("transfer", "probe"):
         log.warning(
             "the backbone was trained on these labels (method=%s), so its features may repeat their errors, and fewer "
-            "are found: audit a run of method=transfer",
+            "are found: audit a run of method=transfer or probe",
             method,
         )
 

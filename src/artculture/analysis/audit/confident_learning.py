@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
+from artculture.data.splits import assign_folds
 from artculture.utils.errors import InputError
 from artculture.utils.progress import Progress
 
@@ -65,11 +66,8 @@ def out_of_fold_probabilities(
     folds = min(folds, len(set(groups)))
     if folds < 2 or len(np.unique(labels)) < 2:
         raise InputError("an audit needs paintings of two labels and two groups")
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class may have fewer paintings than there are folds.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        parts = list(splitter.split(features, labels, groups))
+    fold = assign_folds(pd.DataFrame({"group": groups, "culture": labels}), folds, seed)
+    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in np.unique(fold)]
     found = np.zeros((len(PENALTIES), len(labels), classes))
     for number, (train, test) in enumerate(parts):
         scaler = StandardScaler().fit(features[train])

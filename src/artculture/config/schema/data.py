@@ -27,13 +27,21 @@ LabelNames = Annotated[
 
 
 class Paintings(Section):
-    """What all data sources share."""
+    """What all data sources share.
+
+    Attributes:
+        folds: number of folds of a cross-validation; None for one split by `fractions`.
+        fold: the fold that is the test split, from 0.
+    """
 
     name: str
     root: Annotated[str | None, AsTyped(), Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     split: Annotated[Literal["auto", "stratified", "random", "stored"], Mark.NOT_SEARCHED]
     split_seed: Annotated[int, Mark.NOT_SEARCHED]
     fractions: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Mark.NOT_SEARCHED]
+    # As in runs that were stored before there were such keys.
+    folds: Annotated[Annotated[int, Field(ge=2)] | None, Mark.NOT_SEARCHED] = None
+    fold: Annotated[NonNegativeInt | None, Mark.NOT_SEARCHED] = None
     small_cultures: Annotated[Literal["error", "drop", "train"], Mark.NOT_SEARCHED]
     on_bad_image: Annotated[Literal["error", "skip"], Mark.NOT_SEARCHED]
     bad_image_share: Annotated[Share, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = 1.0
@@ -146,6 +154,7 @@ def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
         yield "data.root", "has no meaning for data=hub; give the dataset, or its folder, as data.path=…"
     if len(data.fractions) != 3 or abs(sum(data.fractions) - 1) > 1e-6:
         yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
+    yield from _fold_contradictions(data)
     if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):
         yield "data.cultures", f"is {data.cultures}; give at least two different cultures"
     yield from _label_contradictions(data)
@@ -172,3 +181,20 @@ def _label_contradictions(data: Data) -> Iterator[tuple[str, str]]:
     names = label_names(data)
     for name in sorted(ordinal_names(data) - set(names)):
         yield f"data.ordinal={name}:", f"is not among the labels; {choices_hint(name, names)}"
+
+
+def _fold_contradictions(data: Data) -> Iterator[tuple[str, str]]:
+    if data.folds is None:
+        if data.fold is not None:
+            yield "data.fold", f"is {data.fold}, but data.folds is null: give the number of folds, as in data.folds=5"
+        return
+    every = ",".join(map(str, range(data.folds)))
+    if data.fold is None:
+        yield "data.fold", f"is missing; give data.fold=0, or all folds as runs of one row with -m data.fold={every}"
+    elif data.fold >= data.folds:
+        yield "data.fold", f"is {data.fold}, but the {data.folds} folds are {every}"
+    if data.split in ("stored", "random"):
+        yield (
+            "data.folds",
+            f"are drawn by culture and group, and data.split={data.split} is another split: use data.split=stratified",
+        )

@@ -20,3 +20,4 @@ class Mark(Enum):
     CIRCUMSTANCE = "where and how a run is executed: not part of its identity, free to change between two launches"
     SOURCE = "where other keys take their defaults from: not part of the identity, as those keys are"
     NOT_SEARCHED = "the same in all trials of a search"
+    TRAINING = "of gradient descent: without meaning for a method that does without it, and not part of its identity"

@@ -10,7 +10,8 @@ from artculture.config.schema.nodes import BY_NAME_OR_TARGET, Node, UserNode
 from artculture.config.schema.section import Section
 from artculture.config.typed_text import Text
 
-MethodName = Literal["finetuned", "transfer", "scratch"]
+TrainedMethod = Literal["finetuned", "transfer", "scratch"]
+MethodName = Literal[TrainedMethod, "probe"]
 
 
 class Rates(Section):
@@ -61,7 +62,7 @@ class TimmNetwork(Network):
     """
 
     library: Literal["timm"]
-    drop_path: Annotated[Annotated[float, Field(ge=0, lt=1)], OnResume.FREE] = 0.0
+    drop_path: Annotated[Annotated[float, Field(ge=0, lt=1)], OnResume.FREE, Mark.TRAINING] = 0.0
     args: dict[str, Any] = Field(default_factory=dict)
     size: Annotated[str | None, Mark.SOURCE, Mark.NOT_SEARCHED] = None
     sizes: Annotated[dict[str, str], Mark.SOURCE, Mark.NOT_SEARCHED] = Field(default_factory=dict)
@@ -100,8 +101,23 @@ class LinearHead(Section):
 Head = Annotated[Annotated[MlpHead, Tag("mlp")] | Annotated[LinearHead, Tag("linear")] | UserNode, BY_NAME_OR_TARGET]
 
 
+class NeighboursHead(Section):
+    name: Literal["knn"]
+    paintings: PositiveInt
+
+
+# What a classifier takes: the head of a probe is not of the group `head`.
+ClassifierHead = Annotated[
+    Annotated[MlpHead, Tag("mlp")]
+    | Annotated[LinearHead, Tag("linear")]
+    | Annotated[NeighboursHead, Tag("knn")]
+    | UserNode,
+    BY_NAME_OR_TARGET,
+]
+
+
 class Training(Section):
-    """What all methods share."""
+    """What all methods share that train by gradient descent."""
 
     name: str
     head_lr: PositiveFloat
@@ -148,7 +164,19 @@ class Transfer(Pretrained):
     views: PositiveInt
 
 
-Method = Annotated[Finetuned | Transfer | Scratch, Field(discriminator="name")]
+class Probe(Section):
+    """A classifier that is fitted at once on the features of the frozen backbone.
+
+    Attributes:
+        stage_statistics: whether they hold means and deviations of the channels of the backbone's stages, too.
+    """
+
+    name: Annotated[Literal["probe"], OnResume.FIXED]
+    classifier: Annotated[Literal["logistic", "knn", "nearest_mean"], OnResume.FIXED]
+    stage_statistics: Annotated[bool, OnResume.FIXED]
+
+
+Method = Annotated[Finetuned | Transfer | Scratch | Probe, Field(discriminator="name")]
 
 
 class MethodRates(Section):
@@ -169,7 +197,7 @@ class Optimizer(Section):
     weight_decay: NonNegativeFloat
     layer_decay: Annotated[Annotated[float, Field(gt=0, le=1)] | None, OnResume.FIXED]
     decay_norms_and_biases: Annotated[bool, OnResume.FIXED]
-    rates: Annotated[dict[MethodName, MethodRates] | None, Mark.SOURCE, Mark.NOT_SEARCHED]
+    rates: Annotated[dict[TrainedMethod, MethodRates] | None, Mark.SOURCE, Mark.NOT_SEARCHED]
 
 
 class Sgd(Optimizer):
@@ -230,7 +258,7 @@ Scheduler = Annotated[
 class ClassifierSections(Section):
     """The sections that a `CultureClassifier` takes."""
 
-    head: Head
+    head: ClassifierHead
     loss: Loss
     balance: Balance
     optimizer: OptimizerChoice

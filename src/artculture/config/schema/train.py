@@ -31,13 +31,17 @@ from artculture.config.schema.model import (
     Optimizer,
     OptimizerChoice,
     Pretrained,
+    Probe,
     Scheduler,
+    Scratch,
     Sgd,
     TimmNetwork,
     TimmOptimizer,
+    Transfer,
     Unfreeze,
 )
 from artculture.config.schema.nodes import SCHEDULE_LENGTHS, Node, absent, node_mistakes
+from artculture.config.schema.probe import probe_contradictions
 from artculture.config.schema.section import Section
 from artculture.config.schema.timm_optimizers import timm_optimizer_mistakes
 from artculture.config.schema.trainer import Trainer, extra_mistakes
@@ -69,17 +73,17 @@ class TrainConfig(Section):
     """One run, whole."""
 
     architecture: Annotated[Architecture, OnResume.FIXED]
-    head: Annotated[Head, OnResume.FIXED]
+    head: Annotated[Head, OnResume.FIXED, Mark.TRAINING]
     method: Annotated[Method, OnResume.FREE]
-    optimizer: Annotated[OptimizerChoice, OnResume.FREE]
-    loss: Annotated[Loss, OnResume.FREE]
+    optimizer: Annotated[OptimizerChoice, OnResume.FREE, Mark.TRAINING]
+    loss: Annotated[Loss, OnResume.FREE, Mark.TRAINING]
     balance: Annotated[Balance, OnResume.FREE] = UNBALANCED  # as of runs that were stored before there was such a key
-    scheduler: Annotated[Scheduler, OnResume.FREE]
+    scheduler: Annotated[Scheduler, OnResume.FREE, Mark.TRAINING]
     data: Annotated[Data, OnResume.PAINTINGS]
-    augment: Annotated[Augment, OnResume.FREE]
+    augment: Annotated[Augment, OnResume.FREE, Mark.TRAINING]
     trainer: Annotated[Trainer, OnResume.FREE]
     metrics: Annotated[dict[str, Node | None], OnResume.FREE]
-    callbacks: Annotated[dict[str, Node | None], OnResume.FREE]
+    callbacks: Annotated[dict[str, Node | None], OnResume.FREE, Mark.TRAINING]
     imports: Annotated[list[str], Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     logger: Annotated[Loggers, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     launcher: Annotated[Launcher, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
@@ -91,31 +95,20 @@ class TrainConfig(Section):
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield values that are valid alone and wrong together, as (key, what is wrong and the fix)."""
-        yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
         yield from data_contradictions(self.data)
         yield from self._embeddings_contradictions()
-        yield from balance_contradictions(self.balance, self.loss)
         for key, what in secrets_in(plain(self)):
             yield key, f"holds {what}, and a config is stored and shown: give secrets by the environment alone"
         yield from launcher_contradictions(self.launcher, self.trainer.accelerator)
         yield from self._nodes()
-        yield from self._optimizer_contradictions()
         yield from self._size_contradictions()
+        if isinstance(self.method, Probe):
+            yield from probe_contradictions(self.method, self.balance, self.data, self.resume)
+        else:
+            yield from self._training_contradictions(self.method)
         monitors = list(self._monitors())
         if self.trainer.monitor not in monitors:
             yield f"trainer.monitor={self.trainer.monitor}:", choices_hint(self.trainer.monitor, monitors)
-        weights = self.architecture.weights
-        if isinstance(self.method, Pretrained) and self.method.head == "checkpoint" and not Path(weights).suffix:
-            yield "method.head", f"is checkpoint, but architecture.weights={weights} is none: give a run's best.ckpt"
-        if isinstance(self.method, Finetuned) and self.method.unfreeze is not None:
-            yield from _unfreeze_contradictions(self.method.unfreeze)
-            if self.method.lora is not None:
-                yield "method.lora", "and method.unfreeze both say what of the backbone trains: set one of them to null"
-        if self.method.name != "transfer" and self.method.backbone_lr == 0:
-            yield (
-                "method.backbone_lr",
-                f"is 0, but {self.method.name} trains the backbone; use method=transfer",
-            )
         if self.trainer.precision == "16-mixed" and self.trainer.accelerator == "cpu":
             yield "trainer.precision", "16-mixed needs a GPU; on a CPU use bf16-mixed or 32"
         if self.trainer.sync_batchnorm and self.trainer.accelerator == "cpu":
@@ -125,12 +118,13 @@ class TrainConfig(Section):
         data, network = self.data.name == "embeddings", self.architecture.library == "embeddings"
         if data != network:
             yield "data=embeddings", "and architecture=embeddings go together: give both, and method=transfer"
-        elif data and self.method.name in ("finetuned", "scratch"):
+        elif data and self.method.name != "transfer":
             yield "method", f"is {self.method.name}, but embeddings have no network to train: use method=transfer"
 
     def _monitors(self) -> Iterator[str]:
         """Yield the metrics of the validation split, of which `trainer.monitor` is one."""
-        yield from (f"val/{name}" for name in (*VALIDATION_METRICS, *self.metrics))
+        own_metrics = () if isinstance(self.method, Probe) else self.metrics
+        yield from (f"val/{name}" for name in (*VALIDATION_METRICS, *own_metrics))
         for place, label in enumerate(label_names(self.data)):
             prefix = f"val/{label}/" if place else "val/"
             if place:  # the loss is of all labels
@@ -143,6 +137,20 @@ class TrainConfig(Section):
             size, sizes = self.architecture.size, self.architecture.sizes
             if size is not None and size not in sizes:
                 yield f"architecture.size={size}:", choices_hint(size, sizes)
+
+    def _training_contradictions(self, method: Finetuned | Transfer | Scratch) -> Iterator[tuple[str, str]]:
+        yield from _schedule_contradictions(self.scheduler, self.trainer.max_epochs)
+        yield from balance_contradictions(self.balance, self.loss)
+        yield from self._optimizer_contradictions()
+        weights = self.architecture.weights
+        if isinstance(method, Pretrained) and method.head == "checkpoint" and not Path(weights).suffix:
+            yield "method.head", f"is checkpoint, but architecture.weights={weights} is none: give a run's best.ckpt"
+        if isinstance(method, Finetuned) and method.unfreeze is not None:
+            yield from _unfreeze_contradictions(method.unfreeze)
+            if method.lora is not None:
+                yield "method.lora", "and method.unfreeze both say what of the backbone trains: set one of them to null"
+        if method.name != "transfer" and method.backbone_lr == 0:
+            yield "method.backbone_lr", f"is 0, but {method.name} trains the backbone; use method=transfer"
 
     def _optimizer_contradictions(self) -> Iterator[tuple[str, str]]:
         optimizer = self.optimizer

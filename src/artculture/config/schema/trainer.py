@@ -30,23 +30,23 @@ class Trainer(Section):
     accelerator: Annotated[Literal["auto", "cpu", "gpu", "mps"], Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     devices: Annotated[Literal["auto"] | PositiveInt, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     num_nodes: Annotated[Literal["auto"] | PositiveInt, Mark.CIRCUMSTANCE]
-    sync_batchnorm: bool
-    max_epochs: PositiveInt
-    precision: Literal["auto", 32, "32", "bf16-mixed", "16-mixed"]
+    sync_batchnorm: Annotated[bool, Mark.TRAINING]
+    max_epochs: Annotated[PositiveInt, Mark.TRAINING]
+    precision: Annotated[Literal["auto", 32, "32", "bf16-mixed", "16-mixed"], Mark.TRAINING]
     deterministic: bool | Literal["warn"]
     channels_last: bool
-    compile: bool = False  # as of runs that were stored before there was such a key
+    compile: Annotated[bool, Mark.TRAINING] = False  # as of runs that were stored before there was such a key
     cuda_graphs: Annotated[bool, Mark.CIRCUMSTANCE] = True  # likewise
-    gradient_clip: PositiveFloat | None
-    ema: Annotated[float, Field(gt=0, lt=1)] | None
-    early_stopping: PositiveInt | None
+    gradient_clip: Annotated[PositiveFloat | None, Mark.TRAINING]
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Mark.TRAINING]
+    early_stopping: Annotated[PositiveInt | None, Mark.TRAINING]
     monitor: Annotated[str, Mark.NOT_SEARCHED]
     eval_batches: PositiveInt
     evaluate_test: Annotated[bool, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
     checkpoint_every_minutes: Annotated[PositiveFloat | None, Mark.CIRCUMSTANCE]
     checkpoint_every_steps: Annotated[PositiveInt | None, Mark.CIRCUMSTANCE]
     on_out_of_memory: Annotated[Literal["halve", "error"], Mark.CIRCUMSTANCE]
-    extra: dict[str, Any]
+    extra: Annotated[dict[str, Any], Mark.TRAINING]
 
 
 def extra_mistakes(extra: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -127,11 +127,13 @@ class FeatureDataModule(L.LightningDataModule):
 
     @cached_property
     def _train(self) -> FeatureViews:
-        return self._views("train", self.pictures.augmentation)
+        return self._views(self._members("train"), self.pictures.augmentation)
 
-    def _views(self, split: str, augmentation: Augmentation | None) -> FeatureViews:
+    def _members(self, split: str) -> NDArray[np.int64]:
+        return self.pictures.paintings.selection.members(split)
+
+    def _views(self, rows: NDArray[np.int64], augmentation: Augmentation | None) -> FeatureViews:
         make = self.pictures.maker(augmentation)
-        rows = self.pictures.paintings.selection.members(split)
         facts = {
             "version": FEATURES_VERSION,
             "backbone": self.backbone(),
@@ -149,6 +151,14 @@ class FeatureDataModule(L.LightningDataModule):
         folder = self.pictures.choice.cache_folder / "features" / digest
         pictures = self.pictures.image_maker(augmentation)
         return FeatureViews(pictures, rows, self.embed, folder, self.pictures.eval_batch_size)
+
+    def of_all_paintings(self) -> NDArray[np.float32]:
+        """Return the features of every painting in every split, without augmentation, in the manifest's order.
+
+        They are in one file, whatever the split: other seeds and folds read the same.
+        """
+        rows = np.arange(len(self.pictures.paintings.selection.labels), dtype=np.int64)
+        return self._views(rows, None).view(0)
 
     def state_dict(self) -> dict[str, Any]:
         if self.trainer is None:
@@ -175,5 +185,5 @@ class FeatureDataModule(L.LightningDataModule):
 
     def eval_dataloader(self, split: str) -> DataLoader[Batch]:
         """Return a loader of every painting of a split once, in the manifest's order."""
-        dataset = _FeatureDataset(self._views(split, None), self.pictures.paintings.selection.targets, 1)
+        dataset = _FeatureDataset(self._views(self._members(split), None), self.pictures.paintings.selection.targets, 1)
         return DataLoader(dataset, self.pictures.eval_batch_size, collate_fn=identity_collate)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from artculture.config.schema.marks import Mark
 from artculture.config.schema.train import TrainConfig, keys_with, plain
 from artculture.config.validation import alternatives, known_keys, nearest_key, value_mistakes
+from artculture.training.identity import unused_keys
 from artculture.utils.io import json_text
 from artculture.utils.targets import node_name
 
@@ -122,7 +123,9 @@ def _left_out(key: str, leaf: Any, config: TrainConfig, typed: Sequence[str]) ->
         return "typed"
     if key == "method.backbone_lr" and config.method.name == "transfer":
         return "the backbone is frozen"
-    part = key.partition(".")[0]
+    part, unused = key.partition(".")[0], unused_keys(config.method.name)
+    if part in unused or key in unused:
+        return f"without meaning for method={config.method.name}"
     if part in VARIANTS and _value(plain(config), key) is None:
         return f"not of {part}={node_name(getattr(config, part))}"
     return None

@@ -152,21 +152,27 @@ class Recorder(Callback):
             "seconds": round(now - self._began, 3),
         }
         self._began = self._trained_until = now
-        if not trainer.is_global_zero:
-            return
-        self._write(pd.concat([self._rows(), pd.DataFrame([row])], ignore_index=True))
+        if trainer.is_global_zero:
+            self.record(row, trainer.max_epochs or 1)
+
+    def record(self, row: dict[str, Any], epochs: int) -> None:
+        """Write the metrics of an epoch, one of so many, to metrics.csv, status.json, the loggers and the log."""
+        kept = self._rows()
+        if not kept.empty:
+            kept = kept[kept["epoch"].astype(int) < row["epoch"]]
+        self._write(pd.concat([kept, pd.DataFrame([row])], ignore_index=True))
         if self.trackers is not None:
             self.trackers.log(row)
-        self._tell(trainer, row)
+        self._tell(row, epochs)
 
-    def _tell(self, trainer: L.Trainer, row: dict[str, Any]) -> None:
-        done, epochs = row["epoch"] + 1, trainer.max_epochs or 1
+    def _tell(self, row: dict[str, Any], epochs: int) -> None:
+        done = row["epoch"] + 1
         left = self.seconds / done * (epochs - done)
         self.directory.set_status(
             "running", epoch=done, max_epochs=epochs, val_top1=row["val/top1"], seconds_left=round(left, 1)
         )
         log.info(
-            "epoch %s/%d  train loss %.3f top-1 %5.1f %%  val loss %.3f top-1 %5.1f %% top-3 %5.1f %%  lr %.2g  %.1f s",
+            "epoch %s/%d  train loss %.3f top-1 %5.1f %%  val loss %.3f top-1 %5.1f %% top-3 %5.1f %%%s  %.1f s",
             str(done).rjust(len(str(epochs))),
             epochs,
             row["train/loss"],
@@ -174,7 +180,7 @@ class Recorder(Callback):
             row["val/loss"],
             100 * row["val/top1"],
             100 * row["val/top3"],
-            row["lr/head"],
+            f"  lr {row['lr/head']:.2g}" if "lr/head" in row else "",
             row["seconds"],
         )
 

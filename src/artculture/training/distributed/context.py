@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from artculture.config.schema.model import Probe, Transfer
 from artculture.config.schema.train import TrainConfig
 from artculture.utils import hardware
 from artculture.utils.child_process import RUN_OF_STUDY
@@ -62,7 +63,9 @@ def find_context(config: TrainConfig) -> DistributedContext:
 
 def uses_one_device(config: TrainConfig) -> bool:
     """Return whether a run uses one device only: with cached features, just the small head is trained."""
-    return config.method.name == "transfer" and config.method.features == "cached"
+    return isinstance(config.method, Probe) or (
+        isinstance(config.method, Transfer) and config.method.features == "cached"
+    )
 
 
 def _from_environment() -> DistributedContext | None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artculture.training.identity import data_label
+from artculture.training.identity import NONE, choice_names, data_label
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError, choices_hint
-from artculture.utils.targets import node_name
 
 MODES = ("online", "offline", "disabled")
 # Values of WANDB_MODE, and what they mean.
@@ -72,7 +71,7 @@ def wandb_run_of(
     choice = values.get("logger", {}).get("wandb")
     if choice is None or (mode := mode_of(choice.get("mode"))) == "disabled":
         return None
-    words = [values["architecture"]["name"], values["method"]["name"], node_name(values["scheduler"])]
+    words = [name for name in choice_names(values) if name != NONE]
     data = data_label(values)
     return WandbRun(
         directory=directory,
