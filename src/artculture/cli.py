@@ -31,6 +31,7 @@ GROUPS = {
         "train": "train one run or a grid of runs, and print the table of results",
         "run": "train or resume one run by its folder",
         "search": "tune learning rates, batch size, schedule and epochs of a run by validation accuracy",
+        "sweep": "write a Weights & Biases sweep over the same values (sweep init), for `wandb agent`",
     },
     "Results": {
         "compare": "rebuild a study's results.csv and results.md from its run directories, with paired tests",

@@ -21,7 +21,7 @@ def run(argv: list[str]) -> int:
     for text in argv:
         if text in ("-m", "--multirun") or _is_sweep(text):
             raise InputError(f"{text}: {ONE_RUN}")
-    argv = [_mergeable(text) for text in argv]
+    argv = [mergeable(text) for text in argv]
     # A study provides its name only; its runs belong to `train`.
     return run_app("search", SearchConfig, search_values, [*argv, "hydra.mode=RUN"])
 
@@ -36,7 +36,7 @@ def search_values(config: SearchConfig) -> int:
     return search(config)
 
 
-def _mergeable(text: str) -> str:
+def mergeable(text: str) -> str:
     """Return an override of the search space in a form that Hydra can merge into the default range."""
     key, _, value = text.partition("=")
     bare = key.lstrip("+")

@@ -15,7 +15,7 @@ from artculture.training.origin import origin_of
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import State
 from artculture.training.signals import listen_for_signals
-from artculture.training.tracking.trackers import Trackers
+from artculture.training.tracking.trackers import Trackers, report_to_agent
 from artculture.training.tracking.wandb_settings import id_of
 from artculture.utils.errors import Interrupted, reason_of
 
@@ -59,6 +59,7 @@ def train_run(
         if plan.action == "skip":
             log.info("%s was finished before: skipped", directory.path)
             _broadcast_plan(process_group, plan)
+            report_to_agent(values, directory, variant)
             return plan
         if plan.action == "restart":
             directory.clear()  # a run that starts over is another W&B run

@@ -1,6 +1,6 @@
 """Schema of conf/search.yaml: the config of a run and the settings of the search."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
@@ -42,3 +42,9 @@ class SearchConfig(TrainConfig):
     def train_config(self) -> TrainConfig:
         """Return the config of the run whose values are searched."""
         return TrainConfig.model_construct(**{name: getattr(self, name) for name in TrainConfig.model_fields})
+
+
+def train_overrides(task: Sequence[str]) -> list[str]:
+    """Return the overrides of a search, or of a sweep, that apply to its trials."""
+    own = ("search", "sweep", "resume")
+    return [text for text in task if text.lstrip("+~").split("=")[0].split(".")[0].split("@")[0] not in own]

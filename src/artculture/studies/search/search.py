@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from artculture.studies.executor import execute_runs
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.selection import make_launcher
 from artculture.studies.search import outcome
-from artculture.studies.search.config import SearchConfig
+from artculture.studies.search.config import SearchConfig, train_overrides
 from artculture.studies.search.progress_view import SearchView
 from artculture.studies.search.space import Dimension, dimensions
 from artculture.studies.search.store import TrialStore, best_trial, counted
@@ -106,12 +105,6 @@ def _make(folder: Path) -> None:
         writable, reason = False, str(error.strerror)
     if not writable:
         raise InputError(f"can't write to {folder} ({reason}): fix its permissions or choose another with study.root=…")
-
-
-def train_overrides(task: Sequence[str]) -> list[str]:
-    """Return the overrides of a search that apply to its trials."""
-    own = ("search", "resume")
-    return [text for text in task if text.lstrip("+~").split("=")[0].split(".")[0].split("@")[0] not in own]
 
 
 def _run(

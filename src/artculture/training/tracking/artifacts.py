@@ -67,7 +67,9 @@ def _dataset(wandb: Any, info: WandbRun, selection: Selection, result: dict[str,
 def _model(wandb: Any, info: WandbRun, result: dict[str, Any]) -> Any:
     """Return the artifact of the best checkpoint, in the layout of a run directory."""
     directory = info.directory
-    numbers = {key: result[key] for key in ("val_top1", "test_top1", "test_macro_recall", "weights") if key in result}
+    numbers: dict[str, Any] = {
+        key: result[key] for key in ("val_top1", "test_top1", "test_macro_recall", "weights") if key in result
+    }
     artifact = wandb.Artifact(model_name(directory), "model", metadata={**numbers, "row": info.config["row"]})
     for file in (directory.best, directory.config, directory.split):
         _add(artifact, file, file.relative_to(directory.path).as_posix())

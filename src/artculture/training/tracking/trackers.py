@@ -10,10 +10,11 @@ from artculture.data.selection import Selection
 from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import media, wandb_run
+from artculture.training.tracking.alerts import alert_failure, alert_study_finished
 from artculture.training.tracking.artifacts import log_artifacts
 from artculture.training.tracking.wandb_files import movable_artifacts
-from artculture.training.tracking.wandb_history import History, numbers_of
-from artculture.training.tracking.wandb_settings import WandbRun, wandb_run_of
+from artculture.training.tracking.wandb_history import History, numbers_of, open_with_history
+from artculture.training.tracking.wandb_settings import WandbRun, agent_run_id, wandb_run_of
 
 
 class Trackers:
@@ -83,9 +84,20 @@ class Trackers:
             preempted: whether the run was interrupted and will be resumed.
         """
         if self._page is not None:
+            self._alert(reason, preempted=preempted)
             self._page.close(exit_code, reason, preempted=preempted)
         for logger in self._loggers:
             logger.close(exit_code)
+
+    def _alert(self, reason: str | None, *, preempted: bool) -> None:
+        run = None if self._page is None or preempted else self._page.run()
+        if run is None or self._info is None or not self._info.alerts:
+            return
+        with wandb_run.suppress_wandb_errors("send an alert"):
+            if reason is None:
+                alert_study_finished(run, self._info)
+            else:
+                alert_failure(run, self._info, reason)
 
 
 def log_run_result(run: Any, info: WandbRun, selection: Selection, test: pd.DataFrame, result: dict[str, Any]) -> None:
@@ -103,3 +115,22 @@ def log_run_result(run: Any, info: WandbRun, selection: Selection, test: pd.Data
         if run.step <= result["epochs"]:  # else an earlier launch has logged the rest
             log_artifacts(run, info, selection, result)
             media.log_tables(run, selection, test, result, info.thumbnails)
+
+
+def report_to_agent(values: dict[str, Any], directory: RunDirectory, variant: Sequence[str]) -> None:
+    """Log a finished run once more where a W&B agent asks for its values under an id of its own.
+
+    Args:
+        values: config of the run, plain values.
+        directory: the run directory.
+        variant: words that tell the run from its architecture, method and scheduler.
+    """
+    run_id = agent_run_id()
+    if run_id is None or run_id == directory.status().get("wandb_id"):
+        return
+    info = wandb_run_of(values, directory, run_id, variant)
+    if info is not None:
+        with wandb_run.suppress_wandb_errors("take the finished run"):
+            run, _ = open_with_history(info)
+            media.log_numbers(run, directory.read_result())
+            wandb_run.finish_run(run, 0)

@@ -143,8 +143,12 @@ def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, o
 
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "on_train_epoch_start", fail)
-        assert train(logger="wandb_offline") == 1
+        assert train("logger.wandb.alerts=true", logger="wandb_offline") == 1
     (failed,) = inspect(only_run())
+    (page,) = only_run().glob("wandb/offline-run-*/*.wandb")
+    (alert,) = (record["alert"] for record in records(page) if record["type"] == "alert")
+    assert (alert["title"], alert["level"]) == ("default: run failed", "ERROR")
+    assert alert["text"].endswith("the machine went down")
     assert (failed["exit_code"], failed["state"]) == (1, "failed")
     assert failed["summary"]["error"] == "the machine went down"
     assert train(logger="wandb_offline") == 0
