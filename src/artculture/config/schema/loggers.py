@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from artculture.config.schema.nodes import Node, node_mistakes
 from artculture.config.schema.section import Section
@@ -24,6 +24,13 @@ EXTRAS = {
 NO_TARGET = f"needs a {TARGET}, or null to switch it off"
 
 
+def _tags(value: Any) -> Any:
+    """Return the tags of a text, separated by commas as in WANDB_TAGS."""
+    if not isinstance(value, str):
+        return value
+    return [tag for text in value.split(",") if (tag := text.strip())]
+
+
 class Wandb(Section):
     """The built-in logger to Weights & Biases."""
 
@@ -34,7 +41,7 @@ class Wandb(Section):
     job_type: Text
     name: Annotated[str | None, AsTyped()]
     notes: Annotated[str | None, AsTyped()]
-    tags: Annotated[list[str], AsTyped()]
+    tags: Annotated[list[str], BeforeValidator(_tags), AsTyped()]
     dir: Annotated[UserPath | None, AsTyped()]
     thumbnails: Annotated[int, Field(ge=0)]
     log_model: Literal["none", "best"]

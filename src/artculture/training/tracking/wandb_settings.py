@@ -84,7 +84,7 @@ def wandb_run_of(
         job_type=choice["job_type"],
         name=choice.get("name") or directory.path.name,
         notes=choice.get("notes"),
-        tags=tuple(dict.fromkeys([*words, data, *variant, *(choice["tags"] or tags_of_environment())])),
+        tags=tuple(dict.fromkeys([*words, data, *variant, *choice["tags"]])),
         thumbnails=choice["thumbnails"],
         log_model=choice.get("log_model") == "best",
         alerts=bool(choice.get("alerts")),
@@ -117,11 +117,6 @@ def folder_of(chosen: str | None, directory: RunDirectory) -> Path:
     by_agent = "WANDB_SWEEP_ID" in os.environ and os.environ.get("WANDB_DIR") == str(Path.cwd())
     # Absolute: the W&B service may have been started in another folder.
     return Path(chosen or (None if by_agent else os.environ.get("WANDB_DIR")) or directory.path).expanduser().resolve()
-
-
-def tags_of_environment() -> list[str]:
-    """Return the tags in WANDB_TAGS, which commas separate."""
-    return [tag for text in os.environ.get("WANDB_TAGS", "").split(",") if (tag := text.strip())]
 
 
 def agent_run_id() -> str | None:

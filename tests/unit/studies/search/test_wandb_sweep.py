@@ -1,4 +1,5 @@
 import pytest
+import wandb
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
@@ -43,12 +44,16 @@ def test_a_sweep_is_the_search_space_and_the_command(sweep):
     assert "trainer.max_epochs" not in sweep["parameters"], "typed"
 
 
-def test_an_agents_run_has_its_id_and_values_and_goes_on_when_restarted(sweep, tmp_path, monkeypatch, read_json):
+def test_an_agents_run_has_its_id_and_values_and_goes_on_when_restarted(
+    sweep, tmp_path, monkeypatch, read_json, request
+):
     words = by_agent(sweep, {"method.head_lr": 0.03, "data.batch_size": 16})
     assert words[:3] == ["/usr/bin/env", "artculture", "train"]
     monkeypatch.setenv("WANDB_SWEEP_ID", "sw33p")
     monkeypatch.setenv("WANDB_RUN_ID", "agents1")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    wandb.teardown()
+    request.addfinalizer(wandb.teardown)
     end = Recorder.on_train_epoch_end
 
     def die(self, trainer, module):
@@ -69,6 +74,7 @@ def test_an_agents_run_has_its_id_and_values_and_goes_on_when_restarted(sweep, t
     assert next(one["run"] for one in records(file) if one["type"] == "run")["sweep_id"] == "sw33p"
     # The same values once more, as a random search may draw them: the finished run is reported under the new id.
     monkeypatch.setenv("WANDB_RUN_ID", "agents2")
+    wandb.teardown()  # it reads the environment once a process
     assert cli.main(words[2:]) == 0
     again = next(one for one in inspect(run) if one["run_id"] == "agents2")
     assert again["summary"]["best_score"] == page["summary"]["best_score"]
