@@ -82,7 +82,8 @@ def report(parts: dict[str, dict[str, list[dict[str, Any]]]], command: str) -> s
     versions = next(iter(next(iter(parts.values())).values()))[0]["versions"]
     lines += [
         f"EfficientNet-Lite0 with ImageNet weights at 224 pixels. Measured on {pd.Timestamp.now():%d %B %Y} on "
-        f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f} of other work; Python {platform.python_version()}, "
+        f"{processor()}, {os.cpu_count()} cores, load average {os.getloadavg()[2]:.1f}; "
+        f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version}" for name, version in versions.items() if name in ("torch", "timm"))
         + ".",
         *("", "```sh", command, "```", ""),
