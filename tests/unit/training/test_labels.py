@@ -42,13 +42,43 @@ def run_of(tmp_path, study):
     return config.parent
 
 
-def test_a_run_of_several_labels_resumes_exactly_and_has_results_of_each(train, labelled, monkeypatch, tmp_path):
-    asked = [*LABELS, "augment=modern", "head.dropout=0.3", "trainer.checkpoint_every_steps=1", "trainer.max_epochs=2"]
-    asked += ["trainer.monitor=val/century/mae", "data.batch_size=4"]
+def check_commands(run, labelled, tmp_path, capsys):
+    """Evaluate and predict all labels; each head alone gives what the run has stored of it."""
+    result = json.loads((run / "result.json").read_text())
+    assert cli.main(["evaluate", f"checkpoint={run}", "output=evaluated"]) == 0
+    evaluated = json.loads((tmp_path / "evaluated/result.json").read_text())
+    for label, numbers in result["labels"].items():
+        found = evaluated["labels"][label]
+        keys = ("top1", "macro_recall", "loss", *(["mae"] if label == "century" else []))
+        assert [found[key] for key in keys] == [numbers[f"test_{key}"] for key in keys]
+        model = load_model_under_study(run, label=label)
+        tested = model.paintings.selection.members("test")
+        computed = compute_logits(model, tested, settings_of_run(model))
+        predictions = pd.read_csv(run / f"predictions-{label}.csv")
+        stored = predictions[predictions["split"] == "test"].filter(regex="^p_").to_numpy()
+        assert softmax(computed, model.classifier.temperature) == pytest.approx(stored, abs=1e-6)
+        assert (tmp_path / "evaluated" / f"predictions-{label}.csv").is_file()
+    assert evaluated["top1"] == result["test_top1"]
+
+    capsys.readouterr()
+    picture = labelled / "red/0.png"
+    assert cli.main(["predict", f"checkpoint={run}", f"images={picture}", "format=csv", "top=2"]) == 0
+    header, row = csv.reader(capsys.readouterr().out.splitlines())
+    said = dict(zip(header, row, strict=True))
+    assert {said["shade_1"], said["shade_2"]} == {"dark", "light"}
+    assert float(said["century_probability_1"]) >= float(said["century_probability_2"]) > 0
+    assert load_classifier(run / "checkpoints/best.ckpt").classes == ("blue", "green", "red")
+    with pytest.raises(InputError, match="label=shad: did you mean"):
+        load_model_under_study(run, label="shad")
+
+
+def test_several_labels_resume_exactly_and_have_results_each(train, labelled, monkeypatch, tmp_path, capsys):
+    asked = [*LABELS, "augment=modern", "head.dropout=0.3", "trainer.checkpoint_every_steps=1", "trainer.max_epochs=1"]
+    asked += ["trainer.monitor=val/century/mae"]
     assert train(*asked, "study.name=whole") == 0
 
     def die(self, trainer, *_):
-        if trainer.global_step == 7:
+        if trainer.global_step == 2:
             raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
@@ -78,38 +108,7 @@ def test_a_run_of_several_labels_resumes_exactly_and_has_results_of_each(train, 
     ]  # fmt: skip
     losses = [result["val_loss"], *(numbers["val_loss"] for numbers in result["labels"].values())]
     assert best["val/loss"] == pytest.approx(sum(losses), rel=0.02)
-
-
-def test_every_command_takes_a_run_of_several_labels(train, labelled, tmp_path, capsys):
-    """Analyse, evaluate and predict all labels; each head alone gives what the run has stored of it."""
-    assert train(*LABELS, "trainer.max_epochs=1", "method=scratch", "trainer.precision=32", "study.name=one") == 0
-    run = run_of(tmp_path, "one")
-    result = json.loads((run / "result.json").read_text())
-    assert cli.main(["evaluate", f"checkpoint={run}", "output=evaluated"]) == 0
-    evaluated = json.loads((tmp_path / "evaluated/result.json").read_text())
-    for label, numbers in result["labels"].items():
-        found = evaluated["labels"][label]
-        keys = ("top1", "macro_recall", "loss", *(["mae"] if label == "century" else []))
-        assert [found[key] for key in keys] == [numbers[f"test_{key}"] for key in keys]
-        model = load_model_under_study(run, label=label)
-        tested = model.paintings.selection.members("test")
-        computed = compute_logits(model, tested, settings_of_run(model))
-        predictions = pd.read_csv(run / f"predictions-{label}.csv")
-        stored = predictions[predictions["split"] == "test"].filter(regex="^p_").to_numpy()
-        assert softmax(computed, model.classifier.temperature) == pytest.approx(stored, abs=1e-6)
-        assert (tmp_path / "evaluated" / f"predictions-{label}.csv").is_file()
-    assert evaluated["top1"] == result["test_top1"]
-
-    capsys.readouterr()
-    picture = labelled / "red/0.png"
-    assert cli.main(["predict", f"checkpoint={run}", f"images={picture}", "format=csv", "top=2"]) == 0
-    header, row = csv.reader(capsys.readouterr().out.splitlines())
-    said = dict(zip(header, row, strict=True))
-    assert {said["shade_1"], said["shade_2"]} == {"dark", "light"}
-    assert float(said["century_probability_1"]) >= float(said["century_probability_2"]) > 0
-    assert load_classifier(run / "checkpoints/best.ckpt").classes == ("blue", "green", "red")
-    with pytest.raises(InputError, match="label=shad: did you mean"):
-        load_model_under_study(run, label="shad")
+    check_commands(whole, labelled, tmp_path, capsys)
 
 
 @pytest.mark.slow
