@@ -106,7 +106,7 @@ def build_report(study: StudyRecord, mistakes: int, title: str | None = None) ->
         results_table.headlines(study.summary, rows),
         list(results_table.table_notes(study.summary)),
         disjoint_rows(study.summary),
-        label_rows(study.summary),
+        _labels(study.summary),
         label_sections(best),
         curves.panels(study.runs),
         provenance.costs(study),
@@ -120,6 +120,14 @@ def build_report(study: StudyRecord, mistakes: int, title: str | None = None) ->
         provenance.unfinished(study),
         provenance.quarantine(study.runs),
     )
+
+
+def _labels(summary: pd.DataFrame) -> list[LabelRow]:
+    """Return the rows of the table of labels, without what all rows of the study have in common."""
+    if summary.empty:
+        return []
+    common = results_table.common_variant(summary)
+    return label_rows(summary.assign(variant=[results_table.without(str(v), common) for v in summary["variant"]]))
 
 
 def _title(study: StudyRecord) -> str:
