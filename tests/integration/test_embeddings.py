@@ -21,6 +21,7 @@ def test_a_head_learns_evaluates_and_is_analysed(source, only_run, tmp_path, cap
     result = json.loads((only_run() / "result.json").read_text())
     assert result["test_top1"] > 0.8
     assert result["weights"] == "embeddings (siglip2-so400m)"
+    assert cli.main(["report", "study.name=default"]) == 0
     other = write_embeddings(tmp_path / "other.parquet", range(90, 120))
     write_met_objects(tmp_path / "other.csv", range(90, 120))
     given = ["evaluate", f"checkpoint={only_run()}", "data=embeddings", f"data.root={tmp_path / 'other.csv'}"]

@@ -111,7 +111,7 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
         )
         if data["name"] == "hub":
             return read_hub(HubDataset.of(data), columns, cache_folder(data["cache"]), stored_only=True)
-        cache = cache_folder(data["cache"])
+        cache = cache_folder(data["cache"]) if data["name"] in ("shards", "embeddings") else None
         embeddings = EmbeddingChoice.of(data) if data["name"] == "embeddings" else None
         return load_manifest(data["name"], data["root"], columns=columns, embeddings=embeddings, cache=cache)
     except (InputError, WorkError, KeyError, TypeError, OSError):
@@ -181,7 +181,7 @@ def web_address(text: str) -> str:
 def _thumbnail_of(manifest: Manifest, row: int) -> bytes | None:
     try:
         return thumbnail(manifest.picture(row))
-    except WorkError:  # storage that does not respond: the report is made without the thumbnail
+    except (WorkError, BadImageError):  # storage that does not respond, or no picture: the report is made without it
         return None
 
 

@@ -14,6 +14,7 @@ from artculture.data.arrow_limits import MAX_PAGE_BYTES, check_pages
 from artculture.utils.errors import InputError, choices_hint, reason_of
 
 ROWS = 2048  # in memory at once
+BUFFER = 4 << 20  # bytes of a column read ahead
 IDS = ("objectid", "object_id", "object id")  # names of the column of ids, in lower case
 EMBEDDING, MODEL = "embedding", "model"
 
@@ -106,7 +107,7 @@ def _id_column(file: Path, where: str) -> str:
 
 def _opened(file: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file)
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} is not a readable parquet file ({reason_of(error)})") from error
 
