@@ -330,7 +330,8 @@ def test_the_documented_commands_find_the_offline_runs(tracked, tmp_path):
     folders += [f"{study}/{folder}" for study, folder in re.findall(r"cd (outputs/\S+) && wandb sync (\w+)", texts)]
     assert len(folders) >= 7
     for folder in folders:
-        found = tmp_path / folder.replace("<study>", "tracked").replace("<run>", tracked.path.name)
+        here = re.sub("<study>|table2", "tracked", folder)
+        found = tmp_path / here.replace("<run>", tracked.path.name)
         assert len(list(found.glob("offline-run-*/*.wandb"))) == 1, folder
 
 
