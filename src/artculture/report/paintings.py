@@ -111,9 +111,9 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
         )
         if data["name"] == "hub":
             return read_hub(HubDataset.of(data), columns, cache_folder(data["cache"]), stored_only=True)
-        cache = cache_folder(data["cache"]) if data["name"] in ("shards", "embeddings") else None
+        kept = cache_folder(data["cache"]) if data["name"] in ("shards", "embeddings") else None
         embeddings = EmbeddingChoice.of(data) if data["name"] == "embeddings" else None
-        return load_manifest(data["name"], data["root"], columns=columns, embeddings=embeddings, cache=cache)
+        return load_manifest(data["name"], data["root"], columns=columns, embeddings=embeddings, cache=kept)
     except (InputError, WorkError, KeyError, TypeError, OSError):
         return None
 

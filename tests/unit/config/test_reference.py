@@ -73,7 +73,7 @@ COMBINATIONS = ("cultures", "debug", "experiment", "recipe", "row", "search", "s
 def test_every_key_of_a_group_states_its_meaning(file):
     if file.parent.name in COMBINATIONS and file.stem != "default":
         return
-    known_elsewhere = ("name", "library", "recipe.", "rates.", "tensorboard", "mlflow")
+    known_elsewhere = ("name", "library", "recipe.", "rates.", "sizes.", "tensorboard", "mlflow")
     mute = [key.name for key in keys_of_option(file.parent, file.stem) if not key.meaning]
     assert [name for name in mute if not name.startswith(known_elsewhere)] == []
 

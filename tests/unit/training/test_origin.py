@@ -223,7 +223,7 @@ def selection(splits, fingerprint="abc", classes=CLASSES):
     table = pd.DataFrame({"source": "", "object_id": list(splits), "culture": "red", "sha256": ""})
     table["sha256"] = table["object_id"].str.removesuffix("2")
     manifest = SimpleNamespace(table=table, fingerprint=lambda: fingerprint)
-    return SimpleNamespace(manifest=manifest, split=np.array(list(splits.values())), classes=classes)
+    return SimpleNamespace(manifest=manifest, split=np.array(list(splits.values())), classes=classes, further=())
 
 
 HERE = {"a": "train", "b": "train", "c": "val", "d": "test"}
