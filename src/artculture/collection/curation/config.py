@@ -24,6 +24,8 @@ OWN_TABLES = frozenset(
         "exclusions.applied.csv",
         "relabels.csv",
         "relabels.applied.csv",
+        "label_errors.csv",
+        "outliers.csv",
         "flags.csv",
         "groups.csv",
         "table1.csv",
