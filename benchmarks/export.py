@@ -1,4 +1,4 @@
-"""Speed of prediction on this CPU: whole commands beside the model alone, and exported files beside torch."""
+"""Speed of prediction on this CPU: whole commands compared with the model alone, and exported files with torch."""
 
 import argparse
 import platform

@@ -11,7 +11,7 @@ from artculture.config.schema.section import Section
 from artculture.config.typed_text import UserPath
 from artculture.utils.visible_text import visible
 
-Kind = Literal["pixels", "shards", "features", "compiled", "sample"]
+Kind = Literal["pixels", "shards", "hub", "embeddings", "wandb", "features", "compiled", "sample"]
 DAY_SECONDS = 86_400
 
 

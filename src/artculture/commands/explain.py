@@ -19,7 +19,7 @@ def explain_pictures(config: ExplainConfig) -> int:
     from artculture.data.decoding import BadImageError
     from artculture.evaluation.image_sources import find_sources
     from artculture.evaluation.inference import TorchModel
-    from artculture.models.checkpoint import load_classifier
+    from artculture.models.checkpoint import check_takes_pictures, load_classifier
     from artculture.training.checkpoint_source import checkpoint_file
     from artculture.utils.errors import InputError, choices_hint
     from artculture.utils.io import write_json
@@ -29,6 +29,7 @@ def explain_pictures(config: ExplainConfig) -> int:
     folder = output_folder(config.output, overwrite=config.overwrite)
     file = checkpoint_file(config.checkpoint)
     classifier = load_classifier(file, config.trust)
+    check_takes_pictures(classifier, file)
     if config.target is not None and config.target not in classifier.classes:
         raise InputError(f"target={config.target}: {choices_hint(config.target, classifier.classes)}")
     explainer = Explainer(TorchModel(classifier, config.device, str(file)), config.methods, config.target, folder)

@@ -81,11 +81,11 @@ def _shown_help(command: str) -> dict[str, Any]:
 
 
 def _usage(command: str, config: ConfigFile) -> str:
-    parts = ["artculture", command]
+    parts = [_shown_help(command)["app_name"]]
     parts += [f"{key.name}=…" for key in config.keys if key.default == "???"]
     parts += ["[group=option …]"] if config.choices else []
     parts += ["[key=value …]"]
-    return " ".join([*parts, *(["[-m]"] if "launcher" in config.choices else [])])
+    return " ".join([*parts, *(["[-m]"] if command == "train" else [])])
 
 
 def _options(default: str, options: Iterable[str]) -> str:

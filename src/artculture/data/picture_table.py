@@ -4,9 +4,10 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 import pandas as pd
 
@@ -46,6 +47,11 @@ class ColumnNames:
     id: str | None = None
     disjoint: str | None = None
     labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of_config(cls, data: Mapping[str, Any]) -> "ColumnNames":
+        """Return those that a run's config names."""
+        return cls(*(data.get(key) for key in ("label", "image", "id", "disjoint")), tuple(data.get("labels") or ()))
 
     def of(self, column: str) -> tuple[str, str | None]:
         """Return the config key and the given name of a manifest's column."""

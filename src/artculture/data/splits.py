@@ -226,9 +226,9 @@ def _split_culture(sizes: NDArray[np.int64], fractions: list[float], rng: np.ran
     return split
 
 
-def _distribute(lacking: NDArray[np.int64], size: int, count: int) -> NDArray[np.int8]:
+def _distribute(lacking: NDArray[np.int64], size: int, count: int) -> NDArray[np.int64]:
     """Return the splits of `count` groups of one size, assigned one after the other to the split that lacks most."""
     # What a split lacks falls by `size` with each group, so the greedy choice is a merge of three decreasing sequences.
     levels = lacking[:, None] - size * np.arange(count)
-    numbers = np.repeat(np.arange(len(lacking), dtype=np.int8), count)
+    numbers = np.repeat(np.arange(len(lacking)), count)
     return numbers[np.argsort(-levels.ravel(), kind="stable")[:count]]

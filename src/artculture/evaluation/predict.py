@@ -59,7 +59,7 @@ class Predictor:
         overlays: function that draws feature maps over a batch of images; None for no overlays.
         folder: output folder of the overlays.
         views: views of each image whose probabilities are averaged; None for the image of evaluation alone.
-        doubt: what predictions say besides probabilities; None for nothing. Not together with `views`.
+        doubt: what predictions say in addition to probabilities; None for nothing. Not together with `views`.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class PredictionJournal:
 
     Args:
         output: file that the predictions are for; the journal is `<output>.partial`.
-        identity: what the predictions depend on besides the pictures, JSON values.
+        identity: what the predictions depend on other than the pictures, JSON values.
 
     Raises:
         InputError: another process uses it, or it holds predictions that depend on something else.

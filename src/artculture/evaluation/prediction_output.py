@@ -19,7 +19,7 @@ from artculture.utils.spreadsheets import protected
 from artculture.utils.terminal_table import print_table
 from artculture.utils.visible_text import CONTROLS, visible
 
-# What predictions may say besides probabilities.
+# What predictions may say in addition to probabilities.
 EXTRAS = ("set", "unlike")
 # Rows of a Parquet file that are in memory at a time.
 ROWS_PER_GROUP = 10_000

@@ -142,9 +142,9 @@ def _linear_candidate(
     classes: int,
 ) -> Candidate:
     """Return the candidate of a linear layer, whose rows are those of the classes with training paintings."""
-    logits = _of_classes(val.features @ weight.T + bias, present, classes)
     whole, offset = np.zeros((classes, weight.shape[1])), np.full(classes, bias.min() - ABSENT)
     whole[present], offset[present] = weight, bias
+    logits = val.features @ whole.T + offset
     state = {name: torch.from_numpy(each).float() for name, each in {"0.weight": whole, "0.bias": offset}.items()}
     return Candidate(settings, state, logits)
 

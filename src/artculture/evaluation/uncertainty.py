@@ -151,7 +151,7 @@ def set_results(
 
 @dataclass(frozen=True)
 class Doubt:
-    """What a prediction says besides probabilities.
+    """What a prediction says in addition to probabilities.
 
     Attributes:
         coverage: of prediction sets; None for no sets.
@@ -191,7 +191,7 @@ def doubt(
     unlike: bool,
     source: Path | str,
 ) -> Doubt | None:
-    """Return what predictions say besides probabilities; None if nothing was asked for.
+    """Return what predictions say in addition to probabilities; None if nothing was asked for.
 
     Raises:
         InputError: the classifier of `source` does not know what is asked for.

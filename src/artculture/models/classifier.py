@@ -231,7 +231,7 @@ class CultureClassifier(L.LightningModule):
         """What the network takes: uint8 pictures normalised, in the memory format that it was trained with."""
         if pictures.dtype == torch.uint8:
             pictures = normalise(pictures, cast(Tensor, self.mean), cast(Tensor, self.std))
-        if self.hyper["channels_last"]:
+        if self.hyper["channels_last"] and pictures.ndim == 4:
             pictures = pictures.contiguous(memory_format=torch.channels_last)
         return pictures
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from artculture.models.checkpoint import (
     temperatures_of,
 )
 from artculture.models.classifier import CHECKPOINT_FORMAT, CultureClassifier
+from artculture.models.lora import merged
 from artculture.models.uncertainty import Uncertainty, uncertainty_of
 from artculture.utils.errors import InputError, reason_of
 from artculture.utils.targets import import_modules
@@ -93,10 +94,10 @@ class EnsembleClassifier(nn.Module):
 
 
 def geometry(preprocessing: Preprocessing) -> Preprocessing:
-    """Return a preprocessing without mean and std: what decides the pixels."""
-    return Preprocessing(
-        preprocessing.image_size, preprocessing.resize, preprocessing.interpolation, (0.0,) * 3, (1.0,) * 3
-    )
+    """Return a preprocessing without what the network normalises by: what decides the pixels."""
+    # A letterbox is filled with the mean.
+    mean = preprocessing.mean if preprocessing.fit == "letterbox" else (0.0,) * 3
+    return replace(preprocessing, mean=mean, std=(1.0,) * 3)
 
 
 def distinct(preprocessings: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:
@@ -130,7 +131,8 @@ def ensemble_content(members: Sequence[MemberCheckpoint]) -> dict[str, Any]:
             "name": member.name,
             "weight": member.weight,
             "temperature": temperatures_of(member.content, member.path)[0],
-            "hyper_parameters": member.content["hyper_parameters"],
+            # Adaptations of low rank are merged into the weights.
+            "hyper_parameters": {**member.content["hyper_parameters"], "lora": None},
         }
         for member in members
     ]
@@ -139,7 +141,7 @@ def ensemble_content(members: Sequence[MemberCheckpoint]) -> dict[str, Any]:
     state = {
         f"members.{number}.{key}": known.setdefault(_identity(tensor), tensor)
         for number, member in enumerate(members)
-        for key, tensor in member.content["state_dict"].items()
+        for key, tensor in merged(member.content["state_dict"]).items()
     }
     return {
         "artculture": {

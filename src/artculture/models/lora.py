@@ -45,7 +45,7 @@ def add_low_rank(backbone: nn.Module, rank: int, alpha: float) -> None:
     Raises:
         InputError: it has no linear layer.
     """
-    if any(isinstance(module, LowRank) for module in backbone.modules()):
+    if has_low_rank(backbone):
         return
     layers = [module for module in backbone.modules() if isinstance(module, nn.Linear)]
     if not layers:
@@ -57,6 +57,11 @@ def add_low_rank(backbone: nn.Module, rank: int, alpha: float) -> None:
         parameter.requires_grad = False
     for layer in layers:
         parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank, alpha))
+
+
+def has_low_rank(backbone: nn.Module) -> bool:
+    """Return whether layers of a backbone are adapted."""
+    return any(isinstance(module, LowRank) for module in backbone.modules())
 
 
 def merged(state: dict[str, Tensor]) -> dict[str, Tensor]:

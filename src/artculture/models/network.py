@@ -5,6 +5,7 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
+from artculture.models.lora import has_low_rank
 from artculture.models.stage_statistics import vector_with_statistics
 
 # How much of a backbone trains.
@@ -75,6 +76,10 @@ class Network(nn.Module):
             for name, module in self.backbone.named_modules():
                 if name in self._thawed:
                     module.train(mode)
+        if has_low_rank(self.backbone):
+            for module in self.backbone.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         for name in self._held:
             self.backbone.get_submodule(name).training = False
         return self

@@ -28,7 +28,7 @@ PUBLISHED = (
 
 
 def description(content: dict[str, Any]) -> dict[str, Any]:
-    """Return what rebuilds the classifier of a checkpoint besides its tensors, JSON values."""
+    """Return what rebuilds the classifier of a checkpoint other than its tensors, JSON values."""
     ours = content["artculture"]
     return {
         "hyper_parameters": content["hyper_parameters"],

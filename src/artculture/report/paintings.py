@@ -106,9 +106,7 @@ def find_manifest(config: dict[str, Any]) -> Manifest | None:
             cache = cache_folder(data["cache"])
             folder = sample_root(cache, per_culture=data["per_culture"], seed=0, size=SAMPLE_SIZE)
             return read_manifest(folder)
-        columns = ColumnNames(
-            data.get("label"), data.get("image"), data.get("id"), labels=tuple(data.get("labels") or ())
-        )
+        columns = ColumnNames.of_config(data)
         if data["name"] == "hub":
             return read_hub(HubDataset.of(data), columns, cache_folder(data["cache"]), stored_only=True)
         kept = cache_folder(data["cache"]) if data["name"] in ("shards", "embeddings") else None

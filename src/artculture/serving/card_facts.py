@@ -9,7 +9,8 @@ from typing import Any
 from artculture.analysis.loading import own_data, run_of, stored_split_of
 from artculture.data.selection import whole_manifest
 from artculture.data.stored_split import StoredSplit
-from artculture.models.checkpoint import read_checkpoint
+from artculture.models.backbones import EMBEDDINGS
+from artculture.models.checkpoint import is_ensemble, read_checkpoint
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
 
@@ -67,6 +68,10 @@ def card_facts(
         raise InputError(f"{run.result} has no test scores: train with trainer.evaluate_test=true")
     stored = stored_split_of(run)
     content = read_checkpoint(checkpoint)
+    if is_ensemble(content):
+        raise InputError(f"{checkpoint} is an ensemble: make the card of one of its runs")
+    if content["hyper_parameters"]["library"] == EMBEDDINGS:
+        raise InputError(f"{checkpoint} classifies embeddings, and a model card describes a classifier of pictures")
     return CardFacts(
         (repo or f"{result['architecture']}-{result['data']}").rpartition("/")[2],
         result,

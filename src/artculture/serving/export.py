@@ -100,8 +100,13 @@ def export(model: ModelUnderStudy, settings: ExportSettings, path: Path) -> tupl
         artculture=__version__,
     )
     facts |= _write(model, settings, path, facts)
-    parity = compare(model, rows, _reader(path))
-    _check(parity, settings, path)
+    try:
+        parity = compare(model, rows, _reader(path))
+        _check(parity, settings, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        record_of(path).unlink(missing_ok=True)
+        raise
     record = {
         **facts,
         "file": path.name,
@@ -199,7 +204,6 @@ def _check(parity: Parity, settings: ExportSettings, path: Path) -> None:
     least = AGREEMENT[settings.precision] if settings.agreement is None else settings.agreement
     far = settings.precision == "float32" and parity.largest_difference > TOLERANCE
     if parity.same_top1 < least * parity.pictures or far:
-        path.unlink()
         raise WorkError(
             f"{path.name} is removed: its most probable culture is the checkpoint's for {parity.same_top1} of "
             f"{parity.pictures} pictures (at least {100 * least:g} % are asked for), its probabilities differ by up to "

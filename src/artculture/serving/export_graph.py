@@ -39,7 +39,7 @@ class ExportedNetwork(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probabilities, logits and features, float32, of images uint8 N x 3 x size x size."""
         pictures = normalise(images, self.get_buffer("mean"), self.get_buffer("std")).to(self.dtype)
-        features = self.network.backbone(pictures)
+        features = self.network.embed(pictures)
         logits = self.network.head(features).float()
         return torch.softmax(logits / self.temperature, dim=1), logits, features.float()
 
@@ -51,7 +51,7 @@ def example(classifier: CultureClassifier) -> Tensor:
 
 
 def metadata(classifier: CultureClassifier, **facts: Any) -> dict[str, Any]:
-    """Return what a reader of an exported file needs besides the graph, JSON values."""
+    """Return what a reader of an exported file needs in addition to the graph, JSON values."""
     size = classifier.preprocessing.image_size
     return {
         "format": EXPORT_FORMAT,

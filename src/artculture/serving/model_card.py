@@ -159,8 +159,7 @@ def _training(facts: CardFacts) -> Iterator[str]:
         ("backbone", f"{result['architecture']}, {result['parameters'] / 1e6:.1f} M parameters with its head"),
         ("weights at the start", result["weights"]),
         ("method", f"{result['method']} ({result['trainable_parameters'] / 1e6:.1f} M parameters trained)"),
-        *((name, _section(hyper[name])) for name in ("head", "loss", "balance", "optimizer", "scheduler")),
-        ("first learning rates", f"head {hyper['head_lr']:g}, backbone {hyper['backbone_lr']:g}"),
+        *_fitting(result, hyper),
         ("precision", result["precision"]),
         ("seed", result["seed"]),
         ("pictures", _pictures(preprocessing)),
@@ -168,6 +167,16 @@ def _training(facts: CardFacts) -> Iterator[str]:
     ]
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {markdown_text(value)} |" for name, value in parts)
+
+
+def _fitting(result: Mapping[str, Any], hyper: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """How the head got its weights: by a classifier on frozen features, or by training."""
+    if hyper["method"] == "probe":
+        yield "probe", ", ".join(f"{name} {value}" for name, value in result["probe"].items())
+        yield "balance", _section(hyper["balance"])
+        return
+    yield from ((name, _section(hyper[name])) for name in ("head", "loss", "balance", "optimizer", "scheduler"))
+    yield "first learning rates", f"head {hyper['head_lr']:g}, backbone {hyper['backbone_lr']:g}"
 
 
 def _pictures(preprocessing: Mapping[str, Any]) -> str:

@@ -36,7 +36,12 @@ def write_folder(checkpoint: Path, facts: CardFacts, folder: Path) -> Path:
         InputError: the classifier has code of the user's own, which others can't load.
     """
     content = read_checkpoint(checkpoint)
-    check_trusted(content["hyper_parameters"], checkpoint, ())
+    try:
+        check_trusted(content["hyper_parameters"], checkpoint, ())
+    except InputError as error:
+        raise InputError(
+            f"{checkpoint} can't be published: it has code of your own, which others can't load ({reason_of(error)})"
+        ) from error
     write_published(content, folder / WEIGHTS)
     # What the weights' own header says; for people, and for the Hub's count of downloads.
     write_json(folder / "config.json", description(content))
@@ -68,11 +73,16 @@ def upload(folder: Path, repo: str, *, private: bool, tag: str | None, message: 
     try:
         address = str(api.create_repo(repo, private=private, exist_ok=True))
         api.upload_folder(repo_id=repo, folder_path=folder, allow_patterns=list(FILES), commit_message=message)
-        if tag is not None:
-            api.create_tag(repo, tag=tag)
     except Exception as error:  # the library and its HTTP client raise many kinds
         raise WorkError(
             f"repo={repo} can't be written ({reason_of(error)}): log in with `hf auth login`, or set HF_TOKEN to a "
             f"token with write access. The files are in {folder}"
         ) from error
+    if tag is not None:
+        try:
+            api.create_tag(repo, tag=tag)
+        except Exception as error:  # likewise
+            raise WorkError(
+                f"{address} is written, but the tag {tag} can't be made ({reason_of(error)}): give another one"
+            ) from error
     return address

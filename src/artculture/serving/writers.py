@@ -48,6 +48,10 @@ def check_packages() -> None:
 def write_torch_export(classifier: CultureClassifier, path: Path, facts: dict[str, Any], *, half: bool = False) -> None:
     """Write a program for `torch.export.load`, with its description as the extra file `artculture`."""
     program = _exported(classifier, half=half)
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)  # holds paths
     # As an open file: torch wants its own suffix in a path.
     with replacing(path) as temporary, _quiet(), temporary.open("wb") as file:
         torch.export.save(program, file, extra_files={METADATA: json_text(facts)})

@@ -272,5 +272,5 @@ def ignore_known_warnings() -> None:
     warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training.*")
     # A run from another run's checkpoint: its best one stays where it is.
     warnings.filterwarnings("ignore", message=".*The dirpath has changed.*")
-    # Amid an epoch Lightning looks for a loader that knows its place: here the data module tells its sampler.
+    # Within an epoch Lightning expects a stateful loader; here the data module sets the position of its sampler.
     warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch ended.*")

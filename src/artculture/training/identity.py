@@ -104,11 +104,14 @@ def run_name(
 
 def joined_name(parts: Sequence[str]) -> str:
     """Return the name of a folder made of words; a long one ends in a hash of the whole."""
-    name = "-".join(file_word(part) for part in parts)
-    if len(name) > MAX_NAME:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name[: MAX_NAME - 9]}-{digest}"
-    return name
+    return limited_name("-".join(file_word(part) for part in parts), MAX_NAME)
+
+
+def limited_name(name: str, longest: int) -> str:
+    """Return a name; in place of the end of one that is too long, a hash of the whole."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def choice_names(values: Values) -> list[str]:

@@ -165,7 +165,7 @@ def check_same_origin(directory: RunDirectory, path: Path) -> None:
         return
     was = "from nothing" if said is None else f"from {said['path']} as it was after epoch {said['epoch']}"
     raise InputError(
-        f"resume={path}: {directory.path} has been trained already, {was}. Go on with resume=auto, remove it with "
+        f"resume={path}: {directory.path} has been trained already, {was}. Continue with resume=auto, remove it with "
         "resume=never, or take another study.name=…"
     )
 

@@ -96,7 +96,10 @@ def _features(module: CultureClassifier, data: PaintingsDataModule, trainer: L.T
         with torch.inference_mode(), full_precision(device):
             return module.embed(pictures.to(device)).float()
 
-    return FeatureDataModule(data, embed, lambda: f"{digest(module)} 32-true {device.type}", 1).of_all_paintings()
+    statistics = " stages" if module.hyper["stage_statistics"] else ""
+    return FeatureDataModule(
+        data, embed, lambda: f"{digest(module)}{statistics} 32-true {device.type}", 1
+    ).of_all_paintings()
 
 
 def _part(features: NDArray[np.float32], labels: NDArray[np.int64], rows: NDArray[np.int64]) -> LabelledFeatures:

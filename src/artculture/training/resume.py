@@ -33,7 +33,8 @@ Action = Literal["skip", "start", "continue", "restart"]
 
 KEYWORDS = ("auto", "never", "must")
 # Keys of `data` that decide a source's content.
-SOURCE_KEYS = ("name", "root", "path", "config", "revision", "model", "label", "image", "id", "source")
+COLUMN_KEYS = ("label", "labels", "image", "id", "disjoint")
+SOURCE_KEYS = ("name", "root", "path", "config", "revision", "model", "source", *COLUMN_KEYS)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Fingerprints:
             from artculture.data.sources import load_manifest
 
             given: dict[str, Any] = {
-                "columns": ColumnNames(data.get("label"), data.get("image"), data.get("id")),
+                "columns": ColumnNames.of_config(data),
                 "source": data.get("source"),
                 "dataset": HubDataset.of(data) if data["name"] == "hub" else None,
                 "embeddings": EmbeddingChoice.of(data) if data["name"] == "embeddings" else None,
@@ -235,7 +236,7 @@ def _refuse_difference(directory: RunDirectory, stored: dict[str, Any], values: 
         fewer = f"; {EPOCHS} may only be raised" if EPOCHS in changed else ""
         raise InputError(
             f"{directory.path} was made with another config:\n  {shown_pairs(changed)}\n"
-            f"Go on with the old values{fewer}, start over with resume=never, or take another study.name=…"
+            f"Continue with the old values{fewer}, start over with resume=never, or take another study.name=…"
         )
 
 

@@ -117,9 +117,9 @@ def services(addresses: Mapping[str, str], timeout: float) -> list[Finding]:
 
 
 def _service(name: str, address: str, timeout: float) -> Finding:
-    host = urlsplit(address).netloc
+    host = urlsplit(address).netloc.rpartition("@")[2]  # without a user and password
     try:
         answer = httpx.get(address, timeout=timeout, follow_redirects=False)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding(name, f"{host} does not answer ({type(error).__name__})", f"{name} needs a connection to {host}")
     return Finding(name, f"{host} answers ({answer.status_code})")

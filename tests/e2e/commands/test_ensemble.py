@@ -44,7 +44,7 @@ def test_an_ensemble_is_a_row_and_a_checkpoint_of_its_own(study, pictures, tmp_p
     assert cli.main(["ensemble", "study.name=kept"]) == 0
     assert directory.status()["finished"] > before
 
-    # Evaluated anew from its one file, it has the same numbers.
+    # Evaluated again from its one file, it has the same numbers.
     assert cli.main(["evaluate", f"checkpoint={directory.path}"]) == 0
     again = read_json(directory.path / "evaluation" / "pictures" / "result.json")
     assert again["top1"] == result["test_top1"]

@@ -7,7 +7,7 @@ import torch
 from artculture.evaluation.calibration import softmax
 from artculture.evaluation.inference import inference_model
 from artculture.models.checkpoint import load_classifier
-from artculture.models.ensemble import MemberCheckpoint, ensemble_content, load_model
+from artculture.models.ensemble import MemberCheckpoint, ensemble_content, geometry, load_model
 from artculture.models.published import read_published, write_published
 from artculture.models.tensor_files import save_whole
 from artculture.utils.errors import InputError
@@ -101,3 +101,5 @@ def test_kinds_of_preprocessing_are_told_apart_by_pixels_alone(make, saved):
     other = replace(ensemble.classifiers[0].preprocessing, mean=(0.1, 0.2, 0.3))
     assert len(ensemble.preprocessings) == 2
     assert replace(other, mean=(0.0,) * 3, std=(1.0,) * 3) in ensemble.preprocessings
+    letterbox = replace(other, fit="letterbox")
+    assert geometry(letterbox) == replace(letterbox, std=(1.0,) * 3)  # which is filled with the mean

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from artculture.models.lora import LowRank, add_low_rank, merged
+from artculture.models.network import Network
 from artculture.utils.errors import InputError
 
 PICTURES = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
@@ -35,6 +36,17 @@ def test_merged_weights_give_the_same_features_in_a_plain_network(backbone):
     plain.load_state_dict(merged(backbone.state_dict()))
     assert torch.allclose(plain(PICTURES), backbone(PICTURES), atol=1e-5)
     assert merged(plain.state_dict()).keys() == plain.state_dict().keys()
+
+
+def test_statistics_of_batchnorm_are_frozen_with_the_backbone():
+    backbone = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)
+    )
+    network = Network(backbone, nn.Linear(4, 2))
+    add_low_rank(backbone, rank=1, alpha=1.0)
+    before = backbone[1].running_mean.clone()
+    network.train()(PICTURES)
+    assert torch.equal(backbone[1].running_mean, before)
 
 
 def test_a_network_of_convolutions_alone_is_refused():

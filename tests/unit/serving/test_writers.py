@@ -1,3 +1,6 @@
+import zipfile
+from pathlib import Path
+
 import onnx
 import pytest
 import torch
@@ -7,7 +10,7 @@ from torch import nn
 from artculture.evaluation.inference import TorchModel
 from artculture.models.classifier import CultureClassifier
 from artculture.serving import writers
-from artculture.serving.export_graph import INPUT, metadata
+from artculture.serving.export_graph import INPUT, ExportedNetwork, metadata
 from artculture.serving.loading import load_model
 from artculture.serving.onnx_model import OnnxModel
 from artculture.utils.errors import InputError
@@ -82,6 +85,15 @@ def test_a_network_with_more_convolutions_is_known(exported):
     assert writers.has_more_convolutions(exported[1])
 
 
+def test_the_vectors_of_a_probe_hold_the_statistics_of_its_stages():
+    classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], method="probe", stage_statistics=True).eval()
+    size = classifier.preprocessing.image_size
+    pictures = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
+    _, logits, features = ExportedNetwork(classifier)(pictures)
+    assert torch.allclose(features, classifier.embed(pictures), atol=1e-5)
+    assert torch.allclose(logits, classifier(pictures), atol=1e-5)
+
+
 def foreign(path, **properties):
     value = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", 3, 8, 8])
     output = helper.make_tensor_value_info("logits", TensorProto.UINT8, ["batch", 3, 8, 8])
@@ -134,5 +146,8 @@ def test_torch_s_own_format(tmp_path):
     classifier = classifier_of("test_vit")
     pictures = torch.randint(0, 256, (3, 3, *[classifier.preprocessing.image_size] * 2), dtype=torch.uint8)
     writers.write_torch_export(classifier, tmp_path / "model.pt2", metadata(classifier))
+    with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
+        held = b"".join(archive.read(name) for name in archive.namelist())
+    assert str(Path(writers.__file__).parents[1]).encode() not in held
     given = writers.read_torch_export(tmp_path / "model.pt2")(pictures)[0].numpy()
     assert abs(given - TorchModel(classifier, "cpu").probabilities(pictures)).max() < 1e-5

@@ -87,6 +87,9 @@ def test_several_labels_resume_exactly_and_have_results_each(train, labelled, mo
     assert train(*asked, "study.name=stopped") == 0
     whole, stopped = run_of(tmp_path, "whole"), run_of(tmp_path, "stopped")
     assert_same_run(whole, stopped)
+    before = (whole / "result.json").stat().st_mtime_ns
+    assert train(*asked, "study.name=whole") == 0  # skipped: the data are the same
+    assert (whole / "result.json").stat().st_mtime_ns == before
 
     result, split = json.loads((whole / "result.json").read_text()), pd.read_csv(whole / "split.csv", dtype=str)
     metrics = pd.read_csv(whole / "metrics.csv")

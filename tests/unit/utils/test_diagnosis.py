@@ -31,6 +31,13 @@ def test_any_answer_of_a_service_counts_and_none_is_to_fix(server):
     assert gone.fix == "Gone needs a connection to 127.0.0.1:9"
 
 
+@pytest.mark.parametrize("address", ["http://alice:s3cret@127.0.0.1:9", "http://alice:s3cret@127.0.0.1:port"])
+def test_a_password_in_an_address_is_not_shown(address):
+    (finding,) = diagnosis.services({"Mirror": address}, timeout=5)
+    assert "does not answer" in finding.value
+    assert "s3cret" not in finding.value + finding.fix
+
+
 def test_a_package_that_is_missing_is_to_fix(monkeypatch):
     monkeypatch.setattr(diagnosis, "PACKAGES", ("torch", "no-such-package"))
     found = {finding.name: finding for finding in diagnosis.versions()}

@@ -11,11 +11,15 @@ from filelock import FileLock, Timeout
 KINDS = {
     "pixels": "decoded pictures of a collection",
     "shards": "decoded pictures of shards",
+    "hub": "datasets of the Hugging Face Hub",
+    "embeddings": "published embeddings",
+    "wandb": "models downloaded from W&B",
     "features": "vectors of a frozen backbone",
     "compiled": "code of torch.compile",
     "sample": "drawn pictures of data=sample",
 }
-LOCK = ".lock"
+# Where the folders of a kind lie, if not directly in one of its name.
+INSIDE = {"shards": "shards/pixels"}
 
 
 @dataclass(frozen=True)
@@ -49,21 +53,20 @@ def delete_entry(entry: CacheEntry) -> bool:
     Raises:
         OSError: it can't be deleted.
     """
-    lock = entry.path / LOCK
-    if lock.exists():
-        try:
-            with FileLock(lock, timeout=0):
-                pass
-        except Timeout:
-            return False
+    for lock in (entry.path / ".lock", entry.path.parent / ".locks" / entry.path.name):
+        if lock.exists():
+            try:
+                with FileLock(lock, timeout=0):
+                    pass
+            except Timeout:
+                return False
     shutil.rmtree(entry.path)
     return True
 
 
 def _entries(folder: Path) -> Iterator[CacheEntry]:
     for kind in KINDS:
-        inside = folder / kind
-        paths = [*folder.glob(f"{kind}-*")] if kind == "sample" else [*inside.glob("*")] if inside.is_dir() else []
+        paths = folder.glob("sample-*") if kind == "sample" else (folder / INSIDE.get(kind, kind)).glob("[!.]*")
         for path in paths:
             if path.is_dir() and not path.is_symlink():
                 yield _entry(path, kind)

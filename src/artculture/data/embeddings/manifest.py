@@ -244,6 +244,12 @@ def _labelled_table(file: Path, names: ColumnNames) -> pd.DataFrame:
     if repeated.any():
         log.warning("%s lists %d object(s) again; the first row of each is used", file, repeated.sum())
     table = table[~blank & ~repeated & (table["object_id"] != "")].reset_index(drop=True)
+    museums = sorted(set(table["source"])) if "source" in table else []
+    if len(museums) > 1:
+        raise InputError(
+            f"{file} lists objects of several museums ({', '.join(museums)}), which may have the same ids, and "
+            "embeddings are joined by the id alone: keep the rows of the embeddings' museum"
+        )
     log_merged_labels(table["culture"], file)
     # Without pictures, a painting's place is its id.
     return table.assign(image=table["object_id"].str.replace("/", "_"))

@@ -91,7 +91,7 @@ class Columns:
     def _texts(self, column: str, values: list[Any], name: str) -> list[str]:
         classes = self.classes.get(column)
         if classes is None:
-            return ["" if value is None else str(value) for value in values]
+            return ["" if value is None else str(value).strip() for value in values]
         try:
             # -1 stands for a missing label.
             return ["" if value is None or value == -1 else classes[value] for value in values]

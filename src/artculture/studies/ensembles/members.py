@@ -156,10 +156,13 @@ def grouped(members: Sequence[Member], soup: bool, *, all_of_them: bool) -> list
 
 
 def _network(member: Member) -> list[Any]:
-    architecture, head = member.config.get("architecture", {}), member.config.get("head", {})
+    architecture, method = member.config.get("architecture", {}), member.config.get("method", {})
     named = [architecture.get(key) for key in ("name", "library", "backbone")]
-    shape = {key: value for key, value in head.items() if key != "dropout"}
-    return [*named, shape, member.result.get("image_size")]
+    if method.get("name") == "probe":  # whose head is not that of the config
+        head = {key: method.get(key) for key in ("name", "classifier", "stage_statistics")}
+    else:
+        head = {key: value for key, value in member.config.get("head", {}).items() if key != "dropout"}
+    return [*named, head, member.result.get("image_size"), member.config.get("data", {}).get("fit")]
 
 
 def _what_is_needed(members: Sequence[Member], soup: bool) -> str:

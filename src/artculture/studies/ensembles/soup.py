@@ -24,6 +24,7 @@ from artculture.models.batchnorm_statistics import has_batchnorm, settle_statist
 from artculture.models.checkpoint import check_trusted, classifier_of, read_checkpoint
 from artculture.models.classifier import CultureClassifier
 from artculture.models.full_precision import full_precision
+from artculture.models.lora import merged
 from artculture.models.uncertainty import Typicality
 from artculture.studies.ensembles.members import Member
 from artculture.studies.predictions import ID
@@ -62,7 +63,7 @@ class AveragedNetwork:
 
     def average(self, chosen: Sequence[int]) -> None:
         """Give the classifier the mean of the weights of some members."""
-        states: list[State] = [self.contents[number]["state_dict"] for number in chosen]
+        states: list[State] = [merged(self.contents[number]["state_dict"]) for number in chosen]
         self.classifier.load_state_dict(mean_state(states))
         if len(states) > 1 and has_batchnorm(self.classifier.network) and _statistics_differ(states):
             self._settle()

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from artculture.data.cache.folder import cache_folder, default_cache
+from artculture.training.identity import limited_name
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError, reason_of
 
@@ -16,8 +17,8 @@ ADDRESS = re.compile(r"(?:[\w. -]+/){0,2}[\w.-]+:[\w.-]+")
 
 
 def artifact_name(kind: str, *words: str) -> str:
-    """Return the name of an artifact, as in `model-table2-resnet50-finetuned-plateau`."""
-    return REFUSED.sub("_", "-".join([kind, *words]))[:LONGEST_NAME]
+    """Return the name of an artifact, as in `model-table2-resnet50-finetuned-plateau`; a long one ends in a hash."""
+    return limited_name(REFUSED.sub("_", "-".join([kind, *words])), LONGEST_NAME)
 
 
 def model_name(directory: RunDirectory) -> str:

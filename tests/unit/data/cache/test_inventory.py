@@ -39,9 +39,17 @@ def test_a_linked_folder_is_no_entry(cache, tmp_path):
     assert "link" not in {entry.path.name for entry in cache_entries(cache)}
 
 
-def test_an_entry_that_is_being_written_is_kept(cache):
+def test_shards_are_listed_one_by_one(cache):
+    for name in ("shards/pixels/s0", "shards/pixels/.locks", "shards/index"):
+        (cache / name).mkdir(parents=True)
+    assert [entry.path.name for entry in cache_entries(cache) if entry.kind == "shards"] == ["s0"]
+
+
+@pytest.mark.parametrize("lock", ["b/.lock", ".locks/b"])
+def test_an_entry_that_is_being_written_is_kept(cache, lock):
     entry = cache_entries(cache)[0]
-    with FileLock(entry.path / ".lock"):
+    (cache / "pixels" / lock).parent.mkdir(exist_ok=True)
+    with FileLock(cache / "pixels" / lock):
         assert not delete_entry(entry)
         assert entry.path.is_dir()
     assert delete_entry(entry)

@@ -132,6 +132,15 @@ def test_what_can_t_be_joined_says_why(tmp_path, read, build, model, names, says
     assert re.search(says, str(error.value)), str(error.value)
 
 
+def test_objects_of_several_museums_are_refused(tmp_path, read):
+    (tmp_path / "met").mkdir()
+    write_embeddings(tmp_path / "met" / "a.parquet", range(5))
+    rows = ["object_id,source,culture", *(f"{n},{'met' if n < 3 else 'cleveland'},Dutch" for n in range(5))]
+    (tmp_path / "MetObjects.csv").write_text("\n".join(rows))
+    with pytest.raises(InputError, match=r"objects of several museums \(cleveland, met\)"):
+        read(None, None)
+
+
 def test_one_of_several_models_is_read(tmp_path, read):
     write_met_objects(tmp_path / "MetObjects.csv", range(9))
     two_models(tmp_path / "met")

@@ -74,4 +74,6 @@ def test_a_model_is_linked_to_a_registry(api, run, monkeypatch):
 
 def test_names_of_artifacts_have_the_signs_that_w_and_b_takes():
     assert artifact_name("model", "s", "a=1+é (b)") == "model-s-a_1_b_"
-    assert len(artifact_name("model", "x" * 200)) == 128
+    long = [artifact_name("model", "x" * 200, f"seed={seed}") for seed in (1, 2)]
+    assert [len(name) for name in long] == [128, 128]
+    assert long[0] != long[1]
