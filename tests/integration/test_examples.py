@@ -69,7 +69,7 @@ def runs(folder: Path) -> dict[str, Path]:
         patch.chdir(folder)
         patch.setenv("ARTCULTURE_CACHE", str(folder.parent / "cache"))
         assert main([*SWEEP, *SMALL]) == 0
-    found = {path.name.partition("-")[0]: path for path in folder.glob("outputs/own/*/") if path.is_dir()}
+    found = {file.parent.name.partition("-")[0]: file.parent for file in folder.glob("outputs/own/*/config.yaml")}
     assert sorted(found) == sorted(RUNS)
     return found
 

@@ -215,7 +215,9 @@ def test_table_1_stands_on_the_museum_s_manifest(add, study, manifest):
 def test_the_command_writes_both_and_tells_where(add, study, capsys):
     add("resnet50", "step", "scratch")
     assert cli.main(["report", "study.name=s", "mistakes=1", "study.title='Met & more'"]) == 0
-    assert capsys.readouterr().out == "outputs/s/report.html\noutputs/s/report.md\n"
+    sentence, *files = capsys.readouterr().out.splitlines()
+    assert sentence.startswith("The model (ResNet50, scratch, StepLR) classifies ")
+    assert files == ["outputs/s/report.html", "outputs/s/report.md"]
     text = (study / "report.html").read_text()
     assert "<h1>Met &amp; more</h1>" in text
     assert text.count("taken for</span>") == 1

@@ -158,7 +158,7 @@ def test_runs_of_a_grid_read_their_paintings_once(monkeypatch):
 
     monkeypatch.setattr("artculture.data.sources.load_manifest", load)
     fingerprints = Fingerprints()
-    sources = [{"name": "folder", "root": root} for root in ("a", "a", "gone", "gone")]
+    sources = [{"name": "folder", "root": root, "cache": "kept"} for root in ("a", "a", "gone", "gone")]
     assert [fingerprints.of(data) for data in sources] == ["of a", "of a", None, None]
     assert read == ["a", "gone"]
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from artculture.config.composition import resolved
+from artculture.config.schema.train import TrainConfig
+from artculture.config.validation import validated
 from artculture.studies.launchers.ray import RayLauncher, falls_back_to_cpu, ray_resources
 from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import InputError
-from tests.unit.studies.launchers.conftest import compose
+from tests.fixtures.runs import compose_once
 
 ASKED = ("launcher=ray", "launcher.cpus=1", "trainer=cpu")
 # Tells its worker, waits in its first turn for whatever comes, ends well in its second.
@@ -31,9 +34,13 @@ say("finished")
 """
 
 
+def launcher_of(*overrides):
+    return validated(TrainConfig, resolved(compose_once("train", *overrides))).launcher
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    with RayLauncher(compose(*ASKED).launcher) as launcher:
+    with RayLauncher(launcher_of(*ASKED)) as launcher:
         yield launcher
 
 
@@ -119,7 +126,7 @@ def test_a_host_without_the_folder_is_named(cluster, row_of, run_all, monkeypatc
 
 def test_an_address_without_a_cluster_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("ray.init", lambda **_: (_ for _ in ()).throw(ConnectionError("no answer")))
-    launcher = RayLauncher(compose("launcher=ray", "launcher.address=head:6379").launcher)
+    launcher = RayLauncher(launcher_of("launcher=ray", "launcher.address=head:6379"))
     with pytest.raises(InputError, match=r"no Ray cluster at launcher.address=head:6379 \(no answer\)"):
         launcher.__enter__()
     assert not Path("outputs").exists()

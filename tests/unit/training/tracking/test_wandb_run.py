@@ -78,7 +78,7 @@ def test_a_moved_study_is_synced_whole_from_its_folder(tracked, tmp_path):
     assert made.keys() == {"run_table", "dataset", "model", "predictions"}
     name = tracked.path.name.replace("=", "_")
     assert made["model"]["artifactCollectionName"] == f"model-tracked-{name}"
-    assert [alias["alias"] for alias in made["model"]["aliases"]] == ["latest", "best"]
+    assert {alias["alias"] for alias in made["model"]["aliases"]} == {"latest", "best"}
     assert made["dataset"]["artifactCollectionName"] == "dataset-pictures"
     facts = json.loads(made["dataset"]["metadata"])
     assert facts["classes"] == {"red": 14, "green": 14, "blue": 14}
