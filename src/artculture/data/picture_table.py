@@ -51,7 +51,8 @@ class ColumnNames:
     @classmethod
     def of_config(cls, data: Mapping[str, Any]) -> "ColumnNames":
         """Return those that a run's config names."""
-        return cls(*(data.get(key) for key in ("label", "image", "id", "disjoint")), tuple(data.get("labels") or ()))
+        labels = tuple(data.get("labels") or ())
+        return cls(data.get("label"), data.get("image"), data.get("id"), data.get("disjoint"), labels)
 
     def of(self, column: str) -> tuple[str, str | None]:
         """Return the config key and the given name of a manifest's column."""
