@@ -85,11 +85,15 @@ class Headline:
         top1 = self.row.accuracies["top1"]
         models = f"The best of {self.models} models" if self.models > 1 else "The model"
         pictures = "synthetic test pictures" if self.synthetic else "test paintings"
-        better = "is" if self.beats_baselines else "is not"
+        guessing = f"guessing ({self.chance:.1f} %)"
+        frequent = f"always predicting the most frequent class ({self.majority:.1f} %)"
+        if self.beats_baselines:
+            verdict = f"is significantly better than {guessing} and than {frequent}"
+        else:
+            verdict = f"is not significantly better than {guessing if top1.low <= self.chance else frequent}"
         return (
             f"{models} ({self.row.label}) classifies {top1.value:.1f} % of the {pictures} of {self.row.data} correctly "
-            f"[{top1.low:.1f}, {top1.high:.1f}]: it {better} significantly better than guessing ({self.chance:.1f} %) "
-            f"and than always predicting the most frequent class ({self.majority:.1f} %)."
+            f"[{top1.low:.1f}, {top1.high:.1f}]: it {verdict}."
         )
 
 
