@@ -306,14 +306,16 @@ def test_thousands_of_cards_are_only_made_near_the_window(chromium, tmp_path):
         {},
     )
     page = Page(chromium, write_page(everything, tmp_path / "review.html", "met", 100))
-    assert 0 < len(page.titles()) < 120
+    wait = WebDriverWait(page.browser, 10)
+    wait.until(lambda _: page.titles())
+    assert len(page.titles()) < 120
     page.press("n")
     page.click("article .picture")
     page.press(Keys.END)
-    assert "T4999" in page.titles()
+    wait.until(lambda _: "T4999" in page.titles())
     assert len(page.titles()) < 120
     page.press(Keys.HOME)
-    assert "T0" in page.titles()
+    wait.until(lambda _: "T0" in page.titles())
 
 
 def test_a_hostile_record_is_only_text(chromium, tmp_path):
