@@ -17,7 +17,7 @@ import pandas as pd
 from artculture import cli
 from artculture.evaluation.intervals import effective_sample_size, interval_over_seeds
 from artculture.training.run_directory import RunDirectory
-from benchmarks.speed.machine import processor
+from artculture.utils.hardware import cpu_name
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.md"
 
@@ -82,7 +82,7 @@ def report(parts: dict[str, dict[str, list[dict[str, Any]]]], command: str) -> s
     versions = next(iter(next(iter(parts.values())).values()))[0]["versions"]
     lines += [
         f"EfficientNet-Lite0 with ImageNet weights at 224 pixels. Measured on {pd.Timestamp.now():%d %B %Y} on "
-        f"{processor()}, {os.cpu_count()} cores, load average {os.getloadavg()[2]:.1f}; "
+        f"{cpu_name()}, {os.cpu_count()} cores, load average {os.getloadavg()[2]:.1f}; "
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version}" for name, version in versions.items() if name in ("torch", "timm"))
         + ".",

@@ -17,8 +17,8 @@ from artculture.evaluation.predict import Predictor
 from artculture.models.checkpoint import load_classifier
 from artculture.serving.onnx_model import OnnxModel
 from artculture.training.checkpoint_source import checkpoint_file
+from artculture.utils.hardware import cpu_name
 from artculture.utils.io import write_text
-from benchmarks.speed.machine import processor
 
 RESULTS = Path(__file__).parent / "results" / "export.md"
 PACKAGES = ("torch", "onnxruntime", "timm", "pillow")
@@ -111,7 +111,7 @@ def report(rates: dict[str, list[float]], arguments: argparse.Namespace, model: 
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     lines = [
         "# Speed of prediction and of exported files\n",
-        f"{datetime.now():%Y-%m-%d}, {processor()}, threads of the model: {torch.get_num_threads()}, Python "
+        f"{datetime.now():%Y-%m-%d}, {cpu_name()}, threads of the model: {torch.get_num_threads()}, Python "
         f"{platform.python_version()}, {versions}; load average {load} before and {_load()} after. "
         f"{model.classifier.hyper['backbone']} at {model.preprocessing.image_size} px, batches of {arguments.batch}, "
         f"{arguments.count} pictures a turn. Sides take turns; the median of {arguments.turns} turns, and of the "

@@ -13,11 +13,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY)]
 
-from artculture.utils.hardware import cores  # noqa: E402
+from artculture.utils.hardware import cores, cpu_name  # noqa: E402
 from artculture.utils.io import write_text  # noqa: E402
 from benchmarks import hostile_files, hostile_network  # noqa: E402
 from benchmarks.hostile_cases import Case, Line, measured  # noqa: E402
-from benchmarks.speed.machine import processor  # noqa: E402
 
 CASES: tuple[Case, ...] = (*hostile_network.CASES, *hostile_files.CASES)
 RESULTS = REPOSITORY / "benchmarks" / "results" / "hostile.md"
@@ -26,7 +25,7 @@ RESULTS = REPOSITORY / "benchmarks" / "results" / "hostile.md"
 def table(lines: Sequence[Line]) -> Iterator[str]:
     """Yield the lines of the Markdown page."""
     yield "# Hostile inputs\n"
-    yield f"{datetime.now():%Y-%m-%d %H:%M}, {processor()}, {cores()} cores, Python {platform.python_version()}."
+    yield f"{datetime.now():%Y-%m-%d %H:%M}, {cpu_name()}, {cores()} cores, Python {platform.python_version()}."
     yield "By `make hostile`. Bytes are those of the hostile file, or what the server had sent by the end; seconds and"
     yield "peak memory are those of the whole command, its start included.\n"
     yield "| case | bytes | seconds | peak memory, MB | outcome | lost | leaked |"

@@ -1,17 +1,15 @@
 """The machine that measured: its name, and the circumstances that a reader of the numbers must know."""
 
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from importlib import metadata
-from pathlib import Path
 
 import torch
 
-from artculture.utils.hardware import cores
+from artculture.utils.hardware import cores, cpu_name
 from benchmarks.speed.plan import Plan
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
@@ -19,22 +17,12 @@ PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
 
 def title(device: torch.device) -> str:
     """As in `AMD EPYC, 2 cores` or `NVIDIA H100, 16 cores`."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     return f"{name}, {cores()} cores"
 
 
 def file_name(device: torch.device) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title(device).lower()).strip("-") + ".md"
-
-
-def processor() -> str:
-    """Return the name of the CPU."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
-        if found:
-            return found[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def circumstances(plan: Plan, argv: list[str]) -> Iterator[str]:

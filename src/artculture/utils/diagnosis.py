@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from packaging.requirements import Requirement
 
-from artculture.utils.hardware import cores
+from artculture.utils.hardware import cores, cpu_info, cpu_name
 from artculture.utils.text import size_text
 
 PACKAGES = (
@@ -82,12 +82,8 @@ def _installed(package: str) -> bool:
 
 def processor() -> Finding:
     """Return the name of the CPU, its cores and the instructions that training uses."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    named = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in reversed(lines)}
-    flags = [flag for flag in FLAGS if flag in named.get("flags", "").split()]
-    name = named.get("model name") or platform.processor() or platform.machine()
-    return Finding("CPU", f"{name}, {cores()} cores{', ' + ' '.join(flags) if flags else ''}")
+    flags = [flag for flag in FLAGS if flag in cpu_info().get("flags", "").split()]
+    return Finding("CPU", f"{cpu_name()}, {cores()} cores{', ' + ' '.join(flags) if flags else ''}")
 
 
 def memory() -> Finding:

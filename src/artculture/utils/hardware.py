@@ -30,13 +30,22 @@ def visible_gpus() -> list[str]:
     return [line.strip() for line in listed.splitlines() if line.strip()]
 
 
+def cpu_info() -> dict[str, str]:
+    """Return what Linux says of the first CPU (`model name`, `flags`, …); {} on other systems."""
+    info = Path("/proc/cpuinfo")
+    first = info.read_text().partition("\n\n")[0].splitlines() if info.is_file() else []
+    pairs = (line.partition(":") for line in first)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def cpu_has_bf16() -> bool:
     """Return whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX); False if not on Linux."""
-    info = Path("/proc/cpuinfo")
-    if not info.is_file():
-        return False
-    flags = next((line for line in info.read_text().splitlines() if line.startswith("flags")), "")
-    return bool({"avx512_bf16", "amx_bf16"} & set(flags.split()))
+    return bool({"avx512_bf16", "amx_bf16"} & set(cpu_info().get("flags", "").split()))
+
+
+def cpu_name() -> str:
+    """Return the name of the CPU."""
+    return cpu_info().get("model name") or platform.processor() or platform.machine()
 
 
 def best_precision(accelerator: str) -> str:

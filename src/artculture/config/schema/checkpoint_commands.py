@@ -30,9 +30,19 @@ def _doubt_contradictions(sets: float | None, *, unlike: bool, tta: list[TestTim
             yield key, "compares with validation paintings that were predicted without tta; leave one of them out"
 
 
-class EvaluateConfig(Section):
-    checkpoint: UserPath
+class OnPaintings(Section):
+    """A command that uses the paintings of a run, or others (`data`)."""
+
     data: Data | None = Field(default=None)
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yield values that are valid alone and wrong together, as (key, what is wrong and the fix)."""
+        if self.data is not None:
+            yield from data_contradictions(self.data)
+
+
+class EvaluateConfig(OnPaintings):
+    checkpoint: UserPath
     split: Literal["test", "val", "train", "all"] | None
     include_trained: bool
     tta: Views = Field(default_factory=list)
@@ -45,8 +55,7 @@ class EvaluateConfig(Section):
     seed: int
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.data is not None:
-            yield from data_contradictions(self.data)
+        yield from super().contradictions()
         yield from _doubt_contradictions(self.sets, unlike=self.unlike, tta=self.tta)
 
 
@@ -57,12 +66,11 @@ class NamedStudy(Section):
     root: UserPath
 
 
-class StudiedModel(Section):
+class StudiedModel(OnPaintings):
     """A checkpoint, or the best one of a study, with paintings to study it on, and where to write the outcome."""
 
     checkpoint: Annotated[UserPath | None, AsTyped()]
     study: NamedStudy
-    data: Data | None = Field(default=None)
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     batch_size: PositiveInt
@@ -73,8 +81,7 @@ class StudiedModel(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if (self.checkpoint is None) == (self.study.name is None):
             yield "checkpoint", "or study.name (its best run): give one of them, and only one"
-        if self.data is not None:
-            yield from data_contradictions(self.data)
+        yield from super().contradictions()
 
 
 class AnalyzeConfig(StudiedModel):
@@ -99,9 +106,8 @@ class ExplainConfig(Section):
     trust: Trusted
 
 
-class IndexConfig(Section):
+class IndexConfig(OnPaintings):
     checkpoint: UserPath
-    data: Data | None = Field(default=None)
     split: Literal["train", "val", "test", "all"]
     approximate: bool
     output: Annotated[UserPath | None, AsTyped()]
@@ -111,12 +117,8 @@ class IndexConfig(Section):
     trust: Trusted
     seed: int
 
-    def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.data is not None:
-            yield from data_contradictions(self.data)
 
-
-class ExportConfig(Section):
+class ExportConfig(OnPaintings):
     checkpoint: UserPath
     format: Literal["onnx", "torch_export"]
     precision: Literal["float32", "float16", "int8"]
@@ -125,7 +127,6 @@ class ExportConfig(Section):
     pictures: PositiveInt
     agreement: Annotated[float | None, Field(ge=0, le=1)]
     license: str | None
-    data: Data | None = Field(default=None)
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     trust: Trusted
@@ -134,8 +135,7 @@ class ExportConfig(Section):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if self.format == "torch_export" and self.precision == "int8":
             yield "precision", "int8 is for format=onnx; a program of torch is float32 or float16"
-        if self.data is not None:
-            yield from data_contradictions(self.data)
+        yield from super().contradictions()
 
 
 class CardConfig(Section):
