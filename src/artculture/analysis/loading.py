@@ -76,8 +76,8 @@ def load_all_labels(
     stored = stored_split_of(run)
     choice, label = own_data(file, run, trust) if data is None else (data, _label(data))
     # The first column of other data may be a further label of the classifier.
-    classes = classifier.tasks[head_of(classifier, choice.label_name)].classes
-    further = {task.name: task.classes for task in classifier.tasks if task.name != choice.label_name}
+    classes = classifier.tasks[head_of(classifier, choice.label_column)].classes
+    further = {task.name: task.classes for task in classifier.tasks if task.name != choice.label_column}
     if data is not None:
         choose = selection_for(classes, further)
     else:

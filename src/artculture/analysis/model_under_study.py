@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artculture.evaluation.calibration import softmax
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords
 
 if TYPE_CHECKING:  # Figures need arrays only, so drawing them does not import torch.
     from collections.abc import Mapping
@@ -94,6 +95,7 @@ class Embeddings:
         features: pooled representation before the head, float32 N x features.
         logits: before temperature scaling, float32 N x classes.
         temperature: divisor of the logits that calibrates the probabilities.
+        words: what a class is called.
     """
 
     classes: tuple[str, ...]
@@ -103,6 +105,7 @@ class Embeddings:
     features: NDArray[np.float32]
     logits: NDArray[np.float32]
     temperature: float = 1.0
+    words: LabelWords = CULTURE_WORDS
 
     def probabilities(self) -> NDArray[np.float64]:
         """Return calibrated probabilities, float64 N x classes; each row sums to 1."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.label_words import CULTURE, LabelWords, words_of_column
 from artculture.utils.text import natural_key, normal_label
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,22 @@ def label_order(table: pd.DataFrame, cultures: list[str] | None) -> tuple[str, .
     if len(order) < 2:
         raise InputError(f"only one class ({order[0]}) in the data; a classifier needs at least two")
     return order
+
+
+def label_words(given: str | None, chosen: str | None, found: str, classes: Iterable[str]) -> LabelWords:
+    """Return what a class is called.
+
+    Args:
+        given: as a config says; None for as the column is called.
+        chosen: column of the labels that a config names; None for none.
+        found: column that they were read from without being named; "" where it is not known, as of folders.
+        classes: names of the classes; the paper's are cultures.
+    """
+    if given:
+        return LabelWords(given)
+    if chosen is None and set(classes) <= set(CULTURES):
+        return LabelWords(CULTURE)
+    return words_of_column(found if chosen is None else chosen)
 
 
 def log_merged_labels(labels: Iterable[str], where: object) -> None:

@@ -59,12 +59,14 @@ class Manifest:
             unknown), index 0..n-1, and `split` where one is stored.
         lines: line numbers of the rows in the file that they were read from.
         split_folders: whether the splits are the folder's own, as in `train/<class>`.
+        label: name of the column that the labels are read from; "" where it is not known, as of folders.
     """
 
     root: Path
     table: pd.DataFrame
     lines: FileLines = field(default_factory=FileLines, kw_only=True)
     split_folders: bool = field(default=False, kw_only=True)
+    label: str = field(default="", kw_only=True)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -124,9 +126,10 @@ def read_manifest(path: Path, columns: ColumnNames | None = None) -> Manifest:
     file = (find_table(path) or path / "manifest.csv") if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"no manifest at {file}")
-    table, lines = read_picture_table(file, columns)
+    table, lines, label = read_picture_table(file, columns)
     log_merged_labels(table["culture"], file)
-    manifest = Manifest(file.parent, validate_table(table, file, lines, further_columns(columns)), lines=lines)
+    table = validate_table(table, file, lines, further_columns(columns))
+    manifest = Manifest(file.parent, table, lines=lines, label=label)
     _refuse(list(_links_that_leave(manifest, lines)), file)
     return manifest
 

@@ -65,21 +65,23 @@ def find_table(folder: Path) -> Path | None:
     return next((folder / name for name in TABLES if (folder / name).is_file()), None)
 
 
-def read_picture_table(path: Path, names: ColumnNames | None = None) -> tuple[pd.DataFrame, FileLines]:
+def read_picture_table(path: Path, names: ColumnNames | None = None) -> tuple[pd.DataFrame, FileLines, str]:
     """Read a CSV, TSV or JSON Lines table with a picture per row.
 
     Returns:
-        The table, all text, with the columns `object_id`, `image` and `culture` and its further ones, and the line
-        numbers of its rows. Paths have `/` and are relative to the table's folder, if they lead there.
+        The table, all text, with the columns `object_id`, `image` and `culture` and its further ones, the line numbers
+        of its rows, and the name of its column of labels, "" in a table without a header. Paths have `/` and are
+        relative to the table's folder, if they lead there.
 
     Raises:
         InputError: it can't be read, or lacks a column.
     """
     table, lines = _read(path)
-    table = _with_columns(table, names or ColumnNames(), path)
+    table, label = _with_columns(table, names or ColumnNames(), path)
     table = table.assign(image=relative_paths(table["image"].tolist(), path.parent))
     ids = table["object_id"].str.strip() if "object_id" in table else ids_of_paths(table["image"].tolist())
-    return table.assign(object_id=ids), lines
+    named = lines.header or path.suffix == ".jsonl"
+    return table.assign(object_id=ids), lines, label if named else ""
 
 
 def _read(path: Path) -> tuple[pd.DataFrame, FileLines]:
@@ -113,8 +115,8 @@ def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json_text(value)
 
 
-def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> pd.DataFrame:
-    """Return the table with the manifest's names for the columns of picture, label and id, and its further columns."""
+def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> tuple[pd.DataFrame, str]:
+    """Return the table with the manifest's names of its columns, and its own name of the column of labels."""
     table = table.set_axis([str(name).strip() for name in table.columns], axis=1)
     columns = list(table.columns)
     chosen: dict[str, str] = {}
@@ -132,7 +134,7 @@ def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> pd.Dat
     further = table.drop(columns=[name for name in columns if name in KNOWN or name in chosen.values()])
     stripped = further.apply(lambda cells: cells.str.strip())
     named: pd.DataFrame = stripped.assign(**{column: table[own] for column, own in chosen.items()})
-    return with_further_labels(named, names.labels, path, source=table)
+    return with_further_labels(named, names.labels, path, source=table), chosen["culture"]
 
 
 def known_column(known: Sequence[str], columns: Sequence[str]) -> str | None:

@@ -1,7 +1,7 @@
 """Selection of paintings by the `data` group: labels and split; no image is decoded for it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from artculture.data.disjoint import check_disjoint, log_disjoint, with_disjoint
 from artculture.data.embeddings import EmbeddingChoice
 from artculture.data.hub.dataset import HubDataset
 from artculture.data.label_columns import LabelColumn, check_not_ids, further_labels, indices, with_any_label
-from artculture.data.labels import label_order, log_similar_labels
+from artculture.data.labels import label_order, label_words, log_similar_labels
 from artculture.data.manifest import SPLITS, Manifest
 from artculture.data.picture_table import ColumnNames
 from artculture.data.similar_pictures import (
@@ -29,6 +29,7 @@ from artculture.data.similar_pictures import (
 from artculture.data.sources import load_manifest
 from artculture.data.splits import DISJOINT, assign_splits, assign_splits_of_fold, small_cultures
 from artculture.utils.errors import InputError
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords, words_of_column
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class DataChoice:
     model: str | None = None
     folds: int | None = None
     fold: int | None = None
+    label_name: str | None = None
 
     @classmethod
     def of(cls, data: Data) -> "DataChoice":
@@ -79,9 +81,14 @@ class DataChoice:
         return ColumnNames(self.label, self.image, self.id, self.disjoint, tuple(self.labels or ()))
 
     @property
-    def label_name(self) -> str:
+    def label_column(self) -> str:
         """Name of the primary label's column."""
         return (self.labels or [self.label or "culture"])[0]
+
+    def words(self, whole: Manifest, classes: Iterable[str]) -> LabelWords:
+        """Return what a class of the primary label is called."""
+        chosen = self.label_column if self.labels or self.label else None
+        return label_words(self.label_name, chosen, whole.label, classes)
 
     @property
     def dataset(self) -> HubDataset | None:
@@ -121,6 +128,7 @@ class Selection:
         whole: manifest with all rows, in whose order the cache holds the pixels.
         rows: position of each row in `whole`, int64.
         name: of the column of the classes.
+        words: what a class is called.
         ordinal: whether the order of the classes has a meaning.
         further: the other labels of `data.labels`.
     """
@@ -134,6 +142,7 @@ class Selection:
     name: str = "culture"
     ordinal: bool = False
     further: tuple[LabelColumn, ...] = ()
+    words: LabelWords = CULTURE_WORDS
 
     @property
     def columns(self) -> tuple[LabelColumn, ...]:
@@ -163,6 +172,7 @@ class Selection:
             self.rows[kept],
             name,
             column.ordinal,
+            words=self.words if name == self.name else words_of_column(name),
         )
         return one, kept
 
@@ -239,7 +249,7 @@ def fresh_selection(choice: DataChoice, whole: Manifest, table: pd.DataFrame, fi
     """
     table = with_any_label(table, final=final)
     if choice.label or choice.labels:
-        check_not_ids(table["culture"], f"data.{'labels' if choice.labels else 'label'}={choice.label_name}")
+        check_not_ids(table["culture"], f"data.{'labels' if choice.labels else 'label'}={choice.label_column}")
     classes = label_order(table, choice.cultures)
     table = group_exact_copies(of_cultures(table, classes, choice))
     if COLUMN in table:
@@ -289,8 +299,9 @@ def make_selection(
     """
     rows = table.index.to_numpy(dtype=np.int64)
     names, labels = split.to_numpy(dtype=np.str_), indices(table["culture"], classes)
-    ordinal = choice.label_name in (choice.ordinal or ())
-    return Selection(whole.part(table), tuple(classes), labels, names, whole, rows, choice.label_name, ordinal, further)
+    ordinal = choice.label_column in (choice.ordinal or ())
+    name, words = choice.label_column, choice.words(whole, classes)
+    return Selection(whole.part(table), tuple(classes), labels, names, whole, rows, name, ordinal, further, words)
 
 
 def of_cultures(table: pd.DataFrame, cultures: Sequence[str], choice: DataChoice) -> pd.DataFrame:

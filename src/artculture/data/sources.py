@@ -203,11 +203,12 @@ def unlisted(manifest: Manifest, table: str) -> LeftOut:
 
 def _read_split_tables(root: Path, tables: list[tuple[str, Path]], columns: ColumnNames | None) -> Manifest:
     """Return the manifest of `root/train/metadata.csv` and its like: each table holds the pictures of one split."""
-    parts = []
+    parts, label = [], ""
     for folder, file in tables:
-        table = read_manifest(file, columns).table
+        manifest = read_manifest(file, columns)
+        table, label = manifest.table, manifest.label
         # Paths, and ids that are the same in two splits, are distinguished by the folder.
         paths = {column: f"{folder}/" + table[column] for column in ("image", "object_id")}
         parts.append(table.assign(**paths, split=split_name(folder), group=""))
     table = validate_table(pd.concat(parts, ignore_index=True), root, further=further_columns(columns))
-    return Manifest(root, table, split_folders=True)
+    return Manifest(root, table, split_folders=True, label=label)

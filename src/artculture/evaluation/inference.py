@@ -20,6 +20,7 @@ from artculture.models.finite import check_predictions_finite
 from artculture.models.full_precision import full_precision
 from artculture.models.uncertainty import Uncertainty
 from artculture.utils import hardware
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords
 
 
 def _crop(kind: Preprocessing, pixels: NDArray[np.uint8]) -> Tensor:
@@ -49,6 +50,7 @@ class InferenceModel(ABC):
         classes: names in label order.
         preprocessing: resize and crop of pictures; normalisation is part of the model.
         temperature: divisor of the logits for calibrated probabilities.
+        words: what a class of the primary label is called.
         uncertainty: scores of the validation paintings, for prediction sets and `unlike`; None if unknown.
     """
 
@@ -56,6 +58,7 @@ class InferenceModel(ABC):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     temperature: float
+    words: LabelWords = CULTURE_WORDS
     uncertainty: Uncertainty | None = None
 
     @property
@@ -66,7 +69,7 @@ class InferenceModel(ABC):
     @property
     def outputs(self) -> tuple[LabelOutput, ...]:
         """The labels whose logits are side by side, the primary one first."""
-        return (LabelOutput("culture", self.classes, self.temperature),)
+        return (LabelOutput(self.words.key, self.classes, self.temperature),)
 
     @abstractmethod
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,7 +129,7 @@ class TorchModel(InferenceModel):
     def __init__(self, classifier: CultureClassifier, device: str = "auto", name: str = "the checkpoint") -> None:
         self.name, self.classes = name, classifier.classes
         self.preprocessing, self.temperature = classifier.preprocessing, classifier.temperature
-        self.uncertainty = classifier.uncertainty
+        self.words, self.uncertainty = classifier.words, classifier.uncertainty
         self.device = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
         self.classifier = classifier.eval().to(self.device)
 
@@ -160,7 +163,7 @@ class EnsembleModel(InferenceModel):
     def __init__(self, ensemble: EnsembleClassifier, device: str = "auto", name: str = "the checkpoint") -> None:
         self.name, self.classes, self.ensemble = name, ensemble.classes, ensemble.eval()
         self.preprocessing, self.temperature = ensemble.preprocessing, ensemble.temperature
-        self.uncertainty = ensemble.uncertainty
+        self.words, self.uncertainty = ensemble.words, ensemble.uncertainty
         self.members = [TorchModel(member, device, name) for member in ensemble.classifiers]
 
     @property

@@ -37,6 +37,7 @@ from artculture.models.tasks import (
 from artculture.models.uncertainty import Uncertainty
 from artculture.models.weights import RANDOM, Start, load_start
 from artculture.utils.errors import InputError
+from artculture.utils.label_words import CULTURE, LabelWords
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
 CHECKPOINT_FORMAT = 1
@@ -53,6 +54,7 @@ class CultureClassifier(L.LightningModule):
         backbone: name of the architecture.
         library: `torchvision`, `timm` or `custom`.
         classes: names in label order, of the primary label.
+        label_name: what a class of it is called, as in `style`.
         tasks: fields of `tasks.Task` for each label, the primary one first, where there are several or it is ordinal.
         image_size: pixels; None for the size that the weights expect.
         fit: `crop`, `letterbox` or `stretch`; None for what the weights expect.
@@ -101,11 +103,13 @@ class CultureClassifier(L.LightningModule):
         backbone_lr: float = 0.01,
         channels_last: bool = False,
         stage_statistics: bool = False,
+        label_name: str = CULTURE,
     ) -> None:
         super().__init__()
         check_sections(head=head, loss=loss, balance=balance, optimizer=optimizer, scheduler=scheduler, method=method)
         self.hyper: dict[str, Any] = {
             "classes": list(classes),
+            "label_name": label_name,
             "backbone": backbone,
             "library": library,
             "backbone_options": dict(backbone_options),
@@ -126,7 +130,7 @@ class CultureClassifier(L.LightningModule):
             "channels_last": channels_last,
             "stage_statistics": stage_statistics,
         }
-        self.tasks = tasks_of(tasks, classes, class_counts)
+        self.tasks = tasks_of(tasks, classes, class_counts, self.words.key)
         if tasks:
             self.hyper["tasks"] = [task.as_plain() for task in self.tasks]
         # Not to the logger: a run logs its whole config, whose groups these names would overwrite.
@@ -140,6 +144,11 @@ class CultureClassifier(L.LightningModule):
         self.configure_network()
         self.configure_losses()
         self.configure_metrics()
+
+    @property
+    def words(self) -> LabelWords:
+        """What a class of the primary label is called."""
+        return LabelWords(self.hyper["label_name"])
 
     @property
     def temperature(self) -> float:

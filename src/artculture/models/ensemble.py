@@ -39,6 +39,7 @@ class EnsembleClassifier(nn.Module):
 
     Attributes:
         members: the classifiers.
+        words: what a class is called.
         weights: of the mean, summing to 1.
         temperature: divisor of the logits of the mean for calibrated probabilities.
         uncertainty: scores of the validation paintings, for prediction sets; None if unknown.
@@ -58,7 +59,7 @@ class EnsembleClassifier(nn.Module):
         self.names = tuple(str(member["name"]) for member in members)
         self.weights = [weight / sum(weights) for weight in weights]
         self.members = nn.ModuleList(built)
-        self.classes = built[0].classes
+        self.classes, self.words = built[0].classes, built[0].words
         self.temperature = 1.0
         self.uncertainty: Uncertainty | None = None
         self.preprocessings = distinct([one.preprocessing for one in built])

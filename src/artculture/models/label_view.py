@@ -7,6 +7,7 @@ from artculture.models.classifier import CultureClassifier
 from artculture.models.network import Network
 from artculture.models.tasks import Heads
 from artculture.utils.errors import InputError, choices_hint
+from artculture.utils.label_words import words_of_column
 
 
 def of_label(classifier: CultureClassifier, name: str) -> CultureClassifier:
@@ -27,7 +28,8 @@ def of_label(classifier: CultureClassifier, name: str) -> CultureClassifier:
     one.tasks, one.temperatures = (task,), [classifier.temperatures[place]]
     one.classes = task.classes
     one.uncertainty = classifier.uncertainty if place == 0 else None  # of the primary label
-    one.hyper = {**classifier.hyper, "classes": list(task.classes), "tasks": [task.as_plain()]}
+    own = {} if place == 0 else {"label_name": words_of_column(task.name).one}
+    one.hyper = {**classifier.hyper, "classes": list(task.classes), "tasks": [task.as_plain()], **own}
     one.network = Network(classifier.network.backbone, cast(Heads, classifier.network.head).heads[place])
     one.configure_losses()
     one.configure_metrics()

@@ -42,11 +42,11 @@ class Task:
 
 
 def tasks_of(
-    sections: Sequence[Mapping[str, Any]] | None, classes: Sequence[str], class_counts: Sequence[int] | None
+    sections: Sequence[Mapping[str, Any]] | None, classes: Sequence[str], class_counts: Sequence[int] | None, name: str
 ) -> tuple[Task, ...]:
-    """Return the tasks that sections describe; without any the single one of these classes."""
+    """Return the tasks that sections describe; without any the single one of these classes, of this name."""
     if not sections:
-        return (Task("culture", tuple(classes), False, None if class_counts is None else tuple(class_counts)),)
+        return (Task(name, tuple(classes), False, None if class_counts is None else tuple(class_counts)),)
     tasks = [{**section, "classes": tuple(section["classes"])} for section in sections]
     return tuple(Task(**task) for task in tasks)
 

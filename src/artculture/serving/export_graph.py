@@ -58,6 +58,7 @@ def metadata(classifier: CultureClassifier, **facts: Any) -> dict[str, Any]:
         "input": f"{INPUT}: uint8, N x 3 x {size} x {size}, RGB",
         "outputs": list(OUTPUTS),
         "classes": list(classifier.classes),
+        "label_name": classifier.words.one,
         "preprocessing": classifier.preprocessing.as_plain(),
         "temperature": classifier.temperature,
         **facts,

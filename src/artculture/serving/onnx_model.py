@@ -13,6 +13,7 @@ from artculture.evaluation.inference import InferenceModel
 from artculture.serving.export_graph import EXPORT_FORMAT, INPUT, METADATA, OUTPUTS
 from artculture.utils import hardware
 from artculture.utils.errors import InputError, reason_of
+from artculture.utils.label_words import CULTURE, LabelWords
 
 INSTALL_HINT = "pip install 'artculture[export]'"
 # ONNX Runtime's level for errors: below it, it prints remarks on every graph.
@@ -56,6 +57,7 @@ class OnnxModel(InferenceModel):
             self.classes = tuple(str(name) for name in self.description["classes"])
             self.preprocessing = Preprocessing.from_plain(self.description["preprocessing"])
             self.temperature = float(self.description["temperature"])
+            self.words = LabelWords(str(self.description.get("label_name", CULTURE)))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} lacks classes, preprocessing or temperature ({reason_of(error)})") from error
 

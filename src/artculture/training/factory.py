@@ -35,6 +35,7 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
 from artculture.utils import hardware
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords
 from artculture.utils.targets import accepted, instantiate, is_target
 
 
@@ -91,6 +92,7 @@ def make_classifier(
     class_counts: Sequence[int] | None = None,
     tasks: Sequence[Task] = (),
     vectors: Node | None = None,
+    words: LabelWords = CULTURE_WORDS,
 ) -> CultureClassifier:
     """The untrained classifier that a config asks for, whose network is checked.
 
@@ -100,6 +102,7 @@ def make_classifier(
         class_counts: number of training paintings of each class, on which some values of `balance` depend.
         tasks: all labels, where there are several or the one is ordinal (`label_tasks`).
         vectors: of `data=embeddings`: length and model of the vectors.
+        words: what a class is called.
 
     Raises:
         InputError: an unknown network.
@@ -107,6 +110,7 @@ def make_classifier(
     architecture, method = config.architecture, config.method
     common: dict[str, Any] = {
         "classes": list(classes),
+        "label_name": words.one,
         "backbone": architecture.name,
         "library": architecture.library,
         "backbone_node": backbone_choice(architecture)[2],

@@ -92,7 +92,7 @@ def fit_and_predict(
         _write_choices(directory, data)
 
     counts, vectors = selection.class_counts("train"), getattr(data.paintings.cache, "facts", None)
-    module = make_classifier(config, selection.classes, counts, label_tasks(selection), vectors)
+    module = make_classifier(config, selection.classes, counts, label_tasks(selection), vectors, selection.words)
     values = plain(config)
     module.provenance = {
         "manifest": selection.manifest.fingerprint(),
@@ -149,6 +149,7 @@ def fit_and_predict(
         **first.numbers,
         **sets,
         **_label_part(first, further, ordinal=selection.ordinal),
+        "label_name": selection.words.one,
         "synthetic": selection.synthetic,
         "manifest": selection.manifest.fingerprint(),
         **cost_part(trainer, module, recorder, accelerator, process_group.world_size),

@@ -1,7 +1,14 @@
 import pandas as pd
 import pytest
 
-from artculture.data.labels import CULTURES, label_order, log_merged_labels, log_similar_labels, similar_labels
+from artculture.data.labels import (
+    CULTURES,
+    label_order,
+    label_words,
+    log_merged_labels,
+    log_similar_labels,
+    similar_labels,
+)
 from artculture.utils.errors import InputError
 
 
@@ -86,3 +93,19 @@ def test_forms_of_one_label_are_logged_once(caplog):
     (record,) = caplog.records
     assert r"'Cafe\u0301' = 'Caf\xe9'" in record.getMessage()
     assert "' Dutch' = 'Dutch'" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen", "found", "classes", "noun"),
+    [
+        (None, None, "", ("Dutch", "French"), "culture"),
+        (None, None, "", ("baroque", "rococo"), "class"),
+        (None, None, "culture", ("Persian", "Dutch"), "culture"),
+        (None, None, "label", ("baroque", "rococo"), "class"),
+        (None, "Art_Style", "Art_Style", ("baroque", "rococo"), "art style"),
+        (None, "nationality", "nationality", ("Dutch", "French"), "nationality"),
+        ("movement", "style", "style", ("baroque", "rococo"), "movement"),
+    ],
+)
+def test_what_a_class_is_called(given, chosen, found, classes, noun):
+    assert label_words(given, chosen, found, classes).one == noun

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from artculture.data.class_folders import scan_class_folders
+from artculture.data.picture_table import ColumnNames
 from artculture.data.sources import load_manifest
 from artculture.utils.errors import InputError
 
@@ -53,6 +54,13 @@ def test_a_manifest_goes_before_folders(tmp_path, name):
     make(tmp_path, "cats/a.jpg", "dogs/b.jpg")
     (tmp_path / "manifest.csv").write_text("object_id,image,culture\n1,cats/a.jpg,Dutch\n")
     assert list(load_manifest(name, str(tmp_path)).table["culture"]) == ["Dutch"]
+
+
+def test_a_manifest_keeps_the_name_of_its_label(tmp_path):
+    make(tmp_path, "cats/a.jpg", "dogs/b.jpg")
+    assert load_manifest("folder", str(tmp_path)).label == ""
+    (tmp_path / "manifest.csv").write_text("image,Style\ncats/a.jpg,baroque\n")
+    assert load_manifest("folder", str(tmp_path), columns=ColumnNames(label="Style")).label == "Style"
 
 
 def test_the_met_without_a_manifest_says_how_to_get_one(tmp_path):

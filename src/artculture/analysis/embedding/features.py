@@ -57,6 +57,7 @@ def compute_embeddings(
         features,
         stored_logits(model, logits),
         model.classifier.temperature,
+        model.classifier.words,
     )
 
 

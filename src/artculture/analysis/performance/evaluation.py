@@ -158,6 +158,7 @@ def evaluate_labels(
         "run": None if model.run is None else model.run.path.name,
         "data": model.data,
         "manifest": selection.manifest.fingerprint(),
+        "label_name": classifier.words.one,
         "synthetic": selection.synthetic,
         "split": evaluated.split,
         "trained_on": evaluated.trained_on,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
 
 from artculture.config.schema.marks import Mark, OnResume
 from artculture.config.schema.nodes import Node, node_mistakes
@@ -17,6 +17,8 @@ from artculture.utils.text import file_word
 Fit = Literal["crop", "letterbox", "stretch"]
 # A column of the manifest; no two splits share a value of it.
 Disjoint = Annotated[str | None, AsTyped(), Mark.NOT_SEARCHED]
+# The noun of a class in what people read, not the name of a column.
+Noun = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\W\d_][\w '-]{0,39}$")]
 # Columns of the manifest; one may be given without brackets.
 LabelNames = Annotated[
     list[str] | None,
@@ -32,6 +34,7 @@ class Paintings(Section):
     Attributes:
         folds: number of folds of a cross-validation; None for one split by `fractions`.
         fold: the fold that is the test split, from 0.
+        label_name: what a class is called in reports, figures and messages; None for what the column is called.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Paintings(Section):
     on_bad_image: Annotated[Literal["error", "skip"], Mark.NOT_SEARCHED]
     bad_image_share: Annotated[Share, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = 1.0
     cultures: Annotated[list[str] | None, AsTyped(), Mark.NOT_SEARCHED]
+    label_name: Annotated[Noun | None, AsTyped(), Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = None
     image_size: Annotated[Annotated[int, Field(ge=32, le=2048)] | None, OnResume.FREE]
     fit: Annotated[Fit | None, OnResume.FREE] = None
     batch_size: Annotated[PositiveInt, OnResume.FREE]

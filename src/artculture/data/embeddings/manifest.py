@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 VECTORS, MANIFEST, ABOUT = "vectors.npy", "manifest.csv", "embeddings.json"
+# Known names of the column of labels, in any case.
+LABELS = ("culture", "label")
 # Columns of MetObjects.csv by the manifest's names.
 MET = {
     "object_id": "Object ID", "title": "Title", "artist": "Artist Display Name", "date": "Object Date",
@@ -156,7 +158,8 @@ def _stored(folder: Path, names: ColumnNames) -> EmbeddingManifest | None:
         return None
     if not whole or len(table) != len(values):
         return None
-    return EmbeddingManifest(Path(about["table"]), validate_table(table, file, further=further_columns(names)), folder)
+    table, label = validate_table(table, file, further=further_columns(names)), str(about.get("label", ""))
+    return EmbeddingManifest(Path(about["table"]), table, folder, label=label)
 
 
 def _store(embeddings: EmbeddingFiles, file: Path, names: ColumnNames, folder: Path, where: str) -> None:
@@ -193,6 +196,7 @@ def _store(embeddings: EmbeddingFiles, file: Path, names: ColumnNames, folder: P
     log.info("%d paintings with an embedding, %d without one; embeddings %s", len(kept), missing, _listed(counts))
     about = {
         "model": embeddings.model,
+        "label": names.label or known_column(LABELS, next(first_records(file, 1), [])) or "",
         "shape": [len(kept), embeddings.dim],
         "table": str(file.resolve().parent),
         "files": [str(path) for path in embeddings.files],
@@ -222,7 +226,7 @@ def _labelled_table(file: Path, names: ColumnNames) -> pd.DataFrame:
     header = [name.strip() for name in next(first_records(file, 1), [])]
     own = {column: met for column, met in MET.items() if met in header and column not in header}
     own |= {column: column for column in TEXT_COLUMNS if column in header}
-    label = names.label or known_column(("culture", "label"), header)
+    label = names.label or known_column(LABELS, header)
     for key, name in (("label", label), ("id", names.id or own.get("object_id")), ("disjoint", names.disjoint)):
         if name is None and key != "disjoint":
             missing = "culture" if key == "label" else "object_id"

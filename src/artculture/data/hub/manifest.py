@@ -192,11 +192,12 @@ def _stored(folder: Path, names: ColumnNames) -> HubManifest | None:
             return None
         table = read_own_csv(file, "delete it", dtype=str, keep_default_na=False)
         root, column, stored = Path(facts["shown"]), str(facts["column"]), bool(facts["stored_split"])
+        label = str(facts["columns"]["culture"])
     except (InputError, KeyError):
         return None
     table = validate_table(table, file, further=further_columns(names))
     rows = np.arange(len(table), dtype=np.int64)
-    return HubManifest(root, table, folder, str(facts["files"]), column, rows, split_folders=stored)
+    return HubManifest(root, table, folder, str(facts["files"]), column, rows, split_folders=stored, label=label)
 
 
 def _store(dataset: HubDataset, names: ColumnNames, folder: Path, facts: dict[str, Any]) -> None:

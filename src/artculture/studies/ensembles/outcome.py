@@ -120,7 +120,7 @@ def provenance(members: Sequence[Member], used: dict[str, float], kind: str) -> 
     seconds = sum(float(result["seconds"]) for result in results)
     images = sum(float(result["seconds"]) * float(result["images_per_second"]) for result in results)
     # Of a cross-validation the ensembles of its folds are one row, as the runs are; the members of one share the fold.
-    shared = ("data", "synthetic", "manifest", "class_counts", "folds", "fold")
+    shared = ("data", "synthetic", "manifest", "class_counts", "folds", "fold", "label_name")
     return {
         **{key: results[0][key] for key in shared if key in results[0]},
         "weights": " / ".join(dict.fromkeys(str(result["weights"]) for result in results)),
