@@ -24,7 +24,8 @@ def culture_findings(
 ) -> Iterator[Finding]:
     """Yield distances, graph, chords, geography, regions, recall, confusion, reliability and the map of paintings.
 
-    A finding that the data do not allow has no figure; its caption gives the reason.
+    Labels that are no cultures have neither geography nor regions. A finding that the data do not allow has no figure;
+    its caption gives the reason.
 
     Args:
         embeddings: of all paintings of all splits.
@@ -38,8 +39,9 @@ def culture_findings(
     yield distance_finding(distances)
     yield graph_finding(distances, seed)
     yield chord_finding(distances)
-    yield geography_finding(distances, seed)
-    yield regions_finding(directions, seed)
+    if embeddings.words.are_cultures:
+        yield geography_finding(distances, seed)
+        yield regions_finding(directions, seed)
     yield recalls_finding(embeddings, seed)
     yield confusion_finding(embeddings)
     yield reliability_finding(embeddings, seed)

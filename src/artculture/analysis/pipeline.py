@@ -15,6 +15,7 @@ from artculture.analysis.embedding.features import compute_embeddings, write_fea
 from artculture.analysis.embedding.neighbours import neighbours
 from artculture.analysis.figure import Finding, write_findings
 from artculture.analysis.fonts import fonts_for
+from artculture.analysis.label_wording import worded
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency.contact_sheets import contact_sheets
 from artculture.analysis.saliency.sanity_check import sanity_check
@@ -73,7 +74,8 @@ def make_findings(
     log.info("embeddings of %d paintings computed; drawing figures", len(embeddings.labels))
     findings = itertools.chain(_sheets(model, embeddings, sheets, seed), _from_features(model, embeddings, seed))
     with fonts_for(embeddings.classes):
-        return write_findings(folder, findings, _about(model, embeddings, seed))
+        in_words = (worded(finding, embeddings.words, embeddings.classes) for finding in findings)
+        return write_findings(folder, in_words, _about(model, embeddings, seed))
 
 
 def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int, seed: int) -> Iterator[Finding]:
@@ -114,6 +116,7 @@ def _about(model: ModelUnderStudy, embeddings: Embeddings, seed: int) -> dict[st
         "paintings": len(embeddings.labels),
         "features": int(embeddings.features.shape[1]),
         "classes": list(embeddings.classes),
+        "label_name": embeddings.words.one,
         "temperature": embeddings.temperature,
         "seed": seed,
         "versions": versions(),

@@ -58,7 +58,7 @@ def _show(result: dict[str, Any]) -> None:
     if result["tta"]:
         what += f", averaged over {' and '.join(result['tta'])}"
     console.print(what, style="bold", markup=False, highlight=False, soft_wrap=True)
-    _show_scores(console, result, result.get("label", "culture"))
+    _show_scores(console, result, result.get("label", result["label_name"]))
     console.print("Intervals are over paintings, for this one network.", style="dim")
     _show_parts(console, result)
     for label, scores in result.get("labels", {}).items():

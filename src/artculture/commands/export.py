@@ -73,7 +73,7 @@ def _default_file(model: "ModelUnderStudy", config: ExportConfig) -> Path:
 
 def _summary(path: Path, parity: "Parity") -> str:
     return (
-        f"{path.stat().st_size / 1e6:.1f} MB. Same most probable culture for {parity.same_top1} of {parity.pictures} "
+        f"{path.stat().st_size / 1e6:.1f} MB. Same most probable class for {parity.same_top1} of {parity.pictures} "
         f"pictures, probabilities differ by at most {parity.largest_difference:.2g}; top-1 accuracy "
         f"{100 * parity.before['top1']:.1f} % before, {100 * parity.after['top1']:.1f} % after."
     )

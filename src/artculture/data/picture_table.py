@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, FileLines]:
     if path.suffix == ".jsonl":
         return _read_json_lines(path), FileLines(path, header=False)
     first = next(first_records(path, 1), [])
-    if len(first) == len(HEADERLESS) and os.path.splitext(first[0])[1].lower() in picture_suffixes():  # noqa: PTH122
+    if _is_headerless(first):
         return read_text_csv(path, header=None, names=HEADERLESS), FileLines(path, header=False)
     if not first:
         read_csv(path)  # raises with the reason
@@ -113,6 +113,27 @@ def _json_row(line: str, where: str) -> dict[str, str]:
 
 def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json_text(value)
+
+
+def check_header(file: Path, names: ColumnNames) -> None:
+    """Check by a table's header alone that it has the columns that a config names; JSON Lines have no header.
+
+    Raises:
+        InputError: it lacks one of them.
+    """
+    if file.suffix == ".jsonl":
+        return
+    first = next(first_records(file, 1), [])
+    columns = HEADERLESS if _is_headerless(first) else [name.strip() for name in first]
+    given = {"label": names.label, "image": names.image, "id": names.id, "disjoint": names.disjoint}
+    for key, name in [*given.items(), *(("labels", label) for label in names.labels)]:
+        if name is not None and name not in columns:
+            raise InputError(f"data.{key}={name}: {file} has no such column; {choices_hint(name, columns)}")
+
+
+def _is_headerless(first: Sequence[str]) -> bool:
+    """Return whether the first record of a table is a picture and its class, as in WikiArt's lists."""
+    return len(first) == len(HEADERLESS) and os.path.splitext(first[0])[1].lower() in picture_suffixes()  # noqa: PTH122
 
 
 def _with_columns(table: pd.DataFrame, names: ColumnNames, path: Path) -> tuple[pd.DataFrame, str]:

@@ -17,7 +17,7 @@ from artculture.data.hub.dataset import HubDataset
 from artculture.data.image_files import LeftOut, find_pictures, is_hidden
 from artculture.data.label_columns import with_first_label
 from artculture.data.manifest import Manifest, further_columns, read_manifest, split_name, validate_table
-from artculture.data.picture_table import SUFFIXES, ColumnNames, find_table
+from artculture.data.picture_table import SUFFIXES, ColumnNames, check_header, find_table
 from artculture.utils.errors import InputError, WorkError, reason_of
 from artculture.utils.shell import command_line
 from artculture.utils.targets import TARGET, instantiate
@@ -94,6 +94,27 @@ def load_manifest(
             "collects the museum's paintings there; or name another folder with data.root=…"
         )
     return read_folder(folder, columns)
+
+
+def check_columns(name: str, root: str | None, columns: ColumnNames) -> None:
+    """Check by a table's header that it has the columns that a config names; no picture is looked for.
+
+    Args:
+        name: as of `load_manifest`; of other sources than a folder or table nothing is checked.
+        root: as of `load_manifest`; one that does not exist is none of this function's business.
+        columns: names of columns.
+
+    Raises:
+        InputError: the table lacks one of them, or there are class folders in place of a table.
+    """
+    if name not in ("folder", "met") or root is None:
+        return
+    folder = Path(root).expanduser()
+    file = folder if folder.is_file() else find_table(folder)
+    if file is not None:
+        check_header(file, columns)
+    elif folder.is_dir() and not scan_split_tables(folder):
+        _check_no_columns(folder, columns)
 
 
 def call_source(source: Mapping[str, Any], root: str | None, columns: ColumnNames | None = None) -> Manifest:

@@ -88,7 +88,7 @@ def _csv(predictions: Iterable[Prediction], columns: Columns, extras: Sequence[s
 
 
 def _names(columns: Columns, extras: Sequence[str] = ()) -> list[str]:
-    """Return the columns: `culture_1, probability_1, …`, of a further label `medium_1, medium_probability_1, …`."""
+    """Return the columns: `style_1, probability_1, …`, of a further label `medium_1, medium_probability_1, …`."""
     pairs = [_pair(label, n, columns) for label, top in columns.items() for n in range(1, top + 1)]
     return ["image", *itertools.chain.from_iterable(pairs), *extras, "error"]
 

@@ -25,8 +25,10 @@ from artculture.studies.label_rows import HEADERS as LABEL_HEADERS
 from artculture.studies.label_rows import NOTE as LABEL_NOTE
 from artculture.studies.label_rows import LabelRow, label_rows
 from artculture.studies.results import write_results
+from artculture.studies.table import has_paper, label_words
 from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.io import replacing, write_text
+from artculture.utils.label_words import LabelWords
 from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text
 
 FIGURES = "figures"
@@ -56,6 +58,15 @@ class Report:
     unfinished: list[provenance.UnfinishedRun]
     quarantine: pd.DataFrame
     made: str = field(default_factory=lambda: datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC"))
+
+    @property
+    def words(self) -> LabelWords:
+        """What a class is called."""
+        return label_words(self.study.summary)
+
+    @property
+    def has_paper(self) -> bool:
+        return has_paper(self.study.summary)
 
     @property
     def synthetic(self) -> bool:
@@ -155,6 +166,7 @@ def render_html(report: Report) -> str:
         embedded=[finding.page for finding in findings if finding.page],
         style_attributes=True,
         report=report,
+        words=report.words,
         accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         version=__version__,
@@ -171,6 +183,7 @@ def render_markdown(report: Report, figures: dict[str, list[str]]) -> str:
     commands = "\n".join(config.command for config in report.configs)
     return environment.get_template("report.md.j2").render(
         report=report,
+        words=report.words,
         accuracies=results_table.ACCURACIES,
         table1_headings=HEADINGS,
         figures=figures,

@@ -13,6 +13,7 @@ from artculture.models.backbones import EMBEDDINGS
 from artculture.models.checkpoint import is_ensemble, read_checkpoint
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
+from artculture.utils.label_words import CULTURE, LabelWords
 
 NOT_STATED = "not stated"
 # Other runs of the study that are listed.
@@ -42,6 +43,11 @@ class CardFacts:
     others: Sequence[dict[str, Any]]
     license: str | None
     repo: str | None
+
+    @property
+    def words(self) -> LabelWords:
+        """What a class is called."""
+        return LabelWords(str(self.result.get("label_name", CULTURE)))
 
 
 def card_facts(

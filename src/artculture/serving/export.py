@@ -205,7 +205,7 @@ def _check(parity: Parity, settings: ExportSettings, path: Path) -> None:
     far = settings.precision == "float32" and parity.largest_difference > TOLERANCE
     if parity.same_top1 < least * parity.pictures or far:
         raise WorkError(
-            f"{path.name} is removed: its most probable culture is the checkpoint's for {parity.same_top1} of "
+            f"{path.name} is removed: its most probable class is the checkpoint's for {parity.same_top1} of "
             f"{parity.pictures} pictures (at least {100 * least:g} % are asked for), its probabilities differ by up to "
             f"{parity.largest_difference:.2g}. Take a higher precision, more calibration pictures, or a smaller "
             "agreement=…"

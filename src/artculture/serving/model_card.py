@@ -8,6 +8,7 @@ import yaml
 from artculture import __version__
 from artculture.evaluation.intervals import wilson
 from artculture.serving.card_facts import NOT_STATED, CardFacts
+from artculture.utils.label_words import LabelWords
 from artculture.utils.secrets import hidden
 from artculture.utils.targets import is_target, node_name
 from artculture.utils.visible_text import markdown_text
@@ -15,6 +16,7 @@ from artculture.utils.visible_text import markdown_text
 PAPER = (
     "Z. Chen and Z. Chen. Art Cultural Classification with Deep Neural Networks. Massachusetts Institute of Technology."
 )
+REPOSITORY = "https://github.com/artculture/artculture"
 BIBTEX = """\
 ```bibtex
 @unpublished{chen_art_cultural_classification,
@@ -44,7 +46,7 @@ def _header(facts: CardFacts) -> dict[str, Any]:
         "license": facts.license or "unknown",
         "library_name": "artculture",
         "pipeline_tag": "image-classification",
-        "tags": ["art", "paintings", "culture", "image-classification", result["architecture"]],
+        "tags": ["art", "paintings", facts.words.key, "image-classification", result["architecture"]],
         "metrics": ["accuracy", "f1", "recall"],
         "model-index": [
             {
@@ -63,16 +65,17 @@ def _header(facts: CardFacts) -> dict[str, Any]:
 
 def _lines(facts: CardFacts) -> Iterator[str]:
     result = facts.result
-    classes = result["classes"]
+    classes, words = result["classes"], facts.words
+    by_style = " by its style" if words.are_cultures else ""
     yield f"# {markdown_text(facts.name)}\n"
     yield (
-        f"Classifies a picture of a painting into {len(classes)} cultures by its style: "
+        f"Classifies a picture of a painting into {len(classes)} {words.many}{by_style}: "
         f"{markdown_text(', '.join(classes))}. Trained with artculture {__version__}."
     )
     if result.get("synthetic"):
         yield "\n**Trained on synthetic pictures: its numbers say nothing about real paintings.**"
     yield "\n## Intended use and limits\n"
-    yield from _uses()
+    yield from _uses(words)
     yield "\n## How to use\n"
     yield from _example(facts)
     yield "\n## Training data\n"
@@ -87,27 +90,31 @@ def _lines(facts: CardFacts) -> Iterator[str]:
         f"{result['epochs']} epochs. Energy was not measured."
     )
     yield "\n## Citation\n"
-    yield f"{PAPER}\n\n{BIBTEX}"
+    yield f"{PAPER}\n\n{BIBTEX}" if words.are_cultures else f"artculture {__version__}: {REPOSITORY}"
 
 
-def _uses() -> Iterator[str]:
+def _uses(words: LabelWords) -> Iterator[str]:
+    meaning = " A culture is the geographic label that a museum gave a painting." if words.are_cultures else ""
     yield (
-        "For research on collections: sorting pictures of paintings by likely culture for a person to check, studying "
-        "what a network sees in styles, teaching. A culture is the geographic label that a museum gave a painting.\n"
+        f"For research on collections: sorting pictures of paintings by likely {words.one} for a person to check, "
+        f"studying what a network sees in them, teaching.{meaning}\n"
     )
     yield "Not for:\n"
     yield "- attribution, dating, provenance, authenticity or value of a work;"
-    yield "- conclusions about people: a culture is no statement on an artist's nationality, ethnicity or identity;"
-    yield "- works other than paintings, or cultures outside the list: every picture gets one, also a photograph.\n"
-    yield "Limits that the paper names:\n"
-    yield "- **Few training paintings of some cultures** lower their accuracy: compare the recall of each below."
+    if words.are_cultures:
+        yield "- conclusions about people: a culture is no statement on an artist's nationality, ethnicity or identity;"
+    yield f"- works other than paintings, or other {words.many}: every picture gets one, also a photograph.\n"
+    yield "Limits that the paper names:\n" if words.are_cultures else "Limits:\n"
+    yield f"- **Few training paintings of some {words.many}** lower their accuracy: compare the recall of each below."
+    if words.are_cultures:
+        yield (
+            "- **Ambiguous works**: pages of scriptures with much illumination were kept, which makes cultures with "
+            "many of them more alike, those with few paintings most."
+        )
     yield (
-        "- **Ambiguous works**: pages of scriptures with much illumination were kept, which makes cultures with many "
-        "of them more alike, those with few paintings most.\n"
-    )
-    yield (
-        "The paintings are those that museums own, photographed and published, which is no fair sample of what was "
-        "painted. A network may also recognise an artist, a museum's photography or a frame instead of a culture."
+        "\nThe paintings are those that museums own, photographed and published, which is no fair sample of what was "
+        "painted. A network may also recognise an artist, a museum's photography or a frame instead of "
+        f"{words.with_article}."
     )
 
 
@@ -136,10 +143,10 @@ def _data(facts: CardFacts) -> Iterator[str]:
     counts = result["counts"]
     yield (
         f"{markdown_text(result['data'])}: {counts['train']:,} paintings for training, {counts['val']:,} for "
-        f"validation, {counts['test']:,} for the test. Fingerprint of ids, images, cultures and groups: "
+        f"validation, {counts['test']:,} for the test. Fingerprint of ids, images, {facts.words.many} and groups: "
         f"`{result['manifest']}`.\n"
     )
-    yield "| culture | training paintings |\n|---|---:|"
+    yield f"| {facts.words.one} | training paintings |\n|---|---:|"
     yield from (f"| {markdown_text(name)} | {count:,} |" for name, count in result["class_counts"].items())
     if facts.sources:
         named = {"not named" if name == NOT_STATED else name: count for name, count in facts.sources.items()}
@@ -207,11 +214,11 @@ def _evaluation(facts: CardFacts) -> Iterator[str]:
         ("test_top1", "top-1 accuracy"),
         ("test_top3", "top-3 accuracy"),
         ("test_macro_f1", "macro-F1"),
-        ("test_macro_recall", "macro recall (mean over cultures)"),
+        ("test_macro_recall", f"macro recall (mean over {facts.words.many})"),
     ):
         yield f"| {name} | {100 * result[key]:.1f} | {_range(result['intervals'][key])} |"
-    yield "\n### Recall of each culture\n"
-    yield "| culture | recall, percent | 95 % interval | test paintings |\n|---|---:|---|---:|"
+    yield f"\n### Recall of each {facts.words.one}\n"
+    yield f"| {facts.words.one} | recall, percent | 95 % interval | test paintings |\n|---|---:|---|---:|"
     for name, part in result["per_culture"].items():
         n = part["test_paintings"]
         shown = ["none", ""] if not n else [f"{100 * part['recall']:.1f}", _range(wilson(round(part["recall"] * n), n))]
@@ -225,7 +232,7 @@ def _evaluation(facts: CardFacts) -> Iterator[str]:
     yield "\n### Baselines\n"
     yield "| | test top-1, percent | 95 % interval |\n|---|---:|---|"
     yield f"| **this model** | {100 * result['test_top1']:.1f} | {_range(result['intervals']['test_top1'])} |"
-    yield f"| always the most frequent culture of the training split | {100 * result['majority']:.1f} | |"
+    yield f"| always the most frequent {facts.words.one} of the training split | {100 * result['majority']:.1f} | |"
     yield f"| guessing | {100 * result['chance']:.1f} | |"
     for other in facts.others:
         interval = _range(other["intervals"]["test_top1"])

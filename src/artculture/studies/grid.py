@@ -76,7 +76,7 @@ def compose_runs(loader: Any, master: DictConfig, job_overrides: Sequence[Sequen
         if not wrong and not mistakes:
             config = TrainConfig.model_validate(values)
             choices = dict(composed.hydra.runtime.choices)
-            path, variant = run_name.locate_run(config, choices, with_epochs=with_epochs)
+            path, variant = run_name.locate_run(config, choices, composed, with_epochs=with_epochs)
             runs.append(planned_run(config, path, [*config_flags(), *overrides], variant, fingerprints))
     if mistakes:
         raise mistakes_error(list(mistakes))
@@ -101,13 +101,28 @@ def planned_run(
         fingerprints: cache of file hashes, shared by the runs of a grid.
 
     Raises:
-        InputError: as `resume.plan`; also a dataset of the Hub that does not exist.
+        InputError: as `resume.plan`; also a column that the table of pictures lacks, or a dataset of the Hub that
+            does not exist.
         WorkError: the Hub can't be reached to ask for the newest commit of a dataset.
     """
     directory = RunDirectory(path)
     config = at_commit(config, directory)
     plan = resume.plan(directory, plain(config), config.resume, fingerprints)
+    if plan.action != "skip":
+        _check_columns(config)
     return PlannedRun(tuple(arguments), config, directory, plan, tuple(variant))
+
+
+def _check_columns(config: TrainConfig) -> None:
+    """Refuse a mistyped column before a run directory is made; the table's header is enough for it."""
+    values = plain(config)["data"]
+    if not any(values.get(key) for key in resume.COLUMN_KEYS):
+        return
+    # A launch that names no column needs no pandas.
+    from artculture.data.picture_table import ColumnNames
+    from artculture.data.sources import check_columns
+
+    check_columns(values["name"], values.get("root"), ColumnNames.of_config(values))
 
 
 def at_commit(config: TrainConfig, directory: RunDirectory) -> TrainConfig:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artculture.data.labels import CULTURES
 from artculture.evaluation.intervals import Interval, effective_sample_size, interval_over_seeds, sample_overlap
 from artculture.studies.comparison import DIFFERENCES, compare_with_best
 from artculture.studies.cross_validation import fold_columns, pool_folds, without_fold
@@ -18,6 +19,7 @@ from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import UNKNOWN
 from artculture.utils.errors import InputError
 from artculture.utils.io import write_text
+from artculture.utils.label_words import CULTURE
 from artculture.utils.spreadsheets import write_csv
 
 KEY = ["architecture", "scheduler", "method", "variant"]
@@ -68,6 +70,8 @@ def _row(result: dict[str, Any], file: Path) -> dict[str, Any]:
             row[f"paintings_{metric}"] = min(known, result["counts"][split])
         row["test_paintings"] = result["counts"]["test"]
         row["folder"], row["labels"] = file.parent, labels_in(result)
+        row["label_name"] = str(result.get("label_name", CULTURE))
+        row["of_paper"] = row["label_name"] == CULTURE and set(result.get("classes", ())) <= set(CULTURES)
         row["variant"] = without_fold(str(row["variant"]), row.get("fold"))
         if not set(KEY) | set(METRICS) | {"seed", "weights", "chance", "majority", "synthetic"} <= set(row):
             raise KeyError("one of the table's columns")
@@ -103,8 +107,8 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per combination of `KEY`: `weights`, `seeds`, `fold_columns`, the mean of validation, top1, top3 and
         macro_f1 with
-        `_low` and `_high` (fractions in 0..1), the paper's `paper_*` (percent, empty if not in the paper), costs, and
-        the columns of `label_columns` and `compare_with_best`.
+        `_low` and `_high` (fractions in 0..1), `label_name`, the paper's `paper_*` (percent, empty if it has no such
+        row or other classes), costs, and the columns of `label_columns` and `compare_with_best`.
 
     Raises:
         InputError: predictions of a run are damaged.
@@ -121,7 +125,8 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         for metric, name in METRICS.items():
             row[name] = float(group[metric].mean())
             row[f"{name}_low"], row[f"{name}_high"] = _interval(group, metric, predictions)
-        paper = next((p for p in TABLE_2 if p[:3] == key[:3]), None)
+        row["label_name"] = group["label_name"].iloc[0]
+        paper = next((p for p in TABLE_2 if p[:3] == key[:3]), None) if group["of_paper"].all() else None
         for name in ("validation", "top1", "top3"):
             row[f"paper_{name}"] = getattr(paper, name) if paper else None
         row["epochs"] = int(group["epochs"].max())

@@ -15,6 +15,7 @@ from artculture.studies.label_rows import HEADERS as LABEL_HEADERS
 from artculture.studies.label_rows import NOTE, TITLE, LabelRow, label_rows
 from artculture.studies.paper import word
 from artculture.utils import terminal_table
+from artculture.utils.label_words import CLASS, LabelWords
 from artculture.utils.visible_text import markdown_text
 
 HEADERS = (
@@ -72,6 +73,17 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def label_words(summary: pd.DataFrame) -> LabelWords:
+    """Return what a class is called in all rows of a summary."""
+    names = set(summary["label_name"]) if "label_name" in summary else set()
+    return LabelWords(names.pop() if len(names) == 1 else CLASS) if names else LabelWords()
+
+
+def has_paper(summary: pd.DataFrame) -> bool:
+    """Return whether a row of a summary is one of the paper's."""
+    return "paper_top1" in summary and bool(summary["paper_top1"].notna().any())
+
+
 def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
     """Yield the notes below the table."""
     if len(summary):
@@ -85,10 +97,10 @@ def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
             )
         )
         for data, part in summary.groupby("data", sort=False):
-            first = part.iloc[0]
+            first, one = part.iloc[0], label_words(part).one
             yield (
                 f"Baselines on {data} ({first['test_paintings']} test paintings): "
-                f"chance {100 * first['chance']:.1f}, always the most frequent culture {100 * first['majority']:.1f}."
+                f"chance {100 * first['chance']:.1f}, always the most frequent {one} {100 * first['majority']:.1f}."
             )
         yield from _fold_notes(summary)
         yield from _comparison_notes(summary)
@@ -99,7 +111,8 @@ def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
         if len(lacking):
             pairs = zip(lacking["architecture"], lacking["weights"], strict=True)
             kinds = "; ".join(dict.fromkeys(f"{word(name)}: {weights}" for name, weights in pairs))
-            yield f"**Not known to start from ImageNet-1k alone**: {kinds}. Not comparable with the paper."
+            paper = " Not comparable with the paper." if has_paper(summary) else ""
+            yield f"**Not known to start from ImageNet-1k alone**: {kinds}.{paper}"
     for run, state in others.items():
         yield f"Not in the table: {run} ({state})."
 

@@ -25,6 +25,7 @@ from artculture.models.weights import check_weights
 from artculture.training.acceleration.step_execution import ExactDDP, ExactSingleDevice, StepExecution
 from artculture.training.callbacks.divergence import DIVERGED_TIMES_CHANCE, DivergenceGuard
 from artculture.training.callbacks.ema import WeightEma
+from artculture.training.callbacks.epoch_progress import epoch_progress
 from artculture.training.callbacks.metric_state import MetricState, SplitState
 from artculture.training.callbacks.recorder import OwnSettings, Recorder, early_stopping
 from artculture.training.callbacks.unfreezing import GradualUnfreezing
@@ -222,6 +223,7 @@ def make_trainer(
         *_of_the_method(config),
         *([] if ema is None else [ema]),
         *(instantiate(node) for node in config.callbacks.values() if node is not None),
+        *epoch_progress(),
         recorder,
         best_checkpoint(directory, choice.monitor, ema),
         LastCheckpoint(directory, by_steps, by_minutes, choice.eval_batches, listener, lock, process_group),

@@ -97,14 +97,13 @@ def run_name(
     parts = [name for name in choice_names(values) if name != NONE]
     unnamed = frozenset() if with_epochs else frozenset({EPOCHS})
     parts += variant(values, defaults, choices, usual, own, unnamed)
-    if values["seed"] != 0:
-        parts.append(f"seed={values['seed']}")
-    return joined_name(parts)
+    return joined_name(parts, values["seed"])
 
 
-def joined_name(parts: Sequence[str]) -> str:
-    """Return the name of a folder made of words; a long one ends in a hash of the whole."""
-    return limited_name("-".join(file_word(part) for part in parts), MAX_NAME)
+def joined_name(parts: Sequence[str], seed: int) -> str:
+    """Return the name of a folder made of words and, where it is not 0, the seed; of many words, a hash is in place."""
+    ending = f"-seed={seed}" if seed else ""
+    return limited_name("-".join(file_word(part) for part in parts), MAX_NAME - len(ending)) + ending
 
 
 def limited_name(name: str, longest: int) -> str:

@@ -66,7 +66,7 @@ def test_an_ensemble_is_a_row_and_a_checkpoint_of_its_own(study, pictures, tmp_p
     predicted = pd.read_csv("p.csv")
     keys = ["/".join(name.removesuffix(".png").split("/")[-2:]) for name in predicted["image"]]
     assert set(keys) & set(stored.index)
-    for key, culture, probability in zip(keys, predicted["culture_1"], predicted["probability_1"], strict=True):
+    for key, culture, probability in zip(keys, predicted["class_1"], predicted["probability_1"], strict=True):
         if key in stored.index:
             assert stored.loc[key, f"p_{culture}"] == pytest.approx(probability, abs=1e-5)
     assert cli.main([*given, "overlay=maps"]) == 2

@@ -74,14 +74,14 @@ def test_it_says_what_the_run_s_own_predictions_say(run, predict, pictures):
     assert (code, len(rows)) == (0, 42)
     assert load_classifier(run.best).temperature != 1.0
     for ident, shares in zip(stored["object_id"], expected, strict=True):
-        said = {p["culture"]: p["probability"] for p in rows[str(pictures / f"{ident}.png")]["predictions"]}
+        said = {p["class"]: p["probability"] for p in rows[str(pictures / f"{ident}.png")]["predictions"]}
         assert [said[name] for name in ("blue", "green", "red")] == pytest.approx(shares, abs=1e-5)
 
 
 def test_the_likeliest_come_first(predict, pictures):
     _, rows = predict(str(pictures / "red" / "3.png"), "top=2")
     (row,) = rows.values()
-    assert [set(said) for said in row["predictions"]] == [{"culture", "probability"}] * 2
+    assert [set(said) for said in row["predictions"]] == [{"class", "probability"}] * 2
     assert row["predictions"][0]["probability"] >= row["predictions"][1]["probability"]
 
 
@@ -165,9 +165,9 @@ def test_csv_has_a_row_a_picture_and_lands_whole(run, pictures, tmp_path, capsys
     assert capsys.readouterr().out == ""
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["image", "culture_1", "probability_1", "culture_2", "probability_2", "error"]
+    assert list(rows[0]) == ["image", "class_1", "probability_1", "class_2", "probability_2", "error"]
     bad = next(row for row in rows if row["image"].endswith("zero.png"))
-    assert (bad["culture_1"], bad["error"]) == ("", "zero bytes")
+    assert (bad["class_1"], bad["error"]) == ("", "zero bytes")
     assert float(rows[0]["probability_1"]) >= float(rows[0]["probability_2"]) > 0
 
 

@@ -25,7 +25,7 @@ def test_a_run_knows_what_it_does_not_know(run, pictures, tmp_path, read_json, c
     predicted = pd.read_csv("p.csv")
     assert list(predicted.columns[-3:]) == ["set", "unlike", "error"]
     for line, row in zip(lines, predicted.to_dict("records"), strict=True):
-        assert line["set"][0] == row["culture_1"] == line["predictions"][0]["culture"]
+        assert line["set"][0] == row["class_1"] == line["predictions"][0]["class"]
         assert line["unlike"] == row["unlike"]
 
     content = torch.load(run.best, weights_only=True)

@@ -191,7 +191,7 @@ def test_predict_says_the_same_of_a_painting(study, capsys):
     capsys.readouterr()
     assert cli.main(["predict", f"checkpoint={study.best.path}", f"images={pictures}", "format=jsonl"]) == 0
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    by_image = {one["image"]: {p["culture"]: p["probability"] for p in one["predictions"]} for one in said}
+    by_image = {one["image"]: {p["class"]: p["probability"] for p in one["predictions"]} for one in said}
     for ident, row in stored.iterrows():
         probabilities = by_image[str(pictures / f"{ident}.png")]
         assert [probabilities[culture] for culture in CULTURES] == pytest.approx(list(row[NAMES]), abs=1e-5)

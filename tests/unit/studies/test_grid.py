@@ -69,6 +69,23 @@ def test_a_list_of_a_study_is_a_sweep(names):
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["data.labels=[style,moode]"], "data.labels=moode: {table} has no such column; did you mean `mood`?"),
+        (["data.label=stile"], "data.label=stile: {table} has no such column; did you mean `style`?"),
+        (["data.disjoint=artits"], "data.disjoint=artits: {table} has no such column"),
+    ],
+)
+def test_a_mistyped_column_leaves_no_run(tmp_path, monkeypatch, capsys, typed, says):
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "paintings.csv"
+    table.write_text("image,style,mood\nno/such/picture.jpg,baroque,calm\n")
+    assert cli.main(["train", "data=folder", f"data.root={table}", *typed]) == 2
+    assert says.format(table=table) in capsys.readouterr().err
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_a_run_keeps_the_commit_of_a_dataset_of_the_hub(tmp_path, monkeypatch):
     newest = {None: "a" * 40, "v1": "c" * 40}
     monkeypatch.setattr(dataset, "_commit_of", lambda _, revision: newest[revision])

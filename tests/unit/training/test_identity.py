@@ -133,6 +133,11 @@ def test_a_long_name_is_cut_and_stays_its_own(base):
     }
     assert len(names) == 2
     assert {len(name) for name in names} == {MAX_NAME}
+    cultures = [f"culture{n}" for n in range(40)]
+    seeded = [run_name(changed(base, data__cultures=cultures, seed=seed), base, USUAL, USUAL) for seed in (7, 12)]
+    assert seeded[0].endswith("-seed=7")
+    assert seeded[1].endswith("-seed=12")
+    assert {len(name) for name in seeded} == {MAX_NAME}
 
 
 def test_a_name_is_a_plain_folder_name(base):
@@ -148,7 +153,9 @@ def test_variant_leaves_architecture_method_schedule_and_seed_out(base):
 def placed(*overrides, **more):
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         composed = hydra.compose("train", list(overrides), return_hydra_config=True)
-        return locate_run(validated(TrainConfig, resolved(composed)), dict(composed.hydra.runtime.choices), **more)[0]
+        return locate_run(
+            validated(TrainConfig, resolved(composed)), dict(composed.hydra.runtime.choices), composed, **more
+        )[0]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +179,12 @@ def test_a_composed_run_has_its_place(overrides, path):
 
 def test_numbers_of_epochs_that_a_grid_compares_are_in_the_name():
     assert placed("trainer.max_epochs=9", with_epochs=True).name == "resnet50-finetuned-plateau-max_epochs=9"
+
+
+def test_a_split_of_all_seeds_is_in_the_name_of_the_seed_that_equals_it():
+    names = [placed(f"seed={seed}", "data.split_seed=0").name for seed in (0, 1)]
+    assert names == [f"resnet50-finetuned-plateau-split_seed=0{ending}" for ending in ("", "-seed=1")]
+    assert placed("seed=1", "data.split_seed=${seed}").name == "resnet50-finetuned-plateau-seed=1"
 
 
 def test_the_order_of_typing_does_not_matter():

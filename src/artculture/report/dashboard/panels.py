@@ -6,7 +6,8 @@ import wandb_workspaces.reports.v2 as wr
 
 from artculture.report.dashboard.tracked_study import TrackedStudy
 from artculture.report.figures import Analysis, read_analysis
-from artculture.studies.table import markdown
+from artculture.studies.table import label_words, markdown
+from artculture.training.tracking.media import recall_table
 
 WIDTH = 24  # of a row of panels
 ROW = "row"  # key of the config that all seeds of a row share
@@ -52,6 +53,11 @@ def results() -> list[Any]:
     ]
 
 
+def recall_heading(study: TrackedStudy) -> str:
+    """Return the heading of `recall_by_culture`."""
+    return f"Recall by {label_words(study.record.summary).one}"
+
+
 def recall_by_culture(study: TrackedStudy) -> list[Any]:
     """Return a bar plot per culture, and the table with intervals."""
     names = study.metric_names("test/recall/")
@@ -66,7 +72,7 @@ def recall_by_culture(study: TrackedStudy) -> list[Any]:
         )
         for number, name in enumerate(names)
     ]
-    return [*bars, _table("test/recall_by_culture", below=-(-len(bars) // 3))]
+    return [*bars, _table(recall_table(label_words(study.record.summary)), below=-(-len(bars) // 3))]
 
 
 def predictions() -> list[Any]:

@@ -40,7 +40,7 @@ def _blocks(study: TrackedStudy) -> Iterator[Any]:
     yield wr.H2("Curves")
     yield _grid(study, panels.curves())
     if len(study.record.summary):
-        yield wr.H2("Recall by culture")
+        yield wr.H2(panels.recall_heading(study))
         yield _grid(study, panels.recall_by_culture(study))
         yield wr.H2("Test predictions")
         yield _grid(study, panels.predictions())

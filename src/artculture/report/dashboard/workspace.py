@@ -9,6 +9,7 @@ import wandb_workspaces.workspaces as ws
 
 from artculture.report.dashboard import panels
 from artculture.report.dashboard.tracked_study import TrackedStudy
+from artculture.studies.table import has_paper
 
 # Columns of the table of runs that stay in view.
 PINNED = (
@@ -46,9 +47,9 @@ def _sections(study: TrackedStudy) -> list[ws.Section]:
     results = [text, *panels.results()] if len(study.record.summary) else []
     analysis = panels.analysis_of(study)
     content: dict[str, list[Any]] = {
-        "Results and the paper's numbers": results,
+        "Results and the paper's numbers" if has_paper(study.record.summary) else "Results": results,
         "Curves": panels.curves(),
-        "Recall by culture": panels.recall_by_culture(study) if results else [],
+        panels.recall_heading(study): panels.recall_by_culture(study) if results else [],
         "Test predictions": panels.predictions() if results else [],
         "Analysis": [] if analysis is None else panels.figures(analysis),
     }

@@ -55,8 +55,7 @@ def make_ensembles(config: EnsembleConfig, on_progress: Progress | None = None) 
     for group in groups:
         variant = variant_of(group, config.kind, wanted)
         network = [names_of(group, "architecture")] if config.kind == "soup" else []
-        seed = [f"seed={seed_of(group)}"] if seed_of(group) else []
-        path = study / joined_name([METHOD, variant[0], *network, *variant[1:], *seed])
+        path = study / joined_name([METHOD, variant[0], *network, *variant[1:]], seed_of(group))
         if path in directories:
             names = ", ".join(member.name for member in [*directories[path], *group])
             raise InputError(f"two ensembles would be one row of the table: choose one of them by members=… ({names})")

@@ -1,4 +1,4 @@
-"""Numbers, tables and figures logged to W&B: test predictions with thumbnails, recall by culture, analysis figures."""
+"""Numbers, tables and figures logged to W&B: test predictions with thumbnails, recall by class, analysis figures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +13,14 @@ from artculture.data.selection import Selection
 from artculture.evaluation.intervals import wilson
 from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
+from artculture.utils.label_words import LabelWords
 from artculture.utils.tables import read_own_csv
 
 # Rows of the table of predictions: enough to browse, few enough for a quick upload.
 MAX_TABLE_ROWS = 1000
-RECALL_COLUMNS: list[str | int] = ["culture", "recall", "recall_low", "recall_high", "paintings"]
+RECALL_COLUMNS = ("recall", "recall_low", "recall_high", "paintings")
+# Keys of the W&B config to those of a result.
+CONFIG = {"weights_label": "weights", "manifest": "manifest", "label_name": "label_name"}
 
 
 def log_numbers(run: Any, result: dict[str, Any]) -> None:
@@ -28,7 +31,7 @@ def log_numbers(run: Any, result: dict[str, Any]) -> None:
         result: content of result.json.
     """
     run.summary.update(result_numbers(result))
-    known = {"weights_label": result["weights"], "manifest": result["manifest"]}
+    known = {name: result[key] for name, key in CONFIG.items() if key in result}
     run.config.update(known, allow_val_change=True)
 
 
@@ -52,13 +55,19 @@ def log_tables(
     class_probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy()
     truth = [classes.index(culture) for culture in predictions["culture"]]
     guessed = class_probabilities.argmax(axis=1)
+    label = selection.words.key
     tables = {
         "test/confusion": wandb.plot.confusion_matrix(y_true=truth, preds=guessed.tolist(), class_names=classes),
-        "test/recall_by_culture": wandb.Table(columns=RECALL_COLUMNS, data=list(_recall_rows(result))),
+        recall_table(selection.words): wandb.Table(columns=[label, *RECALL_COLUMNS], data=list(_recall_rows(result))),
         "test/predictions": _prediction_table(wandb, selection, predictions, class_probabilities, guessed, thumbnails),
     }
     # A separate step after the last epoch's, so that a later launch logs it neither twice nor over another step.
     run.log(tables, step=result["epochs"], commit=True)
+
+
+def recall_table(words: LabelWords) -> str:
+    """Return the key of the table of recall by class."""
+    return f"test/recall_by_{words.key}"
 
 
 def _recall_rows(result: dict[str, Any]) -> Iterator[list[Any]]:
@@ -92,7 +101,7 @@ def _prediction_table(
             *pictures,
             "title",
             "artist",
-            "culture",
+            selection.words.key,
             "predicted",
             "right",
             "confidence",

@@ -42,7 +42,7 @@ def test_a_runs_page_holds_config_best_and_last_and_predictions(tracked, read_js
     assert set(summary["val/loss"]) == {"min", "last"}
     assert summary["test/predictions"]["nrows"] == result["counts"]["test"]
     assert summary["test/confusion_table"]["nrows"] == 9
-    assert summary["test/recall_by_culture"]["nrows"] == 3
+    assert summary["test/recall_by_class"]["nrows"] == 3
     assert summary["lr/head"] > 0
     for name, value in result_numbers(result).items():
         assert summary[name] == pytest.approx(value), name
