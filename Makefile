@@ -11,7 +11,7 @@ TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test coverage test-slow docs bench bench-fetch bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow docs screenshots bench bench-fetch bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,7 +38,8 @@ grid: $(VENV)/.grid ## train the six rows of Table 2 on the embedded synthetic s
 	@echo "  $(BIN)/artculture fetch source=met_hub root=data/met                  the Met's (needs: pip install 'artculture[hub]')"
 	@echo "  open outputs/table2/report.html                                  results, curves and figures"
 
-notebooks: setup ## run the notebooks on outputs/table2 (STUDY=folder for another) into its notebooks/*.html
+notebooks: setup ## run the notebooks on outputs/table2, made by `make grid` (STUDY=folder for another), into its notebooks/*.html
+	@test -n "$(wildcard $(STUDY)/*/result.json)" || test '$(STUDY)' != outputs/table2 || $(MAKE) grid
 	ARTCULTURE_STUDY='$(abspath $(STUDY))' $(BIN)/python -m nbconvert --execute --to html --template page \
 		--TemplateExporter.extra_template_basedirs='$(abspath notebooks)' \
 		--output-dir '$(abspath $(STUDY))/notebooks' notebooks/*.ipynb
@@ -54,6 +55,9 @@ test-slow: setup ## run the long checks too (tens of minutes)
 
 docs: setup ## build the documentation as a site, dist/docs/index.html; a wrong link is an error
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+
+screenshots: setup ## write docs/images/*.webp from outputs/table2 by chromium (STUDY=folder for another)
+	PYTHONPATH=. $(BIN)/python docs/screenshots.py '$(STUDY)'
 
 bench: setup ## compare the speed with torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
 	$(BIN)/python -m benchmarks.speed $(BENCH)

@@ -80,6 +80,13 @@ def test_an_exported_page_runs_no_script_and_loads_nothing():
     assert "--template page" in makefile
 
 
+@each
+def test_an_exported_notebook_opens_without_a_network(path):
+    page = exported(read(path))
+    assert re.findall(r"<(?:script|link|img|iframe)\b[^>]*?\b(?:src|href)\s*=\s*[\"']?(?:https?:)?//[^>]*>", page) == []
+    assert re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", page) == []
+
+
 @pytest.fixture
 def museum(tmp_path: Path) -> Path:
     """Pictures of five of the paper's cultures, told apart by a tint; a third of them leaves of albums."""

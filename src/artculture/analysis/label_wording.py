@@ -11,6 +11,12 @@ from artculture.analysis.figure import Finding
 from artculture.utils.label_words import CULTURE, LabelWords
 
 Wording = Callable[[str], str]
+# What figures say of the regions of cultures, which no other labels have.
+OF_REGIONS = (
+    (re.compile("(coloured by|in) a shade of its region's hue"), "in a colour of its own"),
+    (re.compile("coloured by region"), "coloured by culture"),
+    (re.compile("; colours show regions"), ""),
+)
 
 
 def worded(finding: Finding, words: LabelWords, classes: Iterable[str]) -> Finding:
@@ -52,7 +58,12 @@ def _wording(words: LabelWords, names: set[str]) -> Wording:
         both = words.with_article
         return both[0].upper() + both[1:] if found["article"][0] == "A" else both
 
-    return lambda text: pattern.sub(word, text)
+    def say(text: str) -> str:
+        for said, instead in OF_REGIONS:
+            text = said.sub(instead, text)
+        return pattern.sub(word, text)
+
+    return say
 
 
 def _numbers(value: Any, words: LabelWords, names: set[str]) -> Any:

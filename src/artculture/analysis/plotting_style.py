@@ -90,6 +90,8 @@ def save(figure: Figure, path: Path, kind: str) -> None:
 def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
     """Add a legend of the regions that occur in `regions`."""
     names = [name for name in (*REGIONS, "other") if name in regions]
+    if names == ["other"]:  # labels that are no cultures have no regions
+        return
     dots = [
         Line2D([], [], marker="o", linestyle="", markersize=7, color=REGIONS.get(name, ELSEWHERE)) for name in names
     ]

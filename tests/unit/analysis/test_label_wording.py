@@ -33,7 +33,7 @@ def test_articles_and_capitals_follow_the_noun():
         _finding("A culture, a culture's dots. Cultures of A culture"), LabelWords("artist"), ("A culture",)
     )
     assert finding.caption == "A culture, an artist's dots. Artists of A culture"
-    assert finding.numbers == {"nearest_same_artist": 1, "artists": {"culture_x": 2}}
+    assert finding.numbers == {"nearest_same_artist": 1, "artists": {"artist_x": 2}}
 
 
 def _finding(caption):
