@@ -40,7 +40,7 @@ def selection_for(classes: Sequence[str], further: Mapping[str, Sequence[str]] =
         unknown = sorted(set(table["culture"]) - {"", *classes})
         if unknown:
             known = [name for name in classes if name in set(table["culture"])]
-            fix = f"leave them out with data.cultures=[{','.join(known)}]" if known else "use data of its cultures"
+            fix = f"leave them out with data.cultures=[{','.join(known)}]" if known else "use data of its classes"
             raise InputError(
                 f"the classifier does not know {', '.join(unknown)} (it knows {', '.join(classes)}): {fix}"
             )

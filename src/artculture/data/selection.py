@@ -322,7 +322,7 @@ def _without_small(
     if choice.small_cultures == "error":
         raise InputError(
             f"too few paintings (or {groups}) to be in train, validation and test: {named}; at least 3 are "
-            "needed. Add some, or set data.small_cultures=drop (leave these cultures out) or =train (training only)"
+            "needed. Add some, or set data.small_cultures=drop (leave these classes out) or =train (training only)"
         )
     if final:
         log.warning("too few groups for three splits, so %s: %s", choice.small_cultures, named)
@@ -330,7 +330,7 @@ def _without_small(
         return table, classes
     kept = tuple(culture for culture in classes if culture not in small)
     if len(kept) < 2:
-        raise InputError(f"data.small_cultures=drop leaves fewer than two cultures (dropped: {named})")
+        raise InputError(f"data.small_cultures=drop leaves fewer than two classes (dropped: {named})")
     return of_cultures(table, kept, choice), kept
 
 

@@ -86,7 +86,7 @@ def assign_splits_of_fold(table: pd.DataFrame, folds: int, fold: int, fractions:
         seed: of the folds, which are those of every `fold`, and of the division.
 
     Raises:
-        InputError: no culture has two groups outside of the fold.
+        InputError: no class has two groups outside of the fold.
     """
     tested = assign_folds(table, folds, seed) == fold
     train, val, rest = fractions[0], fractions[1], table[~tested]
@@ -100,7 +100,7 @@ def assign_splits_of_fold(table: pd.DataFrame, folds: int, fold: int, fractions:
             split[groups.of_row == members[groups.sizes[members].argmin()]] = "val"
     if not (split == "val").any():
         raise InputError(
-            f"data.folds={folds}: without fold {fold}, no culture has two groups of paintings, so that none are left "
+            f"data.folds={folds}: without fold {fold}, no class has two groups of paintings, so that none are left "
             "for validation: use more folds or more paintings"
         )
     return split.reindex(table.index).fillna("test")

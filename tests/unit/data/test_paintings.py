@@ -64,7 +64,7 @@ def test_too_few_can_serve_training_alone(choose, unbalanced, caplog):
 def test_leaving_out_must_leave_two(choose, gallery):
     for path in (gallery / "wild").glob("[2-9].png"):
         path.unlink()
-    with pytest.raises(InputError, match="fewer than two cultures"):
+    with pytest.raises(InputError, match="fewer than two classes"):
         select(choose(small_cultures="drop"))
 
 

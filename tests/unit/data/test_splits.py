@@ -162,5 +162,5 @@ def test_two_groups_beside_the_tested_fold_are_enough_for_training_and_validatio
     table = pd.DataFrame({"culture": ["a"] * 8, "group": ["a1"] * 3 + ["a2"] * 2 + ["a3"] * 2 + ["a4"]})
     for fold in range(2):
         assert set(assign_splits_of_fold(table, 2, fold, FRACTIONS, seed=0)) == {"train", "val", "test"}
-    with pytest.raises(InputError, match="no culture has two groups"):
+    with pytest.raises(InputError, match="no class has two groups"):
         assign_splits_of_fold(table[:5], 2, 0, FRACTIONS, seed=0)

@@ -8,6 +8,7 @@ import pytest
 from artculture import cli
 from artculture.report.page import FIGURES, write_report
 from artculture.report.study_data import read_study
+from tests.fixtures.report_study import ROWS
 
 
 class Parsed(HTMLParser):
@@ -190,6 +191,22 @@ def test_rows_that_the_paper_lacks_have_no_number_of_it(add, study):
     _, row = Parsed(html.read_text()).rows
     assert [len(numbers(cell)) for cell in row[3:6]] == [3, 3, 3]
     assert "diamonds" not in html.read_text()
+
+
+OF_THE_PAPER = re.compile(r"\bcultur\w*|\bTable [12]\b|\bpapers?\b|\bregions?\b|geograph\w*", re.IGNORECASE)
+
+
+def test_a_study_of_styles_is_about_styles(add, study, capsys):
+    """Rows that the paper has, and one that does not start from ImageNet."""
+    add(*ROWS[0], label_name="style")
+    add(*ROWS[1], label_name="style", imagenet=False, weights="random")
+    html, markdown = write_report(study, 12)
+    page = re.sub(r"<(style|pre)\b.*?</\1>", "", html.read_text(), flags=re.DOTALL)
+    assert "predicts the correct style for" in page
+    assert cli.main(["compare", "study.name=s"]) == 0
+    texts = ["".join(Parsed(page).text), markdown.read_text(), (study / "results.md").read_text()]
+    for text in [*texts, capsys.readouterr().out]:
+        assert OF_THE_PAPER.findall(text) == []
 
 
 def test_synthetic_data_is_said_loudly(add, study):

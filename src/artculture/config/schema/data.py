@@ -160,7 +160,7 @@ def data_contradictions(data: Data) -> Iterator[tuple[str, str]]:
         yield "data.fractions", f"is {data.fractions}; give train, validation and test shares that sum to 1"
     yield from _fold_contradictions(data)
     if data.cultures is not None and (len(set(data.cultures)) != len(data.cultures) or len(data.cultures) < 2):
-        yield "data.cultures", f"is {data.cultures}; give at least two different cultures"
+        yield "data.cultures", f"is {data.cultures}; give at least two different classes"
     yield from _label_contradictions(data)
 
 
@@ -200,5 +200,5 @@ def _fold_contradictions(data: Data) -> Iterator[tuple[str, str]]:
     if data.split in ("stored", "random"):
         yield (
             "data.folds",
-            f"are drawn by culture and group, and data.split={data.split} is another split: use data.split=stratified",
+            f"are drawn by class and group, and data.split={data.split} is another split: use data.split=stratified",
         )

@@ -170,7 +170,7 @@ CONTRADICTIONS = [
     (["data=folder", "data.root=null"], "data.root is missing; give the folder of pictures"),
     (["data.fractions=[0.5,0.4,0.2]"], "data.fractions is [0.5, 0.4, 0.2]; give train, validation and test"),
     (["data.fractions=[0.5,0.5]"], "data.fractions is [0.5, 0.5]"),
-    (["data.cultures=[Dutch]"], "data.cultures is ['Dutch']; give at least two different cultures"),
+    (["data.cultures=[Dutch]"], "data.cultures is ['Dutch']; give at least two different classes"),
     (["data.cultures=[Dutch,Dutch]"], "data.cultures is ['Dutch', 'Dutch']"),
     (["+launcher.minutes=5"], "launcher.minutes has no meaning for launcher=local"),
     (["launcher=ray", "+launcher.partition=gpu"], "launcher.partition has no meaning for launcher=ray"),
