@@ -58,7 +58,12 @@ def override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], lis
         return mistake
     if key in groups:
         return None if override.is_delete() else _choice_mistake(override, groups[key], several=key in lists)
-    return None if is_known(key, keys) else f"no key `{key}`: {nearest_key(key, keys | set(groups))}"
+    if is_known(key, keys):
+        return None
+    value = override.value()
+    owners = [group for group, options in groups.items() if isinstance(value, str) and value in options]
+    near = f"did you mean `{owners[0]}={value}`?" if len(owners) == 1 else nearest_key(key, keys | set(groups))
+    return f"no key `{key}`: {near}"
 
 
 def _choice_mistake(override: Override, options: set[str], *, several: bool) -> str | None:

@@ -67,7 +67,7 @@ def is_known(key: str, keys: set[str]) -> bool:
 def nearest_key(key: str, keys: set[str]) -> str:
     """A hint for an unknown key: the same last word elsewhere, else the nearest spelling, else its neighbours.
 
-    A word alone is also that of keys which end with it, as in `lr` for `method.head_lr`.
+    A word is also that of keys which end with it, as in `lr` or `method.lr` for `method.head_lr`.
     """
     # Its own section is near by spelling and no help.
     keys = {known for known in keys if not (key.startswith(known + ".") or known.endswith(".*"))}
@@ -78,13 +78,16 @@ def nearest_key(key: str, keys: set[str]) -> str:
         (known for known in keys if f".{known}".endswith(ends)), key=lambda known: (known.count("."), len(known))
     )
     begun = any(known.startswith(key) for known in keys)
+    section = key.rpartition(".")[0]
+    longer = [f"`{known}`" for known in sorted(keys) if known.startswith(f"{section}.") and known.endswith(f"_{word}")]
+    if longer and not begun:
+        return f"did you mean {' or '.join(longer[:2])}?"
     if not begun and (len(same_word) == 1 or (word == key and meant)):
         near = [f"`{known}`" for known in meant if known.count(".") == meant[0].count(".")]
         return f"did you mean {' or '.join(near[:2])}?"
     nearest_known = nearest(key, sorted(keys) if begun else same_word or sorted(keys))
     if nearest_known:
         return f"did you mean `{nearest_known}`?"
-    section = key.rpartition(".")[0]
     neighbours = [known for known in keys if known.rpartition(".")[0] == section]
     return choices_hint(key, neighbours or [known for known in keys if "." not in known], shown=16)
 

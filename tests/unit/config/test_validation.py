@@ -5,6 +5,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from artculture.config import validation
+from artculture.config.overrides import override_mistake
 from artculture.config.validation import config_folder, group_options, is_known, known_keys, nearest_key, validated
 from artculture.utils.errors import InputError, choices_hint, reason_of
 
@@ -111,6 +112,27 @@ def test_the_same_word_in_another_section_is_the_hint():
     assert (
         nearest_key("trainer.batch_size", {"data.batch_size", "trainer.devices"}) == "did you mean `data.batch_size`?"
     )
+
+
+def test_the_end_of_a_key_s_last_word_is_enough():
+    keys = {"method.head_lr", "method.backbone_lr", "method.lora", "trainer.max_epochs", "data.epochs"}
+    assert nearest_key("method.lr", keys) == "did you mean `method.backbone_lr` or `method.head_lr`?"
+    assert nearest_key("trainer.epochs", keys) == "did you mean `trainer.max_epochs`?"
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("arch=alexnet", "did you mean `architecture=alexnet`?"),
+        ("method.optimizer=adamw", "did you mean `optimizer=adamw`?"),
+        ("arch=alexnet,resnet50", "did you mean `architecture`?"),
+        ("arch=none", "did you mean `architecture`?"),
+    ],
+)
+def test_a_value_that_is_an_option_of_one_group_names_the_group(typed, hint):
+    groups = {"architecture": {"alexnet", "resnet50"}, "optimizer": {"adamw"}, "balance": {"none"}, "augment": {"none"}}
+    key = typed.partition("=")[0]
+    assert override_mistake(typed, groups, {"seed"}, set()) == f"no key `{key}`: {hint}"
 
 
 @pytest.mark.parametrize(
