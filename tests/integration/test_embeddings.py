@@ -35,6 +35,17 @@ def test_a_head_learns_evaluates_and_is_analysed(source, only_run, tmp_path, cap
     assert "takes embeddings of siglip2-so400m, not pictures" in capsys.readouterr().err
 
 
+def test_a_probe_is_fitted_on_the_vectors(source, only_run, read_json):
+    command = [*source, "architecture=embeddings", "method=probe", "logger=csv", "data.fractions=[0.6,0.2,0.2]"]
+    assert cli.main(["train", *command]) == 0
+    result = read_json(only_run() / "result.json")
+    assert result["test_top1"] > 0.8
+    assert result["probe"]["classifier"] == "logistic"
+    again = ["evaluate", f"checkpoint={only_run()}", f"output={only_run() / 'again'}"]
+    assert cli.main(again) == 0
+    assert read_json(only_run() / "again" / "result.json")["top1"] == result["test_top1"]
+
+
 @pytest.mark.slow
 def test_it_is_analysed_without_pictures(source, only_run, tmp_path):
     command = [*source, "architecture=embeddings", "method=transfer", "trainer.max_epochs=2", "logger=csv"]
@@ -47,7 +58,7 @@ def test_it_is_analysed_without_pictures(source, only_run, tmp_path):
     ("typed", "says"),
     [
         (["method=transfer"], "architecture=embeddings go together"),
-        (["architecture=embeddings"], "use method=transfer"),
+        (["architecture=embeddings"], "use transfer or probe"),
     ],
 )
 def test_what_goes_with_embeddings_is_named(source, capsys, typed, says):

@@ -23,6 +23,7 @@ from artculture.models.image_sizes import check_image_size
 from artculture.models.tasks import Task
 from artculture.models.weights import check_weights
 from artculture.training.acceleration.step_execution import ExactDDP, ExactSingleDevice, StepExecution
+from artculture.training.callbacks.depthwise import Float32Depthwise
 from artculture.training.callbacks.divergence import DIVERGED_TIMES_CHANCE, DivergenceGuard
 from artculture.training.callbacks.ema import WeightEma
 from artculture.training.callbacks.epoch_progress import epoch_progress
@@ -126,7 +127,8 @@ def make_classifier(
     }
     if isinstance(method, Probe):
         head = probe_head(method, class_counts)
-        return CultureClassifier(**common, head=head, stage_statistics=method.stage_statistics)
+        # Embeddings are vectors without a network that has stages.
+        return CultureClassifier(**common, head=head, stage_statistics=method.stage_statistics and vectors is None)
     module = CultureClassifier(
         **common,
         head=plain_section(config.head),
@@ -214,7 +216,10 @@ def make_trainer(
     by_steps, by_minutes = choice.checkpoint_every_steps, choice.checkpoint_every_minutes
     execution = make_strategy(config, accelerator, process_group)
     ema = None if choice.ema is None else WeightEma(choice.ema)
+    precision: Any = hardware.real_precision(choice.precision, accelerator)
     callbacks: list[Callback] = [OwnSettings()] if from_other else []
+    if accelerator == "cpu" and precision == "bf16-mixed" and not choice.compile:
+        callbacks.append(Float32Depthwise())
     callbacks += [
         MetricState(),
         SplitState(execution),
@@ -232,7 +237,6 @@ def make_trainer(
         callbacks.append(KeepSignalHandlers(listener))
     if choice.early_stopping is not None:
         callbacks.append(early_stopping(choice.monitor, choice.early_stopping))
-    precision: Any = hardware.real_precision(choice.precision, accelerator)
     deterministic: Any = choice.deterministic
     # Else deterministic mode fills new memory, for those who look for reads of what was never written: a fifth of a
     # small step on a GPU.

@@ -15,6 +15,7 @@ from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig
 from artculture.data.cache.features import FeatureDataModule
 from artculture.data.datamodule import PaintingsDataModule
+from artculture.data.embeddings.manifest import Vectors
 from artculture.evaluation.calibration import softmax
 from artculture.evaluation.metrics import scores
 from artculture.evaluation.probes import FittedProbe, LabelledFeatures, fit_probe
@@ -86,10 +87,13 @@ def fit_and_predict(
 
 
 def _features(module: CultureClassifier, data: PaintingsDataModule, trainer: L.Trainer) -> NDArray[np.float32]:
-    """Return the cached features of all paintings, as the classifier computes them when it predicts."""
+    """Return the features of all paintings, cached or given, as the classifier computes them when it predicts."""
     device = trainer.strategy.root_device
     module.setup("fit")
     module.to(device).eval()
+    if isinstance(data.paintings.cache, Vectors):
+        rows = np.arange(len(data.paintings.selection.labels), dtype=np.int64)
+        return data.maker(None)(0, rows).numpy()
     data.move_pixels_to(device)
 
     def embed(pictures: Tensor) -> Tensor:

@@ -117,9 +117,9 @@ class TrainConfig(Section):
     def _embeddings_contradictions(self) -> Iterator[tuple[str, str]]:
         data, network = self.data.name == "embeddings", self.architecture.library == "embeddings"
         if data != network:
-            yield "data=embeddings", "and architecture=embeddings go together: give both, and method=transfer"
-        elif data and self.method.name != "transfer":
-            yield "method", f"is {self.method.name}, but embeddings have no network to train: use method=transfer"
+            yield "data=embeddings", "and architecture=embeddings go together: give both, and method=transfer or probe"
+        elif data and self.method.name not in ("transfer", "probe"):
+            yield "method", f"is {self.method.name}, but embeddings have no network to train: use transfer or probe"
 
     def _monitors(self) -> Iterator[str]:
         """Yield the metrics of the validation split, of which `trainer.monitor` is one."""
