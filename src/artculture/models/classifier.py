@@ -312,9 +312,10 @@ class CultureClassifier(L.LightningModule):
         return build_optimizer(hyper["optimizer"], groups, fused=fused)
 
     def configure_optimizers(self) -> Any:
-        # With a gradient scaler a fused step would unscale by itself, which forbids clipping.
-        optimizer = self.make_optimizer(fused=self.trainer.precision != "16-mixed")
         trainer = self.trainer
+        # A fused step would unscale gradients by itself: Lightning refuses to clip them in either mixed precision.
+        clipped = trainer.gradient_clip_val and "mixed" in str(trainer.precision)
+        optimizer = self.make_optimizer(fused=not clipped and trainer.precision != "16-mixed")
         trainer.fit_loop.setup_data()  # a trainer with max_steps alone has not counted the batches yet
         batches = int(trainer.num_training_batches)
         steps = max(1, batches // trainer.accumulate_grad_batches)

@@ -229,3 +229,11 @@ def test_lightning_loads_it_from_a_checkpoint_with_its_temperature(make, fit, tm
         loaded = load(tmp_path / "a.ckpt")
         assert loaded.temperature == 1.7
         torch.testing.assert_close(loaded.eval()(images), module.eval()(images))
+
+
+def test_gradients_are_clipped_in_mixed_precision(make, fit):
+    adamw = {"name": "adamw", "weight_decay": 0.05, "betas": [0.9, 0.999], "eps": 1e-8, "layer_decay": 1.0}
+    module = make(optimizer=adamw)
+    before = snapshot(module)
+    fit(module, precision="bf16-mixed", gradient_clip_val=1.0)
+    assert changed(module, before)
