@@ -21,6 +21,7 @@ from artculture.data.datamodule import PaintingsDataModule, position
 from artculture.data.dataset import Batch, Key, MakeBatch, identity_collate
 from artculture.utils.errors import reason_of
 from artculture.utils.io import allocate, json_text, replacing
+from artculture.utils.progress import shown_progress
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class FeatureViews:
     def _compute(self, number: int, file: Path) -> None:
         log.info("features of %d pictures (view %d) into %s", len(self.rows), number, self.folder)
         # Processes that compute the same view write equal files; the last one replaces the others' atomically.
-        with replacing(file) as temporary:
+        with replacing(file) as temporary, shown_progress("features") as progress:
             out: np.memmap[Any, np.dtype[np.float32]] | None = None
             for start in range(0, len(self.rows), self.batch_size):
                 rows = self.rows[start : start + self.batch_size]
@@ -70,6 +71,7 @@ class FeatureViews:
                     out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
                     allocate(temporary)
                 out[start : start + len(rows)] = vectors
+                progress(start + len(rows), len(self.rows))
             assert out is not None, "a split has at least one painting"
             out.flush()
 

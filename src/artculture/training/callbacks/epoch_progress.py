@@ -30,8 +30,11 @@ class EpochProgress(Callback):
         self._bar: Progress | None = None
         self._shown_at = 0.0
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.is_global_zero:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # Not before the first batch is there: what it is made of may have a bar of its own.
+        if self._bar is None and trainer.is_global_zero:
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
             self._bar = Progress(*columns, console=self.console, transient=True)
             self._bar.add_task(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", total=_batches(trainer))

@@ -24,7 +24,7 @@ def test_the_bar_counts_training_and_validation_and_is_gone_before_the_epoch_is_
     monkeypatch.setattr(epoch_progress, "EVERY", 0.0)
     screen = io.StringIO()
     bar = EpochProgress(Console(file=screen, force_terminal=True, width=80))
-    bar.on_train_epoch_start(trainer(0), None)
+    bar.on_train_batch_start(trainer(0), None, None, 0)
     shown = bar._bar
     bar.on_train_batch_end(trainer(5), None, None, None, 4)
     assert shown.tasks[0].completed == 5
