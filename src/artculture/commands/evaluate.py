@@ -42,6 +42,7 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
         tta=config.tta,
         sets=config.sets,
         with_unlike=config.unlike,
+        sets_by_culture=config.sets_by == "culture",
     )
     folder = output or default_folder(model, config.split, DEFAULT_ROOT, config.tta)
     files = write_evaluation(folder, result, predictions)

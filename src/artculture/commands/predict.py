@@ -49,7 +49,14 @@ def predict(config: PredictConfig) -> int:
     views = TestTimeViews(model.preprocessing, config.tta) if config.tta else None
     reader = ImageReader(model.preprocessing, downloader, None if views is None else views.decoding)
     overlays = None if config.overlay is None else _overlays(model)
-    extra = doubt(model.uncertainty, model.classes, config.sets, unlike=config.unlike, source=checkpoint)
+    extra = doubt(
+        model.uncertainty,
+        model.classes,
+        config.sets,
+        unlike=config.unlike,
+        source=checkpoint,
+        by_culture=config.sets_by == "culture",
+    )
     predictor = Predictor(model, reader, config.top, config.batch_size, overlays, folder, views, extra)
     count = _Count()
     began = time.perf_counter()
@@ -92,6 +99,7 @@ def _write(
         "overlay": config.overlay,
         "tta": config.tta,
         "sets": config.sets,
+        "sets_by": config.sets_by,
         "unlike": config.unlike,
     }
     with PredictionJournal(output, identity) as journal:

@@ -1,5 +1,6 @@
 """Prediction sets with a stated coverage, and a score of how unlike the training paintings an image is."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,24 +14,29 @@ from artculture.evaluation.intervals import wilson
 from artculture.models.uncertainty import Typicality, Uncertainty
 from artculture.utils.errors import InputError
 
+log = logging.getLogger(__name__)
+
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
 # Of the sets that result.json reports on.
 REPORTED_COVERAGE = 0.9
 
 
-def conformal_scores(probabilities: Values, labels: Labels) -> Values:
-    """Return one minus the probability of each true class, ascending.
+def conformal_scores(probabilities: Values, labels: Labels) -> tuple[Values, Labels]:
+    """Return one minus the probability of each true class, ascending, and the classes in the same order.
 
     Args:
         probabilities: calibrated, N x classes, of the validation split.
         labels: true class indices, int64 N.
     """
-    scores: Values = np.sort(1 - probabilities[np.arange(len(labels)), labels])
-    return scores
+    scores: Values = 1 - probabilities[np.arange(len(labels)), labels]
+    order = np.argsort(scores, kind="stable")
+    return scores[order], labels[order]
 
 
-def prediction_sets(probabilities: Values, scores: Values, coverage: float) -> NDArray[np.bool_]:
+def prediction_sets(
+    probabilities: Values, scores: Values, coverage: float, labels: Labels | None = None
+) -> NDArray[np.bool_]:
     """Return which classes are in the prediction set of each image, bool N x classes.
 
     Split conformal prediction with the least ambiguous sets (Sadinle, Lei & Wasserman 2019, JASA 114:223-234): a class
@@ -38,17 +44,39 @@ def prediction_sets(probabilities: Values, scores: Values, coverage: float) -> N
     true class is then in the set with the stated probability, on average over images like the validation paintings.
     The most probable class is always in its set, which only adds to the coverage.
 
+    With `labels` each class has the threshold of its own validation paintings (label-conditional, or Mondrian,
+    conformal prediction; Vovk, Gammerman & Shafer 2005, "Algorithmic Learning in a Random World", chapter 4.5), so that
+    the probability is stated for each class. Classes with too few paintings share the threshold of all such classes.
+
     Args:
         probabilities: calibrated, N x classes.
         scores: `conformal_scores` of the validation paintings.
         coverage: the stated probability, in 0..1.
+        labels: classes of these paintings, for a coverage of each class; None for one of all paintings.
     """
-    place = math.ceil((len(scores) + 1) * coverage)
-    # With too few validation paintings only all classes have this coverage.
-    threshold = scores[place - 1] if place <= len(scores) else 1.0
+    if labels is None:
+        threshold: float | Values = _threshold(scores, coverage)
+    else:
+        rare = np.isin(labels, rare_classes(labels, probabilities.shape[1], coverage))
+        threshold = np.full(probabilities.shape[1], _threshold(scores[rare], coverage))
+        for number in np.unique(labels[~rare]):
+            threshold[number] = _threshold(scores[labels == number], coverage)
     inside = 1 - probabilities <= threshold
     inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
     return inside
+
+
+def rare_classes(labels: Labels, classes: int, coverage: float) -> Labels:
+    """Return the classes with too few validation paintings for a threshold of their own, int64."""
+    counts = np.bincount(labels, minlength=classes)
+    return np.flatnonzero(np.ceil((counts + 1) * coverage) > counts).astype(np.int64)
+
+
+def _threshold(scores: Values, coverage: float) -> float:
+    """Return the largest score in a set, by the scores of validation paintings, ascending."""
+    place = math.ceil((len(scores) + 1) * coverage)
+    # With too few validation paintings only a set of all has this coverage.
+    return float(scores[place - 1]) if place <= len(scores) else 1.0
 
 
 def set_metrics(inside: NDArray[np.bool_], labels: Labels, classes: Sequence[str], coverage: float) -> dict[str, Any]:
@@ -132,8 +160,8 @@ def _unit(vectors: NDArray[Any]) -> Values:
 
 def set_results(
     probabilities: Values, labels: Labels, split: NDArray[np.str_], classes: Sequence[str]
-) -> tuple[Values, dict[str, Any]]:
-    """Return the conformal scores of the validation split, and `sets`: what they give on the test split.
+) -> tuple[tuple[Values, Labels], dict[str, Any]]:
+    """Return the conformal scores of the validation split with their classes, and `sets`: those of the test split.
 
     Args:
         probabilities: calibrated, N x classes.
@@ -142,11 +170,11 @@ def set_results(
         classes: names in label order.
     """
     val, test = split == "val", split == "test"
-    scores = conformal_scores(probabilities[val], labels[val])
+    known = conformal_scores(probabilities[val], labels[val])
     if not test.any():  # trainer.evaluate_test=false
-        return scores, {}
-    inside = prediction_sets(probabilities[test], scores, REPORTED_COVERAGE)
-    return scores, {"sets": set_metrics(inside, labels[test], classes, REPORTED_COVERAGE)}
+        return known, {}
+    inside = prediction_sets(probabilities[test], known[0], REPORTED_COVERAGE)
+    return known, {"sets": set_metrics(inside, labels[test], classes, REPORTED_COVERAGE)}
 
 
 @dataclass(frozen=True)
@@ -158,18 +186,26 @@ class Doubt:
         unlike: whether to say how unlike the training paintings an image is.
         uncertainty: of the classifier.
         classes: names in label order.
+        by_culture: whether the coverage of sets is that of each class.
     """
 
     coverage: float | None
     unlike: bool
     uncertainty: Uncertainty
     classes: tuple[str, ...]
+    by_culture: bool = False
+
+    def inside(self, probabilities: Values) -> NDArray[np.bool_]:
+        """Return which classes are in the prediction set of each image, bool N x classes."""
+        assert self.coverage is not None
+        labels = self.uncertainty.labels if self.by_culture else None
+        return prediction_sets(probabilities, self.uncertainty.scores, self.coverage, labels)
 
     def sets(self, probabilities: Values) -> list[tuple[str, ...] | None]:
         """Return the prediction set of each image, the most probable class first; None without sets."""
         if self.coverage is None:
             return [None] * len(probabilities)
-        inside = prediction_sets(probabilities, self.uncertainty.scores, self.coverage)
+        inside = self.inside(probabilities)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         return [
             tuple(self.classes[place] for place in places if row[place])
@@ -190,6 +226,7 @@ def doubt(
     *,
     unlike: bool,
     source: Path | str,
+    by_culture: bool = False,
 ) -> Doubt | None:
     """Return what predictions say in addition to probabilities; None if nothing was asked for.
 
@@ -198,13 +235,30 @@ def doubt(
     """
     if coverage is None and not unlike:
         return None
-    if uncertainty is None or (unlike and not uncertainty.networks):
-        key = "unlike=true" if uncertainty is not None else f"sets={coverage}" if coverage else "unlike=true"
+    lacking = uncertainty is None or (unlike and not uncertainty.networks)
+    if lacking or (by_culture and uncertainty is not None and uncertainty.labels is None):
+        key = f"sets={coverage}" if coverage and (uncertainty is None or not lacking) else "unlike=true"
         raise InputError(
             f"{key} needs scores of the validation paintings, which {source} does not have: a training stores them at "
             "its end, so train it again (resume=never), or leave this out"
         )
-    return Doubt(coverage, unlike, uncertainty, classes)
+    assert uncertainty is not None
+    if coverage is not None:
+        _warn_of_rare(uncertainty, classes, coverage, by_culture=by_culture)
+    return Doubt(coverage, unlike, uncertainty, classes, by_culture)
+
+
+def _warn_of_rare(uncertainty: Uncertainty, classes: Sequence[str], coverage: float, *, by_culture: bool) -> None:
+    """Log which classes have too few validation paintings for a coverage of their own."""
+    if uncertainty.labels is None:
+        return
+    rare = [classes[number] for number in rare_classes(uncertainty.labels, len(classes), coverage)]
+    if rare:
+        which = "these classes as a group alone" if by_culture else "all classes together, and these may have less"
+        log.warning(
+            "a coverage of %g %% holds for %s, with too few validation paintings each: %s",
+            100 * coverage, which, ", ".join(rare),
+        )  # fmt: skip
 
 
 def as_text(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from artculture.utils.errors import InputError
 
 # Key of a checkpoint; its value is a dict of tensors.
 UNCERTAINTY = "uncertainty"
-SCORES, MEANS, SIMILARITIES = "scores", "means", "similarities"
+SCORES, LABELS, MEANS, SIMILARITIES = "scores", "labels", "means", "similarities"
 TRAIN_AGAIN = "train it again, or make the ensemble again"
 
 
@@ -40,14 +40,18 @@ class Uncertainty:
         scores: conformal scores of the validation paintings, ascending, float64: one minus the probability of the
             true class.
         networks: of each of the classifier's networks; empty if unknown.
+        labels: true class indices of the paintings, in the order of `scores`, int64; None if unknown.
     """
 
     scores: NDArray[np.float64]
     networks: Sequence[Typicality]
+    labels: NDArray[np.int64] | None = None
 
     def as_tensors(self) -> dict[str, Tensor]:
         """Return the content as a checkpoint stores it."""
         tensors = {SCORES: torch.from_numpy(self.scores)}
+        if self.labels is not None:
+            tensors[LABELS] = torch.from_numpy(self.labels)
         for number, network in enumerate(self.networks):
             tensors[f"{MEANS}.{number}"] = torch.from_numpy(network.means)
             tensors[f"{SIMILARITIES}.{number}"] = torch.from_numpy(network.similarities)
@@ -72,6 +76,9 @@ def uncertainty_of(content: Mapping[str, Any], path: Path, classes: int, network
     try:
         values = {name: tensor.numpy() for name, tensor in stored.items()}
         scores = _ascending(values[SCORES])
+        labels = None
+        if LABELS in values:
+            labels = _indices(values[LABELS], classes, len(scores))[np.argsort(values[SCORES], kind="stable")]
         found = []
         for number in range(networks if f"{MEANS}.0" in values else 0):
             means = values[f"{MEANS}.{number}"]
@@ -82,10 +89,16 @@ def uncertainty_of(content: Mapping[str, Any], path: Path, classes: int, network
         raise InputError(
             f"{path}: its scores of the validation paintings are damaged ({error}): {TRAIN_AGAIN}"
         ) from error
-    return Uncertainty(scores, found)
+    return Uncertainty(scores, found, labels)
 
 
 def _ascending(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype != np.float64 or values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError("not a list of finite numbers")
     return np.sort(values)
+
+
+def _indices(values: NDArray[Any], classes: int, count: int) -> NDArray[np.int64]:
+    if values.dtype != np.int64 or values.shape != (count,) or values.min() < 0 or values.max() >= classes:
+        raise ValueError(f"{LABELS} are not {count} of {classes} classes")
+    return values

@@ -41,9 +41,9 @@ def fit_uncertainty(
     selection = paintings.selection
     rows, split = predictions["row"].to_numpy(dtype=np.int64), predictions["split"].to_numpy(dtype=np.str_)
     probabilities = predictions[[f"p_{name}" for name in selection.classes]].to_numpy(dtype=np.float64)
-    scores, sets = set_results(probabilities, selection.labels[rows], split, selection.classes)
+    (scores, labels), sets = set_results(probabilities, selection.labels[rows], split, selection.classes)
     found = fit_typicality(module, paintings, rows[split == "val"], batch_size, accelerator, features)
-    return Uncertainty(scores, [found]), sets
+    return Uncertainty(scores, [found], labels), sets
 
 
 def fit_typicality(

@@ -28,6 +28,10 @@ def test_a_run_knows_what_it_does_not_know(run, pictures, tmp_path, read_json, c
         assert line["set"][0] == row["class_1"] == line["predictions"][0]["class"]
         assert line["unlike"] == row["unlike"]
 
+    assert cli.main([*given[:-1], "sets_by=culture", "format=jsonl"]) == 0
+    per_culture = [json.loads(line)["set"] for line in capsys.readouterr().out.splitlines()]
+    assert all(set(line["set"]) <= set(classes) for line, classes in zip(lines, per_culture, strict=True))
+
     content = torch.load(run.best, weights_only=True)
     assert content.pop("uncertainty")["scores"].dtype == torch.float64
     torch.save(content, tmp_path / "bare.ckpt")

@@ -7,6 +7,7 @@ from artculture.evaluation.uncertainty import (
     conformal_scores,
     doubt,
     prediction_sets,
+    rare_classes,
     set_metrics,
     typicality,
     unlike,
@@ -32,7 +33,7 @@ def test_sets_cover_as_often_as_stated_whatever_the_calibration(coverage):
     covered = []
     for seed in range(300):
         probabilities, labels = drawn(150, seed)
-        scores = conformal_scores(probabilities[:50], labels[:50])
+        scores, _ = conformal_scores(probabilities[:50], labels[:50])
         inside = prediction_sets(probabilities[50:], scores, coverage)
         covered.append(inside[np.arange(100), labels[50:]].mean())
     assert coverage - 0.01 < np.mean(covered) < coverage + 0.03
@@ -45,6 +46,42 @@ def test_the_quantile_is_corrected_for_few_paintings():
     assert prediction_sets(probabilities, scores, 0.8).tolist() == [[True, True, False]]
     # Eight are too few for 0.9: only all classes have this coverage.
     assert prediction_sets(np.array([[1.0, 0.0, 0.0]]), scores[:8], 0.9).all()
+
+
+def test_each_class_is_covered_with_thresholds_of_its_own():
+    covered: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for seed in range(100):
+        probabilities, labels = drawn(600, seed)
+        probabilities = probabilities * [3, 1, 0.2]  # the last class is hardly ever predicted
+        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+        scores, own = conformal_scores(probabilities[:300], labels[:300])
+        inside = prediction_sets(probabilities[300:], scores, 0.9, own)
+        for label, found in covered.items():
+            members = labels[300:] == label
+            found.append(inside[members, label].mean())
+    assert min(np.mean(found) for found in covered.values()) > 0.885
+
+
+def test_rare_classes_share_a_threshold():
+    # Ten paintings of the first class; the other two have five each, and together enough.
+    labels = np.array([0] * 10 + [1] * 5 + [2] * 5)
+    scores = np.array([0.2] * 10 + [0.6] * 10)
+    assert rare_classes(labels, 3, 0.9).tolist() == [1, 2]
+    inside = prediction_sets(np.array([[0.1, 0.45, 0.45], [0.85, 0.1, 0.05]]), scores, 0.9, labels)
+    assert inside.tolist() == [[False, True, True], [True, False, False]]
+    # Of a class without validation paintings nothing is known: it is in every set.
+    assert prediction_sets(np.array([[0.9, 0.1, 0.0]]), scores[:10], 0.9, labels[:10])[0, 2]
+
+
+def test_rare_classes_are_named(caplog):
+    known = Uncertainty(np.linspace(0, 0.5, 12), (), np.array([0] * 10 + [1, 1]))
+    assert doubt(known, CLASSES, 0.9, unlike=False, source="best.ckpt") is not None
+    assert "these may have less, with too few validation paintings each: French, Italian" in caplog.text
+
+
+def test_sets_of_each_class_need_the_classes():
+    with pytest.raises(InputError, match=r"sets=0\.9 needs scores of the validation paintings"):
+        doubt(Uncertainty(np.zeros(9), ()), CLASSES, 0.9, unlike=False, source="best.ckpt", by_culture=True)
 
 
 def test_a_set_is_never_empty():

@@ -8,7 +8,9 @@ from artculture.models.uncertainty import Typicality, Uncertainty, uncertainty_o
 from artculture.utils.errors import InputError
 
 KNOWN = Uncertainty(
-    np.array([0.1, 0.2]), [Typicality(np.eye(3, 4, dtype=np.float32), np.array([0.5, 0.7, 0.9])) for _ in range(2)]
+    np.array([0.1, 0.2]),
+    [Typicality(np.eye(3, 4, dtype=np.float32), np.array([0.5, 0.7, 0.9])) for _ in range(2)],
+    np.array([2, 0]),
 )
 FILE = Path("best.ckpt")
 
@@ -17,6 +19,8 @@ def test_it_is_read_as_it_was_stored(tmp_path):
     torch.save({"uncertainty": KNOWN.as_tensors()}, tmp_path / "a.ckpt")
     again = uncertainty_of(torch.load(tmp_path / "a.ckpt", weights_only=True), FILE, 3, networks=2)
     assert again.scores.tolist() == [0.1, 0.2]
+    assert again.labels is not None
+    assert again.labels.tolist() == [2, 0]
     assert [one.means.tolist() for one in again.networks] == [np.eye(3, 4).tolist()] * 2
     assert uncertainty_of({}, FILE, 3) is None
 
@@ -27,6 +31,8 @@ def test_it_is_read_as_it_was_stored(tmp_path):
         {"scores": torch.ones(0, dtype=torch.float64)},
         {"scores": torch.tensor([float("nan")], dtype=torch.float64)},
         {"scores": "many"},
+        {"labels": torch.tensor([0, 3])},
+        {"labels": torch.tensor([0])},
         {"means.0": torch.ones(2, 4)},
         {"similarities.0": torch.ones(2, 2, dtype=torch.float64)},
     ],

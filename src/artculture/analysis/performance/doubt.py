@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.evaluation.forward import forward_on
 from artculture.evaluation.intervals import wilson
-from artculture.evaluation.uncertainty import Doubt, as_text, prediction_sets, set_metrics
+from artculture.evaluation.uncertainty import Doubt, as_text, set_metrics
 from artculture.training.predicting import image_batches
 
 # Validation paintings are above it in a twentieth of cases.
@@ -39,9 +39,9 @@ def add_doubt(
     """
     if doubt.coverage is not None:
         probabilities = predictions[[f"p_{name}" for name in model.classes]].to_numpy(dtype=np.float64)
-        inside = prediction_sets(probabilities, doubt.uncertainty.scores, doubt.coverage)
         labels = model.paintings.selection.labels[rows]
-        result["sets"] = set_metrics(inside, labels, model.classes, doubt.coverage)
+        found = set_metrics(doubt.inside(probabilities), labels, model.classes, doubt.coverage)
+        result["sets"] = found | ({"by": "culture"} if doubt.by_culture else {})
         names = [as_text(members or ()) for members in doubt.sets(probabilities)]
         predictions = predictions.assign(set=names)
     if doubt.unlike:

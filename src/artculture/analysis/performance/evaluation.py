@@ -106,6 +106,7 @@ def evaluate_labels(
     tta: Sequence[TestTimeView] = (),
     sets: float | None = None,
     with_unlike: bool = False,
+    sets_by_culture: bool = False,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Compute all metrics and predictions of a checkpoint.
 
@@ -118,13 +119,16 @@ def evaluate_labels(
         tta: views of each picture whose probabilities are averaged; none for the image of evaluation alone.
         sets: coverage of prediction sets of the primary label; None for no sets.
         with_unlike: whether to say how unlike the training paintings each one is.
+        sets_by_culture: whether the coverage is that of each class.
 
     Returns:
         The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) of the primary label with their
         provenance, and those of further labels under `labels`; and, by label, one prediction per painting as in
         predictions.csv of a run.
     """
-    extra = doubt(model.uncertainty, model.classes, sets, unlike=with_unlike, source=model.checkpoint)
+    extra = doubt(
+        model.uncertainty, model.classes, sets, unlike=with_unlike, source=model.checkpoint, by_culture=sets_by_culture
+    )
     evaluated = select_rows(model, split, include_trained)
     warn_of_seen(evaluated)
     rows, settings = evaluated.rows, settings or settings_of_run(model)

@@ -15,6 +15,9 @@ Device = Literal["auto", "cpu", "gpu"]
 # Probability that a prediction set contains the true class; None for no sets.
 Sets = Annotated[float, Field(gt=0, lt=1)] | None
 
+# Whose coverage that is: of all pictures on average, or of each culture.
+SetsBy = Literal["all", "culture"]
+
 # One package may be given without brackets.
 Trusted = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
@@ -24,7 +27,11 @@ TestTimeView = Literal["flip", "crops", "whole"]
 Views = Annotated[list[TestTimeView], BeforeValidator(lambda value: [value] if isinstance(value, str) else value or [])]
 
 
-def _doubt_contradictions(sets: float | None, *, unlike: bool, tta: list[TestTimeView]) -> Iterator[tuple[str, str]]:
+def _doubt_contradictions(
+    sets: float | None, by: SetsBy, *, unlike: bool, tta: list[TestTimeView]
+) -> Iterator[tuple[str, str]]:
+    if sets is None and by != "all":
+        yield "sets_by", f"is {by}, but there are no sets: give their coverage, as in sets=0.9"
     for key, asked in (("sets", sets is not None), ("unlike", unlike)):
         if asked and tta:
             yield key, "compares with validation paintings that were predicted without tta; leave one of them out"
@@ -47,6 +54,7 @@ class EvaluateConfig(OnPaintings):
     include_trained: bool
     tta: Views = Field(default_factory=list)
     sets: Sets
+    sets_by: SetsBy
     unlike: bool
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
@@ -56,7 +64,7 @@ class EvaluateConfig(OnPaintings):
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from super().contradictions()
-        yield from _doubt_contradictions(self.sets, unlike=self.unlike, tta=self.tta)
+        yield from _doubt_contradictions(self.sets, self.sets_by, unlike=self.unlike, tta=self.tta)
 
 
 class NamedStudy(Section):
@@ -165,6 +173,7 @@ class PredictConfig(Section):
     images: Annotated[str | list[str], AsTyped()]
     top: PositiveInt
     sets: Sets
+    sets_by: SetsBy
     unlike: bool
     format: Literal["table", "jsonl", "csv", "parquet"]
     output: Annotated[UserPath | None, AsTyped()]
@@ -189,4 +198,4 @@ class PredictConfig(Section):
             yield "images", "is empty; give files, folders, globs or addresses, as in images=pictures/"
         if self.format == "parquet" and self.output is None:
             yield "format", "parquet needs a file, as in output=predictions.parquet"
-        yield from _doubt_contradictions(self.sets, unlike=self.unlike, tta=self.tta)
+        yield from _doubt_contradictions(self.sets, self.sets_by, unlike=self.unlike, tta=self.tta)

@@ -84,8 +84,8 @@ def _make(
     logits, used, content, networks = make(members, config, on_progress)
     predictions, scores = predictions_and_scores(members, logits, config.trust)
     content["artculture"]["temperature"] = scores["temperature"]
-    conformal, sets = conformal_part(members, predictions)
-    content[UNCERTAINTY] = Uncertainty(conformal, networks).as_tensors()
+    (conformal, labels), sets = conformal_part(members, predictions)
+    content[UNCERTAINTY] = Uncertainty(conformal, networks, labels).as_tensors()
     result = {
         "run": directory.path.name,
         "study": config.study.name,

@@ -82,8 +82,10 @@ def predictions_and_scores(
     return predictions, scores
 
 
-def conformal_part(members: Sequence[Member], predictions: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Return the conformal scores of the validation split, and `sets` of result.json (`set_results`)."""
+def conformal_part(
+    members: Sequence[Member], predictions: pd.DataFrame
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.int64]], dict[str, Any]]:
+    """Return the conformal scores of the validation split with their classes, and `sets` of result.json."""
     _, labels = paintings_of(members)
     classes = members[0].classes
     probabilities = predictions[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)

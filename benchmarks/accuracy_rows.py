@@ -1,0 +1,81 @@
+"""The rows of benchmarks/results/accuracy.md."""
+
+# Overrides of all rows.
+USUAL = ["architecture=efficientnet_lite0", "data=folder", "data.image_size=224", "trainer=cpu", "logger=csv"]
+# Of all rows that train by steps, so that they compare.
+EPOCHS = 12
+FINETUNED = [f"trainer.max_epochs={EPOCHS}", "method=finetuned"]
+MODERN = [*FINETUNED, "recipe=modern"]
+FOR_RARE = ["trainer.monitor=val/macro_recall"]
+
+# Name of a row to what it adds to USUAL.
+ROWS: dict[str, list[str]] = {
+    "probe: logistic": ["method=probe"],
+    "probe: logistic, logits half adjusted": [
+        "method=probe",
+        "balance=logit_adjustment",
+        "balance.tau=0.5",
+        *FOR_RARE,
+    ],
+    "probe: logistic, class weights": ["method=probe", "balance=class_weights", *FOR_RARE],
+    "probe: nearest mean": ["method=probe", "method.classifier=nearest_mean"],
+    "probe: nearest neighbours": ["method=probe", "method.classifier=knn"],
+    "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=false"],
+    "probe: logistic, letterbox": ["method=probe", "data.fit=letterbox"],
+    "probe: nearest mean, letterbox": ["method=probe", "method.classifier=nearest_mean", "data.fit=letterbox"],
+    "fine-tuned: paper": FINETUNED,
+    "fine-tuned: modern": MODERN,
+    "fine-tuned: modern without balance": [*MODERN, "balance=none"],
+    "fine-tuned: modern, chosen by macro recall": [*MODERN, "balance.tau=1.0", *FOR_RARE],
+    "fine-tuned: modern, SGD for AdamW": [
+        *MODERN,
+        "optimizer=sgd",
+        "optimizer.layer_decay=0.75",
+        "optimizer.decay_norms_and_biases=false",
+        "method.head_lr=0.05",
+        "method.backbone_lr=0.01",
+    ],
+    "fine-tuned: modern without layer decay": [*MODERN, "optimizer.layer_decay=null"],
+    "fine-tuned: modern without EMA": [*MODERN, "trainer.ema=null"],
+    "fine-tuned: modern without MixUp and CutMix": [*MODERN, "augment=randaugment"],
+    "fine-tuned: modern, letterbox": [*MODERN, "data.fit=letterbox"],
+}
+
+# Rows that average runs of one split: members, and what `artculture ensemble` is given.
+PROBES = ["probe: logistic", "probe: nearest mean", "probe: logistic, letterbox", "probe: nearest mean, letterbox"]
+ENSEMBLES: dict[str, tuple[list[str], list[str]]] = {
+    "ensemble: two probes": (PROBES[:2], ["kind=mean"]),
+    "ensemble: four probes": (PROBES, ["kind=mean"]),
+    "ensemble: modern and probe": (["fine-tuned: modern", "probe: logistic"], ["kind=mean"]),
+    "ensemble: modern, letterbox and four probes": (
+        ["fine-tuned: modern", "fine-tuned: modern, letterbox", *PROBES],
+        ["kind=mean"],
+    ),
+}
+
+# Rows that are another one with test-time augmentation.
+TTA: dict[str, tuple[str, str]] = {
+    "fine-tuned: modern, flips averaged": ("fine-tuned: modern", "[flip]"),
+    "probe: logistic, flips averaged": ("probe: logistic", "[flip]"),
+}
+
+# The script of benchmarks/plain_timm.py, for as many epochs, on the split of this row.
+PLAIN, PLAIN_SPLIT = "plain PyTorch and timm", "probe: logistic"
+
+NAMES = [*ROWS, *TTA, *ENSEMBLES, PLAIN]
+
+# Pairs that are compared on the same test paintings: first minus second.
+DIFFERENCES = [
+    ("fine-tuned: modern", PLAIN),
+    ("fine-tuned: modern without balance", PLAIN),
+    ("fine-tuned: modern", "fine-tuned: paper"),
+    ("fine-tuned: modern", "probe: logistic"),
+    *(
+        ("fine-tuned: modern", other)
+        for other in (*ROWS, *TTA)
+        if other.startswith("fine-tuned: modern") and other != "fine-tuned: modern"
+    ),
+    ("ensemble: four probes", "probe: logistic"),
+    ("ensemble: modern and probe", "fine-tuned: modern"),
+    ("ensemble: modern, letterbox and four probes", "fine-tuned: modern"),
+]
