@@ -29,7 +29,10 @@ $(VENV)/.ready: $(VENV)/.grid
 	touch $@
 
 grid: $(VENV)/.grid ## train the six rows of Table 2 on the embedded synthetic sample, print the table, write the report
-	@echo "Six models on synthetic pictures drawn by the program, then figures and a report: some minutes on two cores."
+	@echo "make grid, without a download of pictures, in about five minutes on two cores:"
+	@echo "  1. train six models, the rows of the paper's Table 2, on 550 synthetic pictures drawn by the program;"
+	@echo "     from ImageNet weights where they can be downloaded, else from random ones, as the table says"
+	@echo "  2. analyze the best: figures of what it learned   3. report: one page, outputs/table2/report.html"
 	@$(BIN)/artculture train $(GRID)
 	@$(BIN)/artculture analyze study.name=table2
 	@$(BIN)/artculture report study.name=table2

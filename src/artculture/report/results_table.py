@@ -80,20 +80,26 @@ class Headline:
         return self.row.accuracies["top1"].low > max(self.chance, self.majority)
 
     @property
-    def sentence(self) -> str:
-        """The result in plain words, for a terminal."""
-        top1 = self.row.accuracies["top1"]
-        models = f"The best of {self.models} models" if self.models > 1 else "The model"
-        pictures = "synthetic test pictures" if self.synthetic else "test paintings"
+    def verdict(self) -> str:
+        """Which baselines the result beats, as the end of a sentence; only those that it does not beat are denied."""
+        low = self.row.accuracies["top1"].low
         guessing = f"guessing ({self.chance:.1f} %)"
         frequent = f"always predicting the most frequent class ({self.majority:.1f} %)"
         if self.beats_baselines:
-            verdict = f"is significantly better than {guessing} and than {frequent}"
-        else:
-            verdict = f"is not significantly better than {guessing if top1.low <= self.chance else frequent}"
+            return f"is significantly better than {guessing} and than {frequent}"
+        if low <= self.chance:
+            return f"is not significantly better than {guessing}"
+        return f"is significantly better than {guessing}, but not than {frequent}"
+
+    @property
+    def sentence(self) -> str:
+        """The result in plain words, for a terminal."""
+        top1 = self.row.accuracies["top1"]
+        models = f"The best of {self.models} models by validation" if self.models > 1 else "The model"
+        pictures = "synthetic test pictures" if self.synthetic else "test paintings"
         return (
             f"{models} ({self.row.label}) classifies {top1.value:.1f} % of the {pictures} of {self.row.data} correctly "
-            f"[{top1.low:.1f}, {top1.high:.1f}]: it {verdict}."
+            f"[{top1.low:.1f}, {top1.high:.1f}]: it {self.verdict}."
         )
 
 

@@ -57,9 +57,24 @@ class Paintings(Section):
     cache: Annotated[Text, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED]
 
 
+class SampleRecipe(Section):
+    """Schedule of a method on the sample."""
+
+    epochs: PositiveInt
+    decay_every: PositiveInt
+
+
 class Sample(Paintings):
+    """The synthetic sample.
+
+    Attributes:
+        per_culture: mean number of pictures of a culture.
+        recipe: schedule of each method that trains by gradient descent, from which `epochs` and `decay_every` follow.
+    """
+
     name: Literal["sample"]
     per_culture: Annotated[Annotated[int, Field(ge=3)], Mark.NOT_SEARCHED]
+    recipe: Annotated[dict[str, SampleRecipe], OnResume.FREE, Mark.SOURCE, Mark.NOT_SEARCHED]
     epochs: Annotated[PositiveInt, OnResume.FREE, Mark.SOURCE, Mark.NOT_SEARCHED]
     decay_every: Annotated[PositiveInt, Mark.SOURCE, Mark.NOT_SEARCHED]
 

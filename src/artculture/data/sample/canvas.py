@@ -88,6 +88,7 @@ class Canvas:
         for end, colour in zip(ends, colours.tolist(), strict=True):
             self.draw.line(end, tuple(colour), thick)
 
-    def pixels(self) -> NDArray[np.uint8]:
-        """Return the picture at its final size, H x W x 3."""
-        return np.asarray(self.image.reduce(OVERSAMPLING))
+    def pixels(self, wash: Colour, share: float) -> NDArray[np.uint8]:
+        """Return the picture at its final size, H x W x 3, with `share` of one colour over all of it."""
+        image = self.image.reduce(OVERSAMPLING)
+        return np.asarray(Image.blend(image, Image.new("RGB", image.size, rgb(wash)), share))

@@ -20,7 +20,7 @@ from artculture.utils.io import read_json, write_json
 from artculture.utils.progress import Progress
 
 # Increased when the same arguments draw other pictures, so that old folders are not taken for new ones.
-SAMPLE_VERSION = 3
+SAMPLE_VERSION = 4
 # Names the parameters that the folder was drawn with; written last.
 RECIPE = "sample.json"
 # The sample is as unbalanced as the Met: Chen & Chen, Table 1, final images.

@@ -14,6 +14,8 @@ from artculture.utils.errors import InputError, choices_hint
 SERIES = (1, 1, 1, 2, 1, 2, 1, 3)
 BLOCK = sum(SERIES)
 STROKES = 200
+# Share of the wash in the colour of each pixel.
+WASH = 0.3
 
 
 def series(culture: str, seed: int, index: int) -> int:
@@ -53,7 +55,7 @@ def draw_picture(culture: str, seed: int, index: int, size: int = 160) -> NDArra
     canvas = Canvas(width, height, style.outline, blend(style.colour("dark"), np.zeros(3), 0.3))
     SCENES[weighted(style.scenes, plan)](canvas, style, plan, rng)
     canvas.strokes(rng, STROKES, style.length, style.width, style.angle, style.relief)
-    return _finished(canvas.pixels(), style, plan, rng)
+    return _finished(canvas.pixels(style.colour("wash"), WASH), style, plan, rng)
 
 
 def _finished(

@@ -13,7 +13,7 @@ Rng = np.random.Generator
 
 def landscape(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
     """Sky, rows of hills that grow darker towards the front, trees, sometimes a sun."""
-    ground, light, mid, dark, accent = style.colours
+    ground, light, mid, dark, accent, _ = style.colours
     horizon = style.horizon
     canvas.gradient(0, horizon, light, blend(light, accent, plan.uniform(0.2, 0.6)))
     canvas.gradient(horizon, 1, blend(mid, light, 0.3), blend(ground, dark, 0.3))
@@ -30,7 +30,7 @@ def landscape(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
 
 def portrait(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
     """One or two half figures before a backdrop."""
-    ground, light, mid, dark, accent = style.colours
+    ground, light, mid, dark, accent, _ = style.colours
     canvas.gradient(0, 1, blend(ground, light, 0.15), blend(ground, dark, 0.5))
     skin = blend(np.array([226.0, 186, 152]), ground, 0.25)
     dress = [accent, mid, dark][int(plan.random() * 3)]
@@ -49,7 +49,7 @@ def portrait(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
 
 def scroll(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
     """Steep peaks one above the other in mist, trees at the foot, a seal."""
-    ground, light, mid, dark, accent = style.colours
+    ground, light, mid, dark, accent, _ = style.colours
     canvas.gradient(0, 1, blend(ground, light, 0.6), ground)
     for row in range(3 + int(plan.random() * 2)):
         base = 0.35 + 0.2 * row
@@ -64,7 +64,7 @@ def scroll(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
 
 def branch(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
     """A branch with blossoms and leaves, sometimes a bird, on a plain ground."""
-    ground, light, mid, dark, accent = style.colours
+    ground, light, mid, dark, accent, _ = style.colours
     canvas.gradient(0, 1, ground, blend(ground, light, plan.uniform(0.3, 0.9)))
     for _ in range(1 + int(plan.random() * 2)):
         x, y = (0.0 if rng.random() < 0.5 else 1.0), rng.uniform(0.2, 0.8)
@@ -89,7 +89,7 @@ def branch(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
 
 def page(canvas: Canvas, style: Style, plan: Rng, rng: Rng) -> None:
     """A framed page: ornamental border, flat panels, a row of standing figures under arches."""
-    ground, light, mid, dark, accent = style.colours
+    ground, light, mid, dark, accent, _ = style.colours
     border = plan.uniform(0.06, 0.11)
     canvas.rectangle(0, 0, 1, 1, accent)
     for side in range(4):

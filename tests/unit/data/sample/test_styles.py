@@ -52,13 +52,20 @@ def test_cultures_of_a_region_are_nearer_to_one_another(measured):
 
 def test_distances_follow_geography(measured):
     found = mantel(distances(measured), great_circle(CULTURES))
-    assert found.correlation > 0.3
-    assert found.greater < 0.05
+    assert found.correlation > 0.5
+    assert found.greater < 0.01
 
 
 def test_simple_statistics_tell_cultures_apart_but_not_perfectly(measured):
+    """The nearest mean of a few numbers: what it finds, a network learns within tens of steps."""
     right = nearest_mean(measured) == np.arange(len(CULTURES))[:, None]
-    assert 0.3 < right.mean() < 0.8
+    assert 0.6 < right.mean() < 0.95
+
+
+def test_no_two_pictures_are_equal_or_nearly(measured):
+    pictures = measured.reshape(-1, measured.shape[2])
+    apart = np.linalg.norm(pictures[:, None] - pictures, axis=2)
+    assert apart[~np.eye(len(pictures), dtype=bool)].min() > 0.05
 
 
 def test_mistakes_stay_in_the_region_more_often_than_by_chance(measured):
