@@ -11,14 +11,18 @@ LINE_EVERY = 10.0  # seconds between two plain lines
 
 @contextmanager
 def shown_progress(what: str) -> Iterator[Progress]:
-    """Yield a function to be called with (done, total); the bar disappears when all is done."""
+    """Yield a function to be called with (done, total); the bar disappears when all is done. Logs get none of it."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     from artculture.utils.console import PlainConsole
 
+    console = PlainConsole(stderr=True)
+    if not console.is_terminal:  # a bar would end in an empty line
+        yield lambda *_: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=PlainConsole(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)
 

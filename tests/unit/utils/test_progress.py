@@ -1,7 +1,7 @@
 import pytest
 
 from artculture.utils import progress
-from artculture.utils.progress import rate_text, shown_rate
+from artculture.utils.progress import rate_text, shown_progress, shown_rate
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,10 @@ def test_what_was_done_before_does_not_count_for_the_rate(monkeypatch, capsys):
         show(150)
         show(200)
     assert capsys.readouterr().err == "pictures: 200 of 1000 (5.0/s, 160 s left)\n".replace("160 s", "3 min")
+
+
+def test_a_log_gets_no_bar_and_no_empty_line(capsys):
+    with shown_progress("decoding pictures") as show:
+        show(1, 2)
+        show(2, 2)
+    assert capsys.readouterr() == ("", "")
