@@ -131,7 +131,8 @@ def test_the_rows_of_the_modern_study_are_planned(monkeypatch, capsys, pictures)
     given = ["data=folder", f"data.root={pictures}", "architecture.weights=none", "logger=csv", "plan=true"]
     assert cli.main(["train", "study=modern", *given]) == 0
     said = capsys.readouterr().out
-    assert "11 of 11 runs to train" in said
+    assert "12 of 12 runs to train" in said
+    assert "`artculture ensemble study.name=modern` averages runs of one split" in said
     assert said.count("layer decay 0.75") == 4
     assert "resnet50-scratch-step" in said
 

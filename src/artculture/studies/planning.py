@@ -1,6 +1,7 @@
 """Dry run of a launch: the action, time and memory of each run (`plan=true`)."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,9 +79,27 @@ def show_plan(runs: Sequence[PlannedRun], at_once: int) -> int:
     else:
         console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
         _print(console, planned, at_once, seconds)
-        for line in settings:
+        for line in (*settings, *_ensembles(runs)):
             console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
     return 0
+
+
+def _ensembles(runs: Sequence[PlannedRun]) -> list[str]:
+    """Return how to average the runs of each study that has several of one split."""
+    keys = ("name", "root", "split_seed", "fold")
+    splits = Counter(
+        (run.config.study.name, run.config.study.root, *(getattr(run.config.data, key, None) for key in keys))
+        for run in runs
+    )
+    places = {
+        (name, root): "" if root == "outputs" else f" study.root={root}"
+        for (name, root, *_), n in splits.items()
+        if n > 1
+    }
+    return [
+        f"`artculture ensemble study.name={name}{place}` averages runs of one split"
+        for (name, _), place in places.items()
+    ]
 
 
 def estimate_runs(runs: Sequence[PlannedRun], *, measure: bool) -> list[RunEstimate]:
