@@ -11,7 +11,7 @@ TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test coverage test-slow docs screenshots bench bench-fetch bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow docs screenshots bench bench-fetch bench-serve bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ bench: setup ## compare the speed with torchvision's recipe, timm and plain Ligh
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
 	$(BIN)/python benchmarks/fetch_torture.py
 	$(BIN)/python benchmarks/fetch_hub_memory.py
+
+bench-serve: setup ## load `artculture serve` with 1, 8 and 64 clients, 10,000 requests and hostile ones (15 minutes)
+	$(BIN)/python -m benchmarks.serve $(BENCH)
 
 bench-shards: setup ## write and read 20,000 and 200,000 small pictures in shards, and measure memory (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/shards.py

@@ -47,6 +47,7 @@ GROUPS = {
         "export": "write a checkpoint as one ONNX or torch.export file, compared with the checkpoint on real pictures",
         "card": "write the model card of a run: data, recall per class, calibration, baselines, limits",
         "publish": "upload a run's model with its card to the Hugging Face Hub, or write the folder",
+        "serve": "answer on a web page and by a JSON API, on this machine: drop a picture, see its classes",
         "predict": "print the most probable classes of any pictures: files, folders, globs, URLs",
     },
     "Machine": {

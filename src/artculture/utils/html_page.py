@@ -37,6 +37,7 @@ def render_page(
     embedded: Sequence[str] = (),
     style_attributes: bool = False,
     images: str = "data:",
+    requests: str = "",
     **values: Any,
 ) -> str:
     """Return a page that loads nothing and runs only its own script and style, allowed by their SHA-256.
@@ -49,6 +50,7 @@ def render_page(
         embedded: pages shown in frames of this page, whose scripts may run too.
         style_attributes: allow `style=` on elements, and with it any inline style.
         images: sources of images that the policy allows.
+        requests: addresses that the script may ask; none for a page that loads nothing.
     """
     css, script = _file(environment, style), "\n".join(_file(environment, name) for name in scripts)
     foreign = [text for page in embedded for text in SCRIPT.findall(page)]
@@ -61,6 +63,7 @@ def render_page(
         "frame-src": "'self'" if embedded else "'none'",
         "base-uri": "'none'",
         "form-action": "'none'",
+        **({"connect-src": requests} if requests else {}),
     }
     policy = "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
     inline = {"policy": policy, "style": Markup(css), "script": Markup(script)}

@@ -168,6 +168,62 @@ class PublishConfig(Section):
     trust: Trusted
 
 
+class ServeLimits(Section):
+    """Limits of the requests to `artculture serve`."""
+
+    megabytes: PositiveFloat
+    megapixels: PositiveFloat
+    pictures: PositiveInt
+    waiting: PositiveInt
+    waiting_megabytes: PositiveFloat
+    upload_seconds: PositiveFloat
+    seconds: PositiveFloat
+    link_seconds: PositiveFloat
+    idle_seconds: PositiveFloat
+
+
+class ServeConfig(Section):
+    checkpoint: Annotated[str | list[str], AsTyped()]
+    index: Annotated[str | list[str] | None, AsTyped()]
+    host: Annotated[str, AsTyped()]
+    port: Annotated[int, Field(ge=0, le=65535)]
+    hosts: list[str]
+    top: PositiveInt
+    sets: Sets
+    neighbours: PositiveInt
+    examples: NonNegativeInt
+    links: bool
+    allow_private: bool
+    batch_size: PositiveInt
+    window: Annotated[float, Field(ge=0, le=1)]
+    threads: PositiveInt | None
+    device: Device
+    trust: Trusted
+    limits: ServeLimits
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The checkpoints, one at least."""
+        return [self.checkpoint] if isinstance(self.checkpoint, str) else self.checkpoint
+
+    @property
+    def indexes(self) -> list[str]:
+        """The folders of feature indexes as typed; none for those of the runs."""
+        return [] if self.index is None else [self.index] if isinstance(self.index, str) else self.index
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if not self.checkpoints:
+            yield "checkpoint", "is empty; give one, or several as in checkpoint=[a,b]"
+        elif len(set(self.checkpoints)) < len(self.checkpoints):
+            yield "checkpoint", "names one twice; give each once"
+        if self.indexes and len(self.indexes) != len(self.checkpoints):
+            yield "index", f"has {len(self.indexes)} folders for {len(self.checkpoints)} checkpoints; give one for each"
+        if self.limits.pictures > self.limits.waiting:
+            yield "limits.pictures", "is more than limits.waiting, so that such a request is never accepted"
+        if self.limits.megabytes > self.limits.waiting_megabytes:
+            yield "limits.megabytes", "is more than limits.waiting_megabytes, so that such a request is never accepted"
+
+
 class PredictConfig(Section):
     checkpoint: UserPath
     images: Annotated[str | list[str], AsTyped()]

@@ -13,7 +13,13 @@ from artculture.utils.http.transport import MAX_BYTES, GuardedTransport
 
 
 def guarded_client(
-    guard: AddressGuard, *, headers: Mapping[str, str], timeout: float, max_bytes: float, connections: int = 1
+    guard: AddressGuard,
+    *,
+    headers: Mapping[str, str],
+    timeout: float,
+    max_bytes: float,
+    connections: int = 1,
+    proxies: bool = True,
 ) -> httpx.AsyncClient:
     """Return a client that follows redirects within the guard.
 
@@ -22,12 +28,13 @@ def guarded_client(
         timeout: seconds without data after which a request fails.
         max_bytes: of an answer whose request has no limit of its own, packed and unpacked.
         connections: number of connections at most.
+        proxies: whether a proxy of the environment is used, which resolves names itself.
     """
     return httpx.AsyncClient(
         headers={"Accept-Encoding": ACCEPTED_ENCODINGS, **headers},
         timeout=timeout,
         follow_redirects=True,
-        transport=GuardedTransport(guard, max_bytes, connections),
+        transport=GuardedTransport(guard, max_bytes, connections, proxies=proxies),
     )
 
 

@@ -74,9 +74,10 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         guard: of the addresses.
         max_bytes: of a body whose request has no limit of its own.
         connections: number of connections at most.
+        proxies: False never uses a proxy, so that every name is checked.
     """
 
-    def __init__(self, guard: AddressGuard, max_bytes: float, connections: int) -> None:
+    def __init__(self, guard: AddressGuard, max_bytes: float, connections: int, *, proxies: bool = True) -> None:
         self._limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         super().__init__(verify=ssl_context(), limits=self._limits)
         # httpx has no argument for httpcore's network backend. Without the attribute this fails, so no request goes
@@ -89,12 +90,12 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
             keepalive_expiry=self._limits.keepalive_expiry,
             network_backend=PinnedBackend(guard),
         )
-        self._guard, self._max_bytes = guard, max_bytes
+        self._guard, self._max_bytes, self._use_proxies = guard, max_bytes, proxies
         self._proxies: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; the response's body is unpacked and bounded while it is read."""
-        proxy = proxy_of(request.url)
+        proxy = proxy_of(request.url) if self._use_proxies else None
         response = await (self._through(proxy, request) if proxy else super().handle_async_request(request))
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
