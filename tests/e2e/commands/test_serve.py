@@ -130,5 +130,5 @@ def test_an_exported_file_is_served_with_the_index_of_its_checkpoint(run, serve,
     assert "checkpoint of one network" in onnx["details"]["maps_missing"]
     found = [[one["object_id"] for one in model["details"]["similar"]] for model in (torch, onnx)]
     assert found[0] == found[1]
-    for mine, theirs in zip(torch["cultures"], onnx["cultures"], strict=True):
+    for mine, theirs in zip(torch["classes"], onnx["classes"], strict=True):
         assert theirs["probability"] == pytest.approx(mine["probability"], abs=1e-4)

@@ -5,10 +5,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 
-class CultureProbability(BaseModel):
-    """A culture, or another class."""
+class ClassProbability(BaseModel):
+    """A class, as a culture or a style."""
 
-    culture: str
+    name: str
     probability: float = Field(description="calibrated, 0 to 1")
 
 
@@ -27,7 +27,7 @@ class SimilarPainting(BaseModel):
     title: str
     artist: str
     date: str
-    culture: str
+    label: str
     source: str
     object_id: str
     url: str = Field(description="the museum's page; empty if there is none")
@@ -46,9 +46,10 @@ class ModelPrediction(BaseModel):
     """The prediction of one model."""
 
     model: str
-    cultures: list[CultureProbability] = Field(description="the most probable first")
-    labels: dict[str, list[CultureProbability]] = Field(description="the same of each further label of the model")
-    set: list[str] | None = Field(None, description="contains the true culture with the probability `coverage`")
+    label: str = Field(description="what a class is called: `culture`, `style`")
+    classes: list[ClassProbability] = Field(description="the most probable first")
+    labels: dict[str, list[ClassProbability]] = Field(description="the same of each further label of the model")
+    set: list[str] | None = Field(None, description="contains the true class with the probability `coverage`")
     coverage: float | None = None
     unlike: float | None = Field(
         None, description="share of the validation paintings that are more like the training paintings than this one"

@@ -50,7 +50,7 @@ def create_app(service: PredictionService, config: ServeConfig, examples: Sequen
     app = FastAPI(
         title="artculture",
         version=__version__,
-        summary="The most probable cultures of pictures of paintings",
+        summary="The most probable classes of pictures",
         # Its pages load scripts from another host.
         docs_url=None,
         redoc_url=None,
@@ -92,7 +92,7 @@ def _add_page(app: FastAPI, service: PredictionService, config: ServeConfig, exa
 def _add_api(app: FastAPI, reader: RequestReader) -> None:
     @app.post("/predict", responses=REFUSALS, openapi_extra=_body(Link, several=False))
     async def predict(request: Request, details: bool = False) -> Prediction:
-        """Return the most probable cultures of one picture.
+        """Return the most probable classes of one picture.
 
         The picture is the part `file` of a form, the whole body, or linked: `{"url": "https://…"}`. `details=true` adds
         saliency maps, similar training paintings and a preview.
@@ -101,7 +101,7 @@ def _add_api(app: FastAPI, reader: RequestReader) -> None:
 
     @app.post("/predict/batch", responses=REFUSALS, openapi_extra=_body(Links, several=True))
     async def predict_batch(request: Request) -> BatchPrediction:
-        """Return the most probable cultures of several pictures; one that can't be read has an `error`.
+        """Return the most probable classes of several pictures; one that can't be read has an `error`.
 
         The pictures are the files of a form, or linked: `{"urls": ["https://…"]}`.
         """

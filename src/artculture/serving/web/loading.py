@@ -40,14 +40,13 @@ class Example:
     Attributes:
         picture: its file, or its content.
         thumbnail: a JPEG.
-        title, artist, culture: as the manifest states them.
+        title, artist: as the manifest states them.
     """
 
     picture: Path | bytes
     thumbnail: bytes
     title: str
     artist: str
-    culture: str
 
     def content(self) -> bytes:
         """Return the picture's file.
@@ -84,7 +83,7 @@ def run_of_model(file: Path) -> RunDirectory | None:
 
 
 def load_examples(models: Sequence[ServedModel], count: int, trust: Sequence[str] = ()) -> list[Example]:
-    """Return test paintings of the first model's run, evenly over its cultures; none where they are not here."""
+    """Return test paintings of the first model's run, evenly over its classes; none where they are not here."""
     run = next((model.run for model in models if model.run is not None), None)
     if run is None or count == 0:
         return []
@@ -105,7 +104,7 @@ def load_examples(models: Sequence[ServedModel], count: int, trust: Sequence[str
 
 
 def _spread(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows, the first of each culture before the second of any."""
+    """Return the rows, the first of each class before the second of any."""
     turn = table.groupby("culture").cumcount()
     ordered = table.assign(turn=turn).sort_values(["turn", "culture"], kind="stable")
     return [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
@@ -117,8 +116,8 @@ def _example(picture: Path | bytes, row: dict[str, Any]) -> Example | None:
     except (BadImageError, WorkError, OSError):
         return None
     thumbnail = encode_thumbnail(Image.fromarray(pixels), 2 * EXAMPLE_SIDE, "JPEG", quality=80, optimize=True)
-    title, artist, culture = ("" if pd.isna(row[key]) else str(row[key]) for key in ("title", "artist", "culture"))
-    return Example(picture, thumbnail, title, artist, culture)
+    title, artist = ("" if pd.isna(row[key]) else str(row[key]) for key in ("title", "artist"))
+    return Example(picture, thumbnail, title, artist)
 
 
 def _index(model: InferenceModel, file: Path, run: RunDirectory | None, given: str | None) -> FeatureIndex | None:
@@ -153,7 +152,11 @@ def _unique(name: str, used: Sequence[str]) -> str:
 
 def _facts(model: InferenceModel, run: RunDirectory | None) -> dict[str, Any]:
     """Return what is known of a model: its classes and, of a finished run, its test accuracy."""
-    facts: dict[str, Any] = {"classes": list(model.classes), "image_size": model.preprocessing.image_size}
+    facts: dict[str, Any] = {
+        "label": model.words.one,
+        "classes": list(model.classes),
+        "image_size": model.preprocessing.image_size,
+    }
     if run is None or not run.result.is_file():
         return facts
     try:

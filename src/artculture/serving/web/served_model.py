@@ -20,7 +20,7 @@ from artculture.evaluation.inference import InferenceModel, TorchModel
 from artculture.evaluation.uncertainty import Doubt
 from artculture.models.finite import check_predictions_finite
 from artculture.models.label_view import of_label
-from artculture.serving.web.answers import CultureProbability, ModelPrediction, SaliencyMap, SimilarPainting
+from artculture.serving.web.answers import ClassProbability, ModelPrediction, SaliencyMap, SimilarPainting
 from artculture.serving.web.pictures import data_address, jpeg_address
 from artculture.utils.addresses import stored_address
 from artculture.utils.errors import InputError
@@ -107,20 +107,21 @@ class ServedModel:
         primary = self.model.outputs[0].name
         return ModelPrediction(
             model=self.name,
-            cultures=ranked[primary],
+            label=self.model.words.one,
+            classes=ranked[primary],
             labels={name: values for name, values in ranked.items() if name != primary},
             set=None if outcome.set is None else list(outcome.set),
             coverage=None if outcome.set is None else self.coverage,
             unlike=outcome.unlike,
         )
 
-    def maps(self, picture: Tensor, shown: NDArray[np.uint8], culture: int) -> list[SaliencyMap]:
+    def maps(self, picture: Tensor, shown: NDArray[np.uint8], target: int) -> list[SaliencyMap]:
         """Return the feature map and Grad-CAM of a picture.
 
         Args:
             picture: as of `outcomes`.
             shown: pixels, H x W x 3, for `shown_kind`.
-            culture: index of the class that Grad-CAM explains.
+            target: index of the class that Grad-CAM explains.
 
         Raises:
             InputError: the network has neither.
@@ -130,7 +131,7 @@ class ServedModel:
         classifier = of_label(self.model.classifier, self.model.classifier.tasks[0].name)
         crop = eval_transform(self.shown_kind)(torch.from_numpy(np.array(shown)).permute(2, 0, 1))
         pixels = crop.permute(1, 2, 0).numpy()
-        heats = explain(classifier, picture[None], torch.tensor([culture]), METHODS)
+        heats = explain(classifier, picture[None], torch.tensor([target]), METHODS)
         return [
             SaliencyMap(method=name, title=TITLES[name], image=data_address(overlay(pixels, heat[0])))
             for name, heat in heats.items()
@@ -149,14 +150,16 @@ class ServedModel:
         ]
 
 
-def _most_probable(classes: Sequence[str], values: NDArray[np.float64], top: int) -> list[CultureProbability]:
+def _most_probable(classes: Sequence[str], values: NDArray[np.float64], top: int) -> list[ClassProbability]:
     order = np.argsort(-values, kind="stable")[:top].tolist()
-    return [CultureProbability(culture=classes[i], probability=float(values[i])) for i in order]
+    return [ClassProbability(name=classes[i], probability=float(values[i])) for i in order]
 
 
 def _similar(row: dict[Any, Any], similarity: float, thumbnail: bytes) -> SimilarPainting:
     text = {str(key): "" if pd.isna(value) else str(value) for key, value in row.items()}
     # A manifest may hold any text, also `javascript:`.
     address = stored_address(text["object_url"]) if host_of(text["object_url"]) else ""
-    shown = {name: text[name] for name in ("title", "artist", "date", "culture", "source", "object_id")}
-    return SimilarPainting(similarity=similarity, url=address, thumbnail=jpeg_address(thumbnail), **shown)
+    shown = {name: text[name] for name in ("title", "artist", "date", "source", "object_id")}
+    return SimilarPainting(
+        similarity=similarity, url=address, label=text["culture"], thumbnail=jpeg_address(thumbnail), **shown
+    )

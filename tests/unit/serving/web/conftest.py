@@ -108,7 +108,7 @@ def serving(model, paintings, configured) -> Callable[..., Any]:
     def serve(*overrides: str) -> Iterator[Running]:
         config = configured(*overrides)
         service = PredictionService([ServedModel("tiny", model, 0.9, paintings, {"classes": list(CLASSES)})], config)
-        examples = [Example(picture(seed=5), picture(format="JPEG"), "A <i>title</i>", "An artist", "Dutch")]
+        examples = [Example(picture(seed=5), picture(format="JPEG"), "A <i>title</i>", "An artist")]
         ready, listener = threading.Event(), bind("127.0.0.1", 0)
         server = Server(create_app(service, config, examples), config.limits, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -11,7 +11,7 @@ from tests.unit.serving.web.conftest import CLASSES, picture
 
 def probabilities(answer: dict) -> dict[str, float]:
     (model,) = answer["models"]
-    return {entry["culture"]: entry["probability"] for entry in model["cultures"]}
+    return {entry["name"]: entry["probability"] for entry in model["classes"]}
 
 
 def bomb(side: int = 20_000) -> bytes:
@@ -42,7 +42,7 @@ def test_a_picture_gets_the_probabilities_of_the_model_however_it_is_sent(runnin
 def test_a_prediction_has_its_set_and_how_unlike_the_picture_is(running):
     (model,) = running.post(picture()).json()["models"]
     assert model["coverage"] == 0.9
-    assert model["set"][0] == model["cultures"][0]["culture"]
+    assert model["set"][0] == model["classes"][0]["name"]
     assert 0 <= model["unlike"] <= 1
 
 

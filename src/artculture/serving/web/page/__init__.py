@@ -10,6 +10,9 @@ from artculture.utils.html_page import render_page, template_environment
 
 def serve_page(models: Sequence[ServedModel], config: ServeConfig, examples: Sequence[Example]) -> str:
     """Return the page as HTML."""
+    words = models[0].model.words
+    question = "Which culture painted this?" if words.are_cultures else f"Which {words.one} is this?"
+    named = [{"name": served.name, "many": served.model.words.many, **served.facts} for served in models]
     return render_page(
         template_environment(__package__),
         "page.html",
@@ -17,8 +20,9 @@ def serve_page(models: Sequence[ServedModel], config: ServeConfig, examples: Seq
         scripts=["results.js", "page.js"],
         images="'self' data: blob:",
         requests="'self'",
-        models=[{"name": model.name, **model.facts} for model in models],
+        question=question,
+        models=named,
         links=config.links,
-        examples=[{"title": e.title, "artist": e.artist, "culture": e.culture} for e in examples],
+        examples=[{"title": example.title, "artist": example.artist} for example in examples],
         settings={"megabytes": config.limits.megabytes},
     )

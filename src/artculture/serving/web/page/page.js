@@ -38,8 +38,8 @@ function show(answer, name) {
   const results = $("results");
   results.replaceChildren(...resultParts(answer, name));
   results.hidden = false;
-  const first = answer.models.map(({ model, cultures: [best] }) =>
-    `${answer.models.length > 1 ? `${model}: ` : ""}${best.culture}, ${percent(best.probability)}`);
+  const first = answer.models.map(({ model, classes: [best] }) =>
+    `${answer.models.length > 1 ? `${model}: ` : ""}${best.name}, ${percent(best.probability)}`);
   say(`${name}: ${first.join("; ")}`);
   results.focus({ preventScroll: true });
   results.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });

@@ -12,11 +12,11 @@ function percent(probability) {
   return value >= 99.95 && probability < 1 ? "> 99.9 %" : value < 0.05 ? "< 0.1 %" : `${value.toFixed(1)} %`;
 }
 
-function bars(cultures) {
-  return element("ol", { class: "bars" }, ...cultures.map(({ culture, probability }) => {
+function bars(classes) {
+  return element("ol", { class: "bars" }, ...classes.map(({ name, probability }) => {
     const bar = element("b");
     bar.style.width = `${100 * probability}%`;
-    return element("li", {}, element("span", {}, culture), element("i", { "aria-hidden": "true" }, bar),
+    return element("li", {}, element("span", {}, name), element("i", { "aria-hidden": "true" }, bar),
       element("span", { class: "n" }, percent(probability)));
   }));
 }
@@ -28,9 +28,8 @@ function listed(names) {
 function setSentence(answer) {
   if (!answer.set) return null;
   const share = `${+(100 * answer.coverage).toFixed(1)} %`;
-  const one = answer.set.length === 1 ? "One culture is likely enough" : `${answer.set.length} cultures are likely enough`;
-  return element("p", { class: "says" }, element("strong", {}, listed(answer.set)), `. ${one}: of paintings like those of the `
-    + `validation split, the true culture is in such a set for ${share}.`);
+  return element("p", { class: "says" }, element("strong", {}, listed(answer.set)),
+    `: for ${share} of paintings like those of the validation split, the true ${answer.label} is in such a set.`);
 }
 
 function unlikeSentence(unlike) {
@@ -47,7 +46,7 @@ function unlikeSentence(unlike) {
 }
 
 const MEANINGS = {
-  feature_map: "where the last layer is active, whatever the culture",
+  feature_map: "where the last layer is active, whatever it predicts",
   grad_cam: "what supports",
 };
 
@@ -69,7 +68,7 @@ function painting(one) {
     : element("span", { class: "title" }, title);
   const made = [one.artist, one.date].filter(Boolean).join(", ");
   return element("li", {}, element("div", { class: "mat" }, element("img", { src: one.thumbnail, alt: "" })), shown,
-    element("span", { class: "of" }, `${made ? `${made}. ` : ""}${one.culture}, similarity ${one.similarity.toFixed(2)}`));
+    element("span", { class: "of" }, `${made ? `${made}. ` : ""}${one.label}, similarity ${one.similarity.toFixed(2)}`));
 }
 
 function similar(paintings) {
@@ -78,12 +77,12 @@ function similar(paintings) {
 }
 
 function answerCard(answer) {
-  const best = answer.cultures[0];
-  const card = element("article", { class: "answer" }, element("h2", {}, best.culture),
-    element("p", { class: "by" }, answer.model), bars(answer.cultures));
+  const best = answer.classes[0];
+  const card = element("article", { class: "answer" }, element("h2", {}, best.name),
+    element("p", { class: "by" }, answer.model), bars(answer.classes));
   for (const [label, classes] of Object.entries(answer.labels)) card.append(element("h3", {}, label), bars(classes));
   for (const said of [setSentence(answer), unlikeSentence(answer.unlike)]) if (said) card.append(said);
-  if (answer.details) card.append(...maps(answer.details, best.culture), ...similar(answer.details.similar));
+  if (answer.details) card.append(...maps(answer.details, best.name), ...similar(answer.details.similar));
   return card;
 }
 
