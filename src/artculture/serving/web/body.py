@@ -1,7 +1,7 @@
 """Bodies of requests: read within limits of bytes and time, and taken apart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -117,7 +117,7 @@ async def uploads(headers: Headers, body: bytes, most: int) -> list[Upload]:
         RequestError: 413 or 422.
     """
 
-    async def stream() -> AsyncIterator[bytes]:
+    async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     try:

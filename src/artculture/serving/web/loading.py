@@ -71,7 +71,9 @@ def load_models(config: ServeConfig) -> list[ServedModel]:
         run = run_of_model(file)
         name = _unique(_name(file, run), [other.name for other in found])
         index = _index(model, file, run, folder)
-        found.append(ServedModel(name, model, config.sets, index, _facts(model, run), run and run.path))
+        found.append(
+            ServedModel(name, model, config.sets, index, _facts(model, run), None if run is None else run.path)
+        )
     return found
 
 

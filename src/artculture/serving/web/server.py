@@ -48,7 +48,8 @@ class BoundedProtocol(H11Protocol):
         """Pass data on; the first line and headers of a request must be complete within `idle_seconds`."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._head_timer = _cancelled(self._head_timer)
+            _cancel(self._head_timer)
+            self._head_timer = None
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self.idle_seconds, self.transport.abort)
         if self._stopping:
@@ -72,7 +73,8 @@ class BoundedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         """Continue to write."""
-        self._write_timer = _cancelled(self._write_timer)
+        _cancel(self._write_timer)
+        self._write_timer = None
         super().resume_writing()
 
     def shutdown(self) -> None:
@@ -99,7 +101,7 @@ class BoundedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers."""
         for timer in (self._head_timer, self._write_timer, self._discard_timer):
-            _cancelled(timer)
+            _cancel(timer)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
@@ -187,6 +189,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()

@@ -98,7 +98,7 @@ class PredictionService:
         served = list(zip(self.models, outcomes, strict=True))
         answers = [model.answer(outcome, self.config.top) for model, outcome in served]
         if not details:
-            return Prediction(models=answers)
+            return Prediction(models=answers, preview=None)
         for (model, outcome), picture, answer in zip(served, pictures, answers, strict=True):
             answer.details = await self._details(model, outcome, picture, pixels)
         return Prediction(models=answers, preview=await self._decode(lambda: preview(content)))

@@ -58,7 +58,7 @@ function maps(details, best) {
     return element("figure", {}, element("img", { src: image, alt: `${name} over the picture` }),
       element("figcaption", {}, element("strong", {}, `${name}: `), meaning));
   });
-  return [element("h3", {}, "Where it looks"), element("div", { class: "maps" }, ...figures)];
+  return [element("h3", {}, "Saliency maps"), element("div", { class: "maps" }, ...figures)];
 }
 
 function painting(one) {
