@@ -11,7 +11,7 @@ TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grid notebooks test coverage test-slow docs screenshots bench bench-fetch bench-serve bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
+.PHONY: help setup grid notebooks test coverage test-slow docs screenshots bench bench-guard bench-fetch bench-serve bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ screenshots: setup ## write docs/images/*.webp from outputs/table2 by chromium (
 
 bench: setup ## compare the speed with torchvision's recipe, timm and plain Lightning (an hour; BENCH=--quick: minutes)
 	$(BIN)/python -m benchmarks.speed $(BENCH)
+
+bench-guard: setup ## compare the ratios to the peers with those recorded for this machine, and fail on a loss (minutes; GUARD=--record: record them)
+	$(BIN)/python -m benchmarks.speed.guard $(GUARD)
 
 bench-fetch: setup ## fetch from a failing museum, killed 20 times, and measure memory (minutes)
 	$(BIN)/python benchmarks/fetch_torture.py

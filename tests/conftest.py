@@ -151,3 +151,21 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unmeasured() -> Iterator[None]:
+    """In place of a measurement, `trainer.precision=auto` takes bf16 where the CPU has it, and stores nothing."""
+    from artculture.training import numeric_choice
+    from artculture.utils import hardware
+
+    def choose(config: Any) -> Any:
+        from artculture.training.acceleration.measured_format import Choice, NumericFormat
+
+        precision = numeric_choice.config_precision(hardware.best_precision("cpu"))
+        return Choice(NumericFormat(precision, numeric_choice.channels_last(config)), {}, 0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        choose.measured = numeric_choice._measure  # type: ignore[attr-defined]
+        patch.setattr(numeric_choice, "_measure", choose)
+        yield

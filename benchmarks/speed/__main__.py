@@ -10,7 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artculture.utils.errors import InputError, WorkError
-from benchmarks.speed import grid, input_pipeline, limit, machine, memory, ours, startup, training, transfer, with_timm
+from benchmarks.speed import (
+    evaluation,
+    grid,
+    input_pipeline,
+    limit,
+    machine,
+    memory,
+    modern,
+    ours,
+    startup,
+    training,
+    transfer,
+    with_timm,
+)
 from benchmarks.speed.plan import Plan, add_options, planned
 from benchmarks.speed.report import Line, keep, table
 
@@ -20,6 +33,8 @@ PARTS: dict[str, tuple[str, Callable[[Plan, Path], list[Line]]]] = {
     "limit": ("Distance to the limit", limit.measure),
     "training": ("Fine-tuning", training.measure),
     "transfer": ("Transfer", transfer.measure),
+    "modern": ("The modern recipe", modern.measure),
+    "evaluation": ("Evaluation and prediction", evaluation.measure),
     "startup": ("Start-up", startup.measure),
     "memory": ("Memory", memory.measure),
     "grid": ("The six-row grid", grid.measure),

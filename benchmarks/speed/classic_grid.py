@@ -46,7 +46,7 @@ def train_row(plan: Plan, row: tuple[str, str, str], root: Path, *, precise: boo
     }
     best, best_weights = -1.0, network.state_dict()
     began = time.perf_counter()
-    for _ in range(plan.grid_epochs):
+    for _ in range(plan.grid_epochs[0]):
         network.train()
         classic.train_epoch(job, network, train, optimizer)
         loss, accuracy = evaluate(job, network, held_out["val"])

@@ -1,8 +1,10 @@
 """The six rows of Table 2, whole commands: start, input, training, validation, checkpoints, test."""
 
 import csv
+import itertools
 import json
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,9 @@ WHOLE_PICTURES, WHOLE_EPOCHS, WHOLE_SECONDS = 5330, 30, 600.0
 # A row's name to the seconds of its epochs.
 Rows = dict[str, float]
 
+# Of one run after the other: the longest pause.
+FIRST, BETWEEN = "from the command to the first run", "between two runs"
+LIMITS = {FIRST: 8.0, BETWEEN: 2.0}
 HELD_OUT = 8  # training pictures to one of validation, and one of test
 
 
@@ -27,59 +32,93 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     gallery = make_gallery(folder / "gallery", plan.grid_pictures, max(11, plan.grid_pictures // HELD_OUT), plan.source)
     memory: dict[str, list[float]] = {}
     rows: dict[str, list[Rows]] = {}
+    elsewhere: dict[str, list[Rows]] = {}
 
     def side(name: str, command: Callable[[], watch.Ended], parse: Callable[[str], Rows]) -> float:
+        began = time.time()
         ended = command()
+        if name.startswith(ours.NAME):
+            elsewhere.setdefault(name, []).append(_outside_epochs(folder, began, time.time()))
         memory.setdefault(name, []).append(ended.megabytes or 0.0)
         rows.setdefault(name, []).append(parse(ended.output))
         return ended.seconds
 
-    plain, precise = asked(classic.NAME, "fp32"), asked(classic.NAME, "our precision")
     # Each of our sides by what is typed more for it.
     typed = [f"launcher.parallel={rows}" if rows > 1 else "" for rows in plan.grid_parallel]
-    mine = {f"{ours.NAME} {more}".strip(): more for more in typed}
-    peers: dict[str, list[str]] = {} if plan.peers == "none" else {plain: []}
+    mine = [(epochs, more) for epochs in plan.grid_epochs for more in typed]
+    peers: dict[str, list[str]] = {} if plan.peers == "none" else {asked(classic.NAME, "fp32"): []}
     if plan.precise:
-        peers[precise] = ["--ours"]
+        peers[asked(classic.NAME, "our precision")] = ["--ours"]
     sides: dict[str, Callable[[], float]] = {}
-    for name, more in mine.items():
-        sides[name] = partial(side, name, partial(_ours, plan, gallery, folder, more), lambda _: _our_rows(folder))
-    for name, flags in peers.items():
-        sides[name] = partial(side, name, partial(_theirs, plan, gallery, *flags), _their_rows)
+    for epochs, more in mine:
+        name = _side(ours.NAME, epochs, more)
+        sides[name] = partial(
+            side, name, partial(_ours, plan, gallery, folder, epochs, more), lambda _: _our_rows(folder)
+        )
+    for peer, flags in peers.items():
+        for epochs in dict.fromkeys(_trained(plan, epochs) for epochs in plan.grid_epochs):
+            name = _side(peer, epochs)
+            sides[name] = partial(side, name, partial(_theirs, plan, gallery, epochs, *flags), _their_rows)
     found = interleaved("grid", sides, plan.repeats, cold=True)
-    what = f"the six-row grid from a cold start, {plan.grid_pictures} training pictures at {plan.grid_size} px, "
-    what += f"{plan.grid_epochs} epochs a row"
     lines = []
-    for own, more in mine.items():
+    for epochs, more in mine:
+        own = found[_side(ours.NAME, epochs, more)]
+        pictures = f"{plan.grid_pictures} training pictures at {plan.grid_size} px"
+        what = _label(f"the six-row grid from a cold start, {pictures}, {epochs} epochs a row", more)
         if not peers:
-            whole = plan.on_gpu and plan.grid_pictures >= WHOLE_PICTURES and plan.grid_epochs >= WHOLE_EPOCHS
-            lines.append(limited(_label(what, more), "s", found[own], WHOLE_SECONDS if whole else None))
-        for name in peers:
-            target = FASTER if name == plain else None
-            how = _label(what, more)
-            lines.append(compared(how, "s", found[own], name, found[name], faster_is_less=True, target=target))
-    for name in peers:
-        for row in rows[name][0]:
-            our, their = ([turn[row] for turn in rows[side_name]] for side_name in (next(iter(mine)), name))
-            lines.append(compared(f"– its row {row}, epochs alone", "s", our, name, their, faster_is_less=True))
-    for own, more in mine.items():
-        for name in peers:
-            if all(memory[own]) and all(memory[name]):
-                how = _label("peak memory of the grid, all processes", more)
-                lines.append(compared(how, "MB", memory[own], name, memory[name], faster_is_less=True))
+            whole = plan.on_gpu and plan.grid_pictures >= WHOLE_PICTURES and epochs >= WHOLE_EPOCHS
+            lines.append(limited(what, "s", own, WHOLE_SECONDS if whole else None))
+        for peer in peers:
+            trained = _trained(plan, epochs)
+            theirs = _side(peer, trained)
+            # Their epochs take the same time each, so more of them need not be trained.
+            seconds = [
+                whole + (epochs - trained) / trained * sum(turn.values())
+                for whole, turn in zip(found[theirs], rows[theirs], strict=True)
+            ]
+            other = peer if trained == epochs else f"{peer} ({trained} trained, {epochs} computed)"
+            target = FASTER if peer == asked(classic.NAME, "fp32") else None
+            lines.append(compared(what, "s", own, other, seconds, faster_is_less=True, target=target))
+    (epochs, more), *_ = mine
+    for peer in peers:
+        their_turns, our_turns = rows[_side(peer, _trained(plan, epochs))], rows[_side(ours.NAME, epochs, more)]
+        share = epochs / _trained(plan, epochs)
+        for row in their_turns[0]:
+            our, their = [turn[row] for turn in our_turns], [share * turn[row] for turn in their_turns]
+            lines.append(compared(f"– its row {row}, epochs alone", "s", our, peer, their, faster_is_less=True))
+    for epochs, more in mine:
+        turns = elsewhere[_side(ours.NAME, epochs, more)]
+        for phase in turns[0]:
+            how = _label(f"– outside its epochs, {epochs} a row: {phase}", more)
+            lines.append(limited(how, "s", [turn[phase] for turn in turns], LIMITS.get(phase)))
+    for epochs, more in mine:
+        for peer in peers:
+            own, other = memory[_side(ours.NAME, epochs, more)], memory[_side(peer, _trained(plan, epochs))]
+            if all(own) and all(other):
+                how = _label(f"peak memory of the grid, all processes, {epochs} epochs", more)
+                lines.append(compared(how, "MB", own, peer, other, faster_is_less=True))
     return lines
+
+
+def _trained(plan: Plan, epochs: int) -> int:
+    """Return how many epochs a peer trains a row where ours trains `epochs`."""
+    return plan.peer_epochs or epochs
+
+
+def _side(name: str, epochs: int, more: str = "") -> str:
+    return f"{name} {epochs} epochs {more}".strip()
 
 
 def _label(what: str, more: str) -> str:
     return f"{what}; {more}" if more else what
 
 
-def _ours(plan: Plan, gallery: Path, folder: Path, more: str) -> watch.Ended:
+def _ours(plan: Plan, gallery: Path, folder: Path, epochs: int, more: str) -> watch.Ended:
     for left in ("cache", "outputs"):
         shutil.rmtree(folder / left, ignore_errors=True)
     typed = ["study=table2", f"study.root={folder / 'outputs'}", "data=folder", f"data.root={gallery}"]
     typed += ["data.split=stored", f"data.cache={folder / 'cache'}", f"data.image_size={plan.grid_size}"]
-    typed += [f"data.batch_size={plan.batch_size}", f"trainer.max_epochs={plan.grid_epochs}"]
+    typed += [f"data.batch_size={plan.batch_size}", f"trainer.max_epochs={epochs}"]
     typed += ["architecture.weights=none", "logger=csv", f"trainer={'gpu' if plan.on_gpu else 'cpu'}"]
     typed += [more] if more else []
     return watch.run(["artculture", "train", *typed])
@@ -95,8 +134,30 @@ def _our_rows(folder: Path) -> Rows:
     return found
 
 
-def _theirs(plan: Plan, gallery: Path, *flags: str) -> watch.Ended:
-    sizes = {"image-size": plan.grid_size, "batch-size": plan.batch_size, "grid-epochs": plan.grid_epochs}
+def _outside_epochs(folder: Path, began: float, ended: float) -> Rows:
+    """Return the seconds of a grid that are none of an epoch's, by phase.
+
+    Args:
+        folder: of the grid.
+        began, ended: when the command did, seconds since 1970.
+    """
+    runs = []
+    for file in (folder / "outputs").glob("*/*/status.json"):
+        status = json.loads(file.read_text())
+        with (file.parent / "metrics.csv").open() as opened:
+            epochs = sum(float(row["seconds"]) for row in csv.DictReader(opened))
+        runs.append((status["started"], status["finished"], epochs, file.parent.name))
+    runs.sort()
+    gaps = [after[0] - before[1] for before, after in itertools.pairwise(runs)]
+    found = {FIRST: runs[0][0] - began}
+    if gaps and min(gaps) > 0:  # one after the other
+        found[BETWEEN] = max(gaps)
+    found |= {f"run {name}, from its start to its end": end - start - epochs for start, end, epochs, name in runs}
+    return found | {"after the last run": ended - max(end for _, end, _, _ in runs)}
+
+
+def _theirs(plan: Plan, gallery: Path, epochs: int, *flags: str) -> watch.Ended:
+    sizes = {"image-size": plan.grid_size, "batch-size": plan.batch_size, "grid-epochs": epochs}
     sizes["workers"] = plan.workers
     given = [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
     given += ["--device", plan.device.type]

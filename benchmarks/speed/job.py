@@ -14,6 +14,7 @@ from artculture.models.backbones import make_backbone
 from artculture.models.heads import build_head
 from artculture.models.network import Network
 from artculture.training.factory import backbone_choice, plain_section
+from artculture.training.numeric_choice import channels_last
 from benchmarks.speed.plan import Plan
 
 # torchvision's and timm's default; given to ours too.
@@ -70,7 +71,7 @@ class Job:
 
     @property
     def channels_last(self) -> bool:
-        return self.ours and self.config.trainer.channels_last
+        return self.ours and channels_last(self.config)
 
     def network(self) -> Network:
         """A new network on the device, in training mode."""

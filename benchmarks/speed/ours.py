@@ -21,6 +21,7 @@ from artculture.data.transforms import normalise
 from artculture.training import feature_cache
 from artculture.training.acceleration.cuda_graph import CapturedStep
 from artculture.training.factory import ignore_known_warnings, make_classifier, make_datamodule, make_trainer
+from artculture.training.numeric_choice import decided
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.hardware import wait_for
 from benchmarks.speed.job import MEAN, STD, Job
@@ -69,12 +70,14 @@ def fit(config: TrainConfig, folder: Path) -> list[float]:
         config: of the run.
         folder: where the trainer may write.
     """
+    config = decided(config)
     data = make_datamodule(config)
-    module = make_classifier(config, data.classes)
+    counts = data.paintings.selection.class_counts("train")
+    module = make_classifier(config, data.classes, counts)
     module.start_from(config.architecture.weights)
     timer: Any = EpochTimer()
     accelerator = "gpu" if config.trainer.accelerator == "gpu" else "cpu"
-    trainer = make_trainer(config, len(data.classes), RunDirectory(folder), timer, accelerator, None)
+    trainer = make_trainer(config, [len(data.classes)], RunDirectory(folder), timer, accelerator, None)
     trainer.callbacks = [part for part in trainer.callbacks if not isinstance(part, Checkpoint)]  # type: ignore[attr-defined]
     trainer.limit_val_batches = 0
     with warnings.catch_warnings():

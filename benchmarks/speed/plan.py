@@ -28,6 +28,7 @@ class Plan:
         seconds: that one repeat of the input pipeline lasts at least.
         transfer_pictures, transfer_epochs: of the transfer epoch; epochs after all views are cached.
         grid_pictures, grid_epochs, grid_size: of the six rows.
+        peer_epochs: a row of the peers' grid, where fewer are trained than of ours.
         grid_parallel: of artculture's rows at a time; 1 is what it does by itself. Several numbers are several sides.
         many: how many pictures the memory is measured at, ascending.
         source: a folder of real pictures; None draws synthetic ones.
@@ -47,7 +48,8 @@ class Plan:
     transfer_pictures: int = 256
     transfer_epochs: int = 5
     grid_pictures: int = 220
-    grid_epochs: int = 3
+    grid_epochs: tuple[int, ...] = (3,)
+    peer_epochs: int | None = None
     grid_size: int = 128
     grid_parallel: tuple[int, ...] = (1, 2)
     many: tuple[int, ...] = (10_000, 100_000)
@@ -76,7 +78,7 @@ QUICK = {
     "transfer_pictures": 8,
     "transfer_epochs": 2,
     "grid_pictures": 44,
-    "grid_epochs": 1,
+    "grid_epochs": (1,),
     "grid_size": 64,
     "many": (100, 400),
 }
@@ -88,7 +90,7 @@ OPTIONS = {
     "pictures": "JPEGs of the input pipeline",
     "transfer_pictures": "training pictures of the transfer epoch",
     "grid_pictures": "training pictures of the six rows",
-    "grid_epochs": "a row",
+    "peer_epochs": "a row of the peers' grid, whose time for `--grid-epochs` is computed; the same unless given",
     "grid_size": "side of the six rows' crops, pixels",
     "workers": "loader processes of the peers (one a core, 8 at most, unless given)",
 }
@@ -103,6 +105,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--peers", choices=PEERS, default="all", help="fp32: not with our precision, too; none: no grid of theirs"
     )
     parser.add_argument("--grid-parallel", type=int, nargs="+", help="of our rows at a time; several are several sides")
+    parser.add_argument("--grid-epochs", type=int, nargs="+", help="a row; several are several sides")
     parser.add_argument("--many", type=int, nargs="+", help="how many pictures the memory is measured at")
     for name, what in OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=what)
@@ -119,6 +122,8 @@ def planned(given: argparse.Namespace) -> Plan:
     sizes |= {name: getattr(given, name) for name in OPTIONS if getattr(given, name) is not None}
     if given.many:
         sizes["many"] = tuple(sorted(given.many))
+    if given.grid_epochs:
+        sizes["grid_epochs"] = tuple(given.grid_epochs)
     if given.grid_parallel:
         sizes["grid_parallel"] = tuple(given.grid_parallel)
     if given.architecture:

@@ -20,6 +20,7 @@ class Line:
     ratio: str = ""
     target: str = ""
     reached: bool | None = None
+    found: Spread | None = None  # the ratio in numbers
 
     def cells(self) -> tuple[str, ...]:
         answer = "" if self.reached is None else ("yes" if self.reached else "**NO**")
@@ -56,6 +57,7 @@ def compared(
         f"{ratio}{sign}",
         "" if target is None else f"≥ {target:g}{sign}",
         None if target is None else ratio.median >= target,
+        ratio,
     )
 
 

@@ -11,7 +11,7 @@ Values = list[float]
 def interleaved(
     part: str, sides: Mapping[str, Callable[[], float]], repeats: int, *, cold: bool = False
 ) -> dict[str, Values]:
-    """Measure every side `repeats` times, in turns; unless cold, after one turn that does not count.
+    """Measure every side `repeats` times, in turns of alternating order; unless cold, after one that does not count.
 
     Args:
         part: what is measured, for the progress on stderr.
@@ -21,7 +21,8 @@ def interleaved(
     """
     found: dict[str, Values] = {name: [] for name in sides}
     for turn in range(1 if cold else 0, repeats + 1):
-        for name, measure in sides.items():
+        # No side has the advantage, or the harm, of always following the same one.
+        for name, measure in sides.items() if turn % 2 == 0 else reversed(sides.items()):
             value = measure()
             kept = f"{turn}/{repeats}" if turn else "warm-up"
             sys.stderr.write(f"{part}  {kept}  {name}: {value:.4g}\n")

@@ -35,6 +35,7 @@ def doctor(config: DoctorConfig) -> int:
     findings += _show("Machine", [processor(), memory(), *_accelerators(), disk("the current folder", Path.cwd())])
     if config.speed:
         findings += _show("Speed", _speed())
+    findings += _show("Precision of trainer.precision=auto, measured on this CPU", _choices(config.cache))
     findings += _show("Caches", _caches(config.cache))
     if config.network:
         findings += _show("Services", services(_addresses(), config.timeout))
@@ -78,6 +79,20 @@ def _speed() -> Iterator[Finding]:
     for name, rate in rates.items():
         mark = " (fastest)" if name == fastest else ""
         yield Finding(name, f"{rate:.0f} images per second, training steps of ResNet-18 at 128 px{mark}")
+
+
+def _choices(cache: str) -> Iterator[Finding]:
+    from artculture.data.cache.folder import cache_folder
+    from artculture.training.numeric_choice import known_choices
+
+    found = False
+    for shown, choice in known_choices(cache_folder(cache)):
+        found = True
+        slowest = max(choice.seconds.values(), default=0.0)
+        rates = ", ".join(f"{name} {slowest / seconds:.2f}" for name, seconds in choice.seconds.items())
+        yield Finding(str(choice.format), f"{shown} (relative speed: {rates})")
+    if not found:
+        yield Finding("none yet", "the first run of an architecture measures a few steps")
 
 
 def _caches(cache: str) -> Iterator[Finding]:

@@ -250,7 +250,11 @@ def temperatures_of(content: dict[str, Any], path: Path) -> list[float]:
 
 
 def store_temperature(
-    path: Path, temperature: float, further: Sequence[float] = (), uncertainty: Uncertainty | None = None
+    path: Path,
+    temperature: float,
+    further: Sequence[float] = (),
+    uncertainty: Uncertainty | None = None,
+    content: dict[str, Any] | None = None,
 ) -> None:
     """Write the temperature into a checkpoint; all else in it stays, and the file is never half-written.
 
@@ -259,8 +263,9 @@ def store_temperature(
         temperature: of the primary label.
         further: of its further labels.
         uncertainty: scores of the validation paintings, of the primary label; None keeps what is there.
+        content: of the file, where it was read before; it is changed.
     """
-    content = read_checkpoint(path)
+    content = read_checkpoint(path) if content is None else content
     said = content["artculture"]
     said["temperature"] = temperature
     for label, value in zip(said.get("labels", []), [temperature, *further], strict=False):

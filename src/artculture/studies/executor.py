@@ -3,13 +3,14 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from artculture.studies.grid import PlannedRun
 from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE, launches
 from artculture.studies.launchers.protocol import ExitStatus, Launcher, StartedRun
 from artculture.training.job import write_job
+from artculture.training.numeric_choice import decided_by_study
 from artculture.training.run_lock import RunLockedError, is_locked
 from artculture.training.signals import SignalListener
 from artculture.utils.errors import Interrupted
@@ -150,7 +151,9 @@ def _write_job(process: RunProcess, began: float) -> bool:
             # A second start within one launch continues the first, if that got as far as restarting the run.
             first = process.started is None
             restart = process.run.plan.action == "restart" and (first or status.get("restart") is True)
-            write_job(directory, process.run.job, restart=restart)
+            job = process.run.job
+            stored = {} if restart else directory.read_config() or {}
+            write_job(directory, replace(job, config=decided_by_study(job.config, stored)), restart=restart)
     except RunLockedError:
         process.state = "elsewhere"
         return False

@@ -17,6 +17,7 @@ from artculture.data.hub import dataset
 from artculture.studies import run_name
 from artculture.training import resume
 from artculture.training.job import Job
+from artculture.training.numeric_choice import with_recorded
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.errors import InputError
 
@@ -107,6 +108,8 @@ def planned_run(
     """
     directory = RunDirectory(path)
     config = at_commit(config, directory)
+    if config.resume != "never":
+        config = with_recorded(config, directory.read_config() or {})
     plan = resume.plan(directory, plain(config), config.resume, fingerprints)
     if plan.action != "skip":
         _check_columns(config)

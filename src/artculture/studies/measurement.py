@@ -18,6 +18,7 @@ from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.training.acceleration.cuda_graph import CapturedStep
 from artculture.training.factory import make_classifier
+from artculture.training.numeric_choice import decided
 from artculture.utils import hardware
 from artculture.utils.errors import WorkError
 from artculture.utils.io import json_text
@@ -50,6 +51,7 @@ def measure_in_subprocess(config: TrainConfig, classes: int) -> dict[str, float]
 
 def measure(config: TrainConfig, classes: int) -> dict[str, float]:
     """Measure in this process; returns the same as `measure_in_subprocess`."""
+    config = decided(config)
     accelerator = hardware.real_accelerator(config.trainer.accelerator)
     device = torch.device("cuda" if accelerator == "gpu" else accelerator)
     module = make_classifier(config, tuple(map(str, range(classes))), class_counts=[1] * classes)

@@ -18,6 +18,7 @@ from artculture.studies.grid import PlannedRun
 from artculture.studies.progress_view import clock
 from artculture.studies.throughput import Workload, latest_throughput, recorded_throughput
 from artculture.training.distributed.context import find_context
+from artculture.training.numeric_choice import expected_precision
 from artculture.training.origin import origin_of
 from artculture.training.run_lock import is_locked
 from artculture.utils import hardware
@@ -221,7 +222,7 @@ def workload_of(config: TrainConfig) -> Workload:
         config.method.name,
         config.method.features if config.method.name == "transfer" else None,
         size,
-        hardware.real_precision(config.trainer.precision, accelerator),
+        expected_precision(config, accelerator),
         hardware.device_label(device, find_context(config).world_size),
     )
 

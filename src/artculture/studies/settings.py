@@ -8,6 +8,7 @@ from artculture.config.schema.model import Optimizer, Probe
 from artculture.config.schema.train import TrainConfig
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.training.factory import backbone_choice, backbone_options
+from artculture.training.numeric_choice import expected_precision
 from artculture.utils import hardware
 from artculture.utils.targets import node_name
 
@@ -34,7 +35,7 @@ def _described(config: TrainConfig) -> str:
             parts.append(f"layer decay {config.optimizer.layer_decay:g}")
     accelerator = "gpu" if config.trainer.accelerator == "auto" and hardware.visible_gpus() else "cpu"
     accelerator = accelerator if config.trainer.accelerator == "auto" else config.trainer.accelerator
-    parts.append(f"precision {hardware.real_precision(config.trainer.precision, accelerator)}")
+    parts.append(f"precision {expected_precision(config, accelerator)}")
     return f"{architecture.name} {config.method.name}: {', '.join(parts)}"
 
 

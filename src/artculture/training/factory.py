@@ -33,6 +33,7 @@ from artculture.training.callbacks.unfreezing import GradualUnfreezing
 from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
 from artculture.training.distributed.lightning_overrides import KeepSignalHandlers
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, cluster_environment
+from artculture.training.numeric_choice import channels_last
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import RunLock
 from artculture.training.signals import SignalListener
@@ -123,7 +124,7 @@ def make_classifier(
         "method": method.name,
         "image_size": config.data.image_size,
         "fit": config.data.fit,
-        "channels_last": config.trainer.channels_last,
+        "channels_last": channels_last(config),
     }
     if isinstance(method, Probe):
         head = probe_head(method, class_counts)
@@ -254,7 +255,7 @@ def make_trainer(
         callbacks=callbacks,
         logger=False,  # the recorder tells each epoch once; Lightning's order of saving and logging leaves gaps
         default_root_dir=directory.path,
-        plugins=[WholeCheckpointIO(keep={directory.last: directory.previous})],
+        plugins=[WholeCheckpointIO({directory.last: directory.previous}, background=process_group.world_size == 1)],
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=False,

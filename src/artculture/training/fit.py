@@ -125,6 +125,7 @@ def fit_and_predict(
         splits = ("val", "test") if config.trainer.evaluate_test else ("val",)
         facts: dict[str, Any] = {}
         features: NDArray[np.float32] | None = None
+        best: dict[str, Any] | None = None
         if isinstance(config.method, Probe):
             rows, logits, facts, features = probe.fit_and_predict(config, module, data, trainer, recorder, splits)
         else:
@@ -132,6 +133,8 @@ def fit_and_predict(
                 fed = feature_cache.feed(config.method, data, module, trainer)
                 trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
             work.listener.raise_if_received()
+            best = read_checkpoint(directory.best)
+            module.load_state_dict(best["state_dict"])
             rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
     if not process_group.is_global_zero:
         return None
@@ -143,7 +146,7 @@ def fit_and_predict(
     uncertainty, sets = fit_uncertainty(
         module, labelled, first.predictions, data.eval_batch_size, accelerator, features
     )
-    store_temperature(directory.best, first.temperature, [label.temperature for label in further], uncertainty)
+    store_temperature(directory.best, first.temperature, [label.temperature for label in further], uncertainty, best)
     result = {
         **identity_part(config, directory, variant, module),
         **first.numbers,
@@ -227,11 +230,10 @@ def _predict_best(
     splits: Sequence[str],
     process_group: ProcessGroup,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows of the splits' paintings, and the best checkpoint's logits for each, in float32.
+    """Rows of the splits' paintings, and the logits of the best checkpoint, which is loaded, for each, in float32.
 
     Every painting once, in the order of the splits and of the manifest.
     """
-    module.load_state_dict(read_checkpoint(best)["state_dict"])
     data.predicted = splits
     trainer.logger = None  # nothing of this belongs into the history
     outputs = trainer.predict(module, datamodule=data)

@@ -23,6 +23,7 @@ from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
 from artculture.models.full_precision import full_precision
 from artculture.training.callbacks.recorder import Recorder
+from artculture.training.checkpointing import finish_writing
 from artculture.training.feature_cache import digest
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def fit_and_predict(
     _record(recorder, module, found, train, time.monotonic() - began)
     trainer.strategy.connect(module)
     trainer.save_checkpoint(recorder.directory.best, weights_only=True)
+    finish_writing(trainer)
     rows = np.concatenate([selection.members(name) for name in splits])
     logits = _logits(module, features[rows])
     check_predictions_finite(logits, recorder.directory.best)

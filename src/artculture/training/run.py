@@ -5,12 +5,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.training import resume
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from artculture.training.error_mapping import map_error
 from artculture.training.fit import Work, fit_and_predict
 from artculture.training.job import Job, stored_values
+from artculture.training.numeric_choice import decided
 from artculture.training.origin import origin_of
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import State
@@ -63,6 +66,7 @@ def train_run(
             return plan
         if plan.action == "restart":
             directory.clear()  # a run that starts over is another W&B run
+        config = _decided(config, process_group)
         directory.write_config(stored_values(config))
         launches = int(directory.status().get("launches", 0)) + 1
         facts: dict[str, Any] = {
@@ -103,6 +107,7 @@ def _train_along(
         try:
             plan = _broadcast_plan(process_group)
             if plan.action != "skip":
+                config = _decided(config, process_group)
                 fit_and_predict(config, directory, plan, variant, Work(None, listener, None, process_group))
         except BaseException as error:
             mapped = map_error(process_group.map_error(error), listener.received)
@@ -110,6 +115,13 @@ def _train_along(
                 raise
             raise mapped from error
     return plan
+
+
+def _decided(config: TrainConfig, process_group: ProcessGroup) -> TrainConfig:
+    config = decided(config, alone=process_group.world_size == 1)
+    if config.trainer.threads != "auto":
+        torch.set_num_threads(config.trainer.threads)
+    return config
 
 
 def _broadcast_plan(process_group: ProcessGroup, plan: resume.Plan | None = None) -> resume.Plan:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -159,6 +160,13 @@ def peak_memory(accelerator: str) -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def available_memory() -> int | None:
+    """Return the bytes of memory that Linux can give to new allocations without swapping; None on other systems."""
+    info = Path("/proc/meminfo")
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", info.read_text(), re.MULTILINE) if info.is_file() else None
+    return None if found is None else 1024 * int(found[1])
 
 
 def wait_for(device: "torch.device") -> None:

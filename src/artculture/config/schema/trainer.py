@@ -34,8 +34,9 @@ class Trainer(Section):
     max_epochs: Annotated[PositiveInt, Mark.TRAINING]
     precision: Annotated[Literal["auto", 32, "32", "bf16-mixed", "16-mixed"], Mark.TRAINING]
     deterministic: bool | Literal["warn"]
-    channels_last: bool
+    channels_last: Literal["auto"] | bool
     compile: Annotated[bool, Mark.TRAINING] = False  # as of runs that were stored before there was such a key
+    threads: Annotated[Literal["auto"] | PositiveInt, Mark.CIRCUMSTANCE, Mark.NOT_SEARCHED] = "auto"  # likewise
     cuda_graphs: Annotated[bool, Mark.CIRCUMSTANCE] = True  # likewise
     gradient_clip: Annotated[PositiveFloat | None, Mark.TRAINING]
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Mark.TRAINING]

@@ -16,6 +16,7 @@ KINDS = {
     "wandb": "models downloaded from W&B",
     "features": "vectors of a frozen backbone",
     "compiled": "code of torch.compile",
+    "steps": "measured speed of training steps",
     "sample": "drawn pictures of data=sample",
 }
 # Where the folders of a kind lie, if not directly in one of its name.

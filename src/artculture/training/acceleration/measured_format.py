@@ -1,0 +1,169 @@
+"""Precision and memory format of training steps on a CPU, chosen by measuring a few steps of the run's own network."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from artculture.config.schema.model import Transfer
+from artculture.config.schema.train import TrainConfig
+from artculture.models.classifier import CultureClassifier
+from artculture.training.factory import make_classifier
+
+# CPU seconds of all steps; the warm-up and one round after it are made in any case.
+BUDGET_SECONDS = 2.0
+ROUNDS = 5
+# Pictures: BatchNorm takes no single one.
+SMALLEST = 2
+CLASSES = 11
+# A format takes the place of an earlier one, which is simpler, if it is faster by this factor.
+GAIN = 1.05
+# After the warm-up a format that took this many times longer than the fastest one is out, if its step was long enough
+# for the warm-up (kernels are generated) not to matter.
+HOPELESS, LONG_STEP_SECONDS = 2.0, 0.1
+# In-place methods of tensors, and functions of torch.nn.init.
+INITIALISERS = frozenset(
+    {"normal_", "uniform_", "trunc_normal_", "orthogonal_"}
+    | {f"{scheme}_{kind}_" for scheme in ("kaiming", "xavier") for kind in ("normal", "uniform")}
+)
+
+
+@dataclass(frozen=True)
+class NumericFormat:
+    """Precision and memory format of a training, as `trainer.precision` and `trainer.channels_last` name them."""
+
+    precision: int | str
+    channels_last: bool
+
+    def __str__(self) -> str:
+        return f"{self.precision}{', channels_last' if self.channels_last else ''}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen format and what was measured.
+
+    Attributes:
+        format: the chosen one.
+        seconds: of a step in each format, the fastest of its repeats: text of the format to CPU seconds.
+        pictures: of each step.
+    """
+
+    format: NumericFormat
+    seconds: dict[str, float]
+    pictures: int
+
+    def as_plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Choice":
+        """Return the choice that `as_plain` described.
+
+        Raises:
+            KeyError, TypeError, ValueError: the values are none of a choice.
+        """
+        return cls(NumericFormat(**values["format"]), dict(values["seconds"]), int(values["pictures"]))
+
+
+def measured_choice(config: TrainConfig, formats: Sequence[NumericFormat], threads: int) -> Choice:
+    """Return the fastest of some formats, measured in steps on random pixels.
+
+    The steps use one thread, and count the CPU time of that thread: other work of the machine hardly matters. A step
+    has the share of one thread of the run's batch, or as many pictures as the budget allows.
+
+    Args:
+        config: the run's.
+        formats: the simplest first.
+        threads: of the run.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return _choice(config, formats, max(SMALLEST, math.ceil(config.data.batch_size / threads)))
+    finally:
+        torch.set_num_threads(before)
+
+
+def fastest(seconds: Mapping[NumericFormat, Sequence[float]]) -> NumericFormat:
+    """Return the fastest format; an earlier one where a later one is not clearly faster.
+
+    Args:
+        seconds: of repeated steps, by format, the simplest first.
+    """
+    formats = iter(seconds)
+    chosen = next(formats)
+    for other in formats:
+        # By the least disturbed repeat, and by the usual one.
+        gains = [of(seconds[chosen]) / of(seconds[other]) for of in (min, statistics.median)]
+        if min(gains) >= GAIN:
+            chosen = other
+    return chosen
+
+
+def _choice(config: TrainConfig, formats: Sequence[NumericFormat], share: int) -> Choice:
+    with _FilledAtOnce():
+        module = make_classifier(config, tuple(map(str, range(CLASSES))), class_counts=[1] * CLASSES)
+    module._freeze()
+    module.train()
+    forward_only = isinstance(config.method, Transfer) and config.method.features == "cached"
+    steps = {each: _step(module, each, forward_only=forward_only) for each in formats}
+    warm_up = {each: step(SMALLEST) for each, step in steps.items()}
+    limit = max(HOPELESS * min(warm_up.values()), LONG_STEP_SECONDS)
+    found = {each: [steps[each](SMALLEST)] for each in formats if warm_up[each] <= limit}
+    spent = sum(warm_up.values()) + sum(seconds for (seconds,) in found.values())
+    # As many pictures as make all rounds fit into the rest of the budget.
+    fitting = SMALLEST * (BUDGET_SECONDS - spent) / (ROUNDS * sum(seconds for (seconds,) in found.values()))
+    pictures = max(SMALLEST, min(share, int(fitting)))
+    if pictures > SMALLEST:
+        found = {each: [] for each in found}
+    for turn in range(ROUNDS):
+        if spent >= BUDGET_SECONDS and all(found.values()):
+            break
+        for each in list(found) if turn % 2 else reversed(list(found)):
+            found[each].append(steps[each](pictures))
+            spent += found[each][-1]
+    return Choice(fastest(found), {str(each): min(times) for each, times in found.items()}, pictures)
+
+
+def _step(module: CultureClassifier, numeric: NumericFormat, *, forward_only: bool) -> Callable[[int], float]:
+    """Return a function that makes one step on so many pictures and returns its CPU seconds."""
+    size = module.preprocessing.image_size
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=numeric.precision == "bf16-mixed")
+
+    def step(pictures: int) -> float:
+        module.hyper["channels_last"] = numeric.channels_last
+        module.network.to(memory_format=torch.channels_last if numeric.channels_last else torch.contiguous_format)
+        images = torch.randint(0, 256, (pictures, 3, size, size), dtype=torch.uint8)
+        labels = torch.arange(pictures) % CLASSES
+        module.zero_grad()
+        began = time.thread_time()
+        if forward_only:
+            with autocast, torch.inference_mode():
+                module.embed(images)
+        else:
+            with autocast:
+                loss: Tensor = module.training_step((images, labels, labels), 0)["loss"]
+            loss.backward()  # type: ignore[no-untyped-call]
+        # The clock's resolution is coarse on some systems.
+        return max(time.thread_time() - began, 1e-6)
+
+    return step
+
+
+class _FilledAtOnce(TorchFunctionMode):
+    """Fill new parameters with a constant instead of random numbers, which takes VGG-16 seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in INITIALISERS:
+            with torch.no_grad():
+                return (args[0] if args else given["tensor"]).fill_(0.01)
+        return func(*args, **given)

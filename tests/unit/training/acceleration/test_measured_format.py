@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from artculture.training.acceleration import measured_format
+from artculture.training.acceleration.measured_format import Choice, NumericFormat, fastest, measured_choice
+from tests.conftest import STUB
+
+PLAIN, LAST, HALF = NumericFormat(32, False), NumericFormat(32, True), NumericFormat("bf16-mixed", True)
+
+
+@pytest.mark.parametrize(
+    ("last", "half", "chosen"),
+    [
+        ([1.0, 1.0, 1.0], [0.5, 0.5, 0.6], HALF),
+        ([0.99, 1.0, 1.0], [0.97, 1.0, 1.0], PLAIN),  # a tie
+        ([0.8, 0.8, 0.8], [0.79, 0.8, 0.8], LAST),
+        ([1.1, 1.1, 1.1], [1.2, 1.2, 1.2], PLAIN),
+        ([0.5, 1.0, 1.0], [1.0, 1.0, 0.5], PLAIN),  # one repeat alone is faster
+    ],
+)
+def test_a_format_has_to_be_clearly_faster_than_a_simpler_one(last, half, chosen):
+    assert fastest({PLAIN: [1.0, 1.0, 1.1], LAST: last, HALF: half}) == chosen
+
+
+@pytest.mark.parametrize("method", ["finetuned", "transfer"])
+def test_steps_of_the_network_are_measured_and_change_nothing_else(composed, method, monkeypatch):
+    monkeypatch.setattr(measured_format, "BUDGET_SECONDS", 0.05)
+    torch.manual_seed(1)
+    expected, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    config = composed(*STUB, "data.image_size=32", "data.batch_size=8", f"method={method}")
+    choice = measured_choice(config, [PLAIN, LAST, HALF], threads=2)
+    assert str(choice.format) in choice.seconds
+    assert all(seconds > 0 for seconds in choice.seconds.values())
+    assert 2 <= choice.pictures <= 4
+    assert torch.equal(torch.random.get_rng_state(), expected)
+    assert torch.get_num_threads() == threads
+    assert Choice.from_plain(choice.as_plain()) == choice
+
+
+def test_the_fastest_steps_decide(composed, monkeypatch):
+    speeds = {PLAIN: 0.3, LAST: 0.2, HALF: 0.05}
+
+    def step(module, numeric, *, forward_only):
+        return lambda pictures: speeds[numeric] * pictures
+
+    monkeypatch.setattr(measured_format, "_step", step)
+    choice = measured_choice(composed(*STUB, "data.batch_size=8"), list(speeds), threads=2)
+    assert choice.format == HALF
+    assert list(choice.seconds) == ["bf16-mixed, channels_last"]  # the others are out after the warm-up

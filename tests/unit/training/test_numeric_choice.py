@@ -1,0 +1,95 @@
+import pytest
+import torch
+import yaml
+
+from artculture.data.cache.folder import cache_folder
+from artculture.training import numeric_choice
+from artculture.training.acceleration import measured_format
+from artculture.training.acceleration.measured_format import Choice, NumericFormat
+from artculture.training.numeric_choice import decided, expected_precision, known_choices, with_recorded
+from tests.conftest import STUB
+
+HALF, PLAIN = NumericFormat("bf16-mixed", True), NumericFormat(32, False)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """What a measurement finds, and which formats each one has compared."""
+
+    class Measured:
+        finds, asked = HALF, []
+
+    def choose(config, formats, threads):
+        Measured.asked.append(list(map(str, formats)))
+        return Choice(Measured.finds, {str(Measured.finds): 0.1}, 2)
+
+    Measured.asked = []
+    monkeypatch.setattr(numeric_choice, "_measure", numeric_choice._measure.measured)
+    monkeypatch.setattr(measured_format, "measured_choice", choose)
+    monkeypatch.setattr(numeric_choice.hardware, "cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(numeric_choice.hardware, "real_accelerator", lambda _: "cpu")
+    return Measured
+
+
+def test_a_machine_measures_an_architecture_once(composed, measured):
+    config = composed(*STUB)
+    assert expected_precision(config, "cpu") == "bf16-mixed"  # not measured yet: what the CPU has
+    trainer = decided(config).trainer
+    assert (trainer.precision, trainer.channels_last, trainer.threads) == ("bf16-mixed", True, torch.get_num_threads())
+    measured.finds = PLAIN
+    decided(composed(*STUB, "seed=3", "trainer.max_epochs=9"))
+    assert measured.asked == [["32", "32, channels_last", "bf16-mixed, channels_last"]]
+    for other in ("data.batch_size=4", "data.image_size=48", "method=transfer", "trainer.channels_last=false"):
+        assert decided(composed(*STUB, other)).trainer.precision == 32
+    assert measured.asked[-1] == ["32", "bf16-mixed"]
+    assert len(measured.asked) == 5
+    assert {str(choice.format) for _, choice in known_choices(cache_folder(config.data.cache))} == {
+        "32",
+        "bf16-mixed, channels_last",
+    }
+    assert expected_precision(composed(*STUB, "data.batch_size=4"), "cpu") == "32-true"
+
+
+def test_nothing_is_measured_where_the_user_says_it_or_processes_would_have_to_agree(composed, measured):
+    typed = decided(composed(*STUB, "trainer.precision=32", "trainer.threads=3")).trainer
+    assert (typed.precision, typed.channels_last, typed.threads) == (32, True, 3)
+    several = decided(composed(*STUB), alone=False).trainer
+    assert (several.precision, several.channels_last, several.threads) == ("bf16-mixed", True, "auto")
+    assert decided(composed(*STUB, "method=probe")).trainer.channels_last is True
+    assert measured.asked == []
+
+
+def test_steps_that_fail_leave_float32(composed, measured, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("not enough memory")
+
+    monkeypatch.setattr(measured_format, "measured_choice", fail)
+    assert decided(composed(*STUB)).trainer.precision == 32
+    assert "no step could be measured: not enough memory" in caplog.text
+    assert not list(known_choices(cache_folder(composed().data.cache)))
+
+
+def test_what_was_recorded_stays(composed):
+    stored = {"trainer": {"precision": 32, "channels_last": False, "threads": 7}}
+    auto = with_recorded(composed(*STUB), stored).trainer
+    assert (auto.precision, auto.channels_last, auto.threads) == (32, False, 7)
+    typed = with_recorded(composed(*STUB, "trainer.precision=bf16-mixed", "trainer.threads=2"), stored).trainer
+    assert (typed.precision, typed.channels_last, typed.threads) == ("bf16-mixed", False, 2)
+    assert with_recorded(composed(*STUB), {}).trainer.precision == "auto"
+
+
+def test_parallel_runs_share_the_cores(composed, measured, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(numeric_choice.hardware, "cores", lambda: 8)
+    assert decided(composed(*STUB, "launcher.parallel=2")).trainer.threads == 4
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert decided(composed(*STUB, "launcher.parallel=2")).trainer.threads == 3
+
+
+def test_a_run_keeps_its_choice_on_resume(train, only_run, measured):
+    assert train("trainer.max_epochs=1", "trainer.precision=auto") == 0
+    measured.finds = PLAIN
+    assert train("trainer.max_epochs=2", "trainer.precision=auto", "data.cache=elsewhere") == 0
+    trainer = yaml.safe_load((only_run() / "config.yaml").read_text())["trainer"]
+    assert (trainer["max_epochs"], trainer["precision"], trainer["channels_last"]) == (2, "bf16-mixed", True)
+    assert len(measured.asked) == 1
