@@ -88,7 +88,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
             lines.append(compared(f"– its row {row}, epochs alone", "s", our, peer, their, faster_is_less=True))
     for epochs, more in mine:
         turns = elsewhere[_side(ours.NAME, epochs, more)]
-        for phase in turns[0]:
+        for phase in [phase for phase in turns[0] if all(phase in turn for turn in turns)]:
             how = _label(f"– outside its epochs, {epochs} a row: {phase}", more)
             lines.append(limited(how, "s", [turn[phase] for turn in turns], LIMITS.get(phase)))
     for epochs, more in mine:

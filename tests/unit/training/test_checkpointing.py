@@ -60,7 +60,7 @@ def epoch(last: LastCheckpoint, clock: Clock, *, step: float, validation_batches
             num_training_batches=BATCHES,
             num_val_batches=[validation_batches],
             global_step=batch,
-            strategy=SimpleNamespace(root_device=torch.device("cpu")),
+            strategy=SimpleNamespace(root_device=torch.device("cpu"), checkpoint_io=None),
         )
         last.on_train_batch_end(trainer, None)
     return list(last.saved)

@@ -3,6 +3,7 @@
 import json
 import os
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,9 @@ from artculture.data.decoding import BadImageError
 from artculture.utils.io import json_text, open_without_links, write_json
 
 CACHE_VERSION = 3
+# Pieces of this size go to the disk while the next images are decoded, so that the flush at the end,
+# which waits for the disk, has little left.
+FLUSHED_BYTES = 16 << 20
 
 Decoded = NDArray[np.uint8] | BadImageError
 
@@ -38,6 +42,8 @@ class PartialCache:
         self._pixels = open_without_links(self.pixels, "r+b")
         self._pixels.truncate(whole)
         self._pixels.seek(whole)
+        self._unflushed, self._flusher = 0, ThreadPoolExecutor(1, "flush")
+        self._flushing: Future[None] | None = None
         self._journal = open_without_links(self.journal, "w", encoding="utf-8")
         self._journal.writelines(json_text(entry, ensure_ascii=True) + "\n" for entry in self.entries)
         return self
@@ -45,6 +51,7 @@ class PartialCache:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._flusher.shutdown()
         self._pixels.close()
         self._journal.close()
 
@@ -78,13 +85,29 @@ class PartialCache:
         else:
             picture = np.ascontiguousarray(decoded).data
             self._pixels.write(picture)
+            self._flush_in_background(picture.nbytes)
             shape, checksum = list(decoded.shape[:2]), zlib.crc32(picture)
             entry = {"shape": shape, "crc32": checksum, "sha256": sha256, "bad": None}
         self.entries.append(entry)
         self._journal.write(json_text(entry, ensure_ascii=True) + "\n")
 
+    def _flush_in_background(self, written: int) -> None:
+        self._unflushed += written
+        if self._unflushed >= FLUSHED_BYTES and (self._flushing is None or self._flushing.done()):
+            self._await_flush()
+            self._pixels.flush()
+            self._unflushed = 0
+            self._flushing = self._flusher.submit(os.fsync, self._pixels.fileno())
+
+    def _await_flush(self) -> None:
+        """Wait for the flush that was started last; the system reports an error of the disk to it alone."""
+        if self._flushing is not None:
+            self._flushing.result()
+            self._flushing = None
+
     def finish(self) -> None:
         """Complete the cache; the index is written last, and a folder without it counts as not built."""
+        self._await_flush()
         self._pixels.flush()
         os.fsync(self._pixels.fileno())
         self._pixels.close()
