@@ -4,6 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from artculture.config.schema.model import Transfer
 from artculture.config.schema.train import TrainConfig
 from artculture.models.classifier import CultureClassifier
+from artculture.training.callbacks.depthwise import depthwise_in_float32
 from artculture.training.factory import make_classifier
 
 # CPU seconds of all steps; the warm-up and one round after it are made in any case.
@@ -136,7 +138,8 @@ def _choice(config: TrainConfig, formats: Sequence[NumericFormat], share: int) -
 def _step(module: CultureClassifier, numeric: NumericFormat, *, forward_only: bool) -> Callable[[int], float]:
     """Return a function that makes one step on so many pictures and returns its CPU seconds."""
     size = module.preprocessing.image_size
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=numeric.precision == "bf16-mixed")
+    half = numeric.precision == "bf16-mixed"
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=half)
 
     def step(pictures: int) -> float:
         module.hyper["channels_last"] = numeric.channels_last
@@ -149,9 +152,10 @@ def _step(module: CultureClassifier, numeric: NumericFormat, *, forward_only: bo
             with autocast, torch.inference_mode():
                 module.embed(images)
         else:
-            with autocast:
-                loss: Tensor = module.training_step((images, labels, labels), 0)["loss"]
-            loss.backward()  # type: ignore[no-untyped-call]
+            with depthwise_in_float32(module) if half else nullcontext():
+                with autocast:
+                    loss: Tensor = module.training_step((images, labels, labels), 0)["loss"]
+                loss.backward()  # type: ignore[no-untyped-call]
         # The clock's resolution is coarse on some systems.
         return max(time.thread_time() - began, 1e-6)
 

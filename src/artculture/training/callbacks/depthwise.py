@@ -1,5 +1,7 @@
 """Depthwise convolutions of a bfloat16 training on a CPU, computed in float32."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import lightning as L
@@ -26,6 +28,19 @@ class Float32Depthwise(Callback):
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         self.on_train_end(trainer, pl_module)
+
+
+@contextmanager
+def depthwise_in_float32(module: nn.Module) -> Iterator[None]:
+    """Compute as the callback does, inside a block."""
+    layers = slow_in_bfloat16(module)
+    for layer in layers:
+        layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.__dict__.pop("forward", None)
 
 
 def slow_in_bfloat16(module: nn.Module) -> list[nn.Conv2d]:
