@@ -55,6 +55,12 @@ def test_the_page_never_scrolls_sideways(show, width):
     assert browser.execute_script(outside) == []
 
 
+def test_the_page_is_short_as_its_detail_is_folded(show):
+    browser = show(1280)
+    assert browser.execute_script("return document.documentElement.scrollHeight") < 8000
+    assert browser.execute_script("return document.querySelectorAll('details.finding:not([open])').length") >= 2
+
+
 @pytest.mark.parametrize(
     ("width", "scheme"), [(360, "light"), pytest.param(1280, "light", marks=pytest.mark.slow), (1280, "dark")]
 )
@@ -107,6 +113,9 @@ def test_on_paper_nothing_is_cut_off(show):
             && e.scrollWidth > innerWidth).map(e => e.outerHTML.slice(0, 80))"""
         assert browser.execute_script(cut) == []
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 680
+        folded = """return [...document.querySelectorAll("details:not(.explore) > :not(summary, .explore)")]
+            .filter(e => !e.checkVisibility({ contentVisibilityAuto: true })).map(e => e.outerHTML.slice(0, 80))"""
+        assert browser.execute_script(folded) == []
         hidden = "return getComputedStyle(document.querySelector('.contents')).display"
         assert browser.execute_script(hidden) == "none"
     finally:

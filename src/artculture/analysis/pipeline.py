@@ -49,6 +49,7 @@ def make_findings(
     model: ModelUnderStudy,
     folder: Path,
     sheets: int = 3,
+    smooth: bool = True,
     batch_size: int = 64,
     device: str = "auto",
     seed: int = 0,
@@ -60,6 +61,7 @@ def make_findings(
         model: the classifier and the paintings.
         folder: receives `analysis.json`, figures, tables and `features.parquet`.
         sheets: number of right and of wrong paintings on the contact sheet of a culture; 0 for no sheets.
+        smooth: interpolate the maps on the sheets between their cells.
         batch_size: images per forward pass.
         device: `auto`, `cpu` or `gpu`.
         seed: of layouts, permutations and resampling.
@@ -72,17 +74,21 @@ def make_findings(
     folder.mkdir(parents=True, exist_ok=True)
     write_features(embeddings, folder / "features.parquet")
     log.info("embeddings of %d paintings computed; drawing figures", len(embeddings.labels))
-    findings = itertools.chain(_sheets(model, embeddings, sheets, seed), _from_features(model, embeddings, seed))
+    findings = itertools.chain(
+        _sheets(model, embeddings, sheets, seed, smooth=smooth), _from_features(model, embeddings, seed)
+    )
     with fonts_for(embeddings.classes):
         in_words = (worded(finding, embeddings.words, embeddings.classes) for finding in findings)
         return write_findings(folder, in_words, _about(model, embeddings, seed))
 
 
-def _sheets(model: ModelUnderStudy, embeddings: Embeddings, count: int, seed: int) -> Iterator[Finding]:
+def _sheets(
+    model: ModelUnderStudy, embeddings: Embeddings, count: int, seed: int, *, smooth: bool
+) -> Iterator[Finding]:
     if count == 0 or isinstance(model.paintings.cache, Vectors):
         return
     try:
-        yield from contact_sheets(model, embeddings, count)
+        yield from contact_sheets(model, embeddings, count, smooth=smooth)
         checked = sanity_check(model, embeddings, seed)
         yield from [] if checked is None else [checked]
     except InputError as error:

@@ -17,12 +17,13 @@ from matplotlib.transforms import Bbox
 
 from artculture.analysis import fonts
 
-# The colours differ in lightness, so they are distinguishable in greyscale and with colour vision deficiency.
-REGIONS = {"Asian": "#b8432f", "European": "#1f4e79", "North American": "#b5811c"}
+# The colours differ in lightness, so they are distinguishable in greyscale and with colour vision deficiency. Red is
+# left to wrong predictions.
+REGIONS = {"Asian": "#9a6700", "European": "#1f4e79", "North American": "#7d9360"}
 ELSEWHERE = "#6b6b6b"
 RIGHT, WRONG = "#17807a", "#b8432f"
 # Of series without an order, such as the rows of a table.
-SERIES = ("#1f4e79", "#b8432f", "#b5811c", "#17807a", "#6b3f87", "#5b8fbf", "#d98b6a", "#8a9a3b", "#c26ba0", "#6b6b6b")
+SERIES = ("#1f4e79", "#b5811c", "#6b3f87", "#5b8fbf", "#8a9a3b", "#d98b6a", "#c26ba0", "#443b56", "#6b6b6b")
 SEQUENTIAL = "cividis"
 INK, SOFT, FAINT = "#22211f", "#6e6a64", "#dcd8d0"
 
@@ -87,8 +88,8 @@ def save(figure: Figure, path: Path, kind: str) -> None:
         figure.savefig(path, format=kind, dpi=160, metadata=metadata, bbox_inches="tight")
 
 
-def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
-    """Add a legend of the regions that occur in `regions`."""
+def region_legend(target: Axes | Figure, regions: Sequence[str], **choices: Any) -> None:
+    """Add a legend of the regions that occur in `regions` to axes, or outside of them to a figure."""
     names = [name for name in (*REGIONS, "other") if name in regions]
     if names == ["other"]:  # labels that are no cultures have no regions
         return
@@ -96,7 +97,7 @@ def region_legend(axes: Axes, regions: Sequence[str], **choices: Any) -> None:
         Line2D([], [], marker="o", linestyle="", markersize=7, color=REGIONS.get(name, ELSEWHERE)) for name in names
     ]
     with styled():
-        axes.legend(dots, names, handletextpad=0.3, **choices)
+        target.legend(dots, names, handletextpad=0.3, **choices)
 
 
 # Offset of a label from its point (x, y, in points) with its horizontal and vertical alignment.

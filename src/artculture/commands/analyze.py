@@ -32,7 +32,8 @@ def analyze(config: AnalyzeConfig) -> int:
         model = assign_unseen_to_test(load_model_under_study(checkpoint, data, progress, config.trust, config.label))
     folder = output or default_folder(model, data is None, DEFAULT_ROOT)
     with shown_progress("computing embeddings") as progress:
-        index = make_findings(model, folder, config.sheets, config.batch_size, config.device, config.seed, progress)
+        settings = (config.sheets, config.smooth, config.batch_size, config.device, config.seed)
+        index = make_findings(model, folder, *settings, progress)
     if config.log and data is None and model.run is not None:
         log_findings(model, index)
     sys.stdout.write(visible(f"{index}\n"))

@@ -40,17 +40,18 @@ def curate_collection(config: CurateConfig) -> int:
 def _show(curated: "CurationResult", config: CurateConfig) -> None:
     from rich.table import Table
 
-    from artculture.collection.curation.table1 import HEADINGS, TOTAL
+    from artculture.collection.curation.table1 import HEADINGS, TOTAL, columns, title
     from artculture.utils.console import PlainConsole
 
     console = PlainConsole()
-    table = Table(title="Table 1: paintings per culture")
-    for number, heading in enumerate(HEADINGS):
+    shown = columns(curated.table)
+    table = Table(title=title(curated.table))
+    for number, heading in enumerate(HEADINGS[:shown]):
         table.add_column(heading, justify="right" if number else "left")
     for row in curated.table:
         if row.culture == TOTAL:
             table.add_section()
-        table.add_row(*row.cells)
+        table.add_row(*row.cells[:shown])
     console.print(table)
     sys.stdout.write(visible("\n".join(_lines(curated, config))) + "\n")
 

@@ -32,7 +32,8 @@ def explain_pictures(config: ExplainConfig) -> int:
     check_takes_pictures(classifier, file)
     if config.target is not None and config.target not in classifier.classes:
         raise InputError(f"target={config.target}: {choices_hint(config.target, classifier.classes)}")
-    explainer = Explainer(TorchModel(classifier, config.device, str(file)), config.methods, config.target, folder)
+    model = TorchModel(classifier, config.device, str(file))
+    explainer = Explainer(model, config.methods, config.target, folder, smooth=config.smooth)
     records, failed = [], 0
     with fonts_for(classifier.classes):
         for source in sources:

@@ -11,11 +11,14 @@ from typing import Any
 from PIL import Image
 
 from artculture.analysis.figure import FINDINGS_FORMAT, INDEX
+from artculture.analysis.number_words import number_words
 from artculture.utils.errors import InputError
 from artculture.utils.io import read_json
 
 # Prefix of the contact sheets that `analyze` writes, one per culture.
 MAPS = "feature_maps_"
+# Findings that the report shows unfolded, on a screen; on paper all are.
+OPEN = ("painting_map",)
 # Bytes above which a PNG is scaled down before it is embedded.
 LARGE_FIGURE = 250_000
 MAX_WIDTH = 1600
@@ -66,6 +69,11 @@ class ShownFinding:
     @property
     def is_map(self) -> bool:
         return self.name.startswith(MAPS)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the report shows it unfolded."""
+        return self.name in OPEN
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,7 @@ def _smaller(path: Path) -> tuple[tuple[str, bytes], tuple[int, int]]:
 def formatted_numbers(numbers: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield label and formatted value of each number; the label of a nested one has its path."""
     for key, value in numbers.items():
-        label = f"{prefix}{str(key).replace('_', ' ')}"
+        label = prefix + number_words(str(key))
         if isinstance(value, dict):
             yield from formatted_numbers(value, f"{label}: ")
         elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
@@ -175,7 +183,7 @@ def formatted_numbers(numbers: dict[str, Any], prefix: str = "") -> Iterator[tup
 
 def _formatted(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_formatted(item)}" for key, item in value.items())
+        return ", ".join(f"{number_words(str(key))} {_formatted(item)}" for key, item in value.items())
     if isinstance(value, list):
         pair = len(value) == 2 and all(isinstance(item, float) for item in value)
         items = [_formatted(item) for item in value]

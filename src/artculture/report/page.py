@@ -14,10 +14,14 @@ from artculture import __version__
 from artculture.collection.curation.table1 import HEADINGS, Row, table1
 from artculture.data.manifest import Manifest, read_manifest
 from artculture.report import curves, provenance, results_table
+from artculture.report.balance import BalanceComparison, balance_comparisons
 from artculture.report.figures import Analysis, read_analysis
 from artculture.report.labels import LabelSection, label_sections
 from artculture.report.paintings import CultureCount, Mistake, culture_counts, find_manifest, worst_mistakes
 from artculture.report.parts import PartScore, part_tables
+from artculture.report.region_tests import HEADERS as REGION_HEADERS
+from artculture.report.region_tests import NOTE as REGION_NOTE
+from artculture.report.region_tests import RegionTests, region_tests
 from artculture.report.study_data import StudyRecord, StudyRun, read_study
 from artculture.studies.disjoint_rows import HEADERS as DISJOINT_HEADERS
 from artculture.studies.disjoint_rows import DisjointRow, disjoint_note, disjoint_rows, disjoint_title
@@ -29,7 +33,7 @@ from artculture.studies.table import has_paper, label_words
 from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.io import replacing, write_text
 from artculture.utils.label_words import LabelWords
-from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text
+from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text, markdown_with_bold
 
 FIGURES = "figures"
 
@@ -57,6 +61,8 @@ class Report:
     configs: list[provenance.RunConfig]
     unfinished: list[provenance.UnfinishedRun]
     quarantine: pd.DataFrame
+    region_tests: list[RegionTests] = field(default_factory=list)
+    balance: list[BalanceComparison] = field(default_factory=list)
     made: str = field(default_factory=lambda: datetime.now(UTC).strftime("%-d %B %Y, %H:%M UTC"))
 
     @property
@@ -130,6 +136,8 @@ def build_report(study: StudyRecord, mistakes: int, title: str | None = None) ->
         provenance.run_configs(study),
         provenance.unfinished(study),
         provenance.quarantine(study.runs),
+        region_tests(study),
+        balance_comparisons(study),
     )
 
 
@@ -193,7 +201,15 @@ def render_markdown(report: Report, figures: dict[str, list[str]]) -> str:
         code=lambda text: Markup(markdown_code(text)),
         address=lambda path: _link_target(path.relative_to(report.study.folder).as_posix()),
         address_of=_link_target,
+        note_line=lambda note: Markup(
+            markdown_with_bold("".join(f"**{text}**" if bold else text for text, bold in note))
+        ),
     )
+
+
+def _note_line(note: list[tuple[str, bool]]) -> Markup:
+    """Return a note of the table, pieces of text and whether they are bold, as Markdown."""
+    return Markup(markdown_with_bold("".join(f"**{text}**" if strong else text for text, strong in note)))
 
 
 def _link_target(text: str) -> Markup:
@@ -203,12 +219,16 @@ def _link_target(text: str) -> Markup:
 
 def _write_figures(report: Report, folder: Path) -> dict[str, list[Any]]:
     """Write the figures that are in no run's analysis, charts and thumbnails, as files for the Markdown page."""
-    found: dict[str, list[Any]] = {"charts": [], "mistakes": []}
+    found: dict[str, list[Any]] = {"charts": [], "mistakes": [], "balance": []}
     for number, panel in enumerate(report.panels, start=1):
         names = [f"curves-{number}-{slug(one.name)}.svg" for one in panel.charts]
         for name, one in zip(names, panel.charts, strict=True):
             write_text(folder / name, one.svg)
         found["charts"].append([f"{FIGURES}/{name}" for name in names])
+    for number, comparison in enumerate(report.balance, start=1):
+        name = f"balance-{number}-{slug(comparison.balance)}.svg"
+        write_text(folder / name, comparison.chart.svg)
+        found["balance"].append(f"{FIGURES}/{name}")
     for number, mistake in enumerate(report.mistakes, start=1):
         name = f"mistake-{number}.jpg" if mistake.thumbnail else ""
         if mistake.thumbnail:
@@ -222,7 +242,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment = template_environment(__package__, "templates", autoescape=autoescape)
     environment.globals |= {"disjoint_title": disjoint_title, "disjoint_note": disjoint_note}
     environment.globals |= {"disjoint_headers": DISJOINT_HEADERS, "label_headers": LABEL_HEADERS}
-    environment.globals["label_note"] = LABEL_NOTE
+    environment.globals |= {"label_note": LABEL_NOTE, "region_headers": REGION_HEADERS, "region_note": REGION_NOTE}
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}f}"
     return environment
 

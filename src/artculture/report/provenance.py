@@ -54,6 +54,7 @@ class Cost:
 @dataclass(frozen=True)
 class UnfinishedRun:
     run: str
+    label: str
     state: str
     progress: str
     error: str
@@ -65,6 +66,7 @@ class RunConfig:
     """Config of a run: the values of interest, and all of it as YAML."""
 
     run: str
+    label: str
     state: str
     command: str
     values: list[tuple[str, str]]
@@ -105,15 +107,16 @@ def _joined(table: pd.DataFrame, name: str) -> str:
 
 def unfinished(study: StudyRecord) -> list[UnfinishedRun]:
     """Return the runs that are not in the table, with the reason."""
-    return [_unfinished(run) for run in study.runs if run.name in study.states]
+    return [_unfinished(run, study.label(run)) for run in study.runs if run.name in study.states]
 
 
-def _unfinished(run: StudyRun) -> UnfinishedRun:
+def _unfinished(run: StudyRun, label: str) -> UnfinishedRun:
     epoch, of = run.status.get("epoch"), run.status.get("max_epochs")
     progress = f"after epoch {epoch} of {of}" if epoch is not None and of is not None else "before the first epoch"
     log = run.directory.log
     return UnfinishedRun(
         run.name,
+        label,
         run.state,
         progress,
         str(run.status.get("error") or ""),
@@ -168,15 +171,16 @@ def run_configs(study: StudyRecord) -> list[RunConfig]:
     differing = [
         key for key in keys if key not in always and len({repr(values.get(key)) for values in flat.values()}) > 1
     ]
-    return [_run_config(run, flat[run.name], differing) for run in study.runs]
+    return [_run_config(run, study.label(run), flat[run.name], differing) for run in study.runs]
 
 
-def _run_config(run: StudyRun, values: dict[str, Any], differing: list[str]) -> RunConfig:
+def _run_config(run: StudyRun, label: str, values: dict[str, Any], differing: list[str]) -> RunConfig:
     shown = [(label, values[key]) for label, key in CHOICES.items() if key in values]
     # Recipes also hold the values for other methods, which have no effect on this run.
     shown += [(key, values[key]) for key in differing if key in values and ".recipe." not in key]
     return RunConfig(
         run.name,
+        label,
         run.state,
         reproduce_command(run),
         [(label, _format(value)) for label, value in shown],

@@ -12,10 +12,15 @@ from artculture.studies.table import difference, notes, repeats
 from artculture.training.identity import NONE
 
 # Column prefix of the summary to header of the table.
-ACCURACIES = {"validation": "Validation accuracy", "top1": "Top-1 accuracy", "top3": "Top-3 accuracy"}
+ACCURACIES = {
+    "validation": "Validation accuracy",
+    "top1": "Top-1 accuracy",
+    "top3": "Top-3 accuracy",
+    "macro_recall": "Macro recall",
+}
 
 # Standings of rows than which the best is not shown to be better.
-UNDECIDED = (NOT_WORSE, BETTER, NOT_COMPARED)
+UNDECIDED = (NOT_WORSE, NOT_COMPARED)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Headline:
 
     Attributes:
         models: number of rows on this data set.
-        not_worse: labels of the other rows that the paired test does not find significantly worse.
+        not_worse: labels of the other rows that the paired test finds neither significantly worse nor better.
+        better: labels of the rows that it finds significantly better.
         chance: accuracy of uniform guessing.
         majority: accuracy of always predicting the most frequent culture.
     """
@@ -69,6 +75,7 @@ class Headline:
     row: TableRow
     models: int
     not_worse: list[str]
+    better: list[str]
     chance: float
     majority: float
     test_paintings: int
@@ -139,7 +146,7 @@ def _row(row: dict[Hashable, Any], common: str, best: bool) -> TableRow:
 
 
 def _accuracy(row: dict[Hashable, Any], name: str) -> Accuracy:
-    paper = row[f"paper_{name}"]
+    paper = row.get(f"paper_{name}")
     value, low, high = (100 * float(row[name + end]) for end in ("", "_low", "_high"))
     return Accuracy(value, low, high, None if paper is None or pd.isna(paper) else float(paper))
 
@@ -151,7 +158,8 @@ def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
         Headline(
             row,
             sum(other.data == row.data for other in rows),
-            [other.label for other in rows if other.data == row.data and other.standing in UNDECIDED],
+            [_distinct(other, rows) for other in rows if other.data == row.data and other.standing in UNDECIDED],
+            [_distinct(other, rows) for other in rows if other.data == row.data and other.standing == BETTER],
             100 * float(record["chance"]),
             100 * float(record["majority"]),
             int(record["test_paintings"]),
@@ -160,6 +168,12 @@ def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
         for row, record in zip(rows, records, strict=True)
         if row.best
     ]
+
+
+def _distinct(row: TableRow, rows: list[TableRow]) -> str:
+    """Return the label of a row, with its variant where another row has the same label."""
+    shared = sum(other.label == row.label for other in rows) > 1
+    return f"{row.label} ({row.variant})" if shared and row.variant else row.label
 
 
 def table_notes(summary: pd.DataFrame) -> Iterator[list[tuple[str, bool]]]:

@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from artculture.analysis.figure import INDEX
+from artculture.report.results_table import common_variant, without
 from artculture.studies.cross_validation import without_fold
+from artculture.studies.paper import row_title
 from artculture.studies.results import KEY, read_results, summarise
 from artculture.training.identity import ALWAYS, NONE, choice_names
 from artculture.training.result import validation_rank
@@ -58,7 +60,10 @@ class StudyRun:
         if not set(ALWAYS) <= set(self.config):
             return "", "", "", self.name
         architecture, method, scheduler = choice_names(self.config)
-        # Without a result, the variant is what remains of the directory's name without the choices and the seed.
+        chosen = self.status.get("variant")
+        if isinstance(chosen, list):
+            return architecture, scheduler, method, without_fold(" ".join(map(str, chosen)), self.config.get("fold"))
+        # Otherwise, the variant is what remains of the directory's name without the choices and the seed.
         named = "-".join(name for name in (architecture, method, scheduler) if name != NONE)
         rest = self.name.removeprefix(named).removesuffix(f"-seed={self.seed}")
         return architecture, scheduler, method, " ".join(rest.strip("-").split("-"))
@@ -89,10 +94,28 @@ class StudyRecord:
         return min(self.finished, key=_rank, default=None)
 
     @property
+    def analysed_runs(self) -> list[StudyRun]:
+        """The finished runs that have an analysis, the best first."""
+        return sorted((run for run in self.finished if (run.analysis / INDEX).is_file()), key=_rank)
+
+    @property
     def analysed(self) -> StudyRun | None:
         """The best finished run that has an analysis."""
-        analysed = [run for run in self.finished if (run.analysis / INDEX).is_file()]
-        return min(analysed, key=_rank, default=None)
+        return next(iter(self.analysed_runs), None)
+
+    def label(self, run: StudyRun) -> str:
+        """Return a run's choices in words, with what distinguishes it from the other runs of the study."""
+        architecture, scheduler, method, variant = run.row_key
+        if not architecture:
+            return run.name
+        parts = [row_title(architecture, method, scheduler), *without(variant, common_variant(self.summary)).split()]
+        row = [other for other in self.runs if other.row_key == run.row_key]
+        if len({other.seed for other in row}) > 1:
+            parts.append(f"seed {run.seed}")
+        folds = {(other.result or {}).get("fold") for other in row}
+        if len(folds) > 1:
+            parts.append(f"fold {(run.result or {}).get('fold')}")
+        return ", ".join(parts)
 
 
 def _rank(run: StudyRun) -> tuple[tuple[float, float], str]:

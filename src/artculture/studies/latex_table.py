@@ -28,7 +28,18 @@ SPECIAL = {
     **{character: f"{{{character}}}" for character in "[]*"},
 }
 PATTERN = re.compile("-(?=-)|" + "|".join(map(re.escape, SPECIAL)))
-HEADERS = ("Architecture", "Scheduler", "Method", "Validation", "Top-1", "Top-3", "Top-1", "$p$", "Macro recall")
+HEADERS = (
+    "Architecture",
+    "Scheduler",
+    "Method",
+    "Validation",
+    "Top-1",
+    "Top-3",
+    "Macro recall",
+    "Top-1",
+    "$p$",
+    "Macro recall",
+)
 MARKED = (NOT_WORSE, BETTER)
 
 
@@ -51,11 +62,11 @@ def latex(title: str, summary: pd.DataFrame, others: dict[str, str]) -> str:
     if (summary.get("standing", pd.Series(dtype=str)) == NOT_COMPARED).any():
         caption.append("n/c: not compared.")
     header = [
-        r" & & & \multicolumn{3}{c}{Accuracy, \%} & \multicolumn{3}{c}{Difference from the best, points} \\",
-        r"\cmidrule(lr){4-6} \cmidrule(lr){7-9}",
+        r" & & & \multicolumn{3}{c}{Accuracy, \%} & & \multicolumn{3}{c}{Difference from the best, points} \\",
+        r"\cmidrule(lr){4-6} \cmidrule(lr){8-10}",
         " & ".join(HEADERS) + r" \\",
     ]
-    lines = _environment(title, " ".join(part.replace("**", "") for part in caption), "lllrrrrrr", header, rows)
+    lines = _environment(title, " ".join(part.replace("**", "") for part in caption), "lllrrrrrrr", header, rows)
     lines += _disjoint_lines(title, disjoint_rows(summary))
     return "\n".join(["% Needs \\usepackage{booktabs}", *lines]) + "\n"
 
@@ -91,7 +102,7 @@ def _disjoint_lines(title: str, rows: Sequence[DisjointRow]) -> list[str]:
 def _cells(row: dict[Hashable, Any], *, bold: bool) -> list[str]:
     method = " · ".join(filter(None, [word(row["method"]), row["variant"]])) + repeats(row)
     names = [latex_text(cell) for cell in (word(row["architecture"]), word(row["scheduler"]), method)]
-    accuracies = [_accuracy(row, name) for name in ("validation", "top1", "top3")]
+    accuracies = [_accuracy(row, name) for name in ("validation", "top1", "top3", "macro_recall")]
     if bold:
         names[0], accuracies[1] = rf"\textbf{{{names[0]}}}", rf"\textbf{{{accuracies[1]}}}"
     if row["standing"] not in TESTED:

@@ -24,9 +24,21 @@ from artculture.utils.spreadsheets import write_csv
 
 KEY = ["architecture", "scheduler", "method", "variant"]
 # key in result.json -> column of the table
-METRICS = {"val_top1": "validation", "test_top1": "top1", "test_top3": "top3", "test_macro_f1": "macro_f1"}
+METRICS = {
+    "val_top1": "validation",
+    "test_top1": "top1",
+    "test_top3": "top3",
+    "test_macro_recall": "macro_recall",
+    "test_macro_f1": "macro_f1",
+}
 # metric -> (its split, number of guesses per painting)
-COUNTED = {"val_top1": ("val", 1), "test_top1": ("test", 1), "test_top3": ("test", 3), "test_macro_f1": ("test", 1)}
+COUNTED = {
+    "val_top1": ("val", 1),
+    "test_top1": ("test", 1),
+    "test_top3": ("test", 3),
+    "test_macro_recall": ("test", 1),
+    "test_macro_f1": ("test", 1),
+}
 
 
 def read_results(study: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -105,8 +117,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         runs: table returned by `read_results`.
 
     Returns:
-        One row per combination of `KEY`: `weights`, `seeds`, `fold_columns`, the mean of validation, top1, top3 and
-        macro_f1 with
+        One row per combination of `KEY`: `weights`, `seeds`, `fold_columns`, the mean of the columns of `METRICS` with
         `_low` and `_high` (fractions in 0..1), `label_name`, the paper's `paper_*` (percent, empty if it has no such
         row or other classes), costs, and the columns of `label_columns` and `compare_with_best`.
 

@@ -16,7 +16,7 @@ from artculture.studies.label_rows import NOTE, TITLE, LabelRow, label_rows
 from artculture.studies.paper import word
 from artculture.utils import terminal_table
 from artculture.utils.label_words import CLASS, LabelWords
-from artculture.utils.visible_text import markdown_text
+from artculture.utils.visible_text import markdown_text, markdown_with_bold
 
 HEADERS = (
     "Architecture",
@@ -25,6 +25,7 @@ HEADERS = (
     "Validation Accuracy",
     "Top-1 Accuracy",
     "Top-3 Accuracy",
+    "Macro Recall",
     "Difference from Best",
     "Weights",
 )
@@ -35,14 +36,14 @@ def _percent(row: dict[Hashable, Any], name: str) -> str:
 
 
 def _with_paper(row: dict[Hashable, Any], name: str) -> str:
-    paper = row[f"paper_{name}"]
+    paper = row.get(f"paper_{name}")
     return _percent(row, name) + ("" if paper is None or pd.isna(paper) else f" (paper {paper:.2f})")
 
 
 def cells(row: dict[Hashable, Any]) -> list[str]:
     """Return the cells of one row of the summary, in the order of `HEADERS`."""
     method = word(row["method"]) + (f" · {row['variant']}" if row["variant"] else "")
-    accuracies = [_with_paper(row, name) for name in ("validation", "top1", "top3")]
+    accuracies = [_with_paper(row, name) for name in ("validation", "top1", "top3", "macro_recall")]
     names = [word(row["architecture"]), word(row["scheduler"]), method + repeats(row)]
     return [*names, *accuracies, difference(row), row["weights"]]
 
@@ -88,7 +89,8 @@ def notes(summary: pd.DataFrame, others: dict[str, str]) -> Iterator[str]:
     """Yield the notes below the table."""
     if len(summary):
         yield (
-            "Accuracies in percent, means over the seeds, with 95 % confidence intervals of what to expect from "
+            "Accuracies and macro recall (the mean over the classes) in percent, means over the seeds, with 95 % "
+            "confidence intervals of what to expect from "
             "another seed and other paintings of the same kind"
             + (
                 "."
@@ -170,7 +172,7 @@ def markdown(title: str, summary: pd.DataFrame, others: dict[str, str]) -> str:
         ]
         lines.append("")
     # `**` marks bold text in the notes, too.
-    lines += ["- " + "**".join(map(markdown_text, note.split("**"))) for note in notes(summary, others)]
+    lines += ["- " + markdown_with_bold(note) for note in notes(summary, others)]
     lines += _label_lines(label_rows(summary))
     lines += _disjoint_lines(disjoint_rows(summary))
     return "\n".join(lines) + "\n"
@@ -200,7 +202,7 @@ def _disjoint_lines(rows: list[DisjointRow]) -> list[str]:
 
 
 def _markdown_cell(header: str, cell: str) -> str:
-    return cell if header.endswith("Accuracy") else markdown_text(cell)
+    return cell if header.endswith(("Accuracy", "Recall")) else markdown_text(cell)
 
 
 def print_table(console: Console, title: str, summary: pd.DataFrame, others: dict[str, str]) -> None:
@@ -212,8 +214,8 @@ def print_table(console: Console, title: str, summary: pd.DataFrame, others: dic
         shown = [cell.replace(" [", "\n[").replace(" (paper", "\n(paper") for cell in cells(row)]
         if console.options.ascii_only:
             shown = [cell.replace(" ·", ",") for cell in shown]
-        compared, weights = shown[6].replace(", p", "\np").replace("; ", "\n"), shown[7].replace(" (", "\n(")
-        table.add_row(*shown[:6], compared, weights)
+        compared, weights = shown[7].replace(", p", "\np").replace("; ", "\n"), shown[8].replace(" (", "\n(")
+        table.add_row(*shown[:7], compared, weights)
     if len(summary):
         terminal_table.print_table(console, table)
     for note in notes(summary, others):

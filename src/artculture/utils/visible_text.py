@@ -25,6 +25,17 @@ def markdown_text(text: object) -> str:
     return MARKS.sub(r"\\\g<0>", line)
 
 
+def markdown_with_bold(text: str) -> str:
+    """Return one line of Markdown in which the parts between `**` are bold; spaces next to them are kept."""
+    parts = []
+    for part in text.split("**"):
+        before, after = (
+            (" " * part[:1].isspace(), " " * part[-1:].isspace()) if part.strip() else ("", " " * bool(part))
+        )
+        parts.append(before + markdown_text(part) + after)
+    return "**".join(parts)
+
+
 def markdown_code(text: object) -> str:
     """Return an inline code span of the text."""
     line = visible(" ".join(str(text).split()))

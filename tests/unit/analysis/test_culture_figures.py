@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from artculture.analysis.culture_figures import culture_findings
 from artculture.analysis.figure import write_findings
+from artculture.analysis.number_words import WORDS
 from tests.unit.analysis.synthetic import PAPER, about, make_embeddings, picture
 from tests.unit.analysis.test_plotting_style import overlaps
 
@@ -21,6 +23,12 @@ ORDER = [
     "painting_map",
 ]
 
+# Keys that are words themselves.
+KNOWN = {
+    *WORDS, "accuracy", "cultures", "distance", "median", "paintings", "permutations", "share", "silhouette", "splits",
+    "temperature", "verdict", "European", "Asian",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def whole():
@@ -32,6 +40,29 @@ def whole():
 def test_findings_have_the_order_of_the_report(whole):
     assert [finding.name for finding in whole] == ORDER
     assert all(finding.figure and finding.caption and finding.alt and finding.tables for finding in whole)
+
+
+def test_alternative_texts_say_findings_and_numbers_have_words(whole):
+    kinds = re.compile("heat map|scatter|diagram|network of|histogram|bar chart", re.IGNORECASE)
+    for finding in whole:
+        assert not kinds.search(finding.alt), finding.name
+        assert re.search(r"\d", finding.alt), finding.name
+        assert set(_keys(finding.numbers)) <= KNOWN, finding.name
+
+
+def _keys(numbers):
+    for key, value in numbers.items():
+        yield key
+        if isinstance(value, dict):
+            yield from _keys(value)
+
+
+def test_heat_maps_have_a_labelled_colour_bar_and_titled_axes(whole):
+    for name, labels in (("culture_distances", ["L2 distance", "similarity, %"]), ("confusion_matrix", ["share"])):
+        (figure,) = (finding.figure for finding in whole if finding.name == name)
+        maps, bars = figure.axes[: len(labels)], figure.axes[len(labels) :]
+        assert all(axes.get_xlabel() and axes.get_ylabel() for axes in maps)
+        assert all(bar.get_ylabel().startswith(label) for bar, label in zip(bars, labels, strict=True))
 
 
 @pytest.mark.parametrize("name", ORDER)

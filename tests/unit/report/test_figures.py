@@ -98,4 +98,9 @@ def test_numbers_in_words(value, formatted):
 
 
 def test_nested_numbers_keep_their_path():
-    assert list(formatted_numbers({"ece": {"before": 0.5}})) == [("ece: before", "0.5")]
+    numbers = {"before": {"ece_if_calibrated": [0.02, 0.05]}, "knn_top1_k1": 0.5, "p_two_sided": 0.01}
+    assert [label for label, _ in formatted_numbers(numbers)] == [
+        "before temperature scaling: ECE of calibrated probabilities, from its mean to its 95th percentile",
+        "right by the nearest neighbour",
+        "p-value, two-sided",
+    ]

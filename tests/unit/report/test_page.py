@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from artculture import cli
+from artculture.analysis.figure import Finding, write_findings
 from artculture.report.page import FIGURES, write_report
 from artculture.report.study_data import read_study
-from tests.fixtures.report_study import ROWS
+from tests.fixtures.report_study import CULTURES, ROWS
 
 
 class Parsed(HTMLParser):
@@ -64,15 +65,83 @@ def test_the_answer_is_the_row_of_best_validation_with_its_levels(written):
     text = " ".join("".join(Parsed(written[0]).text).split())
     # mean of the seeds' .7623 and .7123, from runs of .75 and .7 validation
     assert "predicts the correct culture for 73.7" in text
-    assert "ResNet50, fine-tuned, ReduceOnPlateau · 2 seeds" in text
-    assert "guessing (33.3" in text
+    assert "ResNet50, fine-tuned, ReduceOnPlateau has the best validation accuracy of 3 models. It predicts" in text
+    assert "Weights: ImageNet (V1) · 2 seeds. The test split was not used" in text
+    assert "This is significantly better than guessing (33.3 %), but not than always predicting" in text
 
 
-def test_an_interval_that_holds_the_majority_level_is_no_success(add, study):
-    add("resnet50", "step", "scratch", 0.45)
+@pytest.mark.parametrize(
+    ("val", "verdict"),
+    [
+        (0.75, "significantly better than guessing (33.3 %), but not than always predicting the most frequent class"),
+        (0.45, "not significantly better than guessing (33.3 %)."),
+    ],
+)
+def test_both_pages_name_the_baseline_that_is_not_beaten(add, study, val, verdict):
+    add("resnet50", "step", "scratch", val)
     html, markdown = write_report(study, 3)
-    assert "not significantly better than guessing" in html.read_text()
-    assert "not significantly better than guessing" in markdown.read_text()
+    assert f"<strong>This is {verdict}" in html.read_text()
+    assert f"**This is {verdict}" in markdown.read_text().replace("\\", "")
+
+
+def test_macro_recall_is_a_column(written):
+    _, row, *_ = Parsed(written[0]).rows
+    assert numbers(row[6])[0] == 45
+    assert "| Macro recall |" in written[1]
+
+
+def test_runs_are_named_by_their_choices(written):
+    html, markdown = written
+    for text in (html.split('id="making"')[0].split('id="unfinished"')[0], markdown.split("## Unfinished")[0]):
+        assert "resnet50-finetuned-plateau" not in re.sub(r'href="[^"]*"|\]\([^)]*\)|srcdoc="[^"]*"', "", text)
+        assert "ResNet50, fine-tuned, ReduceOnPlateau, seed 0" in text
+
+
+def test_bold_text_is_followed_by_a_space_or_a_mark(written):
+    bold = re.findall(r"\*\*[^*\n]+\*\*(.?)", written[1])
+    assert bold
+    assert all(after in {"", " ", ".", ":", ",", ")"} for after in bold)
+
+
+def test_detail_is_folded(written):
+    details = Parsed(written[0]).all("details")
+    assert len(details) > 6
+    assert "Hardware, software and data" in written[0]
+    assert not re.search(r"<details[^>]* open>\s*<summary><h3 id=\"(costs|again|configs)", written[0])
+
+
+def test_a_study_with_and_without_balance_shows_recall_by_paintings(add, study):
+    counts = {"class_counts": {"Dutch": 40, "French": 20, "Japanese": 3}}
+    kinds = (("none", (0.9, 0.8, 0.1)), ("logit_adjustment", (0.8, 0.8, 0.6)))
+    for seed, (balance, recalls) in enumerate(kinds):
+        per = {c: {"recall": r, "test_paintings": 2} for c, r in zip(CULTURES, recalls, strict=True)}
+        variant = "pictures" if balance == "none" else f"pictures {balance}"
+        directory = add("resnet50", "step", "finetuned", seed=seed, per_culture=per, variant=variant, **counts)
+        directory.write_config({**directory.read_config(), "balance": {"name": balance}})
+    html, markdown = write_report(study, 0)
+    said = (
+        "With logit adjustment, macro recall is 73.3 %, without 60.0 %. Of the 2 with fewer than 30 training paintings "
+        "it is 70.0 %, without 45.0 %."
+    )
+    for text in (html.read_text(), markdown.read_text()):
+        assert said in text.replace("\\", "")
+    assert "| Japanese | 3 | 2 | 10 | 60 |" in markdown.read_text()
+    assert (study / "figures/balance-1-logit-adjustment.svg").is_file()
+
+
+def test_without_such_rows_there_is_no_section_of_balance(written):
+    assert 'id="balance"' not in written[0]
+
+
+def test_every_analysed_run_has_its_tests(add, study):
+    runs = [add("resnet50", "step", "finetuned", 0.7), add("alexnet", "step", "finetuned", 0.6)]
+    for run, p, said in zip(runs, (0.0021, 0.4), ("significant", "not significant"), strict=True):
+        test = {"spearman": 0.31, "p_one_sided": p, "verdict": said}
+        write_findings(run.path / "analysis", [Finding("geography", "G", "c", numbers={"all": test})], {})
+    for file in write_report(study, 0):
+        text = re.sub(r"</?t[dh][^>]*>|\||\\", " ", file.read_text())
+        assert "+0.31, p = 0.0021: significant" in text
+        assert "+0.31, p = 0.4000: not significant" in text
 
 
 @pytest.mark.parametrize(("wrong", "undecided"), [(3, True), (6, False)])

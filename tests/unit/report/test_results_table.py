@@ -6,7 +6,7 @@ from artculture.report.results_table import Accuracy, Headline, TableRow
 def headline(low: float, *, models: int = 6, synthetic: bool = False) -> Headline:
     accuracies = {"top1": Accuracy(59.2, low, 71.8, None)}
     row = TableRow("ResNet50", "StepLR", "Transfer", "", 1, "", "ImageNet-1k", "met", accuracies, True, "best", "")
-    return Headline(row, models, [], chance=9.1, majority=22.4, test_paintings=50, synthetic=synthetic)
+    return Headline(row, models, [], [], chance=9.1, majority=22.4, test_paintings=50, synthetic=synthetic)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def _predictions(fold: int, right: int) -> pd.DataFrame:
 
 def _run(fold: int | None, right: int, seed: int = 0) -> dict[str, object]:
     share = {"test_top1": right / 10, "test_top3": 1.0, "test_macro_f1": right / 10, "test_macro_recall": right / 10}
-    sizes = {f"paintings_{name}": 10.0 for name in ("val_top1", "test_top1", "test_top3", "test_macro_f1")}
+    sizes = {f"paintings_{name}": 10.0 for name in ("val_top1", *share)}
     usual = {"val_top1": 0.5, "majority": 0.5, "test_paintings": 10, "epochs": 1, "synthetic": True, "imagenet": False}
     folds = None if fold is None else 3
     place = {"folder": Path(f"{seed}-{fold}"), "seed": seed, "fold": fold, "folds": folds}

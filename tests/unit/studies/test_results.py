@@ -15,11 +15,12 @@ def result(**changes):
         "run": "r", "study": "s", "architecture": "resnet50", "scheduler": "plateau", "method": "finetuned",
         "variant": "", "seed": 0, "data": "met", "weights": "ImageNet (IMAGENET1K_V1)", "imagenet": True,
         "synthetic": False, "val_top1": 0.7, "test_top1": 0.72, "test_top3": 0.9, "test_macro_f1": 0.5,
+        "test_macro_recall": 0.45,
         "chance": 1 / 11, "majority": 0.2, "counts": {"train": 800, "val": 100, "test": 100}, "epochs": 30,
         "seconds": 100.0, "images_per_second": 40.0, "per_culture": {}, "confusion": [[1]],
     }  # fmt: skip
     found = {**usual, **changes}
-    paintings = {"val_top1": 100, "test_top1": 100, "test_top3": 100, "test_macro_f1": 30}
+    paintings = {"val_top1": 100, "test_top1": 100, "test_top3": 100, "test_macro_f1": 30, "test_macro_recall": 30}
     return {"intervals": {name: score_interval(found[name], n) for name, n in paintings.items()}, **found}
 
 
@@ -82,7 +83,13 @@ def ends(summary, name):
 def test_one_seed_is_a_sample_of_the_recipe(study, add):
     add("a")
     summary = summarise(read_results(study)[0])
-    assert summary.loc[0, ["validation", "top1", "top3", "macro_f1"]].tolist() == [0.7, 0.72, 0.9, 0.5]
+    assert summary.loc[0, ["validation", "top1", "top3", "macro_f1", "macro_recall"]].tolist() == [
+        0.7,
+        0.72,
+        0.9,
+        0.5,
+        0.45,
+    ]
     assert summary["seeds"][0] == 1
     assert ends(summary, "top1") == pytest.approx(interval_over_seeds(np.array([0.72]), 100))
     # macro-F1 is as uncertain as its own interval says, not as a share of all test paintings

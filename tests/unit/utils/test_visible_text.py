@@ -4,7 +4,7 @@ import re
 import pytest
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text, visible
+from artculture.utils.visible_text import markdown_block, markdown_code, markdown_text, markdown_with_bold, visible
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -48,3 +48,7 @@ def test_code_is_not_ended_by_its_text(text):
 )
 def test_control_characters_are_shown_as_escapes(text, shown):
     assert visible(text) == shown
+
+
+def test_spaces_next_to_bold_text_are_kept():
+    assert markdown_with_bold("**Bold** and  *this*, then **bold**: x") == "**Bold** and \\*this\\*, then **bold**: x"

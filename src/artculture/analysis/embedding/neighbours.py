@@ -48,7 +48,10 @@ def neighbours(embeddings: Embeddings, k: int = 5, picture: Picture | None = Non
         f"the culture of the test painting in {100 * share:.1f} % of {len(test)} test paintings; for a randomly drawn "
         f"training painting it would be {100 * chance:.1f} %."
     )
-    alt = f"Rows of paintings: {FIGURE_ROWS} test paintings, each followed by its {k} nearest training paintings."
+    alt = (
+        f"The nearest training painting has the same culture for {100 * share:.1f} % of the test paintings, a random "
+        f"one for {100 * chance:.1f} %."
+    )
     return Finding("neighbours", "Nearest neighbours", caption, figure, {"neighbours": table}, numbers, alt=alt)
 
 

@@ -18,6 +18,7 @@ from artculture.analysis.embedding.map_page.builder import MapPageData, map_page
 from artculture.analysis.embedding.neighbours import most_similar
 from artculture.analysis.figure import Finding
 from artculture.analysis.model_under_study import Embeddings
+from artculture.analysis.similarity.culture_colours import culture_colours
 from artculture.analysis.similarity.culture_locations import by_region, region_of
 from artculture.utils.thumbnails import Picture
 
@@ -74,10 +75,10 @@ def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | 
     sampled = f", a sample of {MOST_PLACED:,}, the others by their neighbours" if len(places) > MOST_PLACED else ""
     caption = (
         f"Each dot is one of {len(places):,} paintings, placed by t-SNE ({name}{sampled}) so that paintings with "
-        "similar feature vectors are close to each other. Large panel: coloured by region; small panels: one culture "
-        "each, all others in grey. Only closeness is meaningful: directions, the size of clusters and gaps between "
-        f"clusters are not. {fidelity} Neighbours are by cosine similarity of the feature vectors. The interactive "
-        "page shows each painting and its nearest neighbours."
+        "similar feature vectors are close to each other. Large panel: each culture in a shade of its region's hue; "
+        "small panels: one culture each, all others in grey. Only closeness is meaningful: directions, the size of "
+        f"clusters and gaps between clusters are not. {fidelity} Neighbours are by cosine similarity of the feature "
+        "vectors. The interactive page shows each painting and its nearest neighbours."
     )
     regions = tuple(region_of(name) for name in embeddings.classes)
     page_data = MapPageData(table, embeddings.classes, regions, neighbours, fidelity)
@@ -89,7 +90,7 @@ def map_finding(embeddings: Embeddings, about: pd.DataFrame, picture: Picture | 
         {NAME: table},
         numbers,
         page=map_page(page_data, picture),
-        alt="Scatter plot with one dot per painting, coloured by region; small copies highlight one culture each.",
+        alt=f"{len(places):,} paintings by the similarity of their features. {fidelity}",
     )
 
 
@@ -202,7 +203,8 @@ def _medoid(places: NDArray[np.float64]) -> tuple[float, float]:
 
 def _dots(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64]) -> None:
     regions = [region_of(name) for name in embeddings.classes]
-    colours = [plotting_style.REGIONS.get(regions[label], plotting_style.ELSEWHERE) for label in embeddings.labels]
+    shades = culture_colours(embeddings.classes)
+    colours = [shades[embeddings.classes[label]] for label in embeddings.labels]
     size = float(np.clip(9000 / len(places), 3, 26))
     # One collection in the order of the manifest, so that no region covers the others.
     axes.scatter(
@@ -217,7 +219,7 @@ def _one_culture(axes: Axes, embeddings: Embeddings, places: NDArray[np.float64]
     name = embeddings.classes[label]
     many = len(places) > MOST_SHAPES
     axes.scatter(places[~mine, 0], places[~mine, 1], s=1.2, color=plotting_style.FAINT, linewidth=0, rasterized=many)
-    colour = plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE)
+    colour = culture_colours(embeddings.classes)[name]
     size = float(np.clip(600 / mine.sum(), 2.5, 12))
     axes.scatter(places[mine, 0], places[mine, 1], s=size, color=colour, linewidth=0)
     axes.set_title(f"{name} ({int(mine.sum()):,})", fontsize=7.5, pad=3)

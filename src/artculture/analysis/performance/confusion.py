@@ -40,26 +40,27 @@ def confusion_finding(embeddings: Embeddings) -> Finding:
         f"({100 * right / n:.1f} %). "
     )
     text += OF_MANY if are_many(names) else OF_FEW
-    if len(mistakes):
-        most = mistakes[mistakes["paintings"] == mistakes["paintings"].max()]
-        kinds = [
-            f"{m['culture']} predicted as {m['predicted']} (of {m['of']})"
-            for m in most.head(MAX_LISTED).to_dict("records")
-        ]
-        rest = f" and {len(most) - MAX_LISTED} others" if len(most) > MAX_LISTED else ""
-        text += f"Most frequent, {most['paintings'].iloc[0]} times{' each' if len(most) > 1 else ''}: "
-        text += f"{', '.join(kinds)}{rest}. "
+    text += _most_frequent(mistakes)
     counts = pd.DataFrame(matrix, columns=names)
     counts.insert(0, "culture", names)
     numbers = {"paintings": n, "right": right}
-    alt = "Square heat map: true cultures in rows, predicted ones in columns; the diagonal holds right predictions."
+    alt = f"{right:,} of {n:,} test paintings are right ({100 * right / n:.1f} %). {_most_frequent(mistakes)}".strip()
     tables = {NAME: counts, "mistakes": mistakes}
-    if are_many(names):
-        figure = _figure_of_many(matrix, names, mistakes)
-        alt = "Left: heat map of all confusions, similar cultures next to each other. Right: the most frequent ones."
-    else:
-        figure = _figure(matrix, names)
+    figure = _figure_of_many(matrix, names, mistakes) if are_many(names) else _figure(matrix, names)
     return Finding(NAME, TITLE, text.strip(), figure, tables, numbers, alt=alt)
+
+
+def _most_frequent(mistakes: pd.DataFrame) -> str:
+    """Return the sentence that names the most frequent errors; "" without any."""
+    if mistakes.empty:
+        return ""
+    most = mistakes[mistakes["paintings"] == mistakes["paintings"].max()]
+    kinds = [
+        f"{m['culture']} predicted as {m['predicted']} (of {m['of']})" for m in most.head(MAX_LISTED).to_dict("records")
+    ]
+    rest = f" and {len(most) - MAX_LISTED} others" if len(most) > MAX_LISTED else ""
+    times = f"{most['paintings'].iloc[0]} times{' each' if len(most) > 1 else ''}"
+    return f"Most frequent error, {times}: {', '.join(kinds)}{rest}."
 
 
 def confusion_matrix(embeddings: Embeddings) -> NDArray[np.int64]:
@@ -83,8 +84,14 @@ def _figure_of_many(matrix: NDArray[np.int64], names: list[str], mistakes: pd.Da
     order = clustered(alike.max() - alike * (1 - np.eye(len(names))))
     figure, (left, right) = plotting_style.panels(12.4, 6.4, 1, 2, width_ratios=(1.6, 1))
     with plotting_style.styled():
-        bare_heat_map(left, np.sqrt(shares[np.ix_(order, order)]), [names[i] for i in order], "Blues")
-        left.set_title("Confusions: square root of the share of the row in %")
+        bare_heat_map(
+            left,
+            np.sqrt(shares[np.ix_(order, order)]),
+            [names[i] for i in order],
+            "Blues",
+            "square root of the share of the row in %",
+        )
+        left.set_title("Confusions")
         left.set_xlabel("predicted culture")
         left.set_ylabel("true culture (test paintings)")
         top = mistakes.head(SHOWN)
@@ -105,7 +112,7 @@ def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, total, out=np.zeros(counts.shape), where=total > 0)
     side = max(3.4, 0.47 * len(names) + 1.6)
-    figure, (axes,) = plotting_style.panels(side + 0.5, side)
+    figure, (axes,) = plotting_style.panels(side + 1.1, side)
     size = 7.5 if len(names) <= 12 else max(3.5, 90 / len(names))
     with plotting_style.styled():
         # vmax above 100 % avoids the darkest end of the colour map.
@@ -114,6 +121,9 @@ def _figure(matrix: NDArray[np.int64], names: list[str]) -> Figure:
             ink = "white" if shares[row, column] > 60 else plotting_style.INK
             text = f"{shares[row, column]:.0f}\n({counts[row, column]})"
             axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink, linespacing=1.05)
+        bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02, label="share of the true culture's paintings, %")
+        bar.ax.set_ylim(0, 100)
+        bar.outline.set_visible(False)
         style_culture_axes(axes, shown)
         # Setting new tick labels resets their colours, so they are restored afterwards.
         labels = [f"{name} ({count})" for name, count in zip(shown, total.ravel(), strict=True)]

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from artculture.analysis import plotting_style
+from artculture.analysis.claims import SIGNIFICANT, TOO_FEW, least_p, p_text, verdict
 from artculture.analysis.figure import Finding
 from artculture.analysis.many_classes import NAMED, are_many, largest, some
 from artculture.analysis.model_under_study import Embeddings
+from artculture.analysis.similarity.culture_colours import region_colour
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.evaluation.intervals import wilson
 
@@ -25,24 +27,25 @@ def recalls_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
     shown = table[(table["test_paintings"] > 0) & (table["training_paintings"] > 0)]
     if shown.empty:
         return Finding(NAME, TITLE, "Left out: no culture has both training and test paintings.")
-    correlation, p = _spearman(shown["training_paintings"].to_numpy(), shown["recall"].to_numpy(), seed)
+    correlation, p, said = _spearman(shown["training_paintings"].to_numpy(), shown["recall"].to_numpy(), seed)
     text = (
         "Each dot is a culture: x axis (logarithmic), its number of training paintings; y axis, its recall on the test "
         "split with a 95 % Wilson interval, which is wide for few test paintings. "
     )
     if shown["training_paintings"].duplicated().any():
         text += "Cultures with equal numbers of training paintings lie on one vertical line. "
-    if correlation is not None:
+    if correlation is not None and p is not None:
         text += (
-            f"Spearman's correlation is {correlation:+.2f} (two-sided permutation p = {p:.4f}, {len(shown)} cultures). "
+            f"{_claim(correlation, said)} (Spearman's correlation {correlation:+.2f}, two-sided permutation "
+            f"{p_text(p)}, {len(shown)} cultures). "
         )
     if are_many(shown["culture"].tolist()):
         text += f"Named are the cultures with the most training paintings and the {NAMED} with the lowest recall. "
     if len(shown) < len(table):
         absent = table[~table["culture"].isin(shown["culture"])]["culture"]
         text += f"Not shown, without training or test paintings: {some(absent.tolist())}. "
-    numbers = {"spearman": correlation, "p_two_sided": p, "cultures": len(shown)}
-    alt = "Scatter plot: training paintings of each culture on the x axis, recall on the y axis, with intervals."
+    numbers = {"spearman": correlation, "p_two_sided": p, "verdict": said, "cultures": len(shown)}
+    alt = _alt(shown, correlation, p, said)
     return Finding(NAME, TITLE, text.strip(), _figure(shown), {NAME: table}, numbers, alt=alt)
 
 
@@ -67,9 +70,10 @@ def recall_table(embeddings: Embeddings) -> pd.DataFrame:
 
 def _spearman(
     paintings: NDArray[np.int64], recall: NDArray[np.float64], seed: int
-) -> tuple[float | None, float | None]:
+) -> tuple[float | None, float | None, str | None]:
+    """Return the correlation, its p-value and the verdict; None where there is no correlation."""
     if len(paintings) < MIN_CULTURES or np.ptp(paintings) == 0 or np.ptp(recall) == 0:
-        return None, None
+        return None, None, None
     ranks = stats.rankdata(recall)
 
     def correlation(order: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
@@ -88,12 +92,31 @@ def _spearman(
         vectorized=True,
         rng=np.random.default_rng(seed),
     )
-    return float(test.statistic), float(test.pvalue)
+    drawn = np.asarray(test.null_distribution, dtype=np.float64)
+    least = 2 * least_p(drawn, exact=len(drawn) < PERMUTATIONS)
+    return float(test.statistic), float(test.pvalue), verdict(float(test.pvalue), least)
+
+
+def _claim(correlation: float, said: str | None) -> str:
+    if said == TOO_FEW:
+        return "These are too few cultures to say whether recall follows the number of training paintings"
+    if said != SIGNIFICANT:
+        return "Recall does not significantly follow the number of training paintings"
+    return f"Recall {'rises' if correlation > 0 else 'falls'} significantly with the number of training paintings"
+
+
+def _alt(shown: pd.DataFrame, correlation: float | None, p: float | None, said: str | None) -> str:
+    missed = shown[shown["recall"] == 0]["culture"].tolist()
+    best = shown.iloc[int(shown["recall"].to_numpy().argmax())]
+    parts = [] if correlation is None or p is None else [f"{_claim(correlation, said)} ({p_text(p)})."]
+    parts.append(f"Highest recall: {best['culture']}, {100 * best['recall']:.0f} %.")
+    parts += [f"No test painting is recognised of: {some(missed)}."] if missed else []
+    return " ".join(parts)
 
 
 def _figure(shown: pd.DataFrame) -> Figure:
     figure, (axes,) = plotting_style.panels(6.4, 4.2)
-    colours = [plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE) for name in shown["culture"]]
+    colours = [region_colour(name) for name in shown["culture"]]
     with plotting_style.styled():
         axes.set_xscale("log")
         across = shown["training_paintings"].to_numpy(dtype=np.float64)
@@ -101,8 +124,8 @@ def _figure(shown: pd.DataFrame) -> Figure:
         axes.set_xlim(across.min() / 1.5, across.max() * 1.6)
         axes.vlines(across, shown["low"], shown["high"], color=colours, alpha=0.45, linewidth=1.8)
         axes.scatter(across, shown["recall"], color=colours, s=36, edgecolor="white", linewidth=0.7, zorder=3)
-        # Room below 0 for the legend.
-        axes.set_ylim(-0.16, 1.08)
+        # Room for the names of cultures without any recall.
+        axes.set_ylim(-0.2, 1.08)
         axes.set_yticks(np.linspace(0, 1, 6))
         usual = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _within(t, axes.get_xlim())]
         counts = np.unique(across).astype(int).tolist()
@@ -115,7 +138,9 @@ def _figure(shown: pd.DataFrame) -> Figure:
         axes.set_ylabel("recall on the test split")
         axes.grid(axis="y", color=plotting_style.FAINT, linewidth=0.6)
         axes.set_axisbelow(True)
-        plotting_style.region_legend(axes, [region_of(name) for name in shown["culture"]], loc="lower right")
+        # Outside of the axes, where it covers no label.
+        regions = [region_of(name) for name in shown["culture"]]
+        plotting_style.region_legend(figure, regions, loc="outside lower center", ncols=4)
     points = list(zip(across.tolist(), shown["recall"], strict=True))
     # Thin boxes along the intervals, which labels should not cover.
     bars = [

@@ -50,7 +50,7 @@ def reliability_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
         _figure(table, numbers),
         {NAME: table},
         numbers,
-        alt="Two reliability diagrams, before and after temperature scaling: accuracy against confidence.",
+        alt=_alt(numbers),
     )
 
 
@@ -89,11 +89,10 @@ def _caption(numbers: dict[str, Any]) -> str:
     mean, most = after["ece_if_calibrated"]
     low, high = numbers["accuracy_interval"]
     sure = before["mean_confidence"]
-    verdict = "overconfident" if sure > high else "underconfident" if sure < low else "about as confident as accurate"
     return (
         f"Test paintings in {BINS} bins by the probability of the predicted culture; for dots on the diagonal, "
         "accuracy equals confidence. Lines are 95 % Wilson intervals, bars count paintings. Before temperature "
-        f"scaling, the classifier is {verdict} on average (confidence {100 * sure:.1f} %, accuracy "
+        f"scaling, the classifier is {_confidence(numbers)} on average (confidence {100 * sure:.1f} %, accuracy "
         f"{100 * numbers['accuracy']:.1f} %, interval {100 * low:.1f} to {100 * high:.1f}) "
         f"and its expected calibration error (ECE) is {100 * before['ece']:.1f} %. "
         f"Dividing the logits by the temperature {numbers['temperature']:.2f}, which changes no prediction, makes it "
@@ -103,13 +102,29 @@ def _caption(numbers: dict[str, Any]) -> str:
     )
 
 
+def _confidence(numbers: dict[str, Any]) -> str:
+    low, high = numbers["accuracy_interval"]
+    sure = numbers["before"]["mean_confidence"]
+    return "overconfident" if sure > high else "underconfident" if sure < low else "about as confident as accurate"
+
+
+def _alt(numbers: dict[str, Any]) -> str:
+    before, after = (100 * numbers[state]["ece"] for state in ("before", "after"))
+    most = 100 * numbers["after"]["ece_if_calibrated"][1]
+    calibrated = "not significantly different from" if after <= most else "significantly worse than"
+    return (
+        f"Before temperature scaling the classifier is {_confidence(numbers)}; the calibration error of {before:.1f} % "
+        f"becomes {after:.1f} %, {calibrated} that of calibrated probabilities."
+    )
+
+
 def _figure(table: pd.DataFrame, numbers: dict[str, Any]) -> Figure:
     figure, axes = plotting_style.panels(7.4, 4.6, 2, 2, height_ratios=[4, 1], sharex=True)
     titles = {"before": "Before temperature scaling", "after": f"Temperature {numbers['temperature']:.2f}"}
     with plotting_style.styled():
         for column, (state, title) in enumerate(titles.items()):
             rows = table[table["state"] == state]
-            _diagram(axes[column], rows, plotting_style.WRONG if state == "before" else plotting_style.RIGHT)
+            _diagram(axes[column], rows, plotting_style.SOFT if state == "before" else plotting_style.SERIES[0])
             axes[column].set_title(f"{title}: ECE {100 * numbers[state]['ece']:.1f} %")
             bars = axes[column + 2]
             width = rows["to"] - rows["from"]

@@ -1,7 +1,8 @@
 """Contact sheets of rightly and wrongly classified paintings with their saliency maps, one per culture."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,19 @@ from artculture.data.transforms import eval_transform
 # Images per forward pass, small enough for the activations of large networks.
 BATCH_SIZE = 8
 
-HOW_TO_READ = (
-    "Feature map: the last map of the network summed over its channels, rescaled to 0..1 per painting and overlaid on "
-    "it (bicubic); bright areas have a high total activation. Grad-CAM: the same map, its channels weighted by their "
-    "gradients for the predicted culture; bright areas support that prediction. Both show the centre crop that the "
-    "network receives."
+FEATURE_MAP = (
+    "Feature map: the last map of the network, the magnitudes of its channels summed, rescaled to 0..1 per painting, "
+    "overlaid on the crop that the network receives; bright areas have a high total activation. "
+)
+GRAD_CAM = (
+    "Grad-CAM: the same map, its channels weighted by their gradients for the predicted culture; bright areas support "
+    "that prediction. "
 )
 
 
-def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: int = 3) -> Iterator[Finding]:
+def contact_sheets(
+    model: ModelUnderStudy, embeddings: Embeddings, per_culture: int = 3, *, smooth: bool = True
+) -> Iterator[Finding]:
     """Yield an overview with one painting per culture and one sheet per culture.
 
     Of many cultures, those with the most wrongly predicted test paintings are shown.
@@ -42,13 +47,14 @@ def contact_sheets(model: ModelUnderStudy, embeddings: Embeddings, per_culture: 
         model: classifier and paintings.
         embeddings: of the paintings, in the order of `model.paintings.selection`.
         per_culture: maximum number of right and of wrong paintings on a sheet.
+        smooth: interpolate the maps between their cells; False shows the cells.
 
     Raises:
         InputError: the backbone has no spatial map.
     """
     chosen = {embeddings.classes[index]: most_confident(embeddings, index, per_culture) for index in _shown(embeddings)}
     positions = [int(position) for pair in chosen.values() for part in pair for position in part]
-    shown = {one.position: one for one in _compute_entries(model, embeddings, positions)}
+    shown = {one.position: one for one in _compute_entries(model, embeddings, positions, smooth=smooth)}
     sheets = {
         culture: ([shown[int(i)] for i in right], [shown[int(i)] for i in wrong])
         for culture, (right, wrong) in chosen.items()
@@ -81,7 +87,9 @@ def most_confident(embeddings: Embeddings, culture: int, count: int) -> tuple[ND
     return members[right][:count], members[~right][:count]
 
 
-def _compute_entries(model: ModelUnderStudy, embeddings: Embeddings, positions: list[int]) -> list[SheetEntry]:
+def _compute_entries(
+    model: ModelUnderStudy, embeddings: Embeddings, positions: list[int], *, smooth: bool = True
+) -> list[SheetEntry]:
     """Compute the saliency maps of the chosen paintings."""
     selection, cache = model.paintings.selection, model.paintings.cache
     crop = eval_transform(model.classifier.preprocessing)
@@ -95,7 +103,7 @@ def _compute_entries(model: ModelUnderStudy, embeddings: Embeddings, positions: 
         cams = grad_cam(model.classifier, crops, torch.from_numpy(predicted[batch]))
         for i, picture, feature_map, cam in zip(batch, crops, heats, cams, strict=True):
             facts = _facts(model, embeddings, i, feature_map, cam)
-            shown.append(SheetEntry(i, picture.permute(1, 2, 0).numpy(), feature_map, cam, facts))
+            shown.append(SheetEntry(i, picture.permute(1, 2, 0).numpy(), feature_map, cam, facts, smooth))
     return shown
 
 
@@ -123,16 +131,17 @@ def _facts(
 
 def _overview(firsts: dict[str, SheetEntry | None], cultures: int) -> Finding:
     seen = [one.facts for one in firsts.values() if one is not None]
+    cells, right = _cells(firsts.values()), sum(facts["right"] for facts in seen)
     chosen = "" if len(firsts) == cultures else f"Shown are the {len(firsts)} of {cultures} cultures with most errors. "
     return Finding(
         name="feature_maps",
         title="Feature maps: one painting per culture",
         caption="The test painting of each culture with the most confident right prediction (✓) or, if there is none, "
-        f"the most confident wrong one (✗). {chosen}{HOW_TO_READ}",
+        f"the most confident wrong one (✗). {chosen}{FEATURE_MAP}{cells}".strip(),
         figure=draw_overview(firsts),
         tables={"feature_maps": pd.DataFrame(seen)},
-        numbers={"shown": len(seen), "right": sum(facts["right"] for facts in seen)},
-        alt="Pairs of images, one per culture: a painting, and the same with its feature map overlaid.",
+        numbers={"shown": len(seen), "right": right, **_grid(firsts.values())},
+        alt=f"{right} of {len(seen)} cultures have a test painting that is predicted right.",
     )
 
 
@@ -142,18 +151,44 @@ def _sheet(culture: str, slug: str, right: list[SheetEntry], wrong: list[SheetEn
     numbers = {"right": len(right), "wrong": len(wrong)}
     if not right and not wrong:
         return Finding(slug, title, f"No {name} painting is in the test set.", numbers=numbers)
+    shown = [*right, *wrong]
     missing = "" if right and wrong else f" No {name} test painting was predicted {'wrong' if right else 'right'}."
     return Finding(
         name=slug,
         title=title,
         caption="Test paintings of this culture with the most confident right (✓) and wrong (✗) predictions."
-        f"{missing} From left to right: painting, feature map, Grad-CAM.",
+        f"{missing} From left to right: painting, feature map, Grad-CAM. {FEATURE_MAP}{GRAD_CAM}{_cells(shown)}",
         figure=draw_sheet(name, right, wrong),
-        tables={slug: pd.DataFrame([one.facts for one in (*right, *wrong)])},
+        tables={slug: pd.DataFrame([one.facts for one in shown])},
         numbers=numbers,
-        alt=f"{len(right)} rightly and {len(wrong)} wrongly predicted {name} paintings, each with its feature map "
-        "and its Grad-CAM map overlaid.",
+        alt=_alt(name, right, wrong),
     )
+
+
+def _alt(name: str, right: list[SheetEntry], wrong: list[SheetEntry]) -> str:
+    parts = [f"{len(right)} {name} paintings that are predicted right"] if right else []
+    if wrong:
+        taken = Counter(one.facts["predicted"] for one in wrong)
+        parts.append(f"{len(wrong)} taken for {', '.join(f'{culture} ({n})' for culture, n in taken.most_common())}")
+    return ", and ".join(parts) + "."
+
+
+def _grid(entries: Iterable[SheetEntry | None]) -> dict[str, int]:
+    """Return the size of the network's maps."""
+    shape = next((one.feature_map.shape for one in entries if one is not None), None)
+    return {} if shape is None else {"map_rows": shape[0], "map_columns": shape[1]}
+
+
+def _cells(entries: Iterable[SheetEntry | None]) -> str:
+    """Return the sentence about the cells of the maps, and whether the pictures interpolate between them."""
+    first = next((one for one in entries if one is not None), None)
+    if first is None:
+        return ""
+    rows, columns = first.feature_map.shape
+    text = f"The map itself has {rows} × {columns} cells, "
+    if not first.smooth:
+        return f"{text}which are shown as they are."
+    return f"{text}between which these pictures interpolate (bicubic; smooth=false shows the cells)."
 
 
 def _slugs(classes: tuple[str, ...]) -> dict[str, str]:

@@ -64,13 +64,25 @@ def explain(
     return found
 
 
-def draw_explanation(picture: NDArray[np.uint8], maps: Mapping[str, NDArray[np.float32]], title: str) -> Figure:
-    """Return a figure of a picture, H x W x 3, next to itself under each of its maps, h x w."""
+def draw_explanation(
+    picture: NDArray[np.uint8], maps: Mapping[str, NDArray[np.float32]], title: str, *, smooth: bool = True
+) -> Figure:
+    """Return a figure of a picture, H x W x 3, next to itself under each of its maps, h x w.
+
+    The maps are interpolated between their cells if `smooth`; the titles give their size.
+    """
     figure = new_figure(2.3 * (len(maps) + 1), 2.8)
     axes = figure.subplots(1, len(maps) + 1, squeeze=False)[0]
-    panels = [(title, picture), *((TITLES[name], np.asarray(overlay(picture, heat))) for name, heat in maps.items())]
+    panels = [(title, picture), *(_panel(picture, name, heat, smooth=smooth) for name, heat in maps.items())]
     for axis, (heading, pixels) in zip(axes, panels, strict=True):
         axis.imshow(pixels)
         axis.set_title(heading, fontsize=8)
         axis.set_axis_off()
     return figure
+
+
+def _panel(
+    picture: NDArray[np.uint8], name: str, heat: NDArray[np.float32], *, smooth: bool
+) -> tuple[str, NDArray[np.uint8]]:
+    rows, columns = heat.shape
+    return f"{TITLES[name]}, {rows} × {columns}", np.asarray(overlay(picture, heat, smooth=smooth))

@@ -25,10 +25,20 @@ class Explainer:
         methods: of `explain.METHODS`; None for all that the network has.
         target: the culture that is explained; None for the most probable one.
         folder: for the files.
+        smooth: interpolate the maps on the sheet between their cells.
     """
 
-    def __init__(self, model: TorchModel, methods: Sequence[str] | None, target: str | None, folder: Path) -> None:
+    def __init__(
+        self,
+        model: TorchModel,
+        methods: Sequence[str] | None,
+        target: str | None,
+        folder: Path,
+        *,
+        smooth: bool = True,
+    ) -> None:
         self.model, self.methods, self.target, self.folder = model, methods, target, folder
+        self.smooth = smooth
         self._used: set[str] = set()
 
     def explain(self, path: Path) -> dict[str, Any]:
@@ -45,7 +55,7 @@ class Explainer:
         maps = {name: heat[0] for name, heat in self._maps(image, index).items()}
         stem = self._unique(path.stem[:50])
         title = f"{classes[index]} {100 * probabilities[index]:.0f} %"
-        figure = draw_explanation(image[0].permute(1, 2, 0).numpy(), maps, title)
+        figure = draw_explanation(image[0].permute(1, 2, 0).numpy(), maps, title, smooth=self.smooth)
         with replacing(self.folder / f"{stem}.png") as temporary:
             plotting_style.save(figure, temporary, "png")
         with replacing(self.folder / f"{stem}.npz") as temporary, temporary.open("wb") as file:

@@ -40,9 +40,16 @@ def rescale(values: Tensor, floor: float | None = None) -> NDArray[np.float32]:
     return result
 
 
-def upscale(heats: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Resize heat maps N x h x w to `size` (height, width) bicubically, clamped to 0..1 (bicubic overshoots)."""
-    larger = F.interpolate(torch.from_numpy(heats)[:, None], size=size, mode="bicubic", align_corners=False)
+def upscale(heats: NDArray[np.float32], size: tuple[int, int], *, smooth: bool = True) -> NDArray[np.float32]:
+    """Resize heat maps N x h x w to `size` (height, width) bicubically, clamped to 0..1 (bicubic overshoots).
+
+    Without `smooth`, each cell keeps its value and becomes a rectangle.
+    """
+    given = torch.from_numpy(heats)[:, None]
+    if smooth:
+        larger = F.interpolate(given, size=size, mode="bicubic", align_corners=False)
+    else:
+        larger = F.interpolate(given, size=size, mode="nearest-exact")
     result: NDArray[np.float32] = larger.clamp(0, 1)[:, 0].numpy()
     return result
 
@@ -56,15 +63,16 @@ def peak(heat_map: NDArray[np.float32]) -> tuple[float | None, float | None]:
     return round((float(x) + 0.5) / width, 4), round((float(y) + 0.5) / height, 4)
 
 
-def overlay(picture: NDArray[np.uint8], heat_map: NDArray[np.float32]) -> Image.Image:
+def overlay(picture: NDArray[np.uint8], heat_map: NDArray[np.float32], *, smooth: bool = True) -> Image.Image:
     """Overlay a heat map on a painting that is faded towards grey, so that its colours do not mix with the heat map's.
 
     Args:
         picture: uint8 height x width x 3.
         heat_map: float32 h x w in 0..1, of any size.
+        smooth: interpolate between the cells of the map (bicubic); False shows its cells.
     """
     height, width = picture.shape[:2]
-    large = upscale(heat_map[None], (height, width))[0]
+    large = upscale(heat_map[None], (height, width), smooth=smooth)[0]
     grey = picture @ LUMINANCE
     faded = 0.6 * grey[..., None] + 0.2 * picture
     # At most 50 % opaque, so that the painting stays visible; the exponent makes weak activations visible too.

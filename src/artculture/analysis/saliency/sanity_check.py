@@ -119,7 +119,7 @@ def _finding(table: pd.DataFrame, count: int) -> Finding:
         f"{verdict} A feature map does not depend on the head, whose layers come first."
     )
     numbers = {f"similarity_{method}": float(value) for method, value in last.items()}
-    alt = "Lines of the correlation of each kind of map with the trained network's, against the share of random layers."
+    alt = f"Rank correlation with the trained network's maps once all layers are random: {words}. {verdict}"
     return Finding(
         "saliency_sanity", "Sanity check of the maps", caption, figure, {"saliency_sanity": table}, numbers, alt=alt
     )

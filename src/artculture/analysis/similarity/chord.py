@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from artculture.analysis import plotting_style
 from artculture.analysis.figure import Finding
 from artculture.analysis.many_classes import SHOWN, are_many
-from artculture.analysis.similarity.culture_locations import by_region, region_of
+from artculture.analysis.similarity.culture_colours import culture_colours
+from artculture.analysis.similarity.culture_locations import OTHER, by_region, region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
 NAME, TITLE = "culture_chords", "Strongest similarities between cultures"
@@ -55,11 +56,22 @@ def chord_finding(distances: CultureDistances) -> Finding:
         NAME,
         TITLE,
         caption.strip(),
-        _figure(distances, chosen),
+        _figure(distances, chosen, culture_colours([*everything.cultures, *everything.absent])),
         {"culture_chords": chosen},
         numbers,
-        alt="Chord diagram: cultures on a circle, the strongest similarities between them as ribbons.",
+        alt=_alt(chosen),
     )
+
+
+def _alt(chosen: pd.DataFrame) -> str:
+    if chosen.empty:
+        return "No similarity is stronger than the others."
+    first = chosen.iloc[0]
+    inside = sum(region_of(a) == region_of(b) for a, b in zip(chosen["culture"], chosen["other"], strict=True))
+    text = f"The strongest similarity is that of {first['culture']} to {first['other']}."
+    if any(region_of(name) != OTHER for name in chosen["culture"]):
+        text += f" {inside} of the {len(chosen)} strongest are between cultures of one region."
+    return text
 
 
 def top_quartile(distances: CultureDistances) -> tuple[pd.DataFrame, float]:
@@ -81,7 +93,7 @@ def top_quartile(distances: CultureDistances) -> tuple[pd.DataFrame, float]:
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True), threshold
 
 
-def _figure(distances: CultureDistances, chosen: pd.DataFrame) -> Figure:
+def _figure(distances: CultureDistances, chosen: pd.DataFrame, colours: dict[str, str]) -> Figure:
     figure, (axes,) = plotting_style.panels(6.4, 6.4)
     order = [distances.cultures[i] for i in by_region(distances.cultures)]
     arcs = _arcs(order, chosen)
@@ -91,13 +103,12 @@ def _figure(distances: CultureDistances, chosen: pd.DataFrame) -> Figure:
         axes.set_xlim(-1.45, 1.45)
         axes.set_ylim(-1.35, 1.35)
         for name, (start, end) in arcs.items():
-            colour = plotting_style.REGIONS.get(region_of(name), plotting_style.ELSEWHERE)
-            axes.add_patch(
-                Wedge((0, 0), 1, math.degrees(start), math.degrees(end), width=RIM, facecolor=colour, linewidth=0)
-            )
+            turns = math.degrees(start), math.degrees(end)
+            axes.add_patch(Wedge((0, 0), 1, *turns, width=RIM, facecolor=colours[name], linewidth=0))
             _write_name(axes, distances.label(name), (start + end) / 2)
-        _chords(axes, order, arcs, chosen)
-        plotting_style.region_legend(axes, [region_of(name) for name in order], loc="lower left", bbox_to_anchor=(0, 0))
+        _chords(axes, order, arcs, chosen, colours)
+        regions = [region_of(name) for name in order]
+        plotting_style.region_legend(figure, regions, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -137,14 +148,20 @@ def _write_name(axes: Axes, name: str, angle: float) -> None:
     )
 
 
-def _chords(axes: Axes, order: list[str], arcs: dict[str, tuple[float, float]], chosen: pd.DataFrame) -> None:
+def _chords(
+    axes: Axes,
+    order: list[str],
+    arcs: dict[str, tuple[float, float]],
+    chosen: pd.DataFrame,
+    colours: dict[str, str],
+) -> None:
     ends = _ends(order, arcs, chosen)
     # Weak chords are drawn last, so that thin ones stay visible on wide ones.
     for index, chord in chosen.iterrows():
-        colour = plotting_style.REGIONS.get(region_of(chord["culture"]), plotting_style.ELSEWHERE)
         leave, arrive = ends[(index, "culture")], ends[(index, "other")]
         path = ribbon(leave, arrive)
-        axes.add_patch(PathPatch(path, facecolor=colour, alpha=0.5, edgecolor="white", linewidth=0.5))
+        style = {"facecolor": colours[chord["culture"]], "alpha": 0.65, "edgecolor": "white", "linewidth": 0.5}
+        axes.add_patch(PathPatch(path, **style))
 
 
 def _ends(

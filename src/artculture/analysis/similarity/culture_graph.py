@@ -12,8 +12,11 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from artculture.analysis import plotting_style
+from artculture.analysis.claims import SIGNIFICANT, TOO_FEW, p_text
 from artculture.analysis.figure import Finding
-from artculture.analysis.many_classes import SHOWN, are_many, largest
+from artculture.analysis.many_classes import SHOWN, are_many, largest, some
+from artculture.analysis.similarity.communities import RegionAgreement, find_communities, region_agreement
+from artculture.analysis.similarity.culture_colours import culture_colours
 from artculture.analysis.similarity.culture_locations import region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
@@ -38,8 +41,9 @@ def graph_finding(distances: CultureDistances, seed: int = 0) -> Finding:
     agreement = [_agreement(distances, placed) for placed in (layout, *others)]
     numbers: dict[str, Any] = {"seed": seed, "iterations": ITERATIONS, "edge_weight_influence": INFLUENCE}
     caption = (
-        "Each dot is a culture; its area grows with its number of paintings. Edges attract (weight: the mean of the "
-        "two normalised similarities, of A to B and of B to A; darker is stronger), all dots repel each other, and "
+        "Each dot is a culture, coloured by a shade of its region's hue; its area grows with its number of paintings. "
+        "Edges attract (weight: the mean of the two normalised similarities, of A to B and of B to A; darker is "
+        "stronger), all dots repel each other, and "
         f"ForceAtlas2 (edge weight influence {INFLUENCE}) finds the layout from random initial positions. "
         f"Only closeness is meaningful, directions are not. {distances.note()}"
     )
@@ -47,6 +51,14 @@ def graph_finding(distances: CultureDistances, seed: int = 0) -> Finding:
         caption += (
             f"Named are the {SHOWN} cultures with the most paintings; the {MOST_EDGES:,} strongest edges are drawn. "
         )
+    community = find_communities(weighted_graph(distances), seed)
+    agreement_with_regions = region_agreement(distances.cultures, community, seed)
+    said = _community_claim(distances, community, agreement_with_regions)
+    caption += said + " "
+    numbers["communities"] = {"number": int(community.max()) + 1}
+    if agreement_with_regions is not None:
+        rand = agreement_with_regions
+        numbers["communities"] |= {"adjusted_rand": rand.rand, "p": rand.p, "verdict": rand.verdict}
     known = [value for value in agreement if value is not None]
     if known:
         numbers["spearman_of_layout_and_distance"] = {
@@ -64,9 +76,9 @@ def graph_finding(distances: CultureDistances, seed: int = 0) -> Finding:
         TITLE,
         caption.strip(),
         _figure(distances, layout),
-        {"culture_graph_nodes": _nodes(distances, layout), "culture_graph_edges": _edges(distances)},
+        {"culture_graph_nodes": _nodes(distances, layout, community), "culture_graph_edges": _edges(distances)},
         numbers,
-        alt="Network of cultures: similar cultures are close together; colours show regions.",
+        alt=said,
     )
 
 
@@ -78,10 +90,23 @@ def edge_weights(distances: CultureDistances) -> NDArray[np.float64]:
 
 def force_atlas(distances: CultureDistances, seed: int) -> NDArray[np.float64]:
     """Return ForceAtlas2 positions C x 2, centred and scaled so that the largest distance from the centre is 1."""
-    weights = edge_weights(distances)
-    n = len(weights)
+    n = len(distances.cultures)
     if n < 2:
         return np.zeros((n, 2))
+    graph = weighted_graph(distances)
+    start = np.random.default_rng(seed).uniform(-1, 1, (n, 2))
+    placed = nx.forceatlas2_layout(graph, pos=dict(enumerate(start)), max_iter=ITERATIONS, weight="weight", seed=seed)
+    positions: NDArray[np.float64] = np.array([placed[i] for i in range(n)])
+    positions -= positions.mean(axis=0)
+    farthest = float(np.linalg.norm(positions, axis=1).max())
+    positions /= farthest if farthest > 0 else 1.0
+    return positions
+
+
+def weighted_graph(distances: CultureDistances) -> nx.Graph:
+    """Return the graph of the cultures 0, 1, …, its weights as layout and communities use them."""
+    weights = edge_weights(distances)
+    n = len(weights)
     graph = nx.Graph()
     graph.add_nodes_from(range(n))
     # Weights are scaled to mean 1, so that attraction and repulsion balance for any number of cultures.
@@ -92,13 +117,23 @@ def force_atlas(distances: CultureDistances, seed: int) -> NDArray[np.float64]:
         for b in range(a + 1, n)
         if weights[a, b] > 0
     )
-    start = np.random.default_rng(seed).uniform(-1, 1, (n, 2))
-    placed = nx.forceatlas2_layout(graph, pos=dict(enumerate(start)), max_iter=ITERATIONS, weight="weight", seed=seed)
-    positions: NDArray[np.float64] = np.array([placed[i] for i in range(n)])
-    positions -= positions.mean(axis=0)
-    farthest = float(np.linalg.norm(positions, axis=1).max())
-    positions /= farthest if farthest > 0 else 1.0
-    return positions
+    return graph
+
+
+def _community_claim(distances: CultureDistances, community: NDArray[np.int64], regions: RegionAgreement | None) -> str:
+    """Return the sentence about the communities, by the test of their agreement with the regions."""
+    count = int(community.max()) + 1
+    if count == 1:
+        return "The graph is a single community (Louvain method)."
+    members = [[distances.cultures[i] for i in np.flatnonzero(community == place)] for place in range(count)]
+    text = f"The graph has {count} communities (Louvain method): {'; '.join(some(names) for names in members[:SHOWN])}."
+    if regions is None:
+        return text
+    result = f"adjusted Rand index {regions.rand:.2f}, {p_text(regions.p)}"
+    if regions.verdict == TOO_FEW:
+        return f"{text} These are too few cultures to say whether communities follow the regions ({result})."
+    follow = "follow" if regions.verdict == SIGNIFICANT else "do not significantly follow"
+    return f"{text} They {follow} the regions ({result})."
 
 
 def _agreement(distances: CultureDistances, layout: NDArray[np.float64]) -> float | None:
@@ -109,12 +144,13 @@ def _agreement(distances: CultureDistances, layout: NDArray[np.float64]) -> floa
     return float(spearmanr(actual, drawn).statistic)
 
 
-def _nodes(distances: CultureDistances, layout: NDArray[np.float64]) -> pd.DataFrame:
+def _nodes(distances: CultureDistances, layout: NDArray[np.float64], community: NDArray[np.int64]) -> pd.DataFrame:
     regions = [region_of(name) for name in distances.cultures]
     return pd.DataFrame(
         {
             "culture": distances.cultures,
             "region": regions,
+            "community": community,
             "paintings": distances.counts,
             "few_paintings": [name in distances.small for name in distances.cultures],
             "x": layout[:, 0].round(6),
@@ -140,6 +176,7 @@ def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
         pairs = pairs[strongest]
     strengths = np.array([weights[a, b] for a, b in pairs])
     regions = [region_of(name) for name in distances.cultures]
+    colours = culture_colours([*distances.cultures, *distances.absent])
     with plotting_style.styled():
         axes.set_axis_off()
         axes.set_aspect("equal")
@@ -150,20 +187,20 @@ def _figure(distances: CultureDistances, layout: NDArray[np.float64]) -> Figure:
             rank = strengths / strengths.max()
             # Strong edges are drawn on top of weak ones.
             lines = [layout[list(pairs[i])] for i in order]
-            colours = [(0.25, 0.24, 0.22, 0.04 + 0.6 * rank[i] ** 4) for i in order]
-            axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.4 + 2.8 * rank[order] ** 4))
+            inks = [(0.25, 0.24, 0.22, 0.04 + 0.6 * rank[i] ** 4) for i in order]
+            axes.add_collection(LineCollection(lines, colors=inks, linewidths=0.4 + 2.8 * rank[order] ** 4))
         # Area in square points, relative to the largest culture, with a minimum that stays visible.
         areas = (8 if many else 40) + (120 if many else 900) * distances.counts / distances.counts.max()
         axes.scatter(
             layout[:, 0],
             layout[:, 1],
             s=areas,
-            color=[plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in regions],
+            color=[colours[name] for name in distances.cultures],
             edgecolor="white",
             linewidth=1.2,
             zorder=3,
         )
-        plotting_style.region_legend(axes, regions, loc="upper left", bbox_to_anchor=(0, 1.02))
+        plotting_style.region_legend(figure, regions, loc="outside lower center", ncols=4)
     named = set(largest(distances.counts)) if many else set(range(len(distances.cultures)))
     names = [
         f"{distances.label(name)} ({distances.counts[i]:,})" if i in named else ""

@@ -17,6 +17,8 @@ from artculture.analysis.similarity.distances import MIN_PAINTINGS, CultureDista
 # Names along an axis of a heat map of many classes.
 MOST_TICKS = 100
 NAME, TITLE = "culture_distances", "Distances between cultures"
+# Labels of the colour bars.
+DISTANCE, SIMILARITY = "L2 distance", "similarity, %"
 
 
 def distance_finding(distances: CultureDistances) -> Finding:
@@ -35,8 +37,7 @@ def distance_finding(distances: CultureDistances) -> Finding:
             "culture_similarity_matrix": _matrix_table(distances, distances.similarity),
         },
         _numbers(distances, pairs),
-        alt="Two square heat maps, culture by culture: L2 distance between mean feature vectors, and the normalised "
-        "similarity of the row's culture to the column's.",
+        alt=_alt(pairs),
     )
 
 
@@ -110,6 +111,16 @@ def _caption(distances: CultureDistances, pairs: pd.DataFrame) -> str:
     return text.strip()
 
 
+def _alt(pairs: pd.DataFrame) -> str:
+    if pairs.empty:
+        return "A single culture has enough paintings."
+    near, far = _ends(pairs)
+    return (
+        f"The nearest cultures are {near['culture']} and {near['other']} (distance {near['distance']:.2f}), the "
+        f"farthest {far['culture']} and {far['other']} ({far['distance']:.2f})."
+    )
+
+
 def _ends(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return the nearest and the farthest pair."""
     distance = pairs["distance"].to_numpy()
@@ -125,15 +136,14 @@ def _figure(distances: CultureDistances) -> Figure:
         return _figure_of_many(distances)
     order = by_region(distances.cultures)
     side = max(3.2, 0.42 * len(order) + 1.1)
-    figure, (left, right) = plotting_style.panels(2 * side + 0.4, side + 0.3, 1, 2)
+    figure, (left, right) = plotting_style.panels(2 * side + 1.6, side + 0.3, 1, 2)
     names = [distances.cultures[i] for i in order]
     labels = [distances.label(name) for name in names]
     block = np.ix_(order, order)
     with plotting_style.styled():
-        heat_map(left, distances.distance[block], names, "{:.2f}", reverse=True, labels=labels)
-        left.set_title("Distance between means (L2)")
-        heat_map(right, 100 * distances.similarity[block], names, "{:.1f}", labels=labels)
-        right.set_title("Similarity of row to column, %")
+        heat_map(left, distances.distance[block], names, "{:.2f}", DISTANCE, reverse=True, labels=labels)
+        heat_map(right, 100 * distances.similarity[block], names, "{:.1f}", SIMILARITY, labels=labels)
+        _title_axes(left, right)
     return figure
 
 
@@ -143,14 +153,21 @@ def _figure_of_many(distances: CultureDistances) -> Figure:
     block = np.ix_(order, order)
     figure, (left, right) = plotting_style.panels(12.4, 6.4, 1, 2)
     with plotting_style.styled():
-        bare_heat_map(left, distances.distance[block], names, plotting_style.SEQUENTIAL + "_r")
-        left.set_title("Distance between means (L2)")
-        bare_heat_map(right, 100 * distances.similarity[block], names, plotting_style.SEQUENTIAL)
-        right.set_title("Similarity of row to column, %")
+        bare_heat_map(left, distances.distance[block], names, plotting_style.SEQUENTIAL + "_r", DISTANCE)
+        bare_heat_map(right, 100 * distances.similarity[block], names, plotting_style.SEQUENTIAL, SIMILARITY)
+        _title_axes(left, right)
     return figure
 
 
-def bare_heat_map(axes: Axes, values: Matrix, names: Sequence[str], colours: str) -> None:
+def _title_axes(left: Axes, right: Axes) -> None:
+    left.set_title("Distance between means")
+    right.set_title("Similarity of row to column")
+    for axes in (left, right):
+        axes.set_xlabel("culture (column)")
+        axes.set_ylabel("culture (row)")
+
+
+def bare_heat_map(axes: Axes, values: Matrix, names: Sequence[str], colours: str, label: str) -> None:
     """Draw a square matrix of many classes without numbers, with a colour bar and as many names as there is room for.
 
     Args:
@@ -158,6 +175,7 @@ def bare_heat_map(axes: Axes, values: Matrix, names: Sequence[str], colours: str
         values: C x C; the diagonal is left empty.
         names: of the C classes.
         colours: name of the colour map.
+        label: of the colour bar.
     """
     shown = np.ma.masked_array(values, mask=np.eye(len(names), dtype=bool))
     image = axes.imshow(shown, cmap=colours, aspect="equal", interpolation="nearest")
@@ -168,19 +186,26 @@ def bare_heat_map(axes: Axes, values: Matrix, names: Sequence[str], colours: str
     axes.set_yticks(ticks, [names[i] for i in ticks], fontsize=size)
     axes.tick_params(length=0, pad=1)
     axes.spines[:].set_visible(False)
-    axes.figure.colorbar(image, ax=axes, shrink=0.7)
+    axes.figure.colorbar(image, ax=axes, shrink=0.7, label=label)
 
 
 def heat_map(
-    axes: Axes, values: Matrix, names: list[str], form: str, reverse: bool = False, labels: list[str] | None = None
+    axes: Axes,
+    values: Matrix,
+    names: list[str],
+    form: str,
+    label: str,
+    reverse: bool = False,
+    labels: list[str] | None = None,
 ) -> None:
-    """Draw a square matrix with its values; the diagonal is empty and white lines separate the regions.
+    """Draw a square matrix with its values and a colour bar; the diagonal is empty, white lines separate regions.
 
     Args:
         axes: to draw on.
         values: C x C.
         names: of the C cultures.
         form: format of the values, for example "{:.1f}".
+        label: of the colour bar.
         reverse: whether small values are light.
         labels: tick labels; None for the names.
     """
@@ -195,6 +220,8 @@ def heat_map(
         ink = "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else plotting_style.INK
         text = form.format(values[row, column])
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+    if n > 1:
+        axes.figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02, label=label).outline.set_visible(False)
     style_culture_axes(axes, names, labels)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artculture.analysis import plotting_style
+from artculture.analysis.claims import NOT_SIGNIFICANT, SIGNIFICANT, TOO_FEW, p_text
 from artculture.analysis.figure import Finding
 from artculture.analysis.many_classes import some
 from artculture.analysis.similarity.culture_locations import CULTURE_LOCATIONS, great_circle, region_of
@@ -38,11 +39,11 @@ def geography_finding(distances: CultureDistances, seed: int = 0) -> Finding:
     return Finding(
         NAME,
         TITLE,
-        _caption(whole, inside) + (f" {distances.note()}".rstrip()),
+        _caption(whole, inside, _untested_regions(distances, inside)) + (f" {distances.note()}".rstrip()),
         _figure(distances, kilometres, whole),
         {"geography": _table(distances, kilometres)},
         numbers,
-        alt="Scatter plot of pairs of cultures: geographic distance on the x axis, style distance on the y axis.",
+        alt=_claim(whole) + ".",
     )
 
 
@@ -59,13 +60,21 @@ def _inside_regions(distances: CultureDistances, kilometres: Matrix, seed: int) 
     return tests
 
 
-def _plain(test: MantelTest) -> dict[str, float | int | bool]:
+def _untested_regions(distances: CultureDistances, inside: dict[str, MantelTest]) -> list[str]:
+    present = {region_of(name) for name in distances.cultures}
+    return [
+        region for region in plotting_style.REGIONS if region in present and region not in inside and len(present) > 1
+    ]
+
+
+def _plain(test: MantelTest) -> dict[str, float | int | bool | str]:
     return {
         "spearman": test.correlation,
         "p_one_sided": test.greater,
         "p_two_sided": test.two_sided,
         "permutations": test.permutations,
         "exact": test.exact,
+        "verdict": test.verdict,
     }
 
 
@@ -85,20 +94,32 @@ def _table(distances: CultureDistances, kilometres: Matrix) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _caption(whole: MantelTest, inside: dict[str, MantelTest]) -> str:
+_WORDS = {SIGNIFICANT: "significant", NOT_SIGNIFICANT: "not significant", TOO_FEW: "too few cultures to be significant"}
+
+
+def _claim(test: MantelTest) -> str:
+    """Return the result of the test as a clause."""
+    result = f"Spearman {test.correlation:+.2f}, {p_text(test.greater)}"
+    if test.verdict == TOO_FEW:
+        return f"These are too few cultures to say whether style distance grows with geographic distance ({result})"
+    grows = "grows significantly" if test.verdict == SIGNIFICANT else "does not grow significantly"
+    return f"Style distance {grows} with geographic distance ({result})"
+
+
+def _caption(whole: MantelTest, inside: dict[str, MantelTest], few: list[str]) -> str:
     how = "all orders" if whole.exact else f"{whole.permutations:,} random orders"
-    verdict = "are correlated" if whole.greater < 0.05 else "are not significantly correlated"
     text = (
         "Each dot is a pair of cultures: x axis, great-circle distance between the present capitals; y axis, distance "
-        f"of their mean feature vectors, as in the matrix of distances. The two {verdict}: Spearman's "
-        f"correlation is {whole.correlation:+.2f}, one-sided p = {whole.greater:.4f} (two-sided {whole.two_sided:.4f}) "
-        f"by a Mantel test over {how} of the cultures. "
+        f"of their mean feature vectors, as in the matrix of distances. {_claim(whole)}, by a one-sided Mantel test "
+        f"over {how} of the cultures (two-sided {p_text(whole.two_sided)}). "
     )
     for region, test in inside.items():
         text += (
-            f"Within {region} cultures it is {test.correlation:+.2f} (p = {test.greater:.4f}), without the influence "
-            "of the gaps between regions. "
+            f"Within {region} cultures, without the influence of the gaps between regions, the correlation is "
+            f"{test.correlation:+.2f} ({_WORDS[test.verdict]}, {p_text(test.greater)}). "
         )
+    if few:
+        text += f"Too few cultures for a test of their own: {', '.join(few)}. "
     return text + "A present capital is only a rough proxy for where paintings were made."
 
 
@@ -125,7 +146,7 @@ def _figure(distances: CultureDistances, kilometres: Matrix, whole: MantelTest) 
         axes.set_ylabel("style distance (L2)")
         axes.set_xlim(0, None)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.set_title(f"Spearman {whole.correlation:+.2f}, one-sided p = {whole.greater:.4f}")
+        axes.set_title(f"Spearman {whole.correlation:+.2f}, one-sided {p_text(whole.greater)}")
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.2, columnspacing=1.2)
     labelled = _pairs_to_label(table)
     points = list(zip(table["kilometres"], table["distance"], strict=True))
@@ -140,7 +161,7 @@ def _figure(distances: CultureDistances, kilometres: Matrix, whole: MantelTest) 
 def _between(kind: str) -> str:
     return {
         "Asian / European": "#8a6f9c",
-        "Asian / North American": "#d98d5f",
+        "Asian / North American": "#c2a35c",
         "European / North American": "#6f9a86",
     }.get(kind, plotting_style.ELSEWHERE)
 

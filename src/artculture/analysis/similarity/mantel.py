@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from artculture.analysis.claims import least_p, verdict
+
 # Up to this number of items all permutations are enumerated: 7! = 5,040.
 EXACT_UP_TO = 7
 # Fewer items have too few pairs for a meaningful correlation.
@@ -28,6 +30,7 @@ class MantelTest:
         two_sided: two-sided p-value.
         permutations: number of permutations.
         exact: whether these were all permutations.
+        verdict: of the one-sided test, as of `claims.verdict`.
     """
 
     correlation: float
@@ -35,6 +38,7 @@ class MantelTest:
     two_sided: float
     permutations: int
     exact: bool
+    verdict: str
 
 
 def mantel(
@@ -63,9 +67,12 @@ def mantel(
     # Equal correlations may differ by rounding, depending on the order of summation.
     slack = 1e-12
     above, beyond = int((drawn >= found - slack).sum()), int((np.abs(drawn) >= abs(found) - slack).sum())
+    least = least_p(drawn, exact=exact)
     if exact:
-        return MantelTest(found, above / len(orders), beyond / len(orders), math.factorial(n), True)
-    return MantelTest(found, (above + 1) / (permutations + 1), (beyond + 1) / (permutations + 1), permutations, False)
+        p = above / len(orders)
+        return MantelTest(found, p, beyond / len(orders), math.factorial(n), True, verdict(p, least))
+    p, two_sided = (above + 1) / (permutations + 1), (beyond + 1) / (permutations + 1)
+    return MantelTest(found, p, two_sided, permutations, False, verdict(p, least))
 
 
 def _standard_ranks(values: NDArray[np.float64]) -> NDArray[np.float64] | None:

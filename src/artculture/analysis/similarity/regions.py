@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
 from artculture.analysis import plotting_style
+from artculture.analysis.claims import SIGNIFICANT, TOO_FEW, p_text
 from artculture.analysis.figure import Finding
 from artculture.analysis.many_classes import some
 from artculture.analysis.model_under_study import Embeddings
+from artculture.analysis.similarity.culture_colours import region_colour
 from artculture.analysis.similarity.culture_locations import OTHER, by_region, region_of
 from artculture.analysis.similarity.separation import Separation, distance_sums, region_codes, separation, silhouettes
 from artculture.evaluation.intervals import Interval, wilson
@@ -68,8 +70,7 @@ def regions_finding(embeddings: Embeddings, seed: int = 0) -> Finding:
         _figure(table, of_paintings, asian_western),
         tables,
         numbers,
-        alt="Left: mean silhouette of each culture's paintings. Middle: silhouettes of permuted groupings of "
-        "cultures, the true one marked. Right: Asian-against-Western accuracy of each culture's test paintings.",
+        alt=" ".join([_claim(of_paintings) + ".", *_asian_western_claim(asian_western)]),
     )
 
 
@@ -129,8 +130,31 @@ def _plain(found: Separation) -> dict[str, Any]:
         "p": found.p,
         "groupings": len(found.by_chance),
         "exact": found.exact,
+        "verdict": found.verdict,
         "mean_of_groupings": float(found.by_chance.mean()),
     }
+
+
+def _claim(found: Separation) -> str:
+    """Return the result of the permutation test as a clause."""
+    result = f"mean silhouette of the paintings {found.observed:.3f}, {p_text(found.p)}"
+    if found.verdict == TOO_FEW:
+        return f"These are too few cultures to say whether their regions are separable ({result})"
+    are = "are" if found.verdict == SIGNIFICANT else "are not"
+    return f"The regions {are} significantly more separable than permuted groups of cultures ({result})"
+
+
+def _asian_western_claim(found: "AsianWesternAccuracy | None") -> list[str]:
+    if found is None:
+        return []
+    share, larger = found.numbers["by_summed_probability"], found.numbers["larger_side"]
+    low, high = share["interval"]
+    better = "significantly more than" if low > larger else "not significantly more than"
+    return [
+        f"{100 * share['share']:.1f} % of {share['n']} test paintings are classified correctly as Asian or Western by "
+        f"their summed probabilities (95 % interval {100 * low:.1f} to {100 * high:.1f}), {better} the "
+        f"{100 * larger:.1f} % of always predicting the larger side."
+    ]
 
 
 def _caption(
@@ -138,25 +162,17 @@ def _caption(
 ) -> str:
     how = "all" if paintings.exact else "randomly drawn"
     text = (
-        "A silhouette near 1 means that a painting is much closer to its own region than to the next one, near 0 that "
-        f"it is in between. Left: mean per culture. The mean over all paintings is {paintings.observed:.3f}. Middle: "
-        f"this mean for {how} {len(paintings.by_chance):,} assignments of the region labels to the {cultures} cultures "
-        f"(p = {paintings.p:.4f}). Labels are permuted over cultures, not over paintings, because paintings of one "
+        f"{_claim(paintings)}. A silhouette near 1 means that a painting is much closer to its own region than to the "
+        "next one, near 0 that it is in between. Left: mean per culture. Middle: the mean over all paintings for"
+        f" {how} {len(paintings.by_chance):,} assignments of the region labels to the {cultures} cultures "
+        f"(the line is the true one). Labels are permuted over cultures, not over paintings, because paintings of one "
         "culture are close to each other in any grouping. The silhouette of the culture means is "
-        f"{means.observed:.3f} (p = {means.p:.4f}; a region of one culture counts as 0). "
+        f"{means.observed:.3f} ({p_text(means.p)}; a region of one culture counts as 0). "
     )
     if asian_western:
-        by_sum, by_culture = (
-            asian_western.numbers["by_summed_probability"],
-            asian_western.numbers["by_likeliest_culture"],
-        )
-        low, high = by_sum["interval"]
-        text += (
-            f"Right: {100 * by_sum['share']:.1f} % of {by_sum['n']} test paintings are classified correctly as Asian "
-            f"or Western by their summed probabilities (95 % interval {100 * low:.1f} to {100 * high:.1f}), "
-            f"{100 * by_culture['share']:.1f} % by the region of the predicted culture; always predicting the larger "
-            f"side would get {100 * asian_western.numbers['larger_side']:.1f} %."
-        )
+        by_culture = asian_western.numbers["by_likeliest_culture"]["share"]
+        text += f"Right: {' '.join(_asian_western_claim(asian_western))} By the region of the predicted culture: "
+        text += f"{100 * by_culture:.1f} %."
     return text.strip()
 
 
@@ -167,7 +183,7 @@ def _figure(table: pd.DataFrame, found: Separation, asian_western: AsianWesternA
     with plotting_style.styled():
         _silhouette_by_culture(axes[0], table)
         axes[1].hist(found.by_chance, bins=40, color=plotting_style.FAINT, edgecolor="white", linewidth=0.3)
-        axes[1].axvline(found.observed, color=plotting_style.WRONG, linewidth=1.6)
+        axes[1].axvline(found.observed, color=plotting_style.INK, linewidth=1.6)
         axes[1].set_title("Permuted region labels")
         axes[1].set_xlabel("mean silhouette of all paintings\n(line: true regions)")
         axes[1].locator_params(axis="x", nbins=4)
@@ -179,7 +195,7 @@ def _figure(table: pd.DataFrame, found: Separation, asian_western: AsianWesternA
 
 def _silhouette_by_culture(axes: Axes, table: pd.DataFrame) -> None:
     rows = table.iloc[by_region(table["culture"].tolist())]
-    colours = [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in rows["region"]]
+    colours = [region_colour(name) for name in rows["culture"]]
     axes.barh(range(len(rows)), rows["silhouette"], color=colours, height=0.7)
     axes.set_yticks(range(len(rows)), rows["culture"])
     axes.invert_yaxis()
@@ -192,7 +208,7 @@ def _silhouette_by_culture(axes: Axes, table: pd.DataFrame) -> None:
 
 def _accuracy_by_culture(axes: Axes, table: pd.DataFrame) -> None:
     rows = table.iloc[by_region(table["culture"].tolist())].reset_index(drop=True)
-    colours = [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in rows["region"]]
+    colours = [region_colour(name) for name in rows["culture"]]
     axes.hlines(range(len(rows)), rows["low"], rows["high"], color=colours, linewidth=1.6, alpha=0.6)
     axes.scatter(rows["share"], range(len(rows)), color=colours, s=26, zorder=3)
     names = [f"{name} ({n})" for name, n in zip(rows["culture"], rows["test_paintings"], strict=True)]

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
+from artculture.analysis.claims import least_p, verdict
+
 PERMUTATIONS = 9999
 
 Values = NDArray[np.float64]
@@ -34,6 +36,11 @@ class Separation:
     by_chance: Values
     p: float
     exact: bool
+
+    @property
+    def verdict(self) -> str:
+        """Whether the separation is significant (`claims.verdict`)."""
+        return verdict(self.p, least_p(self.by_chance, exact=self.exact))
 
 
 def distance_sums(features: NDArray[np.float32], labels: NDArray[np.intp], cultures: int) -> Values:
@@ -84,9 +91,9 @@ def separation(
     any grouping, so permuting paintings would make every grouping significant.
     """
     truth = region_codes(regions)
-    groupings, exact = _groupings(truth, seed)
+    assigned, exact = groupings(truth, seed)
     # One small matrix product per grouping.
-    means = np.array([silhouettes(sums, labels, counts, grouping).mean() for grouping in groupings])
+    means = np.array([silhouettes(sums, labels, counts, grouping).mean() for grouping in assigned])
     observed = float(silhouettes(sums, labels, counts, truth).mean())
     reached = int((means >= observed - 1e-12).sum())
     p = reached / len(means) if exact else (reached + 1) / (len(means) + 1)
@@ -99,7 +106,8 @@ def region_codes(regions: Sequence[str]) -> NDArray[np.int64]:
     return np.array([names.index(region) for region in regions], dtype=np.int64)
 
 
-def _groupings(truth: NDArray[np.int64], seed: int) -> tuple[list[NDArray[np.int64]], bool]:
+def groupings(truth: NDArray[np.int64], seed: int) -> tuple[list[NDArray[np.int64]], bool]:
+    """Return assignments of the regions to the cultures, int64 C each, and whether they are all that exist."""
     sizes = Counter(truth.tolist())
     ways = math.factorial(len(truth)) // math.prod(math.factorial(size) for size in sizes.values())
     if ways <= PERMUTATIONS:

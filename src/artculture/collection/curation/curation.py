@@ -31,7 +31,7 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel, read_relabels, relabelled, write_relabels
 from artculture.collection.curation.review.builder import ReviewData, write_page
 from artculture.collection.curation.suggestions import AuditFindings, read_findings
-from artculture.collection.curation.table1 import Row, table1, write_table1
+from artculture.collection.curation.table1 import Row, is_of_the_museum, table1, write_table1
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
 from artculture.data.manifest import Manifest, validate_table
@@ -118,7 +118,7 @@ def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
     files = [_write_page(config, found, matched, relabels), root / "flags.csv", root / "groups.csv"]
     flagged = write_flags(found.base.manifest, found.flags, files[1])
     _write_groups(table, found.groups, files[2])
-    rows = table1(table["culture"].tolist(), final["culture"].tolist())
+    rows = table1(table["culture"].tolist(), final["culture"].tolist(), paper=is_of_the_museum(table["source"]))
     split = measure_leakage(final["group"].tolist(), config.split_seed)
     files += write_table1(rows, config.small_culture, root)
     if applying:

@@ -14,7 +14,7 @@ from artculture.collection.curation.exclusions import Matched, MatchedExclusions
 from artculture.collection.curation.fetched_manifest import FetchedManifest
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel
-from artculture.collection.curation.table1 import Row, markdown
+from artculture.collection.curation.table1 import OWN_COLUMNS, Row, columns, markdown
 from artculture.collection.grouping.leakage import Leakage
 from artculture.data.manifest import Manifest
 from artculture.utils.io import file_sha256, json_text, read_json, write_text
@@ -66,7 +66,8 @@ def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
     yield "\n## Licence\n"
     yield from _licence(table)
     yield "\n## Counts\n"
-    yield "Paintings per culture as fetched (initial) and after curation (final), compared with Table 1 of the paper.\n"
+    compared = ", compared with Table 1 of the paper" if columns(card.rows) > OWN_COLUMNS else ""
+    yield f"Paintings per culture as fetched (initial) and after curation (final){compared}.\n"
     yield markdown(card.rows, card.config.small_culture)
     yield "## Curation\n"
     yield from _curation(card)

@@ -1,6 +1,6 @@
 """Table 1 of the paper: paintings per culture before and after curation, compared with the paper's numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ PAPER = {
     "Flemish": (109, 106),
 }
 TOTAL = "All"
+# The source of the paper's paintings, as `fetch` writes it.
+MUSEUM = "met"
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,25 @@ class Row:
 
 
 HEADINGS = ("Culture", "Initial", "Final", "Paper: initial", "Paper: final", "Δ initial", "Δ final")
+# Columns without the paper.
+OWN_COLUMNS = 3
 NUMBERS = ("initial", "final", "paper_initial", "paper_final", "initial_difference", "final_difference")
 
 
-def table1(initial: Sequence[str], final: Sequence[str]) -> list[Row]:
+def table1(initial: Sequence[str], final: Sequence[str], *, paper: bool = True) -> list[Row]:
     """Return the rows in the paper's order, then other cultures by name, then the total.
 
     Args:
         initial: the culture of each fetched painting.
         final: the culture of each painting that is kept.
+        paper: compare with the paper; False for a collection that is not the Met's.
     """
     before, after = pd.Series(initial).value_counts(), pd.Series(final, dtype=object).value_counts()
+    known = PAPER if paper else {}
     # The paper's cultures are listed even if they have no painting, so that a gap is visible.
-    cultures = [*PAPER, *sorted(set(initial) - set(PAPER))]
-    rows = [Row(c, int(before.get(c, 0)), int(after.get(c, 0)), *PAPER.get(c, (None, None))) for c in cultures]
-    sums = (sum(counts) for counts in zip(*PAPER.values(), strict=True))
+    cultures = [*known, *sorted(set(initial) - set(known))]
+    rows = [Row(c, int(before.get(c, 0)), int(after.get(c, 0)), *known.get(c, (None, None))) for c in cultures]
+    sums = [sum(counts) for counts in zip(*known.values(), strict=True)] or [None, None]
     return [*rows, Row(TOTAL, len(initial), len(final), *sums)]
 
 
@@ -74,11 +80,27 @@ def small_cultures(rows: Sequence[Row], fewest: int) -> list[str]:
     return [f"{row.culture} ({row.final})" for row in rows if row.culture != TOTAL and row.final < fewest]
 
 
+def is_of_the_museum(sources: Iterable[str]) -> bool:
+    """Return whether a collection has paintings of the museum of the paper, so that its counts can be compared."""
+    return MUSEUM in set(sources)
+
+
+def columns(rows: Sequence[Row]) -> int:
+    """Return the number of columns to show: without those of the paper where the rows have none."""
+    return len(HEADINGS) if any(row.paper_initial is not None for row in rows) else OWN_COLUMNS
+
+
+def title(rows: Sequence[Row]) -> str:
+    """Return the table's title, which names the paper's table only where the rows are compared with it."""
+    return "Paintings per culture" if columns(rows) == OWN_COLUMNS else "Table 1: paintings per culture"
+
+
 def markdown(rows: Sequence[Row], fewest: int) -> str:
     """Return the table as Markdown, followed by a line that names the small cultures."""
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
+    shown = columns(rows)
+    lines = ["| " + " | ".join(HEADINGS[:shown]) + " |", "|---|" + "---:|" * (shown - 1)]
     for row in rows:
-        cells = [f"**{cell}**" if cell and row.culture == TOTAL else markdown_text(cell) for cell in row.cells]
+        cells = [f"**{cell}**" if cell and row.culture == TOTAL else markdown_text(cell) for cell in row.cells[:shown]]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n\n" + markdown_text(small_note(rows, fewest)) + "\n"
 
@@ -102,7 +124,7 @@ def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, 
         )
         for row in rows
     ]
-    table = pd.DataFrame(numbers, columns=["culture", *NUMBERS]).convert_dtypes()
+    table = pd.DataFrame(numbers, columns=["culture", *NUMBERS]).convert_dtypes().iloc[:, : columns(rows)]
     write_csv(table, csv_path)
     write_text(md_path, markdown(rows, fewest))
     return csv_path, md_path

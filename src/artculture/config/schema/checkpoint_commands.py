@@ -95,6 +95,7 @@ class StudiedModel(OnPaintings):
 class AnalyzeConfig(StudiedModel):
     label: Annotated[str | None, AsTyped()]
     sheets: NonNegativeInt
+    smooth: bool
     log: bool
 
 
@@ -107,6 +108,7 @@ class ExplainConfig(Section):
     checkpoint: UserPath
     image: Annotated[str | list[str], AsTyped()]
     methods: list[Literal["feature_map", "grad_cam", "rollout", "occlusion"]] | None
+    smooth: bool
     target: Annotated[str | None, AsTyped()]
     output: Annotated[UserPath, AsTyped()]
     overwrite: bool

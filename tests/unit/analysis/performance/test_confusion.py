@@ -27,4 +27,5 @@ def test_an_empty_test_split_leaves_it_out():
 
 def test_equally_frequent_mistakes_are_all_named():
     caption = confusion_finding(_guessed([1, 0, 0, 1, 1, 2])).caption
-    assert "Most frequent, 1 times each: Dutch predicted as French (of 2), French predicted as Dutch (of 3)." in caption
+    text = "Most frequent error, 1 times each: Dutch predicted as French (of 2), French predicted as Dutch (of 3)."
+    assert text in caption

@@ -30,6 +30,21 @@ def test_recall_that_follows_the_paintings_is_found():
     numbers = recalls_finding(_taught([1, 2, 4, 8, 16], [0, 1, 2, 3, 4])).numbers
     assert numbers["spearman"] == pytest.approx(1)
     assert numbers["p_two_sided"] == pytest.approx(2 / 120)  # all orders of five are tried
+    assert numbers["verdict"] == "significant"
+
+
+def test_four_cultures_are_too_few_for_a_claim():
+    finding = recalls_finding(_taught([1, 2, 4, 8], [0, 1, 2, 3]))
+    assert "These are too few cultures to say whether recall follows" in finding.caption
+    assert "No test painting is recognised of: American." in finding.alt
+
+
+def test_the_legend_covers_no_label():
+    figure = recalls_finding(_taught([1, 2, 4, 8, 16, 32], [0, 1, 2, 3, 4, 4])).figure
+    figure.canvas.draw()
+    (axes,), (legend,) = figure.axes, figure.legends
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(text.get_window_extent()) for text in [*axes.texts, axes.xaxis.label])
 
 
 def test_a_small_p_value_is_not_rounded_away():

@@ -29,6 +29,22 @@ def test_styles_that_follow_the_globe_are_found():
     assert finding.numbers["all"]["p_one_sided"] == 1 / 10000
     assert finding.numbers["inside"]["European"]["exact"]
     assert len(finding.tables["geography"]) == 55
+    assert finding.alt.startswith("Style distance grows significantly with geographic distance (Spearman +1.00")
+    assert "Too few cultures for a test of their own: Asian, North American." in finding.caption
+
+
+def test_styles_without_geography_are_not_said_to_follow_it():
+    finding = geography_finding(distances(great_circle(PAPER).max() - great_circle(PAPER) * (1 - np.eye(11))))
+    assert finding.alt.startswith("Style distance does not grow significantly with geographic distance")
+
+
+def test_a_test_that_cannot_be_significant_says_so():
+    # Four cultures of equal distances but one: 12 of 24 orders repeat the best correlation.
+    matrix = 1 - np.eye(4)
+    matrix[0, 1] = matrix[1, 0] = 0.5
+    finding = geography_finding(distances(matrix, ("Dutch", "Flemish", "Chinese", "Japanese")))
+    assert finding.numbers["all"]["verdict"] == "too few"
+    assert "too few cultures to say" in finding.alt
 
 
 def test_unknown_cultures_leave_it_out_and_are_named():

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from artculture.analysis.similarity.culture_locations import region_of
 from artculture.analysis.similarity.regions import asian_western_accuracy, regions_finding
-from tests.unit.analysis.synthetic import make_embeddings
+from tests.unit.analysis.synthetic import PAPER, make_embeddings
 
 
 def test_asian_against_western_by_hand():
@@ -19,6 +20,22 @@ def test_asian_against_western_by_hand():
 def test_no_sides_without_test_paintings_or_asian_cultures():
     assert asian_western_accuracy(make_embeddings(split=["train"] * 132)) is None
     assert asian_western_accuracy(make_embeddings(("French", "Dutch"))) is None
+
+
+@pytest.mark.parametrize(
+    ("noise", "claim"),
+    [(0.1, "The regions are significantly more separable"), (30, "The regions are not significantly more separable")],
+)
+def test_separation_is_claimed_as_its_test_allows(noise, claim):
+    centres = [{"Asian": (0, 0), "European": (9, 0), "North American": (0, 9)}[region_of(name)] for name in PAPER]
+    finding = regions_finding(make_embeddings(counts=8, centres=centres, noise=noise))
+    assert finding.alt.startswith(claim)
+    assert claim in finding.caption
+
+
+def test_three_cultures_are_too_few_for_a_claim():
+    finding = regions_finding(make_embeddings(("Chinese", "Japanese", "French"), counts=8))
+    assert "too few cultures to say" in finding.alt
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from artculture.collection.curation.table1 import PAPER, markdown, small_cultures, table1, write_table1
+from artculture.collection.curation.table1 import PAPER, markdown, small_cultures, table1, title, write_table1
 
 
 def test_the_papers_own_sums():
@@ -17,6 +17,15 @@ def test_counts_stand_beside_the_papers_in_its_order(tmp_path):
     assert by_name["Flemish"] == ("Flemish", "109", "109", "109", "106", "0", "+3")
     assert by_name["Korean"] == ("Korean", "3", "3", "", "", "", "")
     assert by_name["British"][5] == "\N{MINUS SIGN}300"
+
+
+def test_a_collection_of_ones_own_is_not_compared_with_the_paper(tmp_path):
+    rows = table1(["Cubism", "Cubism", "Rococo"], ["Cubism", "Rococo"], paper=False)
+    assert [row.culture for row in rows] == ["Cubism", "Rococo", "All"]
+    assert title(rows) == "Paintings per culture"
+    assert "paper" not in markdown(rows, 100).lower()
+    write_table1(rows, 100, tmp_path)
+    assert list(pd.read_csv(tmp_path / "table1.csv")) == ["culture", "initial", "final"]
 
 
 def test_small_cultures_are_named():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from artculture.analysis import plotting_style
+from artculture.analysis.similarity.culture_colours import culture_colours
 from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.thumbnails import Picture, thumbnails
 
@@ -57,7 +57,7 @@ def _data(data: MapPageData) -> dict[str, Any]:
     ]
     return {
         "classes": list(data.classes),
-        "colours": [plotting_style.REGIONS.get(region, plotting_style.ELSEWHERE) for region in data.regions],
+        "colours": list(culture_colours(data.classes).values()),
         "regions": list(data.regions),
         "paintings": paintings,
         "percent": [f"{100 * probability:.1f}" for probability in data.table["probability"]],

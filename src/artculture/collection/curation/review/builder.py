@@ -12,7 +12,7 @@ from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel
 from artculture.collection.curation.suggestions import AuditFindings
-from artculture.collection.curation.table1 import PAPER
+from artculture.collection.curation.table1 import PAPER, is_of_the_museum
 from artculture.data.manifest import Manifest
 from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.html_page import render_page, template_environment
@@ -81,16 +81,18 @@ def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
     table = collection.manifest.table
     present = table["culture"].value_counts()
     cultures = [*(c for c in PAPER if c in present), *sorted(set(present.index) - set(PAPER))]
+    paper = PAPER if is_of_the_museum(table["source"]) else {}
     rules = dict.fromkeys(flag.rule for flags in collection.flags for flag in flags)
     return {
         "key": collection.manifest.fingerprint()[:16],
         "small": small_culture,
+        "compared": bool(paper),
         "cultures": cultures,
         "rules": sorted(rules),
         "reasons": [*REASONS, *sorted(rules)],
         "table": [
-            {"culture": c, "initial": int(present.get(c, 0)), "paper": PAPER.get(c)}
-            for c in dict.fromkeys([*PAPER, *cultures])
+            {"culture": c, "initial": int(present.get(c, 0)), "paper": paper.get(c)}
+            for c in dict.fromkeys([*paper, *cultures])
         ],
         "items": _items(collection),
         "start": _start(collection),

@@ -2,6 +2,8 @@
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
+const FLAGGED = "Flagged";
+
 class Filters {
   constructor(items, decisions) {
     Object.assign(this, { items, decisions });
@@ -28,12 +30,8 @@ class Filters {
     const choice = { ...wanted, text: plain(wanted.text).split(/\s+/).filter(Boolean) };
     const byCulture = new Map(cultures.map((name) => [name, []]));
     this.items.forEach((item, place) => this.passes(place, choice) && byCulture.get(item.culture).push(place));
+    if (wanted.order === "flagged") return this.#flaggedFirst(byCulture);
     const sections = [...byCulture].filter(([, places]) => places.length).map(([name, places]) => ({ name, places }));
-    if (wanted.order === "flagged") {
-      for (const { places } of sections) {
-        places.sort((a, b) => this.items[b].flags.length - this.items[a].flags.length || a - b);
-      }
-    }
     if (["suspicious", "outliers", "conflicts"].includes(wanted.order)) {
       const rank = (place) => this.items[place].ranks?.[wanted.order] ?? Infinity;
       for (const { places } of sections) places.sort((a, b) => (rank(a) > rank(b)) - (rank(a) < rank(b)) || a - b);
@@ -44,5 +42,14 @@ class Filters {
       for (const { places } of sections) places.sort((a, b) => (rank(a) > rank(b)) - (rank(a) < rank(b)) || a - b);
     }
     return sections;
+  }
+
+  // The flagged paintings of all cultures in one section, most flags first; then the others, a section a culture.
+  #flaggedFirst(byCulture) {
+    const count = (place) => this.items[place].flags.length;
+    const flagged = [...byCulture.values()].flat().filter(count);
+    flagged.sort((a, b) => count(b) - count(a) || a - b);
+    const rest = [...byCulture].map(([name, places]) => ({ name, places: places.filter((place) => !count(place)) }));
+    return [{ name: FLAGGED, flagged: true, places: flagged }, ...rest].filter(({ places }) => places.length);
   }
 }

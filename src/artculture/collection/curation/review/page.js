@@ -25,7 +25,7 @@ function makeCard(place) {
   picture.append(flags);
   const about = element("div", { className: "about" });
   about.append(element("p", { className: "title", title: item.title }, item.title || "Untitled"));
-  about.append(element("p", { className: "artist" }, [item.artist, item.date].filter(Boolean).join(", ") || item.id));
+  about.append(element("p", { className: "artist" }, `${item.culture} · ${[item.artist, item.date].filter(Boolean).join(", ") || item.id}`));
   const keep = element("button", { className: "keep", tabIndex: -1, title: "Keep (K)" }, "✓ Keep");
   const info = element("button", { className: "info", tabIndex: -1, title: "Details (Enter)" }, "Details");
   const row = element("div", { className: "row" }, keep, info);
@@ -50,7 +50,11 @@ function updateCard(card, place) {
   card.querySelector(".keep").setAttribute("aria-pressed", state === "kept");
 }
 
-function drawHeading({ name, places }) {
+function drawHeading({ name, places, flagged }) {
+  if (flagged) {
+    const counts = `${places.length.toLocaleString("en")} painting${places.length > 1 ? "s" : ""}`;
+    return element("h2", {}, name, " ", element("span", {}, counts));
+  }
   const row = data.table.find((entry) => entry.culture === name);
   const counts = [`${finals.get(name)} of ${row.initial} stay`];
   if (row.paper) counts.push(`in the paper ${row.paper[1]} of ${row.paper[0]}`);

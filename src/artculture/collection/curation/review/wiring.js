@@ -22,11 +22,12 @@ function drawTable() {
   const total = { culture: "All", initial: items.length, final: sum([...finals.values()]), paper: papers };
   const rows = [...counted, total].map(({ culture, initial, final, paper }) => {
     const beside = paper ? [...paper, signed(initial - paper[0]), signed(final - paper[1])] : ["", "", "", ""];
-    const row = cells("td", [culture, initial, final, ...beside]);
+    const row = cells("td", [culture, initial, final, ...(data.compared ? beside : [])]);
     if (final < data.small) row.className = "small";
     return row;
   });
-  const head = ["Culture", "Fetched", "Stays", "Paper: initial", "Paper: final", "Δ initial", "Δ final"];
+  const beside = data.compared ? ["Paper: initial", "Paper: final", "Δ initial", "Δ final"] : [];
+  const head = ["Culture", "Fetched", "Stays", ...beside];
   const reasons = new Map();
   for (const place of decisions.excluded()) {
     const reason = decisions.reasonOf(place);
