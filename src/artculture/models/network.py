@@ -88,11 +88,16 @@ class Network(nn.Module):
 def last_stage(backbone: nn.Module) -> str:
     """Return the name of the module with which the last stage of a backbone begins; what follows it belongs to it.
 
-    A model of timm says so (`feature_info`); of another one it is the last part that has parameters.
+    A model of timm says with which modules its stages end (`feature_info`), so the last one begins after the end of the
+    one before it; of another model it is the last part that has parameters.
     """
     stages = getattr(backbone, "feature_info", None)
-    listed = getattr(stages, "info", stages) or [{}]
-    name = listed[-1].get("module", "")
-    if name and name in dict(backbone.named_modules()):
-        return str(name)
+    ends = [str(stage.get("module", "")) for stage in getattr(stages, "info", stages) or ()]
+    names: list[str] = [name for name, _ in backbone.named_modules()]
+    if len(ends) > 1 and set(ends[-2:]) <= set(names):
+        of_the_one_before = [place for place, name in enumerate(names) if f"{name}.".startswith(f"{ends[-2]}.")]
+        if of_the_one_before[-1] < names.index(ends[-1]):
+            return names[of_the_one_before[-1] + 1]
+    if ends and ends[-1] in names:
+        return ends[-1]
     return [name for name, part in backbone.named_children() if any(True for _ in part.parameters())][-1]

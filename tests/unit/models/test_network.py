@@ -108,6 +108,7 @@ def test_a_held_backbone_is_in_eval_mode_until_all_of_it_trains(network):
 @pytest.mark.parametrize(("backbone", "name"), [
     (lambda: timm.create_model("test_resnet", num_classes=0), "layer4"),
     (lambda: timm.create_model("test_vit", num_classes=0), "blocks.5"),
+    (lambda: timm.create_model("tf_efficientnet_lite0", num_classes=0), "blocks.5"),  # of the two at 7 x 7
     (lambda: torchvision.models.resnet18(num_classes=1), "fc"),
 ])  # fmt: skip
 def test_the_last_stage(backbone, name):

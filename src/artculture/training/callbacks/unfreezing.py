@@ -16,8 +16,9 @@ class GradualUnfreezing(Callback):
     """Holds the backbone, or all but its last stage, for the first epochs.
 
     What is held is in eval mode and gets no gradient in the optimizer's step, so it gets no weight decay or momentum
-    either. Its gradient is computed and dropped: what requires a gradient may not change in DDP or in a recorded CUDA
-    graph. What is held follows from the epoch alone, so a run resumes exactly.
+    either. On one device its gradient is not computed, so that these epochs are faster; in DDP, where what requires a
+    gradient may not change, it is computed and dropped. What is held follows from the epoch alone, so a run resumes
+    exactly.
 
     Args:
         last_stage: first epoch, from 0, in which the last stage trains; None for when all of the backbone does.
@@ -35,6 +36,10 @@ class GradualUnfreezing(Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._hold(trainer, pl_module)
 
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._require_gradients(pl_module)
+        self._stage = None
+
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
         for parameter in self._held:
             parameter.grad = None
@@ -51,4 +56,11 @@ class GradualUnfreezing(Callback):
             return
         self._stage = stage
         self._held = cast(CultureClassifier, module).network.hold_backbone(all_but=stage)
+        if trainer.world_size == 1:
+            self._require_gradients(module, but_for=self._held)
         cast(StepExecution, trainer.strategy).forget_graph()
+
+    def _require_gradients(self, module: L.LightningModule, but_for: tuple[nn.Parameter, ...] = ()) -> None:
+        held = {id(parameter) for parameter in but_for}
+        for parameter in cast(CultureClassifier, module).network.backbone.parameters():
+            parameter.requires_grad = id(parameter) not in held
