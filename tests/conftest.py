@@ -3,6 +3,8 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from artculture import cli
+from artculture.utils.garbage import collect_garbage_rarely
 
 if TYPE_CHECKING:
     from artculture.training.run_directory import RunDirectory
@@ -26,6 +29,11 @@ AS_KEPT = (
 )
 
 pytest_plugins = ["tests.fixtures.report", "tests.fixtures.runs", "tests.fixtures.tracked"]
+
+
+def pytest_configure() -> None:
+    # Importing for the tests makes millions of objects, which stay.
+    collect_garbage_rarely()
 
 
 @pytest.fixture(autouse=True)
@@ -84,10 +92,16 @@ def only_run(tmp_path: Path) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="session")
-def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first `run` is kept for the next ones, of all test processes."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all test processes of a session share."""
     base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def kept_run(shared_folder: Path) -> Path:
+    """Where the first `run` is kept for the next ones, of all test processes."""
+    return shared_folder / "kept"
 
 
 @pytest.fixture
@@ -140,6 +154,26 @@ def _composed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Hydra, "get_mode", mode)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _config_files_read_once() -> Iterator[None]:
+    """Parse each config file once per process; a composition reads dozens of them."""
+    from hydra._internal.core_plugins.file_config_source import FileConfigSource
+
+    load, kept = FileConfigSource.load_config, {}
+
+    def load_once(self: FileConfigSource, config_path: str) -> Any:
+        state = (Path(self.path) / self._normalize_file_name(config_path)).stat()
+        key = (self.provider, self.path, config_path, state.st_mtime_ns, state.st_size)
+        if key not in kept:
+            kept[key] = load(self, config_path)
+        # The defaults list is taken out of what is returned.
+        return replace(kept[key], config=deepcopy(kept[key].config))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileConfigSource, "load_config", load_once)
         yield
 
 

@@ -44,20 +44,3 @@ def test_the_wheel_composes_a_study_in_an_empty_folder(unpacked: Path, tmp_path:
     assert "name: table2" in shown.stdout
     where = run(unpacked, tmp_path, "train", "--info", "searchpath")
     assert str(unpacked / "artculture" / "conf") in where.stdout.replace("\n", "")
-
-
-def test_a_mistake_ends_with_code_2(unpacked: Path, tmp_path: Path):
-    wrong = run(unpacked, tmp_path, "train", "architecture=resnt50")
-    assert (wrong.returncode, wrong.stderr) == (2, "artculture: architecture=resnt50: did you mean `resnet50`?\n")
-
-
-def test_help_is_at_hand_without_anything_heavy(unpacked: Path, tmp_path: Path):
-    heavy = (
-        "import sys, artculture.cli as c; c.main(['--help']); "
-        "print(sorted({'torch', 'hydra', 'pandas', 'numpy'} & set(sys.modules)))"
-    )
-    command = [sys.executable, "-c", heavy]
-    environment = {**os.environ, "PYTHONPATH": str(unpacked)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert "compare" in done.stdout
-    assert done.stdout.splitlines()[-1] == "[]"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -62,44 +63,70 @@ def _started_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTCULTURE_CACHE", str(folder.parent / "cache"))
 
 
-@pytest.fixture(scope="module")
-def runs(folder: Path) -> dict[str, Path]:
-    """The run directories of the page's sweep, in two processes, by name of the backbone."""
+def train(folder: Path, words: list[str]) -> dict[str, Path]:
+    """Train, and return the run directories of the study by the names of their backbones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("ARTCULTURE_CACHE", str(folder.parent / "cache"))
-        assert main([*SWEEP, *SMALL]) == 0
-    found = {file.parent.name.partition("-")[0]: file.parent for file in folder.glob("outputs/own/*/config.yaml")}
+        assert main([*words, *SMALL]) == 0
+    (study,) = [word.removeprefix("study.name=") for word in words if word.startswith("study.name=")]
+    return {file.parent.name.partition("-")[0]: file.parent for file in folder.glob(f"outputs/{study}/*/config.yaml")}
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Path:
+    """The run directory of one entry of the page's sweep, trained in this process."""
+    left = [word for word in SWEEP if not word.startswith(("-m", "architecture=", "launcher", "study.name="))]
+    return train(folder, [*left, "architecture=small_convnet", "study.name=one"])["small_convnet"]
+
+
+@pytest.fixture(scope="module")
+def runs(folder: Path) -> dict[str, Path]:
+    """The run directories of the page's sweep, in two processes, by name of the backbone."""
+    found = train(folder, SWEEP)
     assert sorted(found) == sorted(RUNS)
     return found
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_parts_of_one_s_own_train_and_are_recorded(runs, read_json, name):
-    run = runs[name]
+def check_record(run: Path, result: dict[str, Any]) -> None:
     assert {"OneCycleLR", "focal", "soft_focus", "named_files"} <= set(run.name.split("-"))
     (epoch,) = pd.read_csv(run / "metrics.csv").to_dict("records")
     assert 0 <= epoch["val/worst_recall"] <= epoch["val/top1"]
     assert epoch["head/norm"] > 0
     assert 0 < epoch["lr/head"] < 0.01  # the cycle falls from method.head_lr
-    assert {"val_worst_recall", "test_worst_recall"} <= read_json(run / "result.json").keys()
+    assert {"val_worst_recall", "test_worst_recall"} <= result.keys()
     (page,) = inspect(run)
     assert page["summary"]["val/worst_recall"] == pytest.approx(epoch["val/worst_recall"])
     assert any((run / "logs" / "tensorboard").glob("events*"))
     assert page["config"]["loss"] == {"_target_": "my_artculture.losses.FocalLoss", "gamma": 2.0}
 
 
-@pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_a_checkpoint_runs_foreign_code_only_of_a_trusted_package(runs, command, capfd):
+def check_trust(run: Path, command: str, capfd: pytest.CaptureFixture[str]) -> None:
     (typed,) = [words for words in commands() if words[0] == command]
     (trust,) = [word for word in typed if word.startswith("trust=")]
-    for name in RUNS:
-        forget()
-        words = [word.replace("outputs/own/RUN", str(runs[name])) for word in typed]
-        assert main([word for word in words if word != trust]) == 2
-        assert trust in capfd.readouterr().err
-        assert "my_artculture" not in sys.modules
-        assert main(words) == 0
+    forget()
+    words = [word.replace("outputs/own/RUN", str(run)) for word in typed]
+    assert main([word for word in words if word != trust]) == 2
+    assert trust in capfd.readouterr().err
+    assert "my_artculture" not in sys.modules
+    assert main(words) == 0
+
+
+def test_parts_of_one_s_own_train_and_are_recorded(run, read_json):
+    check_record(run, read_json(run / "result.json"))
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_checkpoint_runs_foreign_code_only_of_a_trusted_package(run, command, capfd):
+    check_trust(run, command, capfd)
+
+
+@pytest.mark.slow
+def test_the_sweep_of_the_page_trains_in_two_processes(runs, read_json, capfd):
+    for run in runs.values():
+        check_record(run, read_json(run / "result.json"))
+        for command in ("evaluate", "predict"):
+            check_trust(run, command, capfd)
 
 
 @pytest.mark.parametrize("words", CHECKED, ids=" ".join)

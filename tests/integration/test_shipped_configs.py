@@ -63,7 +63,7 @@ def _cases() -> list[tuple[str, ...]]:
     groups = ("architecture", "head", "method", "optimizer", "loss", "balance", "scheduler", "augment")
     # architecture=embeddings takes data=embeddings, which has its own test.
     options = {group: sorted(OPTIONS[group] - {"custom", "embeddings"}) for group in groups}
-    longest = max(len(names) for names in options.values())
+    longest = max(map(len, options.values()))
     cases: list[tuple[str, ...]] = []
     for number in range(longest):
         chosen = [f"{group}={names[number % len(names)]}" for group, names in options.items()]
@@ -80,7 +80,22 @@ def _name(case: tuple[str, ...]) -> str:
     return "-".join(text.partition("=")[2] for text in case[:8])
 
 
-@pytest.mark.parametrize("overrides", _cases(), ids=_name)
+# Backbones are the same stub: architectures and rows beyond the options of all other groups repeat what was tried.
+QUICK = max(len(OPTIONS[group]) for group in ("balance", "augment", "optimizer", "scheduler", "loss"))
+
+
+def _is_quick(number: int, case: tuple[str, ...]) -> bool:
+    return number < QUICK or case in (OWN, ("trainer=ddp",)) or "recipe=modern" in case
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param(case, marks=[] if _is_quick(number, case) else pytest.mark.slow)
+        for number, case in enumerate(_cases())
+    ],
+    ids=_name,
+)
 def test_option_trains(train, overrides, only_run):
     one_batch = ["trainer.extra.limit_train_batches=1"] if overrides is not OWN else []
     # A schedule with a warm-up needs an epoch after it.
@@ -91,7 +106,7 @@ def test_option_trains(train, overrides, only_run):
 @pytest.mark.filterwarnings("ignore:.*(Profiler|profiler)")  # torch's and Lightning's own, of a short profile
 @pytest.mark.parametrize("option", sorted(OPTIONS["debug"]))
 def test_debug_runs_apart_from_results(train, option, only_run, read_json):
-    epochs = 12 if option == "overfit" else 2  # enough for a small network to know one batch by heart
+    epochs = 12 if option == "overfit" else 1  # enough for a small network to know one batch by heart
     assert train(f"debug={option}", f"trainer.max_epochs={epochs}", "data.batch_size=4") == 0
     run = only_run()
     assert run.parent.name == "debug"

@@ -36,13 +36,15 @@ def test_a_run_on_shards_is_trained_evaluated_and_reported(train_shards, only_ru
     assert evaluated["top1"] == result["test_top1"]
 
 
-@pytest.mark.parametrize("features", ["cached", pytest.param("recompute", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("features", ["cached", "recompute"])
 def test_a_frozen_backbone_sees_shards(train_shards, only_run, features):
     assert train_shards("trainer.max_epochs=1", "method=transfer", f"method.features={features}") == 0
     assert (only_run() / "result.json").is_file()
 
 
-@pytest.mark.parametrize("stop", [pytest.param(2, marks=pytest.mark.slow), 7])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [2, 7])
 def test_resume_amid_an_epoch_is_bit_exact(train_shards, monkeypatch, tmp_path, stop):
     overrides = ["trainer.max_epochs=2", "augment=strong", "trainer.checkpoint_every_steps=1"]
     assert train_shards(*overrides, "study.name=undisturbed") == 0

@@ -162,14 +162,19 @@ def test_next_flagged_skips_what_is_decided(page):
 @pytest.mark.parametrize(
     ("choices", "count"),
     [
-        ({"culture": "Indian"}, 3),
-        ({"flag": "any"}, 3),
-        ({"flag": "none"}, 15),
-        ({"flag": "sculpture"}, 1),
         ({"flag": "any", "culture": "Japanese"}, 1),
-        ({"state": "excluded"}, 1),
-        ({"state": "undecided"}, 17),
+        ({"flag": "none"}, 15),
         ({"state": "todo"}, 3),
+        *(
+            pytest.param(choices, count, marks=pytest.mark.slow)
+            for choices, count in [
+                ({"culture": "Indian"}, 3),
+                ({"flag": "any"}, 3),
+                ({"flag": "sculpture"}, 1),
+                ({"state": "excluded"}, 1),
+                ({"state": "undecided"}, 17),
+            ]
+        ),
     ],
 )
 def test_filters_narrow_what_is_shown(page, choices, count):
@@ -343,7 +348,7 @@ def test_an_applied_list_is_where_the_page_starts(chromium, root, tmp_path):
     assert page.states() == {"2": "excluded"}
 
 
-@pytest.mark.parametrize("width", [360, 390, 768])
+@pytest.mark.parametrize("width", [360, *(pytest.param(width, marks=pytest.mark.slow) for width in (390, 768))])
 def test_nothing_hangs_over_a_narrow_screen(page, width):
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -367,8 +372,14 @@ def test_the_page_asks_nothing_of_any_network(page):
     assert all(address.startswith(("file:", "data:")) for address in asked)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("connect", ["", "article .info", "#counts", "#help"])
+@pytest.mark.parametrize(
+    ("scheme", "connect"),
+    [
+        pytest.param(scheme, connect, marks=[] if (scheme == "dark") is bool(connect) else pytest.mark.slow)
+        for scheme in ("light", "dark")
+        for connect in ("", "article .info", "#counts", "#help")
+    ],
+)
 def test_axe_finds_nothing_that_keeps_anybody_out(page, scheme, connect):
     axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed (the `dev` extra has it)")
     page.browser.execute_cdp_cmd(

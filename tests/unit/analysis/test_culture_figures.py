@@ -89,6 +89,7 @@ def test_numbers_and_tables_are_written_as_plain_values(whole, tmp_path):
     assert "painting_map.html" in names
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     embeddings = make_embeddings(("Chinese", "Dutch", "French", "Japanese"), 10)
     for name in ("one", "two"):
@@ -99,7 +100,11 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize(
     ("classes", "counts"),
-    [(("Dutch", "Indian"), 3), (("red", "green", "blue"), 4), (("Dutch", "Indian", "French"), [1, 5, 0]), (PAPER, 1)],
+    [
+        (("Dutch", "Indian"), 3),
+        (("Dutch", "Indian", "French"), [1, 5, 0]),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((("red", "green", "blue"), 4), (PAPER, 1))),
+    ],
 )
 def test_small_data_and_other_cultures_are_analysed(classes, counts, tmp_path):
     embeddings = make_embeddings(classes, counts)

@@ -12,20 +12,9 @@ from artculture.utils.io import write_json
 from tests.fixtures.tracked import inspect
 
 
-@pytest.fixture
-def analysed(train, only_run, tmp_path, monkeypatch):
-    """A tiny run, analysed through the command: its folder of findings."""
-
-    def analyse(*overrides, logger="csv"):
-        assert train("trainer.max_epochs=1", logger=logger) == 0
-        assert cli.main(["analyze", f"study.name={only_run().parent.name}", "sheets=1", *overrides]) == 0
-        return only_run() / "analysis"
-
-    return analyse
-
-
-def test_every_finding_is_written_with_its_data(analysed):
-    folder = analysed()
+def test_every_finding_is_written_with_its_data(run):
+    assert cli.main(["analyze", "study.name=kept", "sheets=1"]) == 0
+    folder = run.path / "analysis"
     index = json.loads((folder / "analysis.json").read_text())
     names = [finding["name"] for finding in index["findings"]]
     assert names[0] == "feature_maps"

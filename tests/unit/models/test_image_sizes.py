@@ -24,11 +24,12 @@ def test_sizes_that_are_taken(name, library, size):
     ("name", "library", "size", "advice"),
     [
         ("alexnet", "torchvision", 32, "the smallest size that it takes is data.image_size=63; .* are for 224$"),
-        (
+        pytest.param(
             "vit_small_patch14_dinov2",
             "timm",
             100,
             "data.image_size=98 or data.image_size=112; .* 518$",
+            marks=pytest.mark.slow,
         ),
         (
             "test_vit",

@@ -13,6 +13,8 @@ from artculture import cli
 from artculture.training.run_directory import RunDirectory
 from tests.conftest import STUB, make_pictures
 
+# Each copy on its own is tested with pages, tables and figures; here all come of one training.
+pytestmark = pytest.mark.slow
 CULTURES = ("blue", "green", "red")
 NAMES = [f"p_{culture}" for culture in CULTURES]
 

@@ -14,7 +14,9 @@ from artculture.studies.executor import RunProcess, execute_runs
 from artculture.studies.launchers.local import LocalLauncher
 from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE
 from artculture.training.signals import listen_for_signals
+from artculture.utils.io import read_json, write_json
 from tests.conftest import STUB
+from tests.fixtures.report_study import result
 
 GRID = ("scheduler=step,plateau,cosine", "trainer.max_epochs=4")
 
@@ -51,18 +53,39 @@ def _wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> 
         time.sleep(0.05)
 
 
-def test_a_failing_row_does_not_stop_the_others(pictures: Path, tmp_path: Path, read_json):
-    # No training comes back from the first row's rate.
-    done = subprocess.run(
-        command(pictures, "method.head_lr=1e20,0.01", "trainer.max_epochs=2"), capture_output=True, text=True
-    )
-    assert done.returncode == 1
+# A row's process without any training: the one with the high rate fails, the other leaves a result.
+ENDS = """
+import json, pathlib, shutil, sys
+here = pathlib.Path(sys.argv[1])
+if "head_lr=1e" in here.name:
+    (here / "status.json").write_text(json.dumps({"state": "failed", "error": "the loss is not finite"}))
+    sys.exit(1)
+shutil.copy(here.parents[2] / "result.json", here)
+(here / "status.json").write_text(json.dumps({"state": "finished"}))
+"""
+
+
+def check_states(tmp_path: Path, said: str) -> None:
     rows = {path.parent.name: read_json(path) for path in tmp_path.glob("outputs/default/*/status.json")}
-    states = {"1e" in name: status["state"] for name, status in rows.items()}
-    assert states == {True: "failed", False: "finished"}
-    assert "train.log" in done.stderr
-    assert "loss" in done.stderr
+    assert {"1e" in name: status["state"] for name, status in rows.items()} == {True: "failed", False: "finished"}
+    assert "train.log" in said
+    assert "loss" in said
     assert "(failed)" in (tmp_path / "outputs/default/results.md").read_text()
+
+
+def test_a_study_ends_with_the_table_of_what_finished(train, tmp_path: Path, capsys, monkeypatch):
+    write_json(tmp_path / "result.json", result("a", "resnet50", "plateau", "finetuned", 0, 0.5))
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", ENDS, str(run)])
+    monkeypatch.setattr("artculture.studies.launchers.local.can_fork", lambda: False)
+    assert train("-m", "method.head_lr=1e20,0.01") == 1
+    check_states(tmp_path, capsys.readouterr().err)
+
+
+@pytest.mark.slow
+def test_a_failing_row_does_not_stop_the_others(train, tmp_path: Path, capsys):
+    # No training comes back from the first row's rate.
+    assert train("-m", "method.head_lr=1e20,0.01", "trainer.max_epochs=1") == 1
+    check_states(tmp_path, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +107,7 @@ def test_every_row_is_checked_before_the_first_trains(train, typed, says, tmp_pa
     assert not list(tmp_path.glob("outputs/*/*/metrics.csv"))
 
 
-def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_json):
+def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch):
     row = composed_row()
     monkeypatch.setattr(
         "artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "import os; os.kill(os.getpid(), 9)"]
@@ -95,7 +118,7 @@ def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch, read_j
     assert read_json(row.directory.path / "status.json")["state"] == "failed"
 
 
-def test_a_row_told_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch, read_json):
+def test_a_row_told_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch):
     row = composed_row()
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(75)"])
     processes = [RunProcess(row)]
@@ -220,8 +243,9 @@ except RunLockedError:
 """
 
 
-@pytest.mark.parametrize("starts", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, read_json, starts):
+@pytest.mark.slow
+@pytest.mark.parametrize("starts", [2, 4])
+def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch, starts):
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda run: ["-c", TRAINS, str(run)])
     monkeypatch.setattr("artculture.studies.executor.CHECK_ELSEWHERE_SECONDS", 0.2)
     rows = [composed_row(seed) for seed in range(5)]

@@ -30,7 +30,10 @@ def position_of(run: Path) -> tuple[int, int]:
     return where["epoch"], where["batches"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 75), pytest.param(signal.SIGUSR1, 75, marks=pytest.mark.slow), (signal.SIGINT, 130)],
+)
 def test_a_signal_saves_at_the_steps_end(train, at_step, run_of, read_json, capsys, number, code):
     with at_step(7, lambda: os.kill(os.getpid(), number)):
         assert train("study.name=s") == code
@@ -50,7 +53,7 @@ def test_a_signal_at_an_epochs_last_step_lets_it_end(train, at_step, run_of):
     assert len(pd.read_csv(run_of("s") / "metrics.csv")) == 1
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+@pytest.mark.parametrize("damage", ["cut", *(pytest.param(name, marks=pytest.mark.slow) for name in ("flip", "empty"))])
 def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(train, at_step, run_of, damage, caplog):
     assert train("study.name=whole") == 0
     with at_step(8, lambda: os.kill(os.getpid(), signal.SIGTERM)):
@@ -98,6 +101,14 @@ def test_a_batch_that_does_not_fit_is_halved(train, run_of, read_json, monkeypat
     assert train("study.name=s") == 0
     assert "OUT OF MEMORY with 8 training pictures" in caplog.text
     assert read_json(run_of("s") / "result.json")["pictures_at_once"] == 4
+
+
+@pytest.mark.slow
+def test_a_batch_that_does_not_fit_is_an_error_by_choice(train, run_of, read_json, monkeypatch):
+    def forward(self, pictures):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(CultureClassifier, "forward", forward)
     assert train("study.name=refused", "trainer.on_out_of_memory=error") == 1
     assert "take a smaller data.batch_size" in read_json(run_of("refused") / "status.json")["error"]
 
@@ -129,6 +140,7 @@ def test_a_full_disk_costs_what_came_after_the_last_checkpoint(train, at_step, r
 
 
 # Python 3.12 warns where torch forks its workers from a process with threads.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_killed_loader_process_is_told_and_mended(train, at_step, run_of, read_json):
     def kill_one():

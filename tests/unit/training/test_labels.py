@@ -72,10 +72,13 @@ def check_commands(run, labelled, tmp_path, capsys):
         load_model_under_study(run, label="shad")
 
 
-def test_several_labels_resume_exactly_and_have_results_each(train, labelled, monkeypatch, tmp_path, capsys):
-    asked = [*LABELS, "augment=modern", "head.dropout=0.3", "trainer.checkpoint_every_steps=1", "trainer.max_epochs=1"]
-    asked += ["trainer.monitor=val/century/mae"]
-    assert train(*asked, "study.name=whole") == 0
+ASKED = [*LABELS, "augment=modern", "head.dropout=0.3", "trainer.checkpoint_every_steps=1", "trainer.max_epochs=1"]
+ASKED += ["trainer.monitor=val/century/mae"]
+
+
+@pytest.mark.slow
+def test_several_labels_resume_exactly(train, labelled, monkeypatch, tmp_path):
+    assert train(*ASKED, "study.name=whole") == 0
 
     def die(self, trainer, *_):
         if trainer.global_step == 2:
@@ -83,23 +86,29 @@ def test_several_labels_resume_exactly_and_have_results_each(train, labelled, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(DivergenceGuard, "on_train_batch_start", die, raising=False)
-        assert train(*asked, "study.name=stopped") == 1
-    assert train(*asked, "study.name=stopped") == 0
+        assert train(*ASKED, "study.name=stopped") == 1
+    assert train(*ASKED, "study.name=stopped") == 0
     whole, stopped = run_of(tmp_path, "whole"), run_of(tmp_path, "stopped")
     assert_same_run(whole, stopped)
+    for label in ("century", "shade"):
+        file = f"predictions-{label}.csv"
+        assert (whole / file).read_bytes() == (stopped / file).read_bytes()
+
+
+def test_several_labels_have_results_each(train, labelled, tmp_path, capsys):
+    assert train(*ASKED, "study.name=whole") == 0
+    whole = run_of(tmp_path, "whole")
     before = (whole / "result.json").stat().st_mtime_ns
-    assert train(*asked, "study.name=whole") == 0  # skipped: the data are the same
+    assert train(*ASKED, "study.name=whole") == 0  # skipped: the data are the same
     assert (whole / "result.json").stat().st_mtime_ns == before
 
     result, split = json.loads((whole / "result.json").read_text()), pd.read_csv(whole / "split.csv", dtype=str)
     metrics = pd.read_csv(whole / "metrics.csv")
     assert (result["label"], list(result["labels"])) == ("culture", ["century", "shade"])
     for label, numbers in result["labels"].items():
-        file = f"predictions-{label}.csv"
-        assert (whole / file).read_bytes() == (stopped / file).read_bytes()
         known = split[f"label_{label}"].notna()
         assert numbers["counts"] == {name: int((known & (split["split"] == name)).sum()) for name in result["counts"]}
-        predictions = pd.read_csv(whole / file)
+        predictions = pd.read_csv(whole / f"predictions-{label}.csv")
         assert len(predictions) == numbers["counts"]["val"] + numbers["counts"]["test"]
         best = metrics.loc[metrics["val/century/mae"].idxmin()]
         assert best[f"val/{label}/top1"] == pytest.approx(numbers["val_top1"])

@@ -106,12 +106,9 @@ MODERN = [
 # Each schedule is also stopped amid an epoch, below.
 @pytest.mark.parametrize(
     ("stop_after", "schedule"),
-    [
-        pytest.param(stop_after, schedule, marks=[] if (stop_after, schedule) == (4, "plateau") else pytest.mark.slow)
-        for stop_after in (1, 4)
-        for schedule in SCHEDULES
-    ],
+    [(stop_after, schedule) for stop_after in (1, 4) for schedule in SCHEDULES],
 )
+@pytest.mark.slow
 def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_path, schedule, stop_after):
     epochs = 9 if schedule == "plateau" else 6
     overrides = [f"trainer.max_epochs={epochs}", "head.dropout=0.3", *SCHEDULES[schedule]]
@@ -133,8 +130,7 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
     ("schedule", "balance", "every", "stops"),
     [
         # 5 batches an epoch: after its first, in its middle, before and after its last
-        ("step", "none", 1, [1, 5]),
-        pytest.param("step", "none", 1, [3, 4, 12], marks=pytest.mark.slow),
+        pytest.param("step", "none", 1, [1, 3, 4, 5, 12], marks=pytest.mark.slow),
         # 4 batches an epoch
         ("modern", "balanced_sampler", 2, [7]),
         pytest.param("modern", "none", 2, [4, 7, 13], marks=pytest.mark.slow),
@@ -257,6 +253,7 @@ def test_a_checkpoint_of_other_classes_is_refused(run, train, capsys):
 SLOWER = ["method.head_lr=0.03", "method.backbone_lr=0.02", "optimizer.momentum=0.5", "optimizer.weight_decay=0.01"]
 
 
+@pytest.mark.slow
 def test_a_run_from_another_s_checkpoint_uses_its_own_values_and_resumes_exactly(
     train, only_run, tmp_path, monkeypatch, read_json
 ):
@@ -325,12 +322,11 @@ def test_a_study_from_a_checkpoint_of_other_pictures_is_refused_before_any_row(t
 
 
 def test_a_run_may_start_from_a_whole_classifier_and_says_which_held_out_paintings_it_knows(
-    train, only_run, tmp_path, read_json, caplog
+    run, train, tmp_path, read_json, caplog
 ):
-    assert train("trainer.max_epochs=1", "study.name=first") == 0
-    first = only_run() / "checkpoints/best.ckpt"
+    first = run.best
     slow = ["method.head_lr=1e-9", "method.backbone_lr=1e-9", "trainer.max_epochs=1", "trainer.precision=32"]
-    asked = [*slow, f"architecture.weights='{first}'", "method.head=checkpoint"]
+    asked = [*slow, "data.fractions=[0.4,0.3,0.3]", f"architecture.weights='{first}'", "method.head=checkpoint"]
 
     def result(study):
         return read_json(next(tmp_path.glob(f"outputs/{study}/*/result.json")))
@@ -347,7 +343,7 @@ def test_a_run_may_start_from_a_whole_classifier_and_says_which_held_out_paintin
     assert train(*asked, "study.name=other", "seed=1") == 0
     known = result("other")["weights_trained_on"]
     assert known["test"] > 0
-    assert result("other")["weights"].endswith(f"trained on {known['test']} of 3 test paintings")
+    assert result("other")["weights"].endswith(f"trained on {known['test']} of 12 test paintings")
     assert "TOO HIGH" in caplog.text
 
 
@@ -375,7 +371,9 @@ def test_an_unwritable_outputs_folder_is_named(train, tmp_path, capsys):
     assert "study.root=" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("method", ["method=transfer", "method.unfreeze={last_stage:1}"])
+@pytest.mark.parametrize(
+    "method", [pytest.param("method=transfer", marks=pytest.mark.slow), "method.unfreeze={last_stage:1}"]
+)
 def test_the_head_alone_changes(train, only_run, method):
     train(method, "trainer.max_epochs=1", "study.name=one")
     first = torch.load(only_run() / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
@@ -398,6 +396,7 @@ def test_cached_features_train_the_head_that_recomputed_ones_do(train, only_run,
     pd.testing.assert_frame_equal(cached, anew, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_cached_features_resume_bit_exactly(train, tmp_path, monkeypatch):
     assert train("method=transfer", "study.name=undisturbed") == 0
     with monkeypatch.context() as patch:
@@ -409,11 +408,20 @@ def test_cached_features_resume_bit_exactly(train, tmp_path, monkeypatch):
     )
 
 
+STOPS_EARLY = ["trainer.max_epochs=30", "method.head_lr=1e-8", "method.backbone_lr=1e-8"]
+
+
+def test_a_training_stops_early(train, only_run, read_json):
+    assert train(*STOPS_EARLY, "trainer.early_stopping=1") == 0
+    assert read_json(only_run() / "result.json")["epochs"] < 10
+
+
+@pytest.mark.slow
 def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatch):
     def die(*_):
         raise RuntimeError("the machine went down")
 
-    overrides = ["trainer.max_epochs=30", "trainer.early_stopping=2", "method.head_lr=1e-8", "method.backbone_lr=1e-8"]
+    overrides = [*STOPS_EARLY, "trainer.early_stopping=2"]
     assert train(*overrides, "study.name=undisturbed") == 0
     with monkeypatch.context() as patch:
         patch.setattr("artculture.training.fit._predict_best", die)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
+import pytest
 import scipy.signal
 
 from artculture.utils.quick_imports import lean_torchmetrics
@@ -11,6 +12,7 @@ def run(code):
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_training_starts_without_what_it_does_not_use_and_whoever_asks_later_gets_it():
     code = (
         "import sys; from artculture.utils.quick_imports import lean_torchmetrics\n"

@@ -1,6 +1,4 @@
 import logging
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -146,7 +144,7 @@ def test_an_error_of_any_kind_hides_them(monkeypatch, capsys, debug):
 
 def test_a_whole_training_and_its_report_write_none_of_them(train, tmp_path, capfd):
     assert train("trainer.max_epochs=1", logger="wandb_offline") == 0
-    subprocess.run([sys.executable, "-m", "artculture", "report", "study.name=default"], check=True)
+    assert cli.main(["report", "study.name=default"]) == 0
     written = [path.read_bytes() for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
     said = "".join(capfd.readouterr()).encode()
     assert len(written) > 15

@@ -83,14 +83,12 @@ def test_only_near_duplicates_with_two_labels_are_conflicts():
     assert conflict_table(paintings, []).columns.tolist() == table.columns.tolist()
 
 
-def test_a_run_is_audited(train, only_run, tmp_path, capsys, caplog):
-    assert train("trainer.max_epochs=1") == 0
-    capsys.readouterr()
-    assert cli.main(["audit", f"checkpoint={only_run()}", f"output={tmp_path / 'out'}", "folds=2"]) == 0
+def test_a_run_is_audited(run, tmp_path, capsys, caplog):
+    assert cli.main(["audit", f"checkpoint={run.path}", f"output={tmp_path / 'out'}", "folds=2"]) == 0
     assert "labels may be wrong" in capsys.readouterr().out
     assert "audit a run of method=transfer" in caplog.text
     table = pd.read_csv(tmp_path / "out" / "label_errors.csv")
     assert (table["p_label"] == table["score"]).all()
     assert (table["label"] != table["suggested"]).all()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"label_errors.csv", "outliers.csv", "conflicts.csv"}
-    assert cli.main(["audit", f"checkpoint={only_run()}", f"output={tmp_path / 'out'}"]) == 2
+    assert cli.main(["audit", f"checkpoint={run.path}", f"output={tmp_path / 'out'}"]) == 2

@@ -100,7 +100,8 @@ def untrained():
 
 # Measured: at most 2e-6 of the largest value apart; in a trained network 6e-6.
 @pytest.mark.parametrize(
-    ("architecture", "library", "size"), [("resnet50", "torchvision", 32), ("efficientnet_lite0", "timm", 32)]
+    ("architecture", "library", "size"),
+    [pytest.param("resnet50", "torchvision", 32, marks=pytest.mark.slow), ("efficientnet_lite0", "timm", 32)],
 )
 def test_batch_size_does_not_change_the_vectors(untrained, architecture, library, size):
     torch.manual_seed(0)

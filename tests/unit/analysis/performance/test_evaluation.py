@@ -16,7 +16,7 @@ from artculture.utils.errors import InputError
 SAME = {"top1": "test_top1", "top3": "test_top3", "macro_f1": "test_macro_f1", "loss": "test_loss"}
 
 
-@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+@pytest.mark.parametrize("precision", [pytest.param("32", marks=pytest.mark.slow), "bf16-mixed"])
 def test_the_numbers_of_a_run_are_reproduced_exactly(train, only_run, read_json, precision):
     fractions = "data.fractions=[0.4,0.3,0.3]"
     assert train(fractions, "trainer.max_epochs=2", f"trainer.precision={precision}", "method.head_lr=0.05") == 0

@@ -55,6 +55,7 @@ def epoch_of(module, epoch=1):
     return torch.cat([pictures for pictures, _, _ in loader])
 
 
+@pytest.mark.slow
 def test_an_object_store_serves_what_a_folder_serves(write, module, sharded, bucket, tmp_path):
     write()
     write(bucket)

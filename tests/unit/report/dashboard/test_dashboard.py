@@ -1,6 +1,8 @@
 import base64
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,13 +15,14 @@ from artculture.report.dashboard.study_report import report_of
 from artculture.report.dashboard.tracked_study import tracked_study
 from artculture.report.dashboard.workspace import name_of, workspace_of
 from artculture.utils.errors import InputError
-from tests.fixtures.report_study import make_tracked_study
+from tests.fixtures.report_study import track
 from tests.unit.training.wandb_server import serving
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_tracked_study(tmp_path_factory.mktemp("dashboard"))
+def folder(whole_study, tmp_path_factory):
+    study = tmp_path_factory.mktemp("dashboard") / "outputs" / whole_study.name
+    return track(Path(shutil.copytree(whole_study, study)))
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ def test_a_run_that_is_killed_reports_its_signal(prepared, endless):
     assert run.poll() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_runs_end_with_their_server_and_later_ones_start_without_it(endless):
     row, other = endless("0"), endless("1")
     with LocalLauncher([None, None]) as launcher:

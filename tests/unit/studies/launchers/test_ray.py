@@ -1,13 +1,17 @@
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import ray
 
 from artculture.config.composition import resolved
 from artculture.config.schema.train import TrainConfig
 from artculture.config.validation import validated
+from artculture.studies.launchers.process import run_command
 from artculture.studies.launchers.ray import RayLauncher, falls_back_to_cpu, ray_resources
+from artculture.studies.launchers.ray_task import execute_run
 from artculture.training.signals import listen_for_signals
 from artculture.utils.errors import InputError
 from tests.fixtures.runs import compose_once
@@ -44,6 +48,86 @@ def cluster():
         yield launcher
 
 
+class Task:
+    """A task of the stub: the run's process without a worker around it."""
+
+    def __init__(self, command):
+        self.process, self.cancelled = command.start(), False
+
+    def task_id(self):
+        return b"0123456789"
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """A launcher whose cluster is this process; the tests of a real one are slow."""
+    module = "artculture.studies.launchers.ray.ray"
+
+    def get(task):
+        if task.cancelled:
+            raise ray.exceptions.TaskCancelledError
+        return task.process.wait()
+
+    def cancel(task, force=False):
+        task.cancelled = True
+        task.process.kill() if force else task.process.terminate()
+
+    remote = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=Task))
+    monkeypatch.setattr(f"{module}.init", lambda **_: None)
+    monkeypatch.setattr(f"{module}.shutdown", lambda: None)
+    monkeypatch.setattr(f"{module}.cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(f"{module}.remote", lambda _: remote)
+    monkeypatch.setattr(
+        f"{module}.wait", lambda tasks, **_: ([one for one in tasks if one.process.poll() is not None], [])
+    )
+    monkeypatch.setattr(f"{module}.get", get)
+    monkeypatch.setattr(f"{module}.cancel", cancel)
+    with RayLauncher(launcher_of(*ASKED)) as launcher:
+        yield launcher
+
+
+ENDS = "import os, sys; print(repr(os.environ['CUDA_VISIBLE_DEVICES'])); sys.exit(sys.argv[1].endswith('bad'))"
+
+
+def check_ends(launcher, row_of, row_does, run_all):
+    row_does(ENDS)
+    processes = run_all(launcher, [row_of(name, *ASKED) for name in ("bad", "good")])
+    assert [process.state for process in processes] == ["failed", "finished"]
+    assert processes[0].error == "''"
+    assert all(process.location.startswith("task ") for process in processes)
+
+
+def test_each_run_is_a_task(stub, row_of, row_does, run_all):
+    check_ends(stub, row_of, row_does, run_all)
+
+
+def test_a_stopped_run_saves(stub, row_of, row_does, run_all):
+    row_does(TURNS)
+    row = row_of("a", *ASKED)
+    with listen_for_signals() as listener, listener.deferred():
+
+        def ask():
+            if row.directory.status()["state"] == "running" and not listener.received:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        (process,) = run_all(stub, [row], on_change=ask, listener=listener)
+    assert process.state == "interrupted"
+
+
+def test_a_task_executes_a_run_and_ends_it_when_cancelled(row_of, row_does, monkeypatch):
+    monkeypatch.setattr("artculture.studies.launchers.ray_task.POLL_SECONDS", 0.01)
+    row, handler = row_of("a", *ASKED), signal.getsignal(signal.SIGINT)
+    row.directory.make()
+    try:
+        row_does("raise SystemExit(3)")
+        assert execute_run(run_command(row, threads=None)) == 3
+        row_does("import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(600)")
+        with pytest.raises(KeyboardInterrupt):
+            execute_run(run_command(row, threads=None))
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.parametrize(("typed", "gpus"), [("trainer=cpu", 0), ("trainer=gpu", 2)])
 def test_gpus_follow_the_trainer(row_of, typed, gpus):
     asked = ray_resources(row_of("a", "launcher=ray", typed, "trainer.devices=2", "launcher.memory_gb=1.5"))
@@ -58,12 +142,14 @@ def test_the_default_trainer_falls_back_to_the_cpu(row_of, typed, falls_back):
     assert falls_back_to_cpu(row_of("a", "launcher=ray", *typed)) is falls_back
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_gpu_trains_the_default_trainer(cluster, row_of, row_does, run_all):
     row_does("import os; print(repr(os.environ['CUDA_VISIBLE_DEVICES'])); raise SystemExit(1)")
     (process,) = run_all(cluster, [row_of("a", "launcher=ray", "launcher.cpus=1")])
     assert process.error == "''"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
 def test_a_local_cluster_listens_on_loopback_alone(cluster):
     psutil = pytest.importorskip("psutil")
@@ -74,14 +160,12 @@ def test_a_local_cluster_listens_on_loopback_alone(cluster):
     assert hosts <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
+@pytest.mark.slow
 def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, row_does, run_all):
-    row_does("import os, sys; print(repr(os.environ['CUDA_VISIBLE_DEVICES'])); sys.exit(sys.argv[1].endswith('bad'))")
-    processes = run_all(cluster, [row_of(name, *ASKED) for name in ("bad", "good")])
-    assert [process.state for process in processes] == ["failed", "finished"]
-    assert processes[0].error == "''"
-    assert all(process.location.startswith("task ") for process in processes)
+    check_ends(cluster, row_of, row_does, run_all)
 
 
+@pytest.mark.slow
 def test_a_row_whose_worker_dies_goes_on_with_another(cluster, row_of, row_does, run_all):
     row_does(TURNS)
     row, killed = row_of("a", *ASKED), []
@@ -98,6 +182,7 @@ def test_a_row_whose_worker_dies_goes_on_with_another(cluster, row_of, row_does,
     assert row.directory.status()["worker"] not in killed
 
 
+@pytest.mark.slow
 def test_ctrl_c_has_running_rows_save_and_takes_waiting_ones_back(cluster, row_of, row_does, run_all):
     row_does(TURNS)
     rows = [row_of(str(n), *ASKED) for n in range(os.cpu_count() + 1)]
@@ -112,11 +197,12 @@ def test_ctrl_c_has_running_rows_save_and_takes_waiting_ones_back(cluster, row_o
     assert sorted(process.state for process in processes) == ["interrupted"] * os.cpu_count() + ["skipped"]
 
 
-def test_a_row_that_could_never_start_is_refused(cluster, row_of, run_all):
+def test_a_row_that_could_never_start_is_refused(stub, row_of, run_all):
     with pytest.raises(InputError, match=r"launcher.cpus=4096, but .* has \d+: a run could never start"):
-        run_all(cluster, [row_of("a", *ASKED, "launcher.cpus=4096")])
+        run_all(stub, [row_of("a", *ASKED, "launcher.cpus=4096")])
 
 
+@pytest.mark.slow
 def test_a_host_without_the_folder_is_named(cluster, row_of, run_all, monkeypatch):
     monkeypatch.setattr("artculture.studies.launchers.process.Path.cwd", lambda: Path("/nowhere"))
     (process,) = run_all(cluster, [row_of("a", *ASKED)])

@@ -102,6 +102,7 @@ def test_a_preempted_row_saves_and_goes_on_in_its_next_turn(queue, row_of, row_d
     assert len(list(queue.glob("*.sh"))) == 1
 
 
+@pytest.mark.slow
 def test_without_requeue_a_preempted_row_stays_interrupted(queue, row_of, row_does, run_all):
     row_does(SAVES)
     row = row_of("a", *ASKED, "launcher.requeue=false")

@@ -44,6 +44,7 @@ def test_a_sweep_is_the_search_space_and_the_command(sweep):
     assert "trainer.max_epochs" not in sweep["parameters"], "typed"
 
 
+@pytest.mark.slow
 def test_an_agents_run_has_its_id_and_values_and_goes_on_when_restarted(
     sweep, tmp_path, monkeypatch, read_json, request
 ):

@@ -93,6 +93,7 @@ def amid_training(folder: Path, study: str) -> None:
     time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_two_devices_are_as_one(train, pictures, tmp_path):
     # 36 training pictures: 17, 17 and 2, of which the second device gets none; 3 in validation, 3 in test
     usual = [*USUAL, f"data.root={pictures}", "trainer.max_epochs=2", "data.batch_size=17"]

@@ -81,7 +81,9 @@ KEYS = ("val/top1", "test/top1")
 
 
 @pytest.mark.filterwarnings("default")  # MLflow's use of SQLAlchemy
-@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "mlflow" else []) for name in NODES]
+)
 def test_a_logger_has_every_epoch_and_the_result_once_after_kills(tmp_path, name, monkeypatch):
     if name in ("tensorboard", "mlflow"):
         pytest.importorskip(name)
