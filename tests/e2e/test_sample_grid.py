@@ -1,6 +1,7 @@
 """The six rows of the paper's table on the synthetic sample, as `make grid` trains them."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ GRID = ("study=table2", "data=sample", "architecture.weights=none", "logger=csv"
 
 
 @pytest.mark.slow
-def test_the_six_rows_learn_the_sample_and_its_geography(tmp_path, capsys):
+def test_the_six_rows_learn_the_sample_and_its_geography(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", *GRID]) == 0
     study = tmp_path / "outputs" / "table2"
     rows = pd.read_csv(study / "results.csv")

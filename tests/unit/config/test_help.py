@@ -37,7 +37,7 @@ def test_a_group_is_explained_by_its_options_and_keys():
     shown = command_help("train", ["--help", "data"])
     assert "\n  folder " in shown
     assert "Keys of data=sample:" in shown
-    assert "\n  data.per_culture=50 " in shown
+    assert "\n  data.per_culture=60 " in shown
 
 
 def test_an_option_is_explained_where_it_is_typed():
