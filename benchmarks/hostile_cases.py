@@ -104,9 +104,9 @@ def artculture(*arguments: str) -> tuple[str, ...]:
     return ("-m", "artculture", *arguments)
 
 
-def tiny_checkpoint(folder: Path) -> Path:
-    """Write the checkpoint of an untrained classifier of a few thousand weights."""
-    classifier = CultureClassifier("test_resnet", "timm", ["French", "Dutch"], 32)
+def tiny_checkpoint(folder: Path, backbone: str = "test_resnet", image_size: int = 32) -> Path:
+    """Write the checkpoint of an untrained classifier, by default of a few thousand weights."""
+    classifier = CultureClassifier(backbone, "timm", ["French", "Dutch"], image_size)
     ours = {"format": CHECKPOINT_FORMAT, "classes": ["French", "Dutch"], "temperature": 1.0}
     content = {"hyper_parameters": dict(classifier.hparams), "state_dict": classifier.state_dict(), "artculture": ours}
     path = folder / "tiny.ckpt"

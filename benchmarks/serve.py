@@ -1,6 +1,7 @@
 """Load and hostile requests on `artculture serve`: throughput, latency, memory, requests lost at the end."""
 
 import argparse
+import io
 import platform
 import signal
 import subprocess
@@ -17,14 +18,17 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 from artculture.utils.hardware import cores, cpu_name
 from artculture.utils.io import write_text
+from benchmarks.hostile_cases import tiny_checkpoint
 from benchmarks.serve_hostile import hostile_rows
 
 RESULTS = Path(__file__).parent / "results" / "serve.md"
 PACKAGES = ("torch", "fastapi", "uvicorn", "pillow")
 CLIENTS = (1, 8, 64)
+UNTRAINED = "efficientnet_lite0"
 TYPE = {"Content-Type": "image/jpeg"}
 
 
@@ -162,29 +166,48 @@ def shutdown(checkpoint: str, pictures: list[bytes], clients: int, seconds: floa
     ]
 
 
+def drawn(count: int = 50) -> list[bytes]:
+    """Return JPEGs of 800 x 600 pixels, about as large as photographs of paintings of that size."""
+    rng, made = np.random.default_rng(0), []
+    for _ in range(count):
+        noise = Image.fromarray(rng.integers(0, 256, (600, 800, 3), dtype=np.uint8))
+        with io.BytesIO() as file:
+            noise.filter(ImageFilter.GaussianBlur(2)).save(file, "JPEG", quality=90)
+            made.append(file.getvalue())
+    return made
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", required=True, help="a run directory, a checkpoint or an exported ONNX file")
-    parser.add_argument("--images", required=True, type=Path, help="a folder of JPEG files")
+    parser.add_argument("--checkpoint", help="a run directory, a checkpoint or an ONNX file; else an untrained network")
+    parser.add_argument("--images", type=Path, help="a folder of JPEG files; else drawn ones")
     parser.add_argument("--requests", type=int, default=600, help="at each number of clients")
     parser.add_argument("--memory-requests", type=int, default=10_000)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    files = sorted(arguments.images.glob("*.jpg"))[:200]
-    pictures = [file.read_bytes() for file in files]
+    with tempfile.TemporaryDirectory(prefix="artculture-") as folder:
+        checkpoint = arguments.checkpoint or str(tiny_checkpoint(Path(folder), UNTRAINED, 224))
+        files = sorted(arguments.images.glob("*.jpg"))[:200] if arguments.images else []
+        text = report(checkpoint, [file.read_bytes() for file in files] or drawn(), arguments)
+    write_text(arguments.output, text)
+
+
+def report(checkpoint: str, pictures: list[bytes], arguments: argparse.Namespace) -> str:
+    """Return the page of results."""
     before = _load()
-    with served(arguments.checkpoint) as server:
+    with served(checkpoint) as server:
         speed = throughput(server, pictures, arguments.requests)
         room = memory(server, pictures, arguments.memory_requests)
-    end = shutdown(arguments.checkpoint, pictures, 64, 10)
-    with served(arguments.checkpoint) as server:
+    end = shutdown(checkpoint, pictures, 64, 10)
+    with served(checkpoint) as server:
         hostile = hostile_rows(server, pictures[0])
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    model = Path(checkpoint).name if arguments.checkpoint else f"{UNTRAINED}, untrained, 224 px"
     size = np.mean([len(picture) for picture in pictures]) / 1000
     lines = [
         "# Load on `artculture serve`\n",
         f"{datetime.now():%Y-%m-%d}, {cpu_name()}, {cores()} cores, Python {platform.python_version()}, {versions}; "
-        f"load average {before} before and {_load()} after. {Path(arguments.checkpoint).name}, pictures of {size:.0f} "
+        f"load average {before} before and {_load()} after. {model}, pictures of {size:.0f} "
         "kB on average, each sent as the body of a POST /predict over a connection that is kept open. Clients and "
         "server share the cores.\n",
         "## Throughput and latency\n",
@@ -195,10 +218,15 @@ def main() -> None:
         *end,
         "\n## Hostile clients\n",
         *hostile,
-        f"\n`python -m benchmarks.serve --checkpoint RUN --images FOLDER --requests {arguments.requests} "
-        f"--memory-requests {arguments.memory_requests}`\n",
+        f"\n`python -m benchmarks.serve{_typed(arguments)}`\n",
     ]
-    write_text(arguments.output, "\n".join(lines))
+    return "\n".join(lines)
+
+
+def _typed(arguments: argparse.Namespace) -> str:
+    given = {"--checkpoint RUN": arguments.checkpoint, "--images FOLDER": arguments.images}
+    counts = f" --requests {arguments.requests} --memory-requests {arguments.memory_requests}"
+    return "".join(f" {option}" for option, value in given.items() if value) + counts
 
 
 def _load() -> str:

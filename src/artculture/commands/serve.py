@@ -19,16 +19,16 @@ def serve(config: ServeConfig) -> int:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(f"artculture serve needs {', '.join(missing)}: pip install 'artculture[serve]'")
-    # torch is imported after the config is validated, so that help and errors appear at once.
-    from artculture.serving.web.app import create_app
-    from artculture.serving.web.loading import load_examples, load_models
     from artculture.serving.web.server import Server, bind, is_loopback
-    from artculture.serving.web.service import PredictionService
     from artculture.utils.logging import configure_logging
 
     configure_logging()
-    listener = bind(config.host, config.port)
-    with listener:
+    with bind(config.host, config.port) as listener:
+        # torch is imported after the config is validated and the port is had, so that help and errors appear at once.
+        from artculture.serving.web.app import create_app
+        from artculture.serving.web.loading import load_examples, load_models
+        from artculture.serving.web.service import PredictionService
+
         models = load_models(config)
         examples = load_examples(models, config.examples, config.trust)
         host = f"[{config.host}]" if ":" in config.host else config.host

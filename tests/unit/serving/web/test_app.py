@@ -185,6 +185,18 @@ def test_the_page_names_no_other_host_and_escapes_titles(running):
     assert running.client.get("/examples/1.jpg").status_code == 404
 
 
+def test_the_page_asks_for_what_the_labels_are(model, configured, monkeypatch):
+    from artculture.serving.web.page import serve_page
+    from artculture.serving.web.served_model import ServedModel
+    from artculture.utils.label_words import LabelWords
+
+    monkeypatch.setattr(model, "words", LabelWords("art movement"))
+    served = ServedModel("<m>", model, None, None, {"classes": list(CLASSES), "test_top1": 0.5})
+    page = " ".join(serve_page([served], configured(), []).split())
+    assert "<h1>Which art movement is this?</h1>" in page
+    assert "<strong>&lt;m&gt;</strong> 3 art movements, 50.0 % of its test paintings right" in page
+
+
 def test_the_schema_describes_what_is_sent_and_answered(running):
     schema = running.client.get("/openapi.json").json()
     assert set(schema["paths"]) == {"/predict", "/predict/batch", "/health", "/metrics"}
