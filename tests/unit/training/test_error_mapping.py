@@ -32,7 +32,10 @@ def position_of(run: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGTERM, 75), pytest.param(signal.SIGUSR1, 75, marks=pytest.mark.slow), (signal.SIGINT, 130)],
+    [
+        *(pytest.param(number, 75, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGUSR1)),
+        (signal.SIGINT, 130),
+    ],
 )
 def test_a_signal_saves_at_the_steps_end(train, at_step, run_of, read_json, capsys, number, code):
     with at_step(7, lambda: os.kill(os.getpid(), number)):
@@ -123,6 +126,7 @@ def no_file_longer_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_what_came_after_the_last_checkpoint(train, at_step, run_of, read_json, caplog):
     assert train("study.name=whole") == 0
     with at_step(6, lambda: os.kill(os.getpid(), signal.SIGTERM)):

@@ -59,9 +59,11 @@ def test_a_probe_leaves_a_run_like_any_other(train: Train, only_run, read_json, 
     assert (run / "result.json").stat().st_mtime_ns != stamp
     assert (run / "predictions.csv").read_bytes() == first
 
+
+@pytest.mark.slow
+def test_a_weighted_probe_of_neighbours_leaves_its_predictions(train: Train, only_run):
     assert train(*PROBE, "method.classifier=knn", "balance=class_weights") == 0
-    (other,) = (path.parent for path in run.parent.glob("*class_weights*classifier=knn*/config.yaml"))
-    _check_predictions(other)
+    _check_predictions(only_run())
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class Stuck(IterableDataset):
         time.sleep(60)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_wait_for_a_batch_that_never_comes_ends(monkeypatch, workers):
     monkeypatch.setattr(signals, "BATCH_PATIENCE_SECONDS", 0.3)
     with listen_for_signals() as listener, listener.deferred():

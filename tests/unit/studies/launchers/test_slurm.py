@@ -144,6 +144,7 @@ def test_ctrl_c_leaves_jobs_and_the_same_command_watches_them_again(queue, row_o
     assert len(list(queue.glob("*.sh"))) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_can_cancel_jobs_which_save_first(queue, row_of, row_does, run_all):
     row_does(SAVES)
     row = row_of("a", *ASKED, "launcher.on_interrupt=cancel")

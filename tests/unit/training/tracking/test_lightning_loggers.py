@@ -117,6 +117,7 @@ def test_a_logger_that_fails_or_can_t_be_opened_ends_no_training_and_says_so_onc
     assert json.loads((only_run() / "status.json").read_text())["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_several_loggers_follow_a_run_that_is_killed_and_resumed(train, only_run, at_step):
     def die():
         raise RuntimeError("the machine went down")

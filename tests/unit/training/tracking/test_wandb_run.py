@@ -225,6 +225,7 @@ def test_training_does_not_wait_for_a_page(train, monkeypatch):
     assert begun[0] is False
 
 
+@pytest.mark.slow
 def test_a_resumed_page_has_the_whole_history_in_one_place(train, only_run, at_step):
     def die():
         raise RuntimeError("the machine went down")
