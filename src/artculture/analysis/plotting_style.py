@@ -179,7 +179,7 @@ def _place_label(
         for right, up, horizontal, vertical in _LABEL_POSITIONS:
             reach = radius + far
             place = (right * reach, up * reach, horizontal, vertical)
-            box = _box_at(x + scale * place[0], y + scale * place[1], size, place).padded(1.5)
+            box = _box_at(x + scale * place[0], y + scale * place[1], size, place).padded(3)
             # Overlapping another label is worst, then leaving the axes, then covering a marker.
             cost = 50 * sum(_overlap(box, other) for other in placed) + sum(_overlap(box, mark) for mark in marks)
             cost += 5 * _area_outside(box, inside)

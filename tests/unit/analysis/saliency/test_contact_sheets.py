@@ -67,6 +67,18 @@ def test_an_overview_and_one_sheet_per_culture(model, embeddings):
     assert findings["feature_maps"].tables["feature_maps"]["culture"].tolist() == list(CLASSES)
 
 
+@pytest.mark.parametrize(
+    ("smooth", "said"), [(True, "between which these pictures interpolate"), (False, "as they are")]
+)
+def test_captions_state_the_cells_of_the_maps_and_how_they_are_drawn(model, embeddings, smooth, said):
+    overview, *sheets = contact_sheets(model, embeddings, per_culture=1, smooth=smooth)
+    rows, columns = overview.numbers["map_rows"], overview.numbers["map_columns"]
+    assert all(f"{rows} × {columns} cells, " in one.caption and said in one.caption for one in (overview, *sheets))
+    # The overview has no Grad-CAM.
+    assert ["Grad-CAM" in one.caption for one in (overview, *sheets)] == [False, True, True, True]
+    assert sheets[1].alt == "1 taken for red (1)."
+
+
 def test_only_shown_paintings_are_processed_in_small_batches(model, embeddings, monkeypatch):
     seen = []
     whole = module.last_feature_maps

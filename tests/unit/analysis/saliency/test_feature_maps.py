@@ -39,6 +39,14 @@ def test_upscaling_keeps_range_and_position():
     assert peak(large[0]) == pytest.approx(peak(small[0]), abs=0.02)
 
 
+def test_without_smoothing_the_cells_are_shown_as_they_are():
+    small = np.arange(6, dtype=np.float32).reshape(1, 2, 3) / 5
+    np.testing.assert_array_equal(upscale(small, (4, 6), smooth=False)[0], small[0].repeat(2, axis=0).repeat(2, axis=1))
+    grey = np.full((20, 30, 3), 120, np.uint8)
+    assert len(set(overlay(grey, small[0], smooth=False).get_flattened_data())) == 6
+    assert len(set(overlay(grey, small[0]).get_flattened_data())) > 50
+
+
 def test_the_peak_is_a_fraction_of_width_and_height():
     assert peak(np.array([[0, 0, 0, 1], [0, 0, 0, 0]], np.float32)) == (0.875, 0.25)
     assert peak(np.zeros((2, 2), np.float32)) == (None, None)
