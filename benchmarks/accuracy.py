@@ -1,8 +1,9 @@
 """Accuracy of named rows over seeds: trains what is missing, and writes benchmarks/results/accuracy.md.
 
-python -m benchmarks.accuracy --data paintings=PATH styles=PATH --weights PATH [--rows NAME …] [--seeds 0 1 2]
+python -m benchmarks.accuracy --data paintings=PATH styles=PATH --weights PATH [--rows NAME …] [--folds 5]
 
-The file is written again after every row. `--finished` trains nothing, and reports what is there.
+The file is written again after every row. `--finished` trains nothing, and reports what is there. `--folds` adds a
+cross-validation of the rows that take seconds, in which every painting is tested once.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import os
 import platform
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from artculture.training.result import versions
 from artculture.training.run_directory import RunDirectory
 from artculture.utils.hardware import cpu_name
 from artculture.utils.io import read_json, write_json
-from benchmarks.accuracy_rows import DIFFERENCES, ENSEMBLES, EPOCHS, NAMES, PLAIN, PLAIN_SPLIT, ROWS, TTA, USUAL
+from benchmarks.accuracy_rows import DIFFERENCES, ENSEMBLES, EPOCHS, NAMES, PLAIN, PLAIN_SPLIT, QUICK, ROWS, TTA, USUAL
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.md"
 METRICS = ("top1", "macro_recall", "top3")
@@ -50,6 +51,13 @@ class Outcome:
         table = pd.read_csv(self.folder / "predictions.csv", dtype=dict.fromkeys([*ID, "culture"], str))
         return table[table["split"] == "test"].fillna({"source": ""})
 
+    @classmethod
+    def pooled(cls, folds: Sequence["Outcome"]) -> "Outcome":
+        """Return the outcome of all folds as one, with the facts of the first."""
+        found = cls(folds[0].folder)
+        found.__dict__["predictions"] = pd.concat([fold.predictions for fold in folds], ignore_index=True)
+        return found
+
     @cached_property
     def scores(self) -> dict[str, Any]:
         probabilities = self.predictions.filter(regex="^p_")
@@ -60,13 +68,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Place:
-    """One data set and one seed, whose runs are in one folder."""
+    """One data set and one seed, or one of `folds`, whose runs are in one folder."""
 
     data: str
     path: Path
     weights: str
-    seed: int
     work: Path
+    seed: int = 0
+    folds: int | None = None
+    fold: int = 0
 
     def outcome(self, row: str, *, finished: bool) -> Outcome | None:
         """Return the outcome of a row, trained now unless it is there; None for one that `finished` does not find."""
@@ -79,7 +89,8 @@ class Place:
     def _run(self, row: str, finished: bool) -> Path | None:
         place = [f"study.root={self.work}", f"study.name={self.data}", f"seed={self.seed}"]
         usual = [*USUAL, f"data.root={self.path}", f"architecture.weights={self.weights}"]
-        arguments = [*usual, *ROWS[row], *place]
+        folds = [] if self.folds is None else [f"data.folds={self.folds}", f"data.fold={self.fold}"]
+        arguments = [*usual, *ROWS[row], *place, *folds]
         found = self._finished(arguments)
         if found is None and not finished:
             _call("train", arguments)
@@ -169,7 +180,7 @@ def _score(outcomes: Sequence[Outcome], metric: str) -> str:
     return f"**{100 * shares.mean():.1f}** [{100 * low:.1f}, {100 * high:.1f}] ({each})"
 
 
-def differences(rows: dict[str, list[Outcome]]) -> Iterable[str]:
+def differences(rows: dict[str, list[Outcome]]) -> Iterator[str]:
     """Yield a line for each pair of rows of which both are there."""
     for first, second in DIFFERENCES:
         if first in rows and second in rows:
@@ -202,7 +213,8 @@ def report(parts: dict[str, dict[str, list[Outcome]]], command: str) -> str:
     ]
     for data, rows in parts.items():
         counts = next(outcomes[0].facts["counts"] for row, outcomes in rows.items() if row in ROWS)
-        lines += ["", f"## {data}", "", f"{counts['train']}/{counts['val']}/{counts['test']} paintings of seed 0.", ""]
+        lines += ["", f"## {data}", ""]
+        lines += [f"{counts['train']}/{counts['val']}/{counts['test']} paintings of the first split.", ""]
         lines += ["| row | top-1 | macro recall | top-3 | chosen | seconds |", "|---|---|---|---|---|---:|"]
         lines += [line(row, outcomes) for row, outcomes in rows.items()]
         if compared := list(differences(rows)):
@@ -224,6 +236,21 @@ def _options(row: str) -> str:
     return f"`{shlex.join(ROWS[row])}`"
 
 
+def outcomes_of(row: str, data: str, given: argparse.Namespace) -> Iterator[tuple[str, list[Outcome]]]:
+    """Yield a heading and the outcomes below it: of the seeds, and of all folds as one."""
+    name, _, path = data.partition("=")
+    common = (name, Path(path), given.weights, given.work.resolve())
+    found = [Place(*common, seed).outcome(row, finished=given.finished) for seed in given.seeds]
+    if there := [outcome for outcome in found if outcome is not None]:
+        yield name, there
+    if given.folds and row in QUICK:
+        places = [Place(*common, 0, given.folds, fold) for fold in range(given.folds)]
+        found = [place.outcome(row, finished=given.finished) for place in places]
+        there = [outcome for outcome in found if outcome is not None]
+        if len(there) == given.folds:
+            yield f"{name}, each painting tested once in {given.folds} folds", [Outcome.pooled(there)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", required=True, metavar="NAME=PATH")
@@ -233,20 +260,18 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("outputs/accuracy"), help="where the runs live")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--finished", action="store_true", help="train nothing, and report what is there")
+    parser.add_argument("--folds", type=int, help="folds of a cross-validation in addition, as in 5")
     given = parser.parse_args()
     names = " ".join(each.partition("=")[0] + "=PATH" for each in given.data)
+    command = f"python -m benchmarks.accuracy --data {names} --weights PATH"
+    command += f" --folds {given.folds}" if given.folds else ""
     parts: dict[str, dict[str, list[Outcome]]] = {}
     for row in given.rows:
         for each in given.data:
-            name, _, path = each.partition("=")
-            places = [Place(name, Path(path), given.weights, seed, given.work.resolve()) for seed in given.seeds]
-            found = [place.outcome(row, finished=given.finished) for place in places]
-            if outcomes := [outcome for outcome in found if outcome is not None]:
-                parts.setdefault(name, {})[row] = outcomes
-        if parts and not given.finished:
-            given.output.write_text(report(parts, f"python -m benchmarks.accuracy --data {names} --weights PATH"))
-    if parts:
-        given.output.write_text(report(parts, f"python -m benchmarks.accuracy --data {names} --weights PATH"))
+            for part, outcomes in outcomes_of(row, each, given):
+                parts.setdefault(part, {})[row] = outcomes
+        if parts:
+            given.output.write_text(report(parts, command))
 
 
 if __name__ == "__main__":

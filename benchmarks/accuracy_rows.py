@@ -17,12 +17,15 @@ ROWS: dict[str, list[str]] = {
         "balance.tau=0.5",
         *FOR_RARE,
     ],
+    "probe: logistic, logits adjusted": ["method=probe", "balance=logit_adjustment"],
+    "probe: logistic, letterbox, logits adjusted": ["method=probe", "balance=logit_adjustment", "data.fit=letterbox"],
     "probe: logistic, class weights": ["method=probe", "balance=class_weights", *FOR_RARE],
     "probe: nearest mean": ["method=probe", "method.classifier=nearest_mean"],
     "probe: nearest neighbours": ["method=probe", "method.classifier=knn"],
     "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=false"],
     "probe: logistic, letterbox": ["method=probe", "data.fit=letterbox"],
     "probe: nearest mean, letterbox": ["method=probe", "method.classifier=nearest_mean", "data.fit=letterbox"],
+    "fine-tuned: last stage": [*FINETUNED, "recipe=modern", "method.unfreeze={last_stage:0}"],
     "fine-tuned: paper": FINETUNED,
     "fine-tuned: modern": MODERN,
     "fine-tuned: modern without balance": [*MODERN, "balance=none"],
@@ -46,6 +49,11 @@ PROBES = ["probe: logistic", "probe: nearest mean", "probe: logistic, letterbox"
 ENSEMBLES: dict[str, tuple[list[str], list[str]]] = {
     "ensemble: two probes": (PROBES[:2], ["kind=mean"]),
     "ensemble: four probes": (PROBES, ["kind=mean"]),
+    "ensemble: crop and letterbox, logits adjusted": (
+        ["probe: logistic, logits adjusted", "probe: logistic, letterbox, logits adjusted"],
+        ["kind=mean"],
+    ),
+    "ensemble: last stage and four probes": (["fine-tuned: last stage", *PROBES], ["kind=mean"]),
     "ensemble: modern and probe": (["fine-tuned: modern", "probe: logistic"], ["kind=mean"]),
     "ensemble: modern, letterbox and four probes": (
         ["fine-tuned: modern", "fine-tuned: modern, letterbox", *PROBES],
@@ -64,6 +72,11 @@ PLAIN, PLAIN_SPLIT = "plain PyTorch and timm", "probe: logistic"
 
 NAMES = [*ROWS, *TTA, *ENSEMBLES, PLAIN]
 
+# Rows that take seconds, for a cross-validation with --folds.
+QUICK = [row for row in ROWS if row.startswith("probe: ")] + [
+    row for row, (members, _) in ENSEMBLES.items() if all(member.startswith("probe: ") for member in members)
+]
+
 # Pairs that are compared on the same test paintings: first minus second.
 DIFFERENCES = [
     ("fine-tuned: modern", PLAIN),
@@ -75,7 +88,11 @@ DIFFERENCES = [
         for other in (*ROWS, *TTA)
         if other.startswith("fine-tuned: modern") and other != "fine-tuned: modern"
     ),
+    ("probe: logistic, logits adjusted", "probe: logistic"),
     ("ensemble: four probes", "probe: logistic"),
+    ("ensemble: crop and letterbox, logits adjusted", "probe: logistic, logits adjusted"),
+    ("fine-tuned: last stage", "probe: logistic"),
+    ("ensemble: last stage and four probes", "probe: logistic"),
     ("ensemble: modern and probe", "fine-tuned: modern"),
     ("ensemble: modern, letterbox and four probes", "fine-tuned: modern"),
 ]
