@@ -18,6 +18,7 @@ from artculture.studies.launchers.selection import make_launcher
 from artculture.studies.planning import show_plan
 from artculture.studies.progress_view import StudyView
 from artculture.studies.results import in_percent, write_results
+from artculture.studies.side_by_side import run_side_by_side
 from artculture.studies.table import markdown, print_table
 from artculture.training.signals import listen_for_signals
 from artculture.utils.console import PlainConsole
@@ -74,6 +75,7 @@ def _train(
     first = to_train[0].config
     with launcher:  # entered first, so that a fork server can import while the data are prepared
         prepare_runs(to_train)
+        run_side_by_side(processes, launcher)
         with (
             listen_for_signals() as listener,
             listener.deferred(),

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from artculture.config.schema.launchers import LocalProcesses
 from artculture.config.schema.model import Probe
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AUTO = "auto"
+AUTO: Final = "auto"
 # Keys of `trainer` whose value is decided once for a run, and stored in its config.yaml.
 DECIDED = ("precision", "channels_last", "threads")
 KIND = "steps"
@@ -60,7 +60,7 @@ def decided(config: TrainConfig, *, alone: bool = True) -> TrainConfig:
     if trainer.precision == AUTO and accelerator == "cpu" and alone and _is_measured(config):
         choice = _known(config) or _measure(config)
         return _changed(config, precision=choice.format.precision, channels_last=choice.format.channels_last)
-    precision = trainer.precision
+    precision: int | str = trainer.precision
     if precision == AUTO:
         precision = config_precision(hardware.best_precision(accelerator))
     return _changed(config, precision=precision, channels_last=channels_last(config))
@@ -82,6 +82,12 @@ def expected_precision(config: TrainConfig, accelerator: str) -> str:
         if known is not None:
             return hardware.real_precision(known.format.precision, accelerator)
     return hardware.real_precision(config.trainer.precision, accelerator)
+
+
+def expected_memory(config: TrainConfig) -> int | None:
+    """Return about how many bytes a run needs, as measured with its precision; None where nothing was measured."""
+    known = _known(config) if _is_measured(config) else None
+    return (known.memory or None) if known is not None else None
 
 
 def channels_last(config: TrainConfig) -> bool:
@@ -124,7 +130,7 @@ def _measure(config: TrainConfig) -> "Choice":
     if hardware.cpu_has_bf16():
         formats.append(NumericFormat("bf16-mixed", lasts[-1]))
     try:
-        choice = measured_choice(config, formats, _threads(config))
+        choice = measured_choice(config, formats)
     except RuntimeError as error:  # too little memory, or steps of the user's own that need more than pixels
         log.warning("precision=32, because no step could be measured: %s", error)
         return Choice(formats[0], {}, 0)
@@ -159,11 +165,6 @@ def _file(config: TrainConfig) -> Path:
     return cache_folder(config.data.cache) / KIND / name / FILE
 
 
-def _threads(config: TrainConfig) -> int:
-    threads = config.trainer.threads
-    return (_share_of_cores(config) or hardware.cores()) if threads == AUTO else threads
-
-
 def _share_of_cores(config: TrainConfig) -> int | None:
     """Return the threads of each of several local runs at a time; None where all cores are for one."""
     parallel = config.launcher.parallel if isinstance(config.launcher, LocalProcesses) else AUTO
@@ -180,8 +181,7 @@ def _key(config: TrainConfig) -> dict[str, Any]:
     size = "its own size" if data.image_size is None else f"{data.image_size} px"
     architecture = {key: value for key, value in values["architecture"].items() if key not in ("recipe", "weights")}
     return {
-        "shown": f"{config.architecture.name} {config.method.name}, {size}, batch {data.batch_size}, "
-        f"{_threads(config)} threads",
+        "shown": f"{config.architecture.name} {config.method.name}, {size}, batch {data.batch_size}",
         "machine": _machine(),
         "architecture": architecture,
         "head": values["head"],

@@ -1,6 +1,5 @@
 """What a machine has: versions, extras, devices, services that answer."""
 
-import os
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from packaging.requirements import Requirement
 
-from artculture.utils.hardware import cores, cpu_info, cpu_name
+from artculture.utils.hardware import cores, cpu_info, cpu_name, total_memory
 from artculture.utils.text import size_text
 
 PACKAGES = (
@@ -88,9 +87,8 @@ def processor() -> Finding:
 
 def memory() -> Finding:
     """Return the main memory of the machine."""
-    if not hasattr(os, "sysconf"):
-        return Finding("memory", "unknown")
-    return Finding("memory", size_text(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
+    total = total_memory()
+    return Finding("memory", "unknown" if total is None else size_text(total))
 
 
 def disk(what: str, folder: Path) -> Finding:

@@ -162,6 +162,13 @@ def peak_memory(accelerator: str) -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def total_memory() -> int | None:
+    """Return the bytes of main memory of the machine; None if the platform does not say."""
+    if not hasattr(os, "sysconf"):
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def available_memory() -> int | None:
     """Return the bytes of memory that Linux can give to new allocations without swapping; None on other systems."""
     info = Path("/proc/meminfo")

@@ -19,7 +19,7 @@ def measured(monkeypatch):
     class Measured:
         finds, asked = HALF, []
 
-    def choose(config, formats, threads):
+    def choose(config, formats):
         Measured.asked.append(list(map(str, formats)))
         return Choice(Measured.finds, {str(Measured.finds): 0.1}, 2)
 

@@ -89,6 +89,10 @@ class LocalLauncher(NoSetup):
         self._started += started
         return list(started)
 
+    def execute_at_once(self, count: int) -> None:
+        """Execute so many runs at a time on the CPU."""
+        self.gpus, self.capacity = [None] * count, count
+
     def _free(self) -> list[str | None]:
         free = list(self.gpus)
         for run in self._started:

@@ -28,10 +28,11 @@ def test_steps_of_the_network_are_measured_and_change_nothing_else(composed, met
     torch.manual_seed(1)
     expected, threads = torch.random.get_rng_state(), torch.get_num_threads()
     config = composed(*STUB, "data.image_size=32", "data.batch_size=8", f"method={method}")
-    choice = measured_choice(config, [PLAIN, LAST, HALF], threads=2)
+    choice = measured_choice(config, [PLAIN, LAST, HALF])
     assert str(choice.format) in choice.seconds
     assert all(seconds > 0 for seconds in choice.seconds.values())
-    assert 2 <= choice.pictures <= 4
+    assert 2 <= choice.pictures <= 8
+    assert 700 << 20 < choice.memory < 900 << 20
     assert torch.equal(torch.random.get_rng_state(), expected)
     assert torch.get_num_threads() == threads
     assert Choice.from_plain(choice.as_plain()) == choice
@@ -44,6 +45,6 @@ def test_the_fastest_steps_decide(composed, monkeypatch):
         return lambda pictures: speeds[numeric] * pictures
 
     monkeypatch.setattr(measured_format, "_step", step)
-    choice = measured_choice(composed(*STUB, "data.batch_size=8"), list(speeds), threads=2)
+    choice = measured_choice(composed(*STUB, "data.batch_size=8"), list(speeds))
     assert choice.format == HALF
     assert list(choice.seconds) == ["bf16-mixed, channels_last"]  # the others are out after the warm-up

@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+import pytest
+
+from artculture.studies import side_by_side
+from artculture.studies.executor import RunProcess
+from artculture.studies.launchers.local import LocalLauncher
+from artculture.studies.side_by_side import run_side_by_side
+
+GB = 1 << 30
+
+
+@pytest.fixture
+def study(composed_row, composed, monkeypatch):
+    """Run a study of two runs on a machine; return runs at a time and threads."""
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def run(*overrides, memory=4 * GB, total=16 * GB, available=12 * GB, cores=2, runs=2, gpus=(None,)):
+        monkeypatch.setattr(side_by_side, "expected_memory", lambda _: memory)
+        monkeypatch.setattr(side_by_side, "_total_memory", lambda: total)
+        monkeypatch.setattr(side_by_side.hardware, "available_memory", lambda: available)
+        monkeypatch.setattr(side_by_side.hardware, "cores", lambda: cores)
+        config, launcher = composed(*overrides), LocalLauncher(list(gpus))
+        processes = [RunProcess(replace(composed_row(seed), config=config)) for seed in range(runs)]
+        run_side_by_side(processes, launcher)
+        return launcher.capacity, processes[0].run.config.trainer.threads
+
+    return run
+
+
+def test_two_runs_share_the_cores_where_memory_has_room(study):
+    assert study() == (2, 1)
+    assert study(cores=9) == (2, 4)
+
+
+def test_free_memory_decides_how_many_run_at_a_time_but_not_their_threads(study):
+    assert study(available=7 * GB) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [{"total": 9 * GB}, {"memory": None}, {"total": None}, {"cores": 1}, {"runs": 1}, {"gpus": ("0",)}],
+)
+def test_one_run_at_a_time_has_all_cores(study, machine):
+    assert study(**machine) == (1, "auto")
+
+
+def test_the_users_numbers_stay(study):
+    assert study("launcher.parallel=1") == (1, "auto")
+    assert study("trainer.threads=2") == (2, 2)
