@@ -35,7 +35,7 @@ def doctor(config: DoctorConfig) -> int:
     findings += _show("Machine", [processor(), memory(), *_accelerators(), disk("the current folder", Path.cwd())])
     if config.speed:
         findings += _show("Speed", _speed())
-    findings += _show("Precision of trainer.precision=auto, measured on this CPU", _choices(config.cache))
+    findings += _show("Precision of trainer.precision=auto on this CPU", _choices(config.cache))
     findings += _show("Caches", _caches(config.cache))
     if config.network:
         findings += _show("Services", services(_addresses(), config.timeout))
@@ -90,9 +90,9 @@ def _choices(cache: str) -> Iterator[Finding]:
         found = True
         slowest = max(choice.seconds.values(), default=0.0)
         rates = ", ".join(f"{name} {slowest / seconds:.2f}" for name, seconds in choice.seconds.items())
-        yield Finding(str(choice.format), f"{shown} (relative speed: {rates})")
+        yield Finding(str(choice.format), f"{shown} ({f'relative speed: {rates}' if rates else 'with AMX'})")
     if not found:
-        yield Finding("none yet", "the first run of an architecture measures a few steps")
+        yield Finding("none yet", "the first run of an architecture chooses")
 
 
 def _caches(cache: str) -> Iterator[Finding]:

@@ -44,6 +44,11 @@ def cpu_has_bf16() -> bool:
     return bool({"avx512_bf16", "amx_bf16"} & set(cpu_info().get("flags", "").split()))
 
 
+def cpu_has_amx() -> bool:
+    """Return whether this CPU multiplies matrices of bfloat16 in one instruction (AMX); False if not on Linux."""
+    return "amx_bf16" in cpu_info().get("flags", "").split()
+
+
 def cpu_name() -> str:
     """Return the name of the CPU."""
     return cpu_info().get("model name") or platform.processor() or platform.machine()

@@ -27,6 +27,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(numeric_choice, "_measure", numeric_choice._measure.measured)
     monkeypatch.setattr(measured_format, "measured_choice", choose)
     monkeypatch.setattr(numeric_choice.hardware, "cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(numeric_choice.hardware, "cpu_has_amx", lambda: False)
     monkeypatch.setattr(numeric_choice.hardware, "real_accelerator", lambda _: "cpu")
     return Measured
 
@@ -67,6 +68,14 @@ def test_steps_that_fail_leave_float32(composed, measured, monkeypatch, caplog):
     assert decided(composed(*STUB)).trainer.precision == 32
     assert "no step could be measured: not enough memory" in caplog.text
     assert not list(known_choices(cache_folder(composed().data.cache)))
+
+
+def test_a_processor_with_amx_takes_bf16_and_measures_memory_alone(composed, measured, monkeypatch):
+    monkeypatch.setattr(numeric_choice.hardware, "cpu_has_amx", lambda: True)
+    config = composed(*STUB, "data.image_size=32")
+    trainer = decided(config).trainer
+    assert (trainer.precision, trainer.channels_last, measured.asked) == ("bf16-mixed", True, [])
+    assert (numeric_choice.expected_memory(config) or 0) > 700 << 20
 
 
 def test_what_was_recorded_stays(composed):

@@ -2,8 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,9 +17,9 @@ from artculture.models.classifier import CultureClassifier
 from artculture.training.callbacks.depthwise import depthwise_in_float32
 from artculture.training.factory import make_classifier
 
-# CPU seconds of all steps; the warm-up and one round after it are made in any case.
-BUDGET_SECONDS = 2.0
-ROUNDS = 5
+# CPU seconds of all steps, of which the warm-up and one round after it are made in any case, and of a larger step.
+BUDGET_SECONDS, STEP_SECONDS = 4.0, 0.5
+ROUNDS = 3
 # Pictures: BatchNorm takes no single one.
 SMALLEST = 2
 CLASSES = 11
@@ -55,8 +55,9 @@ class Choice:
 
     Attributes:
         format: the chosen one.
-        seconds: of a step in each format, the fastest of its repeats: text of the format to CPU seconds.
-        pictures: of each step.
+        seconds: of a step of the run's batch in each format, the fastest of its repeats, as CPU time of one thread;
+            empty if nothing was compared.
+        pictures: of the larger of the measured steps.
         memory: bytes that a run needs, about, beside what all runs of a study share; 0 if unknown.
     """
 
@@ -83,18 +84,32 @@ class Choice:
 def measured_choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Choice:
     """Return the fastest of some formats, measured in steps on random pixels.
 
-    The steps use one thread, and count the CPU time of that thread: other work of the machine hardly matters. A step
-    has as many pictures of the run's batch as the budget allows.
+    The steps use one thread, and count the CPU time of that thread: other work of the machine hardly matters. A step of
+    the run's batch is computed from steps of a few pictures: some of its work, such as casting the weights, does not
+    depend on their number.
 
     Args:
         config: the run's.
         formats: the simplest first.
     """
+    with _one_thread():
+        return _choice(config, formats)
+
+
+def measured_memory(config: TrainConfig) -> int:
+    """Return about how many bytes a run needs, from a forward pass of two pictures."""
+    with _one_thread():
+        return _memory(_module(config), config)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread, and keep the state of its random numbers."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            return _choice(config, formats)
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -115,54 +130,63 @@ def fastest(seconds: Mapping[NumericFormat, Sequence[float]]) -> NumericFormat:
     return chosen
 
 
+def at_batch(small: float, large: float, pictures: int, batch: int) -> float:
+    """Return the seconds of a step of a batch, from those of steps of `SMALLEST` and of so many pictures."""
+    each = max(0.0, large - small) / (pictures - SMALLEST)
+    return large + each * max(0, batch - pictures)
+
+
 def _choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Choice:
+    module, batch = _module(config), config.data.batch_size
+    steps = {each: _step(module, each, forward_only=_only_forward(config)) for each in formats}
+    warm_up = {each: step(SMALLEST) for each, step in steps.items()}
+    least, spent = min(warm_up.values()), sum(warm_up.values())
+    left = [each for each in formats if warm_up[each] <= max(HOPELESS * least, LONG_STEP_SECONDS)]
+    pictures = max(2 * SMALLEST, min(batch, int(SMALLEST * STEP_SECONDS / least)))
+    found: dict[NumericFormat, list[float]] = {each: [] for each in left}
+    for turn in range(ROUNDS):
+        if turn and spent >= BUDGET_SECONDS:
+            break
+        for each in left if turn % 2 else reversed(left):
+            small, large = steps[each](SMALLEST), steps[each](pictures)
+            found[each].append(at_batch(small, large, pictures, batch))
+            spent += small + large
+    seconds = {str(each): min(times) for each, times in found.items()}
+    return Choice(fastest(found), seconds, pictures, _memory(module, config))
+
+
+def _module(config: TrainConfig) -> CultureClassifier:
+    """Return the classifier of a run with any weights, ready for training."""
     with _FilledAtOnce():
         module = make_classifier(config, tuple(map(str, range(CLASSES))), class_counts=[1] * CLASSES)
     module._freeze()
     module.train()
-    forward_only = isinstance(config.method, Transfer) and config.method.features == "cached"
-    steps = {each: _step(module, each, forward_only=forward_only) for each in formats}
+    return module
+
+
+def _only_forward(config: TrainConfig) -> bool:
+    return isinstance(config.method, Transfer) and config.method.features == "cached"
+
+
+def _memory(module: CultureClassifier, config: TrainConfig) -> int:
+    """Return about how many bytes a run needs: an upper bound, in float32."""
+    size = module.preprocessing.image_size
+    weights, batch = sum(parameter.nbytes for parameter in module.parameters()), config.data.batch_size
+    if _only_forward(config):  # a few layers are in memory at a time
+        return PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
+    own = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
     saved: dict[int, int] = {}
-    with _saved_tensors(saved):
-        warm_up = {formats[0]: steps[formats[0]](SMALLEST)}
-    warm_up |= {each: steps[each](SMALLEST) for each in formats[1:]}
-    limit = max(HOPELESS * min(warm_up.values()), LONG_STEP_SECONDS)
-    found = {each: [steps[each](SMALLEST)] for each in formats if warm_up[each] <= limit}
-    spent = sum(warm_up.values()) + sum(seconds for (seconds,) in found.values())
-    # As many pictures as make all rounds fit into the rest of the budget.
-    fitting = SMALLEST * (BUDGET_SECONDS - spent) / (ROUNDS * sum(seconds for (seconds,) in found.values()))
-    pictures = max(SMALLEST, min(config.data.batch_size, int(fitting)))
-    if pictures > SMALLEST:
-        found = {each: [] for each in found}
-    for turn in range(ROUNDS):
-        if spent >= BUDGET_SECONDS and all(found.values()):
-            break
-        for each in list(found) if turn % 2 else reversed(list(found)):
-            found[each].append(steps[each](pictures))
-            spent += found[each][-1]
-    memory = _memory(module, config, saved, forward_only=forward_only)
-    return Choice(fastest(found), {str(each): min(times) for each, times in found.items()}, pictures, memory)
-
-
-def _saved_tensors(saved: dict[int, int]) -> AbstractContextManager[object]:
-    """Collect the storages that a forward pass keeps for its backward pass, address to bytes."""
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        saved[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in own:
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    return torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
-
-
-def _memory(module: CultureClassifier, config: TrainConfig, saved: dict[int, int], *, forward_only: bool) -> int:
-    """Return about how many bytes a run needs: an upper bound from a step in the first, simplest format."""
-    weights = sum(parameter.nbytes for parameter in module.parameters())
-    batch = config.data.batch_size
-    if forward_only:  # a few layers are in memory at a time
-        return PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * module.preprocessing.image_size**2
-    own = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
-    activations = sum(size for address, size in saved.items() if address not in own)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        logits = module(torch.zeros(SMALLEST, 3, size, size, dtype=torch.uint8))
+    activations = sum(saved.values())
+    del logits  # with what it keeps for a backward pass
     return round(PROCESS_BYTES + WEIGHT_COPIES * weights + TEMPORARIES * batch * activations / SMALLEST)
 
 
@@ -177,7 +201,7 @@ def _step(module: CultureClassifier, numeric: NumericFormat, *, forward_only: bo
         module.network.to(memory_format=torch.channels_last if numeric.channels_last else torch.contiguous_format)
         images = torch.randint(0, 256, (pictures, 3, size, size), dtype=torch.uint8)
         labels = torch.arange(pictures) % CLASSES
-        module.zero_grad()
+        module.zero_grad(set_to_none=False)  # new memory would be cleared page by page within the step
         began = time.thread_time()
         if forward_only:
             with autocast, torch.inference_mode():
