@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,4 +105,7 @@ def _forget_values(values: dict[str, Any], keys: Iterable[str]) -> None:
     """Set some keys to None, so that any value differs: equal to the seed of one run, it is not in others'."""
     for key in keys:
         *sections, last = key.split(".")
-        reduce(dict.__getitem__, sections, values)[last] = None
+        inner = values
+        for section in sections:
+            inner = inner[section]
+        inner[last] = None
