@@ -9,6 +9,8 @@ GRID ?= study=table2 data=sample architecture.weights=auto
 STUDY ?= outputs/table2
 TESTS := --numprocesses auto --dist worksteal -m "not slow and not gpu"
 export WANDB_MODE ?= offline
+# Compiled modules are kept: without them each child process of a study and of a test starts half a second later.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup grid notebooks test coverage test-slow docs screenshots bench bench-guard bench-fetch bench-serve bench-shards torture hostile audit hashes setup-hashed lint format wheel clean
