@@ -186,7 +186,7 @@ def differences(rows: dict[str, list[Outcome]]) -> Iterator[str]:
         if first in rows and second in rows:
             pairs = zip(rows[first], rows[second], strict=False)
             tables = [(correct(one.predictions), correct(other.predictions), one) for one, other in pairs]
-            found = pd.concat([a - b for a, b, _ in tables], axis=1)
+            found = pd.concat([(a - b).dropna() for a, b, _ in tables], axis=1)
             cultures = pd.concat([one.predictions.set_index(ID)["culture"] for *_, one in tables])
             labels = pd.factorize(cultures[~cultures.index.duplicated()].loc[found.index])[0]
             top1, recall = paired_bootstrap(found.to_numpy(dtype=np.float64).T, labels.astype(np.int64))
