@@ -221,7 +221,11 @@ def report(parts: dict[str, dict[str, list[Outcome]]], command: str) -> str:
             lines += ["", "First minus second in points, with the 95 % interval of a paired bootstrap:", ""]
             lines += ["| first | second | top-1 | macro recall | seeds |", "|---|---|---|---|---:|", *compared]
     lines += ["", "## Options", "", f"All rows: `{shlex.join(USUAL)}`", ""]
-    lines += [f"- {row}: {_options(row)}" for row in dict.fromkeys(row for rows in parts.values() for row in rows)]
+    measured = dict.fromkeys(row for rows in parts.values() for row in rows)
+    lines += [f"- {row}: {_options(row)}" for row in measured]
+    if missing := [row for row in NAMES if row not in measured]:
+        lines += ["", "## Not measured", "", "The command trains these rows, too; they have no results yet.", ""]
+        lines += [f"- {row}: {_options(row)}" for row in missing]
     return "\n".join(lines) + "\n"
 
 

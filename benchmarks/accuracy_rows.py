@@ -11,15 +11,10 @@ FOR_RARE = ["trainer.monitor=val/macro_recall"]
 # Name of a row to what it adds to USUAL.
 ROWS: dict[str, list[str]] = {
     "probe: logistic": ["method=probe"],
-    "probe: logistic, logits half adjusted": [
-        "method=probe",
-        "balance=logit_adjustment",
-        "balance.tau=0.5",
-        *FOR_RARE,
-    ],
+    "probe: logistic, logits half adjusted": ["method=probe", "balance=logit_adjustment", "balance.tau=0.5"],
     "probe: logistic, logits adjusted": ["method=probe", "balance=logit_adjustment"],
     "probe: logistic, letterbox, logits adjusted": ["method=probe", "balance=logit_adjustment", "data.fit=letterbox"],
-    "probe: logistic, class weights": ["method=probe", "balance=class_weights", *FOR_RARE],
+    "probe: logistic, class weights": ["method=probe", "balance=class_weights"],
     "probe: nearest mean": ["method=probe", "method.classifier=nearest_mean"],
     "probe: nearest neighbours": ["method=probe", "method.classifier=knn"],
     "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=false"],

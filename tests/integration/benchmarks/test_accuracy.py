@@ -57,4 +57,6 @@ def test_rows_are_compared_on_the_same_paintings(outcome, monkeypatch):
     (found,) = accuracy.differences(rows)
     assert found.startswith(f"| {first} | {second} | **+50.0** [+")
     assert found.endswith("| 2 |")
-    assert found in accuracy.report({"paintings": rows}, "command")
+    written = accuracy.report({"paintings": rows}, "command")
+    assert found in written
+    assert "- plain PyTorch and timm: " in written.partition("## Not measured")[2]
