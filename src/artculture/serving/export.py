@@ -88,7 +88,7 @@ def export(model: ModelUnderStudy, settings: ExportSettings, path: Path) -> tupl
         The description and the parity.
 
     Raises:
-        WorkError: the network can't be exported, or the file answers otherwise; it is removed then.
+        WorkError: the network can't be exported, or the file answers otherwise; an earlier file at `path` stays then.
     """
     rows = evenly(select_rows(model, None).rows, settings.pictures)
     facts = metadata(
@@ -99,14 +99,14 @@ def export(model: ModelUnderStudy, settings: ExportSettings, path: Path) -> tupl
         checkpoint_sha256=file_sha256(model.checkpoint),
         artculture=__version__,
     )
-    facts |= _write(model, settings, path, facts)
-    try:
-        parity = compare(model, rows, _reader(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Next to `path`, so that the file replaces an earlier one at once, and only after it has answered rightly.
+    with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        unproven = Path(folder) / path.name
+        facts |= _write(model, settings, unproven, facts)
+        parity = compare(model, rows, _reader(unproven))
         _check(parity, settings, path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        record_of(path).unlink(missing_ok=True)
-        raise
+        unproven.replace(path)
     record = {
         **facts,
         "file": path.name,
@@ -205,7 +205,7 @@ def _check(parity: Parity, settings: ExportSettings, path: Path) -> None:
     far = settings.precision == "float32" and parity.largest_difference > TOLERANCE
     if parity.same_top1 < least * parity.pictures or far:
         raise WorkError(
-            f"{path.name} is removed: its most probable class is the checkpoint's for {parity.same_top1} of "
+            f"{path.name} is not written: its most probable class is the checkpoint's for {parity.same_top1} of "
             f"{parity.pictures} pictures (at least {100 * least:g} % are asked for), its probabilities differ by up to "
             f"{parity.largest_difference:.2g}. Take a higher precision, more calibration pictures, or a smaller "
             "agreement=…"

@@ -14,7 +14,7 @@ from artculture.utils.errors import WorkError
 @pytest.mark.slow
 def test_an_export_predicts_what_its_checkpoint_predicts(run, pictures, capsys):
     assert cli.main(["export", f"checkpoint={run.path}", "license=cc0-1.0", "pictures=8"]) == 0
-    assert "Same most probable culture for 8 of 8 pictures" in capsys.readouterr().out
+    assert "Same most probable class for 8 of 8 pictures" in capsys.readouterr().out
     path = run.path / "export" / "model-float32.onnx"
     record = json.loads(path.with_name("model-float32.onnx.json").read_text())
     assert (record["license"], record["precision"], record["parity"]["pictures"]) == ("cc0-1.0", "float32", 8)
@@ -30,17 +30,19 @@ def test_an_export_predicts_what_its_checkpoint_predicts(run, pictures, capsys):
     assert "has no feature maps" in capsys.readouterr().err
 
 
-def test_a_file_that_answers_otherwise_is_removed(run, tmp_path, capsys, monkeypatch):
+def test_a_file_that_answers_otherwise_replaces_none(run, tmp_path, capsys, monkeypatch):
     def writes(model, settings, path, facts):
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         return {}
 
     monkeypatch.setattr(export_module, "_write", writes)
     monkeypatch.setattr(export_module, "_reader", lambda _: lambda images: np.eye(3)[[0] * len(images)])
-    assert cli.main(["export", f"checkpoint={run.best}", "output=a.onnx"]) == 1
-    assert "a.onnx is removed: its most probable culture is the checkpoint's for" in capsys.readouterr().err
-    assert not (tmp_path / "a.onnx").exists()
+    earlier = tmp_path / "a.onnx"
+    earlier.write_text("of an earlier export")
+    assert cli.main(["export", f"checkpoint={run.best}", "output=a.onnx", "overwrite=true"]) == 1
+    assert "a.onnx is not written: its most probable class is the checkpoint's for" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+    assert earlier.read_text() == "of an earlier export"
     model = load_model_under_study(run.best)
     with pytest.raises(WorkError, match="not finite"):
         compare(model, np.arange(3), lambda images: np.full((len(images), 3), np.nan))
