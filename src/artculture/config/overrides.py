@@ -1,6 +1,7 @@
 """Checks of single overrides: unknown groups, options and keys, each with the nearest that the command takes."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from omegaconf import OmegaConf
 from artculture.config.hydra_habits import hydra_mistake, sweep_mistake
 from artculture.config.validation import config_folder, group_options, is_known, nearest_key
 from artculture.utils.errors import choices_hint
+
+# Similarity, 0..1, from which an unknown key is a misspelled one, whatever its value.
+MISSPELLED = 0.85
 
 
 def groups_of(command: str, extra_folder: Path | None) -> dict[str, set[str]]:
@@ -62,7 +66,9 @@ def override_mistake(text: str, groups: dict[str, set[str]], keys: set[str], lis
         return None
     value = override.value()
     owners = [group for group, options in groups.items() if isinstance(value, str) and value in options]
-    near = f"did you mean `{owners[0]}={value}`?" if len(owners) == 1 else nearest_key(key, keys | set(groups))
+    misspelled = get_close_matches(key, keys, n=1, cutoff=MISSPELLED)
+    by_value = len(owners) == 1 and not misspelled
+    near = f"did you mean `{owners[0]}={value}`?" if by_value else nearest_key(key, keys | set(groups))
     return f"no key `{key}`: {near}"
 
 

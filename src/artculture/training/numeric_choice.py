@@ -1,7 +1,6 @@
 """What `auto` of `trainer.precision`, `trainer.channels_last` and `trainer.threads` means for a run, and its record."""
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from artculture.config.schema.train import TrainConfig, plain
 from artculture.data.cache.folder import cache_folder, make_private
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
-from artculture.utils.io import read_json, write_json
+from artculture.utils.io import json_text, read_json, write_json
 from artculture.utils.quick_imports import lean_torchmetrics
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def _read(file: Path) -> tuple[dict[str, Any], "Choice"] | None:
 
 
 def _file(config: TrainConfig) -> Path:
-    name = hashlib.sha256(json.dumps(_key(config), sort_keys=True).encode()).hexdigest()[:16]
+    name = hashlib.sha256(json_text(_key(config), sort_keys=True).encode()).hexdigest()[:16]
     return cache_folder(config.data.cache) / KIND / name / FILE
 
 

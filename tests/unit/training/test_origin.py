@@ -166,7 +166,7 @@ def test_what_can_t_be_started_from_is_said_in_one_message(save, values, tmp_pat
     assert "has 2 epochs done" in refusal(path, trainer__max_epochs=2)
     assert "more than 2" in refusal(path, trainer__max_epochs=1)
     within = save("within.ckpt", batches=3)
-    assert "within an epoch with data.batch_size=16" in refusal(within, data__batch_size=8)
+    assert "within an epoch with data.batch_size=32" in refusal(within, data__batch_size=8)
     weights = torch.load(path, weights_only=True)
     del weights["optimizer_states"]
     torch.save(weights, path.with_name("best.ckpt"))

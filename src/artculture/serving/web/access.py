@@ -1,7 +1,6 @@
 """Who may ask: checks of the headers Host and Origin, headers of every answer, and counting."""
 
 import ipaddress
-import json
 import time
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from artculture.serving.web.metrics import Metrics
+from artculture.utils.io import json_text
 
 # Paths that are counted by their own name; all others are one.
 COUNTED = ("/", "/predict", "/predict/batch", "/health", "/metrics", "/openapi.json")
@@ -59,7 +59,7 @@ class AccessControl:
             await self._app(scope, receive, counted)
             return
         status, sentence = refusal
-        body = json.dumps({"error": sentence}).encode()
+        body = json_text({"error": sentence}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await counted({"type": "http.response.start", "status": status, "headers": headers})
         await counted({"type": "http.response.body", "body": body})
