@@ -142,7 +142,12 @@ def _measure(config: TrainConfig) -> "Choice":
         return Choice(formats[0], {}, 0)
     key, file = _key(config), _file(config)
     if choice.seconds:
-        log.info("%s: %s is the fastest of %s on this CPU", key["shown"], choice.format, ", ".join(map(str, formats)))
+        log.info(
+            "%s: precision %s is the fastest on this CPU (of %s)",
+            key["shown"],
+            choice.format,
+            "; ".join(map(str, formats)),
+        )
     try:
         make_private(file.parent)
         write_json(file, {"key": key, "choice": choice.as_plain()})
