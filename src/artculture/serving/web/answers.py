@@ -1,8 +1,8 @@
 """What the API answers."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field
 
 
 class ClassProbability(BaseModel):
@@ -104,4 +104,5 @@ class Link(BaseModel):
 class Links(BaseModel):
     """Linked pictures."""
 
-    urls: list[str] = Field(min_length=1)
+    # Without `FailFast`, a request of wrong entries takes gigabytes for their errors.
+    urls: Annotated[list[str], FailFast()] = Field(min_length=1)

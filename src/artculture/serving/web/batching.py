@@ -67,9 +67,13 @@ class Batcher(Generic[Item, Result]):
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._executor, self._work, items)
         except Exception as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            if len(batch) > 1:
+                # Of one of them, or too many for the memory: each alone.
+                for entry in batch:
+                    if not entry[1].done():
+                        await self._answer([entry])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
             return
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():

@@ -25,6 +25,7 @@ from artculture.serving.web.errors import RequestError
 from artculture.serving.web.links import fetch_picture
 from artculture.serving.web.loading import Example
 from artculture.serving.web.service import PredictionService, within
+from artculture.utils.errors import WorkError, reason_of
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -96,14 +97,17 @@ async def answered_picture(reader: RequestReader, request: Request, *, details: 
         body = await read_body(request, held, limits)
         with reader.service.accepted(1):
             if kind == JSON:
-                content = await reader.picture(_parsed(Link, body), held)
+                work = _linked_prediction(reader, _parsed(Link, body), held, details=details)
             elif kind == MULTIPART:
                 (upload,) = await uploads(request.headers, body, 1)
-                content = upload.content
+                work = reader.service.predict(upload.content, details=details)
             else:
-                content = body
-            work = reader.service.predict(content, details=details)
+                work = reader.service.predict(body, details=details)
             return await within(limits.seconds, work, _late(limits.seconds))
+
+
+async def _linked_prediction(reader: RequestReader, link: Link, held: Reservation, *, details: bool) -> Prediction:
+    return await reader.service.predict(await reader.picture(link, held), details=details)
 
 
 async def answered_batch(reader: RequestReader, request: Request) -> BatchPrediction:
@@ -131,11 +135,16 @@ async def answered_batch(reader: RequestReader, request: Request) -> BatchPredic
 async def _entry(reader: RequestReader, source: Upload | str, held: Reservation) -> BatchEntry:
     name = source if isinstance(source, str) else source.name
     seconds = reader.config.limits.seconds
+    if isinstance(source, Upload):
+        work = reader.service.predict(source.content)
+    else:
+        work = _linked_prediction(reader, Link(url=source, example=None), held, details=False)
     try:
-        content = source.content if isinstance(source, Upload) else await reader.linked(source, held)
-        found = await within(seconds, reader.service.predict(content), _late(seconds))
+        found = await within(seconds, work, _late(seconds))
     except RequestError as error:
         return BatchEntry(name=name, status=error.status, error=str(error))
+    except WorkError as error:
+        return BatchEntry(name=name, status=500, error=reason_of(error))
     return BatchEntry(name=name, models=found.models)
 
 

@@ -17,7 +17,7 @@ NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in (
         "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
-        "::1/128", "fc00::/7", "fe80::/10",
+        "::1/128", "fc00::/7", "fe80::/10", "fec0::/10",
     )
 )  # fmt: skip
 # Gateways translate these IPv6 addresses to the IPv4 address in their last 32 bits.

@@ -36,6 +36,8 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first address that answers."""
+        if not 0 <= port <= 65535:  # asyncio raises a group of errors
+            raise httpcore.ConnectError(f"there is no port {port}")
         try:
             *others, last = await asyncio.to_thread(self._guard.addresses, host)
         except (OSError, UnicodeError) as error:

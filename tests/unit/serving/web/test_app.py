@@ -1,6 +1,8 @@
+import asyncio
 import json
 import re
 import struct
+import time
 import zlib
 
 import pytest
@@ -217,6 +219,46 @@ def test_requests_are_counted(running):
     running.client.post("/predict", content=b"a")
     assert count() == before + 1
     assert "process_resident_memory_bytes" in running.client.get("/metrics").text
+
+
+def test_wrong_links_without_end_are_refused_at_the_first_one(running):
+    for count, status, says in ((400_000, 422, "urls.0"), (600_000, 413, "larger than 1 MB")):
+        began = time.perf_counter()
+        content = b'{"urls": [' + b"1," * count + b"1]}"
+        response = running.client.post("/predict/batch", content=content, headers={"Content-Type": "application/json"})
+        assert (response.status_code, says in response.json()["error"]) == (status, True)
+        assert time.perf_counter() - began < 5
+
+
+def test_one_picture_without_finite_probabilities_fails_alone_in_its_batch(running, model, monkeypatch):
+    bad, real = model.prepare(picture(seed=1)), model.features_and_logits
+
+    def broken(images):
+        features, logits = real(images)
+        logits = logits.clone()
+        logits[[bool((image == bad).all()) for image in images]] = float("nan")
+        return features, logits
+
+    monkeypatch.setattr(model, "features_and_logits", broken)
+    files = [("file", (f"{n}.png", picture(seed=n))) for n in range(3)]
+    entries = running.client.post("/predict/batch", files=files).json()["pictures"]
+    assert [entry["status"] for entry in entries] == [200, 500, 200]
+    assert "not finite" in entries[1]["error"]
+
+
+def test_the_time_of_an_answer_includes_that_of_its_links(serving, monkeypatch):
+    from artculture.serving.web import requests
+
+    async def slow(*_, **__):
+        await asyncio.sleep(20)
+
+    monkeypatch.setattr(requests, "fetch_picture", slow)
+    url = "http://a.example/a.png"
+    with serving("limits.seconds=0.3") as server:
+        assert server.client.post("/predict", json={"url": url}).status_code == 504
+        entries = server.client.post("/predict/batch", json={"urls": 6 * [url]}).json()["pictures"]
+        assert [entry["status"] for entry in entries] == 6 * [504]
+        assert (server.service.waiting, server.post(picture()).status_code) == (0, 200)
 
 
 def test_probabilities_that_are_not_finite_are_an_error(running, model, monkeypatch):

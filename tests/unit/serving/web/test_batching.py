@@ -35,17 +35,17 @@ def test_a_single_item_does_not_wait_for_others():
     assert batched(ask, doubled, expected=lambda: 1, window=1000) == (2, [1])
 
 
-def test_an_error_is_of_its_batch_alone():
+def test_an_error_is_of_its_item_alone():
     def work(items):
         if 1 in items:
             raise ValueError("one")
         return doubled(items)
 
     async def ask(batcher):
-        failed = await asyncio.gather(batcher.submit(1), batcher.submit(2), return_exceptions=True)
-        return [type(each) for each in failed], await batcher.submit(3)
+        failed, *others = await asyncio.gather(*map(batcher.submit, range(1, 4)), return_exceptions=True)
+        return [type(failed), *others], await batcher.submit(4)
 
-    assert batched(ask, work)[0] == ([ValueError, ValueError], 6)
+    assert batched(ask, work)[0] == ([ValueError, 4, 6], 8)
 
 
 def test_what_nobody_waits_for_any_more_is_not_computed():

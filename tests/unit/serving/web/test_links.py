@@ -65,8 +65,8 @@ def fetch(url, **options):
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1",
-     "0.0.0.0", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "[64:ff9b::7f00:1]", "2130706433", "0x7f000001",
-     "224.0.0.1"],
+     "0.0.0.0", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "[fec0::1]", "[64:ff9b::7f00:1]", "2130706433",
+     "0x7f000001", "224.0.0.1"],
 )  # fmt: skip
 def test_private_addresses_are_not_fetched(host, museum):
     before = len(museum.asked)
@@ -134,6 +134,12 @@ def test_other_servers_are_bounded(museum, path, options, status, says):
     with pytest.raises(RequestError, match=says) as caught:
         fetch(f"http://127.0.0.1:{museum.server_port}{path}", allow_private=True, **options)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_a_port_that_there_is_not_is_refused(port):
+    with pytest.raises(RequestError, match=f"there is no port {port}"):
+        fetch(f"http://1.1.1.1:{port}/a.png")
 
 
 @pytest.mark.parametrize("url", ["", "ftp://a.example/", "file:///etc/passwd", "http://", "http://a/" + 5000 * "a"])

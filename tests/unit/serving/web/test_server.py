@@ -146,6 +146,8 @@ def test_a_taken_port_is_named_with_the_way_out():
             bind("127.0.0.1", port)
     with pytest.raises(InputError, match="give an address of this machine"):
         bind("no-such-host.invalid", 0)
+    with pytest.raises(InputError, match="give an address of this machine"):
+        bind(64 * "a", 0)
 
 
 @pytest.mark.parametrize(
