@@ -72,7 +72,7 @@ def load_models(config: ServeConfig) -> list[ServedModel]:
         name = _unique(_name(file, run), [other.name for other in found])
         index = _index(model, file, run, folder)
         found.append(
-            ServedModel(name, model, config.sets, index, _facts(model, run), None if run is None else run.path)
+            ServedModel(name, model, config.sets, index, _facts(model, run, file), None if run is None else run.path)
         )
     return found
 
@@ -152,8 +152,8 @@ def _unique(name: str, used: Sequence[str]) -> str:
     return found
 
 
-def _facts(model: InferenceModel, run: RunDirectory | None) -> dict[str, Any]:
-    """Return what is known of a model: its classes and, of a finished run, its test accuracy."""
+def _facts(model: InferenceModel, run: RunDirectory | None, file: Path) -> dict[str, Any]:
+    """Return what is known of a model: its classes and, of the best checkpoint of a finished run, its test accuracy."""
     facts: dict[str, Any] = {
         "label": model.words.one,
         "classes": list(model.classes),
@@ -166,5 +166,7 @@ def _facts(model: InferenceModel, run: RunDirectory | None) -> dict[str, Any]:
     except InputError as error:
         log.warning("%s", error)
         return facts
-    kept = ("architecture", "method", "data", "test_top1")
+    # Another epoch, or numbers of fewer bits, have another accuracy.
+    accuracy = ("test_top1",) if file.resolve() == run.best.resolve() else ()
+    kept = ("architecture", "method", "data", *accuracy)
     return facts | {key: result[key] for key in kept if result.get(key) is not None}

@@ -46,6 +46,9 @@ function show(answer, name) {
 }
 
 function askFile(file) {
+  // A browser that is still sending may not see the server's refusal.
+  const most = +$("file").dataset.megabytes;
+  if (file.size > 1e6 * most) return say("", `The picture has ${(file.size / 1e6).toFixed(1)} MB, and at most ${most} MB are taken.`);
   const form = new FormData();
   form.append("file", file, file.name || "pasted picture");
   ask(form, {}, file.name || "the pasted picture");
