@@ -48,7 +48,7 @@ def _wording(words: LabelWords, names: set[str]) -> Wording:
     forms = {"culture": words.one, "cultures": words.many, "Culture": words.title, "Cultures": words.titles}
     # Longer names first, which may begin with shorter ones.
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)"
-    pattern = re.compile(rf"(?P<name>{known})|(?P<article>\b[Aa] )?\b(?P<noun>[Cc]ultures?)\b")
+    pattern = re.compile(rf"(?<!\w)(?P<name>{known})(?!\w)|(?P<article>\b[Aa] )?\b(?P<noun>[Cc]ultures?)\b")
 
     def word(found: re.Match[str]) -> str:
         if found["name"] is not None:

@@ -57,7 +57,7 @@ def _show(title: str, findings: Iterable[Finding]) -> list[Finding]:
 def _accelerators() -> Iterator[Finding]:
     import torch
 
-    from artculture.utils.hardware import best_precision, real_accelerator, visible_gpus
+    from artculture.utils.hardware import best_precision, cpu_has_amx, cpu_has_bf16, real_accelerator, visible_gpus
 
     accelerator = real_accelerator("auto")
     for index in range(torch.cuda.device_count()):
@@ -67,7 +67,9 @@ def _accelerators() -> Iterator[Finding]:
         yield Finding(
             "GPU", "visible to the driver, not to PyTorch", "install a PyTorch build for CUDA: pytorch.org/get-started"
         )
-    yield Finding("trainer=auto", f"{accelerator}, precision {best_precision(accelerator)}")
+    compared = accelerator == "cpu" and cpu_has_bf16() and not cpu_has_amx()
+    precision = "chosen for each architecture, below" if compared else best_precision(accelerator)
+    yield Finding("trainer=auto", f"{accelerator}, precision {precision}")
 
 
 def _speed() -> Iterator[Finding]:

@@ -62,11 +62,16 @@ class StudyRun:
         architecture, method, scheduler = choice_names(self.config)
         chosen = self.status.get("variant")
         if isinstance(chosen, list):
-            return architecture, scheduler, method, without_fold(" ".join(map(str, chosen)), self.config.get("fold"))
+            return architecture, scheduler, method, without_fold(" ".join(map(str, chosen)), _fold(self.config))
         # Otherwise, the variant is what remains of the directory's name without the choices and the seed.
         named = "-".join(name for name in (architecture, method, scheduler) if name != NONE)
         rest = self.name.removeprefix(named).removesuffix(f"-seed={self.seed}")
         return architecture, scheduler, method, " ".join(rest.strip("-").split("-"))
+
+
+def _fold(config: dict[str, Any]) -> int | None:
+    data = config.get("data")
+    return data.get("fold") if isinstance(data, dict) else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from artculture.config.schema.launchers import LocalProcesses
 from artculture.studies.executor import RunProcess
@@ -15,8 +14,6 @@ from artculture.utils import hardware
 AT_ONCE = 2
 # Of the machine's memory, for all runs together.
 SHARE = 0.8
-# The limit of a container (control groups, version 2).
-CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def run_side_by_side(processes: Sequence[RunProcess], launcher: Launcher) -> None:
@@ -58,5 +55,4 @@ def _memory_of(processes: Sequence[RunProcess]) -> int | None:
 
 def _total_memory() -> int | None:
     total = hardware.total_memory()
-    limit = CONTAINER_LIMIT.read_text().strip() if CONTAINER_LIMIT.is_file() else ""
-    return min(total, int(limit)) if total is not None and limit.isdigit() else total
+    return None if total is None else min([total, *(limit for limit, _ in hardware.memory_limits())])

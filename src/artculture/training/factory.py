@@ -30,7 +30,8 @@ from artculture.training.callbacks.epoch_progress import epoch_progress
 from artculture.training.callbacks.metric_state import MetricState, SplitState
 from artculture.training.callbacks.recorder import OwnSettings, Recorder, early_stopping
 from artculture.training.callbacks.unfreezing import GradualUnfreezing
-from artculture.training.checkpointing import LastCheckpoint, WholeCheckpointIO, best_checkpoint
+from artculture.training.checkpoint_io import WholeCheckpointIO
+from artculture.training.checkpointing import LastCheckpoint, best_checkpoint
 from artculture.training.distributed.lightning_overrides import KeepSignalHandlers
 from artculture.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, cluster_environment
 from artculture.training.numeric_choice import channels_last

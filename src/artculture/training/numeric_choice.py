@@ -12,7 +12,7 @@ from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig, plain
 from artculture.data.cache.folder import cache_folder, make_private
 from artculture.utils import hardware
-from artculture.utils.errors import InputError
+from artculture.utils.errors import InputError, reason_of
 from artculture.utils.io import json_text, read_json, write_json
 from artculture.utils.quick_imports import lean_torchmetrics
 
@@ -68,10 +68,12 @@ def decided(config: TrainConfig, *, alone: bool = True) -> TrainConfig:
 def decided_by_study(config: TrainConfig, stored: Mapping[str, Any]) -> TrainConfig:
     """Return the config as the process of a study stores it for a run, before it starts the run.
 
-    Other launchers than local processes start it on other machines, where it decides itself.
+    Other launchers than local processes start it on other machines, where it decides itself, as it does on a GPU: of
+    several kinds the study does not know which one the run gets.
     """
     config = with_recorded(config, stored)
-    return decided(config) if isinstance(config.launcher, LocalProcesses) and config.trainer.devices == 1 else config
+    here = isinstance(config.launcher, LocalProcesses) and config.trainer.devices == 1
+    return decided(config) if here and hardware.real_accelerator(config.trainer.accelerator) == "cpu" else config
 
 
 def expected_precision(config: TrainConfig, accelerator: str) -> str:
@@ -85,7 +87,8 @@ def expected_precision(config: TrainConfig, accelerator: str) -> str:
 
 def expected_memory(config: TrainConfig) -> int | None:
     """Return about how many bytes a run needs, as measured with its precision; None where nothing was measured."""
-    known = _known(config) if _is_measured(config) else None
+    # A run that was started has the chosen memory format in its config, which is not the one that was asked for.
+    known = (_known(_changed(config, channels_last=AUTO)) or _known(config)) if _is_measured(config) else None
     return (known.memory or None) if known is not None else None
 
 
@@ -109,8 +112,9 @@ def known_choices(cache: Path) -> Iterator[tuple[str, "Choice"]]:
 
 
 def _is_measured(config: TrainConfig) -> bool:
-    # A probe runs in float32; embeddings have no network.
-    return not isinstance(config.method, Probe) and config.architecture.library != "embeddings"
+    # A probe runs in float32; embeddings have no network; to compile a network for each format would take minutes.
+    trains = not isinstance(config.method, Probe) and config.architecture.library != "embeddings"
+    return trains and not config.trainer.compile
 
 
 def _changed(config: TrainConfig, **values: Any) -> TrainConfig:
@@ -137,8 +141,8 @@ def _measure(config: TrainConfig) -> "Choice":
         # With AMX, ResNet-50 and VGG-16 are about twice as fast in bf16, and AlexNet is as fast: not worth comparing.
         amx = hardware.cpu_has_amx()
         choice = Choice(formats[-1], {}, 0, measured_memory(config)) if amx else measured_choice(config, formats)
-    except RuntimeError as error:  # too little memory, or steps of the user's own that need more than pixels
-        log.warning("precision=32, because no step could be measured: %s", error)
+    except Exception as error:  # too little memory, or steps of the user's own that need more than pixels
+        log.warning("precision=32, because no step could be measured: %s", reason_of(error))
         return Choice(formats[0], {}, 0)
     key, file = _key(config), _file(config)
     if choice.seconds:

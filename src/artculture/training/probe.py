@@ -23,7 +23,7 @@ from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
 from artculture.models.full_precision import full_precision
 from artculture.training.callbacks.recorder import Recorder
-from artculture.training.checkpointing import finish_writing
+from artculture.training.checkpoint_io import finish_writing
 from artculture.training.feature_cache import digest
 
 log = logging.getLogger(__name__)

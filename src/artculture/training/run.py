@@ -13,7 +13,7 @@ from artculture.training.distributed.process_group import SINGLE_PROCESS, Proces
 from artculture.training.error_mapping import map_error
 from artculture.training.fit import Work, fit_and_predict
 from artculture.training.job import Job, stored_values
-from artculture.training.numeric_choice import decided
+from artculture.training.numeric_choice import AUTO, DECIDED, decided, with_recorded
 from artculture.training.origin import origin_of
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import State
@@ -56,8 +56,11 @@ def train_run(
     directory.make()
     with listen_for_signals() as listener, directory.lock(patience) as lock:
         directory.remove_leftovers()
-        values = plain(config)
         restart = directory.status().get("restart") is True
+        if not restart and config.resume != "never":
+            # Another process may have begun the run since its config was composed.
+            config = with_recorded(config, directory.read_config() or {})
+        values = plain(config)
         plan = resume.Plan("restart") if restart else resume.plan(directory, values, config.resume)
         if plan.action == "skip":
             log.info("%s was finished before: skipped", directory.path)
@@ -66,7 +69,7 @@ def train_run(
             return plan
         if plan.action == "restart":
             directory.clear()  # a run that starts over is another W&B run
-        config = _decided(config, process_group)
+        config = decided(config, alone=process_group.world_size == 1)
         directory.write_config(stored_values(config))
         launches = int(directory.status().get("launches", 0)) + 1
         facts: dict[str, Any] = {
@@ -81,6 +84,7 @@ def train_run(
         trackers = None
         try:
             _broadcast_plan(process_group, plan)
+            config = _same_numerics(config, process_group)
             trackers = Trackers(config, directory, facts["wandb_id"], variant)
             result = fit_and_predict(config, directory, plan, variant, Work(trackers, listener, lock, process_group))
             assert result is not None
@@ -107,7 +111,7 @@ def _train_along(
         try:
             plan = _broadcast_plan(process_group)
             if plan.action != "skip":
-                config = _decided(config, process_group)
+                config = _same_numerics(config, process_group)
                 fit_and_predict(config, directory, plan, variant, Work(None, listener, None, process_group))
         except BaseException as error:
             mapped = map_error(process_group.map_error(error), listener.received)
@@ -117,11 +121,14 @@ def _train_along(
     return plan
 
 
-def _decided(config: TrainConfig, process_group: ProcessGroup) -> TrainConfig:
-    config = decided(config, alone=process_group.world_size == 1)
-    if config.trainer.threads != "auto":
-        torch.set_num_threads(config.trainer.threads)
-    return config
+def _same_numerics(config: TrainConfig, process_group: ProcessGroup) -> TrainConfig:
+    """Return the config with what rank 0 has decided, as other machines might decide otherwise; set the threads."""
+    trainer = config.trainer
+    values = process_group.broadcast("numerics", lambda: [getattr(trainer, key) for key in DECIDED])
+    trainer = trainer.model_copy(update=dict(zip(DECIDED, values, strict=True)))
+    if trainer.threads != AUTO:
+        torch.set_num_threads(trainer.threads)
+    return config.model_copy(update={"trainer": trainer})
 
 
 def _broadcast_plan(process_group: ProcessGroup, plan: resume.Plan | None = None) -> resume.Plan:

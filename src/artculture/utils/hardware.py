@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from artculture.utils.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+MEMORY_INFO, OWN_GROUP, GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def visible_gpus() -> list[str]:
@@ -176,9 +179,27 @@ def total_memory() -> int | None:
 
 def available_memory() -> int | None:
     """Return the bytes of memory that Linux can give to new allocations without swapping; None on other systems."""
-    info = Path("/proc/meminfo")
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", info.read_text(), re.MULTILINE) if info.is_file() else None
-    return None if found is None else 1024 * int(found[1])
+    found = _number(MEMORY_INFO, r"^MemAvailable:\s+(\d+) kB")
+    return None if found is None else min([1024 * found, *(limit - used for limit, used in memory_limits())])
+
+
+def memory_limits() -> Iterator[tuple[int, int]]:
+    """Yield the limit of each control group (version 2) that this process is in, and what is used of it, in bytes.
+
+    Containers and batch systems limit a job by them.
+    """
+    own = re.search(r"^0::/(.*)$", OWN_GROUP.read_text(), re.MULTILINE) if OWN_GROUP.is_file() else None
+    folder = GROUPS / (own[1] if own else "")
+    for group in (folder, *(parent for parent in folder.parents if parent.is_relative_to(GROUPS))):
+        limit, used = _number(group / "memory.max"), _number(group / "memory.current")
+        if limit is not None and used is not None:
+            # Files in the page cache count as used, and give way.
+            yield limit, used - (_number(group / "memory.stat", r"^inactive_file (\d+)") or 0)
+
+
+def _number(file: Path, pattern: str = r"^(\d+)$") -> int | None:
+    found = re.search(pattern, file.read_text(), re.MULTILINE) if file.is_file() else None
+    return None if found is None else int(found[1])
 
 
 def wait_for(device: "torch.device") -> None:

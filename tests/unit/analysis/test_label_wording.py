@@ -36,6 +36,10 @@ def test_articles_and_capitals_follow_the_noun():
     assert finding.numbers == {"nearest_same_artist": 1, "artists": {"artist_x": 2}}
 
 
+def test_the_names_of_classes_are_whole_words():
+    assert worded(_finding("cult cultures"), LabelWords("style"), ("cult",)).caption == "cult styles"
+
+
 def _finding(caption):
     from artculture.analysis.figure import Finding
 

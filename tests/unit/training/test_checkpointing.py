@@ -1,20 +1,18 @@
 import os
 import pickle
-import threading
 import time
 import zipfile
-from collections import OrderedDict
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from artculture.models.classifier import CHECKPOINT_FORMAT
-from artculture.training import checkpointing
+from artculture.training import checkpoint_io
+from artculture.training.checkpoint_io import WholeCheckpointIO
 from artculture.training.checkpointing import (
     VALIDATION_PATIENCE_SECONDS,
     LastCheckpoint,
-    WholeCheckpointIO,
     whole_checkpoint,
 )
 from artculture.training.run_directory import RunDirectory
@@ -146,50 +144,18 @@ def test_a_damaged_one_gives_way_to_the_one_before(directory):
     assert directory.last.with_suffix(".damaged").is_file()
 
 
-def test_a_large_checkpoint_is_a_copy_that_is_written_while_training_continues(tmp_path, monkeypatch):
-    may_write, write = threading.Event(), checkpointing.save_whole
-
-    def save(*given):
-        assert may_write.wait(10)
-        write(*given)
-
-    monkeypatch.setattr(checkpointing, "save_whole", save)
-    monkeypatch.setattr(checkpointing, "BACKGROUND_BYTES", 8)
-    monkeypatch.setattr(checkpointing, "available_memory", lambda: 1 << 30)
-    weights, io, last = torch.ones(4), WholeCheckpointIO(), tmp_path / "last.ckpt"
-    io.save_checkpoint({"state_dict": OrderedDict(w=weights, same=weights)}, last)
-    weights.zero_()
-    assert not last.exists()
-    may_write.set()
-    io.teardown()
-    state = torch.load(last)["state_dict"]
-    assert state["w"].tolist() == [1.0] * 4
-    assert state["w"].data_ptr() == state["same"].data_ptr()
-
-
-@pytest.mark.parametrize(
-    ("background", "least", "memory"), [(False, 8, 1 << 30), (True, 1 << 20, 1 << 30), (True, 8, 20), (True, 8, None)]
-)
-def test_a_checkpoint_is_whole_at_once_where_it_is_small_memory_is_short_or_others_read_it(
-    tmp_path, monkeypatch, background, least, memory
-):
-    monkeypatch.setattr(checkpointing, "BACKGROUND_BYTES", least)
-    monkeypatch.setattr(checkpointing, "available_memory", lambda: memory)
-    io = WholeCheckpointIO(background=background)
-    io.save_checkpoint({"w": [torch.ones(4)]}, tmp_path / "last.ckpt")
-    assert torch.load(tmp_path / "last.ckpt")["w"][0].tolist() == [1.0] * 4
-
-
-def test_what_went_wrong_in_the_background_is_raised_by_the_next_save_or_at_the_end(tmp_path, monkeypatch):
+def test_a_best_checkpoint_that_was_not_written_ends_the_run_within_the_next_epoch(last, clock, tmp_path, monkeypatch):
     def fail(*_):
-        raise OSError(28, "No space left on device", "last.ckpt")
+        raise OSError(28, "No space left on device", "best.ckpt")
 
-    monkeypatch.setattr(checkpointing, "BACKGROUND_BYTES", 0)
-    monkeypatch.setattr(checkpointing, "available_memory", lambda: 1 << 30)
-    monkeypatch.setattr(checkpointing, "save_whole", fail)
+    monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 0)
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
+    monkeypatch.setattr(checkpoint_io, "save_whole", fail)
     io = WholeCheckpointIO()
-    for end in (lambda: io.save_checkpoint({}, tmp_path / "last.ckpt"), io.finish, io.teardown):
-        io.save_checkpoint({}, tmp_path / "last.ckpt")
-        with pytest.raises(OSError, match="No space left"):
-            end()
-    io.teardown()
+    io.save_checkpoint({}, tmp_path / "best.ckpt")
+    last.every_steps = 1
+    loop, strategy = SimpleNamespace(batch_idx=1), SimpleNamespace(checkpoint_io=io, barrier=lambda: None)
+    trainer = SimpleNamespace(fit_loop=loop, num_training_batches=BATCHES, global_step=2, strategy=strategy)
+    with pytest.raises(OSError, match="No space left"):
+        last.on_train_batch_end(trainer, None)
+    assert last.saved == []

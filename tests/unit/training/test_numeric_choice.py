@@ -57,12 +57,14 @@ def test_nothing_is_measured_where_the_user_says_it_or_processes_would_have_to_a
     several = decided(composed(*STUB), alone=False).trainer
     assert (several.precision, several.channels_last, several.threads) == ("bf16-mixed", True, "auto")
     assert decided(composed(*STUB, "method=probe")).trainer.channels_last is True
+    assert decided(composed(*STUB, "trainer.compile=true")).trainer.precision == "bf16-mixed"
     assert measured.asked == []
 
 
-def test_steps_that_fail_leave_float32(composed, measured, monkeypatch, caplog):
+@pytest.mark.parametrize("kind", [RuntimeError, IndexError])
+def test_steps_that_fail_leave_float32(composed, measured, monkeypatch, caplog, kind):
     def fail(*_):
-        raise RuntimeError("not enough memory")
+        raise kind("not enough memory")
 
     monkeypatch.setattr(measured_format, "measured_choice", fail)
     assert decided(composed(*STUB)).trainer.precision == 32
@@ -76,6 +78,20 @@ def test_a_processor_with_amx_takes_bf16_and_measures_memory_alone(composed, mea
     trainer = decided(config).trainer
     assert (trainer.precision, trainer.channels_last, measured.asked) == ("bf16-mixed", True, [])
     assert (numeric_choice.expected_memory(config) or 0) > 700 << 20
+
+
+def test_the_memory_of_a_run_that_was_started_is_known(composed, monkeypatch, measured):
+    choice = Choice(HALF, {str(HALF): 0.1}, 2, 5 << 20)
+    monkeypatch.setattr(measured_format, "measured_choice", lambda *_: choice)
+    for typed in ((), ("trainer.channels_last=false",)):
+        started = decided(config := composed(*STUB, *typed))
+        assert numeric_choice.expected_memory(config) == numeric_choice.expected_memory(started) == 5 << 20
+
+
+def test_a_study_leaves_the_choice_to_runs_on_gpus(composed, measured, monkeypatch):
+    assert numeric_choice.decided_by_study(composed(*STUB), {}).trainer.precision == "bf16-mixed"
+    monkeypatch.setattr(numeric_choice.hardware, "real_accelerator", lambda _: "gpu")
+    assert numeric_choice.decided_by_study(composed(*STUB), {}).trainer.precision == "auto"
 
 
 def test_what_was_recorded_stays(composed):

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ import yaml
 from artculture.training.callbacks.divergence import DivergenceGuard
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.factory import make_classifier
+from artculture.training.job import read_job
+from artculture.training.run import train_run
 from artculture.utils.io import file_sha256
 from tests.conftest import AS_KEPT
 from tests.unit.training.same_run import assert_same_run
@@ -432,3 +435,10 @@ def test_a_training_that_stopped_early_stays_stopped(train, tmp_path, monkeypatc
     assert_same_run(*runs)
     (epochs,) = {json.loads((run / "result.json").read_text())["epochs"] for run in runs}
     assert epochs < 10
+
+
+def test_a_run_that_another_process_has_finished_meanwhile_is_skipped(run):
+    job = read_job(run)
+    trainer = job.config.trainer.model_copy(update={"precision": "auto", "channels_last": "auto"})
+    composed_before = replace(job, config=job.config.model_copy(update={"trainer": trainer}))
+    assert train_run(composed_before, run).action == "skip"

@@ -27,3 +27,22 @@ def test_float16_on_a_cpu_is_refused_and_not_replaced(monkeypatch):
             ask()
     monkeypatch.setattr(hardware, "visible_gpus", lambda: ["0"])
     hardware.check_machine("auto", "16-mixed", False)
+
+
+def test_the_memory_of_a_job_ends_at_the_limit_of_its_control_groups(tmp_path, monkeypatch):
+    (info := tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:      80 kB\n")
+    (own := tmp_path / "cgroup").write_text("4:memory:/old\n0::/job/step\n")
+    for group, limit, used in (("job", "40960", 30720), ("job/step", "max", 20480), ("", "max", 0)):
+        (folder := tmp_path / "groups" / group).mkdir(parents=True, exist_ok=True)
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text(f"{used}\n")
+        (folder / "memory.stat").write_text("anon 5\ninactive_file 10240\n")
+    monkeypatch.setattr(hardware, "MEMORY_INFO", info)
+    monkeypatch.setattr(hardware, "OWN_GROUP", own)
+    monkeypatch.setattr(hardware, "GROUPS", tmp_path / "groups")
+    assert list(hardware.memory_limits()) == [(40960, 20480)]
+    assert hardware.available_memory() == 20480
+    own.unlink()
+    assert hardware.available_memory() == 80 * 1024
+    info.unlink()
+    assert hardware.available_memory() is None

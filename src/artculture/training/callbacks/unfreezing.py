@@ -29,15 +29,18 @@ class GradualUnfreezing(Callback):
         self.last_stage, self.everything = last_stage, everything
         self._held: tuple[nn.Parameter, ...] = ()
         self._stage: Share | None = None
+        self._trainable: tuple[nn.Parameter, ...] = ()  # some backbones have fixed parameters
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        backbone = cast(CultureClassifier, pl_module).network.backbone
+        self._trainable = tuple(parameter for parameter in backbone.parameters() if parameter.requires_grad)
         self._hold(trainer, pl_module)  # an epoch that is resumed has no start of its own
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._hold(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._require_gradients(pl_module)
+        self._require_gradients()
         self._stage = None
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
@@ -57,10 +60,10 @@ class GradualUnfreezing(Callback):
         self._stage = stage
         self._held = cast(CultureClassifier, module).network.hold_backbone(all_but=stage)
         if trainer.world_size == 1:
-            self._require_gradients(module, but_for=self._held)
+            self._require_gradients(but_for=self._held)
         cast(StepExecution, trainer.strategy).forget_graph()
 
-    def _require_gradients(self, module: L.LightningModule, but_for: tuple[nn.Parameter, ...] = ()) -> None:
+    def _require_gradients(self, but_for: tuple[nn.Parameter, ...] = ()) -> None:
         held = {id(parameter) for parameter in but_for}
-        for parameter in cast(CultureClassifier, module).network.backbone.parameters():
+        for parameter in self._trainable:
             parameter.requires_grad = id(parameter) not in held

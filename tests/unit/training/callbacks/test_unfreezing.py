@@ -26,6 +26,8 @@ class Module(nn.Module):
 def test_what_does_not_train_yet_gets_no_gradient(devices):
     module, callback = Module(), GradualUnfreezing(1, 2)
     trainer: Any = SimpleNamespace(world_size=devices, strategy=SimpleNamespace(forget_graph=lambda: None))
+    trainer.current_epoch = 0
+    callback.on_train_start(trainer, cast(Any, module))
     head, last = {"head"}, {"head", "backbone.last"}
     for epoch, expected in enumerate([head, last, last | {"backbone.first", "backbone.second"}]):
         trainer.current_epoch = epoch
@@ -39,10 +41,12 @@ def test_what_does_not_train_yet_gets_no_gradient(devices):
         assert module.learning() == expected
 
 
-def test_after_the_training_all_require_gradients_again():
+def test_after_the_training_all_that_did_require_gradients_again():
     module, callback = Module(), GradualUnfreezing(0, None)
+    fixed = module.network.backbone.get_submodule("first").bias
+    fixed.requires_grad = False
     trainer: Any = SimpleNamespace(world_size=1, current_epoch=0, strategy=SimpleNamespace(forget_graph=lambda: None))
     callback.on_train_start(trainer, cast(Any, module))
     assert not module.network.backbone.get_submodule("second").weight.requires_grad
     callback.on_train_end(trainer, cast(Any, module))
-    assert all(parameter.requires_grad for parameter in module.parameters())
+    assert all(parameter.requires_grad == (parameter is not fixed) for parameter in module.parameters())
