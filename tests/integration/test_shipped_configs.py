@@ -137,6 +137,7 @@ def test_the_sample_trains(train, only_run, read_json):
     assert "Synthetic" in (only_run().parent / "results.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_modern_study_are_planned(monkeypatch, capsys, pictures):
     for module in ("settings", "preparation"):
         monkeypatch.setattr(f"artculture.studies.{module}.preprocessing_of", lambda *_: STUB_SIZE)

@@ -43,6 +43,7 @@ def run(code, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_without_unix_only_modules():
     done = run(IMPORTS)
     assert done.returncode == 0, done.stderr

@@ -162,6 +162,7 @@ def test_refresh_asks_the_museum_again_but_keeps_the_pictures(fetch, tmp_path):
     assert len(read_manifest(tmp_path / "met")) == 6
 
 
+@pytest.mark.slow
 def test_a_bot_protection_is_waited_out(fetch, tmp_path):
     server = MetServer(many_places(33), faults=Faults(wall=30, wall_seconds=0.7))
     with serving(server):

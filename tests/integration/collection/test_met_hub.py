@@ -145,6 +145,7 @@ def test_shards_on_the_hub_are_read_in_ranges(fetch, shards, tmp_path):
     assert server.sent["default/train/0002.parquet"] < len(files["default/train/0002.parquet"]) / 20
 
 
+@pytest.mark.slow
 def test_a_hub_that_fails_now_and_then_is_asked_again(fetch, shards, tmp_path):
     files = {f"default/train/{file.name}": file.read_bytes() for file in (shards / "default/train").iterdir()}
     server = HubServer(REPO, files)

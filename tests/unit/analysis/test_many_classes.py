@@ -10,6 +10,7 @@ from tests.unit.analysis.synthetic import about, make_embeddings
 CLASSES = [f"Class {number}" for number in range(32)]
 
 
+@pytest.mark.slow
 def test_many_classes_have_readable_figures(tmp_path):
     embeddings = make_embeddings(CLASSES, counts=4)
     findings = {finding.name: finding for finding in culture_findings(embeddings, about(embeddings))}

@@ -25,6 +25,7 @@ def test_every_finding_is_written_with_its_data(run):
     assert index["about"]["paintings"] == len(pd.read_parquet(folder / "features.parquet"))
 
 
+@pytest.mark.slow
 def test_a_tracked_run_gets_the_figures_in_its_one_history(tracked):
     (before,) = inspect(tracked.path)
     selection = load_model_under_study(tracked.best).paintings.selection

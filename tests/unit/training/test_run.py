@@ -289,6 +289,7 @@ def test_a_run_from_another_s_checkpoint_uses_its_own_values_and_resumes_exactly
     assert read_json(resumed / "result.json")["origin"] == origin
 
 
+@pytest.mark.slow
 def test_going_on_from_another_run_s_checkpoint_changes_nothing_by_itself(train, only_run, tmp_path):
     step = ["scheduler=step", "scheduler.k=1", "scheduler.gamma=0.7", "head.dropout=0.3"]
     assert train("trainer.max_epochs=1", "study.name=one", *step) == 0

@@ -85,6 +85,7 @@ def test_two_searches_at_once_share_the_trials(search, trials, study):
     assert len({trial.user_attrs["run"] for trial in done}) == 8
 
 
+@pytest.mark.slow
 def test_failed_trials_are_told_and_tried_again_by_the_next_start(search, trials, study, capsys):
     study.mkdir(parents=True)
     (study / "broken").touch()
@@ -111,6 +112,7 @@ def test_a_trial_worse_than_the_others_is_given_up(search, trials, monkeypatch, 
     assert (status["state"], status["error"]) == ("pruned", pruned[0].user_attrs["why"])
 
 
+@pytest.mark.slow
 def test_another_space_under_the_same_name_is_refused(search, capsys):
     assert search("search.trials=1") == 0
     assert search("search.trials=1", "resume=must") == 0

@@ -20,6 +20,7 @@ def test_no_part_is_a_picture_alone(parts, largest, n, sizes):
     assert sum(parts.sizes(n)) == n
 
 
+@pytest.mark.slow
 def test_halving_says_so_loudly_and_ends(parts, caplog):
     parts.halve(32, "CUDA out of memory", allowed=True)
     assert parts.largest == 16

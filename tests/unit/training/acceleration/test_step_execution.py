@@ -95,6 +95,7 @@ def test_replayed_steps_are_the_steps(trained, more):
     assert execution._graph is None
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_next_to_a_graph_is_the_graphs(trained, caplog):
     plain, launched, _ = trained(use_graphs=False)
     # The epoch's small last batch.
@@ -107,6 +108,7 @@ def test_memory_that_runs_out_next_to_a_graph_is_the_graphs(trained, caplog):
     assert "next to the graph" in caplog.text
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_does_not_fit_next_to_a_graph_takes_its_memory(trained):
     steps, _, execution = trained(prepare=partial(full_next_to_a_graph, lambda training, _: not training))
     assert steps.replayed == [False, True, False, False, False, False]
@@ -170,6 +172,7 @@ def test_a_split_batch_gives_the_step_of_the_whole_batch(make, fit):
         torch.testing.assert_close(split.state_dict()[key], value, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_split_evaluation_counts_every_picture_once(make, fit):
     whole, split = make(), make()
     split.load_state_dict(whole.state_dict())
