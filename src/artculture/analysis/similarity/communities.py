@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from artculture.analysis.claims import least_p, verdict
+from artculture.analysis.claims import least_p, permutation_p, verdict
 from artculture.analysis.similarity.culture_locations import OTHER, region_of
 from artculture.analysis.similarity.separation import groupings, region_codes
 
@@ -51,7 +51,7 @@ def region_agreement(cultures: tuple[str, ...], community: NDArray[np.int64], se
     codes = np.array(assigned)
     # With the sizes of all groups fixed, the Rand index grows with the pairs that are together in both groupings.
     common = ((codes[:, one] == codes[:, other]) & together).sum(axis=1).astype(np.float64)
-    reached = int((common >= ((truth[one] == truth[other]) & together).sum()).sum())
-    p = reached / len(common) if exact else (reached + 1) / (len(common) + 1)
+    observed = float(((truth[one] == truth[other]) & together).sum())
+    p = permutation_p(common, observed, exact=exact)
     rand = float(adjusted_rand_score(truth, community))
     return RegionAgreement(rand, p, verdict(p, least_p(common, exact=exact)))

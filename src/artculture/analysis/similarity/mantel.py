@@ -5,14 +5,13 @@ permuted instead, rows and columns together (Mantel 1967, Cancer Research 27:209
 """
 
 import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from artculture.analysis.claims import least_p, verdict
+from artculture.analysis.claims import least_p, permutation_p, verdict
 
 # Up to this number of items all permutations are enumerated: 7! = 5,040.
 EXACT_UP_TO = 7
@@ -64,15 +63,9 @@ def mantel(
     # Permuting items permutes rows and columns of the rank matrix together.
     drawn = ranks[orders[:, upper[0]], orders[:, upper[1]]] @ second
     found = float(first @ second)
-    # Equal correlations may differ by rounding, depending on the order of summation.
-    slack = 1e-12
-    above, beyond = int((drawn >= found - slack).sum()), int((np.abs(drawn) >= abs(found) - slack).sum())
-    least = least_p(drawn, exact=exact)
-    if exact:
-        p = above / len(orders)
-        return MantelTest(found, p, beyond / len(orders), math.factorial(n), True, verdict(p, least))
-    p, two_sided = (above + 1) / (permutations + 1), (beyond + 1) / (permutations + 1)
-    return MantelTest(found, p, two_sided, permutations, False, verdict(p, least))
+    p = permutation_p(drawn, found, exact=exact)
+    two_sided = permutation_p(np.abs(drawn), abs(found), exact=exact)
+    return MantelTest(found, p, two_sided, len(orders), exact, verdict(p, least_p(drawn, exact=exact)))
 
 
 def _standard_ranks(values: NDArray[np.float64]) -> NDArray[np.float64] | None:

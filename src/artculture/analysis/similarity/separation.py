@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances
 
-from artculture.analysis.claims import least_p, verdict
+from artculture.analysis.claims import least_p, permutation_p, verdict
 
 PERMUTATIONS = 9999
 
@@ -95,9 +95,7 @@ def separation(
     # One small matrix product per grouping.
     means = np.array([silhouettes(sums, labels, counts, grouping).mean() for grouping in assigned])
     observed = float(silhouettes(sums, labels, counts, truth).mean())
-    reached = int((means >= observed - 1e-12).sum())
-    p = reached / len(means) if exact else (reached + 1) / (len(means) + 1)
-    return Separation(observed, means, p, exact)
+    return Separation(observed, means, permutation_p(means, observed, exact=exact), exact)
 
 
 def region_codes(regions: Sequence[str]) -> NDArray[np.int64]:
