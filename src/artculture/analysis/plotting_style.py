@@ -88,6 +88,12 @@ def save(figure: Figure, path: Path, kind: str) -> None:
         figure.savefig(path, format=kind, dpi=160, metadata=metadata, bbox_inches="tight")
 
 
+def round_counts(axes: Axes) -> list[int]:
+    """Return the round numbers within a logarithmic x axis, for its ticks."""
+    low, high = axes.get_xlim()
+    return [count for count in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if low <= count <= high]
+
+
 def region_legend(target: Axes | Figure, regions: Sequence[str], **choices: Any) -> None:
     """Add a legend of the regions that occur in `regions` to axes, or outside of them to a figure."""
     names = [name for name in (*REGIONS, "other") if name in regions]

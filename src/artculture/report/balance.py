@@ -124,7 +124,7 @@ def _figure(table: pd.DataFrame, balance: str) -> Figure:
             axes.plot([], [], label=f"{name} {balance}", **dot)
         axes.set_xlabel("training paintings (logarithmic)")
         axes.set_ylabel("recall on the test split, %")
-        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if x.min() / 1.5 < t < x.max() * 1.6]
+        ticks = plotting_style.round_counts(axes)
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.minorticks_off()
         axes.grid(axis="y", color=plotting_style.FAINT, linewidth=0.7)

@@ -201,9 +201,7 @@ def render_markdown(report: Report, figures: dict[str, list[str]]) -> str:
         code=lambda text: Markup(markdown_code(text)),
         address=lambda path: _link_target(path.relative_to(report.study.folder).as_posix()),
         address_of=_link_target,
-        note_line=lambda note: Markup(
-            markdown_with_bold("".join(f"**{text}**" if bold else text for text, bold in note))
-        ),
+        note_line=_note_line,
     )
 
 

@@ -127,10 +127,9 @@ def _figure(shown: pd.DataFrame) -> Figure:
         # Room for the names of cultures without any recall.
         axes.set_ylim(-0.2, 1.08)
         axes.set_yticks(np.linspace(0, 1, 6))
-        usual = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if _within(t, axes.get_xlim())]
         counts = np.unique(across).astype(int).tolist()
         # With few distinct counts, label these instead of round numbers.
-        ticks = counts if len(counts) < 4 else usual
+        ticks = counts if len(counts) < 4 else plotting_style.round_counts(axes)
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
@@ -154,7 +153,3 @@ def _figure(shown: pd.DataFrame) -> Figure:
         names, bars = [name if i in extremes else "" for i, name in enumerate(names)], []
     plotting_style.place_labels(axes, points, names, 3.5, keep_clear=bars, **style)
     return figure
-
-
-def _within(value: float, limits: tuple[float, float]) -> bool:
-    return limits[0] <= value <= limits[1]
