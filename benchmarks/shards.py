@@ -94,8 +94,8 @@ def write(job: Facts) -> Facts:
 def read(job: Facts) -> Facts:
     """Epochs of training pictures; each batch's rows and pixels go into a hash."""
     from artculture.data.augmentation import Augmentation
+    from artculture.data.data_choice import DataChoice
     from artculture.data.datamodule import PaintingsDataModule
-    from artculture.data.selection import DataChoice
     from artculture.data.transforms import Preprocessing
 
     usual: Facts = {"split": "stored", "split_seed": 0, "fractions": [0.8, 0.1, 0.1], "small_cultures": "error"}

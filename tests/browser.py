@@ -37,3 +37,11 @@ def open_browser(profile: Path, downloads: Path | None = None) -> Iterator[Any]:
         yield browser
     finally:
         browser.quit()
+
+
+def emulate(browser: Any, width: int, height: int = 900, *, scheme: str = "light", scale: int = 1) -> None:
+    """Show the page as on a screen of so many CSS pixels; narrower than 500 is a phone."""
+    size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})

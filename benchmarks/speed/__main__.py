@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from artculture.utils.errors import InputError, WorkError
 from benchmarks.speed import (
     evaluation,
     grid,
@@ -24,7 +23,7 @@ from benchmarks.speed import (
     transfer,
     with_timm,
 )
-from benchmarks.speed.plan import Plan, add_options, planned
+from benchmarks.speed.plan import Plan, planned, run_command
 from benchmarks.speed.report import Line, keep, table
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -46,13 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts alone; the others' results stay")
     parser.add_argument("--results", type=Path, help="Markdown file; --quick writes none unless this is given")
     parser.add_argument("--folder", type=Path, help="where pictures and caches are made; a temporary one unless given")
-    add_options(parser)
-    given = parser.parse_args(argv)
-    try:
-        return _measure(given, argv)
-    except (InputError, WorkError) as error:
-        sys.stderr.write(f"benchmarks.speed: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
+    return run_command(parser, argv, _measure)
 
 
 def _measure(given: argparse.Namespace, argv: list[str]) -> int:

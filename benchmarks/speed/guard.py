@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 
-from artculture.utils.errors import InputError, WorkError
+from artculture.utils.errors import InputError
 from artculture.utils.hardware import cpu_info
 from artculture.utils.io import read_json, write_json
 from benchmarks.speed import input_pipeline, limit, machine, ours, training, transfer
-from benchmarks.speed.plan import Plan, add_options, planned
+from benchmarks.speed.plan import Plan, planned, run_command
 from benchmarks.speed.report import Line
 from benchmarks.speed.timing import Spread, number
 
@@ -46,13 +46,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--record", action="store_true", help="replace the record of this class of machines")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--file", type=Path, help="the record, instead of the one in benchmarks/results")
-    add_options(parser)
-    given = parser.parse_args(argv)
-    try:
-        return _guard(given, argv)
-    except (InputError, WorkError) as error:
-        sys.stderr.write(f"benchmarks.speed.guard: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
+    return run_command(parser, argv, _guard)
 
 
 def _guard(given: argparse.Namespace, argv: list[str]) -> int:

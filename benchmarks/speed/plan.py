@@ -1,12 +1,15 @@
 """How large each measurement is, and on what it runs: decided once, from the command line and the machine."""
 
 import argparse
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from artculture.utils.errors import InputError, WorkError
 from artculture.utils.hardware import best_precision, cores
 
 
@@ -109,6 +112,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--many", type=int, nargs="+", help="how many pictures the memory is measured at")
     for name, what in OPTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help=what)
+
+
+def run_command(parser: argparse.ArgumentParser, argv: list[str], measure: Callable[..., int]) -> int:
+    """Add the options of all measurements, and return the exit status of `measure(options, argv)`; 2 for bad input."""
+    add_options(parser)
+    given = parser.parse_args(argv)
+    try:
+        return measure(given, argv)
+    except (InputError, WorkError) as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        return 2 if isinstance(error, InputError) else 1
 
 
 def planned(given: argparse.Namespace) -> Plan:

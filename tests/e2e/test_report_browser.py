@@ -10,7 +10,7 @@ from artculture.report.page import write_report
 pytest.importorskip("selenium", reason="selenium is not installed (the `dev` extra has it)")
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.browser import needs_browser, open_browser
+from tests.browser import emulate, needs_browser, open_browser
 
 pytestmark = needs_browser
 
@@ -33,10 +33,7 @@ def opened(chromium, whole_study, tmp_path_factory):
 @pytest.fixture
 def show(opened):
     def at(width, scheme="light"):
-        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-        opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        media = [{"name": "prefers-color-scheme", "value": scheme}]
-        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+        emulate(opened, width, scheme=scheme)
         return opened
 
     yield at

@@ -9,7 +9,7 @@ pytest.importorskip("fastapi", reason="fastapi is not installed (the `serve` ext
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.browser import needs_browser, open_browser
+from tests.browser import emulate, needs_browser, open_browser
 from tests.unit.serving.web.conftest import configured, model, paintings, picture, serving  # noqa: F401 - fixtures
 
 pytestmark = needs_browser
@@ -25,10 +25,7 @@ def opened(serving, tmp_path_factory):  # noqa: F811
 @pytest.fixture
 def show(opened):
     def at(width, scheme="light"):
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        media = [{"name": "prefers-color-scheme", "value": scheme}]
-        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+        emulate(opened, width, scheme=scheme)
         return opened
 
     return at

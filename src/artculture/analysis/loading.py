@@ -13,10 +13,11 @@ from artculture.analysis.label_models import head_of, of_label
 from artculture.analysis.model_under_study import EnsembleUnderStudy, ModelUnderStudy
 from artculture.config.schema.data import Data
 from artculture.data.cache.pixel_cache import Pixels
+from artculture.data.data_choice import DataChoice
 from artculture.data.embeddings.manifest import Vectors
 from artculture.data.known_selection import selection_for, selection_of_run
 from artculture.data.paintings import load_paintings
-from artculture.data.selection import DataChoice, fresh_selection
+from artculture.data.selection import fresh_selection
 from artculture.data.stored_split import StoredSplit, read_split
 from artculture.models import checkpoint as checkpoint_files
 from artculture.models.backbones import EMBEDDINGS

@@ -18,7 +18,7 @@ def analyze(config: AnalyzeConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import assign_unseen_to_test, best_run, load_model_under_study
     from artculture.analysis.pipeline import default_folder, log_findings, make_findings
-    from artculture.data.selection import DataChoice
+    from artculture.data.data_choice import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress

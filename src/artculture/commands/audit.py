@@ -24,7 +24,7 @@ def audit(config: AuditConfig) -> int:
     from artculture.analysis.embedding.features import compute_embeddings
     from artculture.analysis.loading import best_run, load_model_under_study
     from artculture.analysis.pipeline import default_folder
-    from artculture.data.selection import DataChoice
+    from artculture.data.data_choice import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress

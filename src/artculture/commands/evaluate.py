@@ -24,7 +24,7 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import load_all_labels
     from artculture.analysis.performance.evaluation import FILES, default_folder, evaluate_labels, write_evaluation
-    from artculture.data.selection import DataChoice
+    from artculture.data.data_choice import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress

@@ -22,7 +22,7 @@ def run(argv: list[str]) -> int:
 def export_checkpoint(config: ExportConfig) -> int:
     # torch is imported after the config is validated, so that help and errors appear at once.
     from artculture.analysis.loading import load_model_under_study
-    from artculture.data.selection import DataChoice
+    from artculture.data.data_choice import DataChoice
     from artculture.serving import writers
     from artculture.serving.export import ExportSettings, export, record_of
     from artculture.utils.logging import configure_logging

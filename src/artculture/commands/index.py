@@ -20,7 +20,7 @@ def index_paintings(config: IndexConfig) -> int:
     from artculture.analysis.embedding.features import compute_embeddings
     from artculture.analysis.loading import load_model_under_study
     from artculture.analysis.pipeline import default_folder
-    from artculture.data.selection import DataChoice
+    from artculture.data.data_choice import DataChoice
     from artculture.utils.logging import configure_logging
     from artculture.utils.outputs import output_folder
     from artculture.utils.progress import shown_progress

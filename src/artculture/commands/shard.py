@@ -21,8 +21,9 @@ def shard_paintings(config: ShardConfig) -> int:
     # pandas and fsspec are imported after the config is validated, so that help and errors appear at once.
     import os
 
+    from artculture.data.data_choice import DataChoice
     from artculture.data.paintings import QUARANTINE
-    from artculture.data.selection import DataChoice, select
+    from artculture.data.selection import select
     from artculture.data.shards.packing import Packing
     from artculture.data.shards.storage import Storage
     from artculture.data.shards.writing import ShardWriter, plan_shards

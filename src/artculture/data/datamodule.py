@@ -16,6 +16,7 @@ from artculture.data.augmentation import Augmentation
 from artculture.data.batches import BatchMaker, ResidentBatches
 from artculture.data.cache.pixel_cache import PixelCache
 from artculture.data.class_sampling import ClassSampling
+from artculture.data.data_choice import DataChoice
 from artculture.data.dataset import (
     NO_AUGMENTATION,
     Batch,
@@ -28,7 +29,6 @@ from artculture.data.dataset import (
 )
 from artculture.data.mixing import BatchMix, DrawnMix, apply_mix
 from artculture.data.paintings import Paintings, load_paintings
-from artculture.data.selection import DataChoice
 from artculture.data.sharding import RankSlice
 from artculture.data.transforms import Preprocessing
 from artculture.utils.errors import InputError

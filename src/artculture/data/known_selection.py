@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from artculture.data.copies import group_exact_copies
+from artculture.data.data_choice import DataChoice
 from artculture.data.disjoint import with_disjoint_values
 from artculture.data.label_columns import known_labels, with_any_label
 from artculture.data.labels import label_order
 from artculture.data.manifest import Manifest
-from artculture.data.selection import DataChoice, Selection, Selector, drawn_split, make_selection, of_cultures
+from artculture.data.selection import Selection, Selector, drawn_split, make_selection, of_cultures
 from artculture.data.splits import DISJOINT
 from artculture.data.stored_split import StoredSplit
 from artculture.utils.errors import InputError

@@ -9,10 +9,11 @@ import pandas as pd
 
 from artculture.data.cache.folder import cache_errors
 from artculture.data.cache.pixel_cache import PixelCache, Pixels, open_cache
+from artculture.data.data_choice import DataChoice
 from artculture.data.decoding import Decoding
 from artculture.data.embeddings.manifest import EmbeddingManifest
 from artculture.data.manifest import Manifest
-from artculture.data.selection import DataChoice, Selection, Selector, fresh_selection, whole_manifest
+from artculture.data.selection import Selection, Selector, fresh_selection, whole_manifest
 from artculture.data.similar_pictures import (
     COLUMN,
     SimilarPictures,

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artculture.collection.fetching.responses import (
-    USER_AGENT,
-    FailedAttemptError,
-    OversizedAnswerError,
-    PermanentHTTPError,
+    PICTURE_ERRORS,
+    PICTURE_HEADERS,
     check_status,
+    failure_reason,
     translated_errors,
 )
 from artculture.data.decoding import BadImageError, Decoding, read_pixels
@@ -153,15 +152,15 @@ class ImageReader:
         try:
             with translated_errors(self.downloader.timeout):
                 self.downloader.download(url, path)
-        except (FailedAttemptError, PermanentHTTPError, OversizedAnswerError, ValueError) as error:
-            raise BadImageError(f"can't be downloaded: {hidden(str(error)) or type(error).__name__}") from error
+        except PICTURE_ERRORS as error:
+            raise BadImageError(f"can't be downloaded: {failure_reason(error)}") from error
         return path
 
 
 def image_downloader(timeout: float, max_bytes: float, max_seconds: float, *, allow_private: bool) -> Downloader:
     """Return the downloader of images, with the arguments of `Downloader`."""
     return Downloader(
-        {"User-Agent": USER_AGENT, "Accept": "image/*"},
+        PICTURE_HEADERS,
         check_status,
         timeout=timeout,
         max_bytes=max_bytes,

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from artculture.config.schema.model import Probe
 from artculture.config.schema.train import TrainConfig
-from artculture.data.cache.pixel_cache import file_states
-from artculture.data.selection import DataChoice, select
+from artculture.data.cache.keys import file_states
+from artculture.data.data_choice import DataChoice
+from artculture.data.selection import select
 from artculture.studies.grid import PlannedRun
 from artculture.studies.progress_view import clock
 from artculture.studies.throughput import Workload, latest_throughput, recorded_throughput

@@ -7,8 +7,9 @@ from pathlib import Path
 from artculture.config.schema.launchers import LocalProcesses
 from artculture.config.schema.train import plain
 from artculture.config.validation import mistakes_error
+from artculture.data.data_choice import DataChoice
 from artculture.data.paintings import load_paintings
-from artculture.data.selection import DataChoice, Selection
+from artculture.data.selection import Selection
 from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.studies.grid import PlannedRun

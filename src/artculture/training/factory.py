@@ -14,8 +14,9 @@ from artculture.config.schema.nodes import Node
 from artculture.config.schema.section import Section
 from artculture.config.schema.train import TrainConfig
 from artculture.data.augmentation import Augmentation
+from artculture.data.data_choice import DataChoice
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.selection import DataChoice, Selection
+from artculture.data.selection import Selection
 from artculture.data.sharding import RankSlice
 from artculture.models.backbones import EMBEDDINGS, preprocessing_of
 from artculture.models.classifier import CultureClassifier

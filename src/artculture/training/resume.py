@@ -169,7 +169,8 @@ def _check_origin(path: Path, values: dict[str, Any]) -> None:
 
         selection = make_datamodule(config).paintings.selection
     else:
-        from artculture.data.selection import DataChoice, select
+        from artculture.data.data_choice import DataChoice
+        from artculture.data.selection import select
 
         selection = select(DataChoice.of(config.data))
     check_paintings(origin, values, selection)

@@ -3,7 +3,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 from artculture import cli
 from artculture.config.schema.data import Folder
-from artculture.data.selection import DataChoice, select
+from artculture.data.data_choice import DataChoice
+from artculture.data.selection import select
 from artculture.training.callbacks.divergence import DivergenceGuard
 from tests.unit.training.test_run import _die_at_step, assert_same_run
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from artculture.data.selection import DataChoice
+from artculture.data.data_choice import DataChoice
 
 
 @pytest.fixture

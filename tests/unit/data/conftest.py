@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from artculture.data.data_choice import DataChoice
 from artculture.data.manifest import Manifest, validate_table
-from artculture.data.selection import DataChoice
 
 Table = Callable[..., pd.DataFrame]
 

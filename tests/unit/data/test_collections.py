@@ -1,7 +1,8 @@
 import pytest
 
-from artculture.data.cache.pixel_cache import file_states
-from artculture.data.selection import DataChoice, select
+from artculture.data.cache.keys import file_states
+from artculture.data.data_choice import DataChoice
+from artculture.data.selection import select
 from artculture.utils.errors import InputError
 from tests.fixtures import collections
 from tests.fixtures.collections import CLASSES, READ, REFUSED

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
+from artculture.data.data_choice import DataChoice
 from artculture.data.paintings import load_paintings
-from artculture.data.selection import DataChoice
 from artculture.data.stored_split import write_split
 from artculture.training.fit import _same_data
 from artculture.training.run_directory import RunDirectory

@@ -15,9 +15,11 @@ from artculture.utils.http.body import LimitExceededError
 from artculture.utils.http.nested_json import DeepJSONError
 from artculture.utils.http.nested_json import parse_json as parse_nested
 from artculture.utils.http.network_guard import PrivateAddressError
+from artculture.utils.secrets import hidden
 
 ALLOW_PRIVATE = "allow_private=true permits it"
 USER_AGENT = f"artculture/{__version__}"
+PICTURE_HEADERS = {"User-Agent": USER_AGENT, "Accept": "image/*"}
 # Answers of bot protection and rate limits, for which requests are slowed down rather than just repeated.
 BLOCKED_STATUSES = {403, 429, 503}
 # Timeouts and server errors; 520 to 524 are Cloudflare's.
@@ -48,6 +50,15 @@ class FailedAttemptError(Exception):
         super().__init__(reason)
         self.blocked = blocked
         self.retry_after = retry_after
+
+
+# What can go wrong with one picture by its address, once `translated_errors` has mapped it.
+PICTURE_ERRORS = (FailedAttemptError, PermanentHTTPError, OversizedAnswerError, ValueError)
+
+
+def failure_reason(error: Exception) -> str:
+    """Return why an address could not be fetched, without secrets."""
+    return hidden(str(error)) or type(error).__name__
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Cache of decoded pixels: every image is decoded and resized once, then read through a memory map."""
 
-import errno
 import hashlib
 import logging
 import os
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from artculture.data.cache.builder import CACHE_VERSION, Decoded, PartialCache
 from artculture.data.cache.folder import make_private
+from artculture.data.cache.keys import cache_key, manifest_stamp
 from artculture.data.decoding import BadImageError, Decoding, check_file, read_pixels
 from artculture.data.manifest import Manifest
 from artculture.utils.errors import InputError
@@ -104,7 +104,7 @@ def open_cache(
     Raises:
         InputError: image files that do not exist.
     """
-    target = folder / "pixels" / _key(manifest, shorter_side, interpolation, fit)
+    target = folder / "pixels" / cache_key(manifest, shorter_side, interpolation, fit)
     found = read_cache(target, len(manifest))
     if found is None:
         make_private(target)
@@ -135,7 +135,7 @@ def file_hashes(manifest: Manifest, folder: Path) -> list[str]:
     known = manifest.table["sha256"]
     if not manifest.has_files and (known != "").all():
         return [str(sha256) for sha256 in known]
-    stamp = _stamp(manifest)
+    stamp = manifest_stamp(manifest)
     if (found := _largest(stamp, len(manifest), folder)) is not None:
         return list(found.sha256)
     kept = folder / "contents" / f"{stamp}.json"
@@ -157,7 +157,7 @@ def largest_cache(manifest: Manifest, folder: Path) -> PixelCache | None:
         manifest: manifest of the images.
         folder: root folder of caches.
     """
-    return _largest(_stamp(manifest), len(manifest), folder)
+    return _largest(manifest_stamp(manifest), len(manifest), folder)
 
 
 def _largest(stamp: str, pictures: int, folder: Path) -> PixelCache | None:
@@ -176,52 +176,6 @@ def _content_hash(picture: Path | bytes) -> str:
         return file_sha256(picture)
     except (BadImageError, OSError):
         return ""
-
-
-def _key(manifest: Manifest, shorter_side: int, interpolation: str, fit: Decoding = "crop") -> str:
-    return f"{_stamp(manifest)}-{format_of(shorter_side, interpolation, fit)}"
-
-
-def format_of(side: int, interpolation: str, fit: Decoding) -> str:
-    """Return the part of a cache's name that says how its images were decoded."""
-    return f"{side}-{interpolation}{'' if fit == 'crop' else f'-{fit}'}-v{CACHE_VERSION}"
-
-
-def _stamp(manifest: Manifest) -> str:
-    """Return a hash of a manifest and of its files' sizes and modification times; no file is read for it."""
-    # Size and time of each file, so that an image replaced under the same name is decoded again.
-    where = [str(manifest.root.resolve()), *file_states(manifest)] if manifest.has_files else [manifest.version]
-    facts = [manifest.fingerprint(), *where]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-
-
-def file_states(manifest: Manifest) -> list[str]:
-    """Return size, modification time and readability of each file of a manifest; no file is read.
-
-    Raises:
-        InputError: a file is missing.
-    """
-    facts, missing = [], []
-    for row, path in enumerate(manifest.paths()):
-        try:
-            stat = path.stat()
-            # An unreadable file must be decoded again once its permissions change.
-            facts.append(f"{stat.st_size} {stat.st_mtime_ns}{'' if os.access(path, os.R_OK) else ' closed'}")
-        except (OSError, ValueError) as error:
-            leads_nowhere = isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ELOOP)
-            if leads_nowhere and path.is_symlink():  # it exists, as a bad image
-                facts.append("link")
-            else:
-                missing.append((row, path))
-    if missing:
-        row, path = missing[0]
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        file = manifest.lines.path
-        where = f"the manifest of {manifest.root}" if file is None else f"{manifest.lines(row)} of {file}"
-        raise InputError(
-            f"{where} lists {path}{more}, but there is no such file: put it back or take its row out of the table"
-        )
-    return facts
 
 
 def build_cache(

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from artculture.data.arrow_limits import check_uncompressed
 from artculture.data.cache.folder import cache_errors, make_private
-from artculture.data.cache.pixel_cache import PixelCache, build_cache, format_of, read_cache
+from artculture.data.cache.keys import format_of
+from artculture.data.cache.pixel_cache import PixelCache, build_cache, read_cache
 from artculture.data.decoding import Decoding, resized_shapes
 from artculture.data.manifest import SIZE_COLUMNS, Manifest
 from artculture.data.shards.index import ShardedManifest

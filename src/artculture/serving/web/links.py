@@ -3,18 +3,16 @@
 import httpx
 
 from artculture.collection.fetching.responses import (
-    USER_AGENT,
-    FailedAttemptError,
-    OversizedAnswerError,
-    PermanentHTTPError,
+    PICTURE_ERRORS,
+    PICTURE_HEADERS,
     check_status,
+    failure_reason,
     translated_errors,
 )
 from artculture.serving.web.errors import RequestError
 from artculture.utils.http.body import LimitExceededError
 from artculture.utils.http.client import bounded_get, guarded_client
 from artculture.utils.http.network_guard import AddressGuard, PrivateAddressError, host_of
-from artculture.utils.secrets import hidden
 
 LONGEST_ADDRESS = 4096
 
@@ -31,15 +29,14 @@ async def fetch_picture(url: str, *, max_bytes: float, seconds: float, allow_pri
     if not host_of(url) or len(url) > LONGEST_ADDRESS:
         raise RequestError(422, "a link is an http:// or https:// address")
     guard = AddressGuard((), allow_private=allow_private)
-    headers = {"User-Agent": USER_AGENT, "Accept": "image/*"}
-    client = guarded_client(guard, headers=headers, timeout=seconds, max_bytes=max_bytes, proxies=allow_private)
+    client = guarded_client(guard, headers=PICTURE_HEADERS, timeout=seconds, max_bytes=max_bytes, proxies=allow_private)
     try:
         with translated_errors(seconds):
             async with client:
                 response = await bounded_get(client, url, max_bytes=max_bytes, max_seconds=seconds)
                 check_status(response)
                 return response.content
-    except (FailedAttemptError, OversizedAnswerError, PermanentHTTPError, ValueError) as error:
+    except PICTURE_ERRORS as error:
         raise _refusal(error) from error
 
 
@@ -50,4 +47,4 @@ def _refusal(error: Exception) -> RequestError:
     if isinstance(cause, httpx.TimeoutException) or (isinstance(cause, LimitExceededError) and "within" in str(cause)):
         return RequestError(504, "the linked server did not answer in time")
     status = 413 if isinstance(cause, LimitExceededError) else 422
-    return RequestError(status, f"the link can't be fetched: {hidden(str(error)) or type(error).__name__}")
+    return RequestError(status, f"the link can't be fetched: {failure_reason(error)}")

@@ -144,7 +144,7 @@ class Server(uvicorn.Server):
         """Accept no more connections, answer those that are there, and end."""
         for server in self.servers:
             server.close()
-        # Connections that are being accepted become known, to be told that this is the end.
+        # Give uvicorn time to register connections that are being accepted, so that it closes them too.
         await asyncio.sleep(0.05)
         await super().shutdown(sockets)
 

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from artculture.config.schema.data import Data
+from artculture.data.data_choice import DataChoice
 from artculture.data.known_selection import selection_of_run
 from artculture.data.paintings import Paintings, load_paintings
-from artculture.data.selection import DataChoice
 from artculture.data.stored_split import StoredSplit
 from artculture.evaluation.calibration import softmax
 from artculture.evaluation.ensembling import Score, Scorer, greedy_soup

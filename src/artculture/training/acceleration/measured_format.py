@@ -58,7 +58,7 @@ class Choice:
         seconds: of a step of the run's batch in each format, the fastest of its repeats, as CPU time of one thread;
             empty if nothing was compared.
         pictures: of the larger of the measured steps.
-        memory: bytes that a run needs, about, beside what all runs of a study share; 0 if unknown.
+        memory: approximate bytes that a run needs in addition to what the runs of a study share; 0 if unknown.
     """
 
     format: NumericFormat

@@ -8,8 +8,8 @@ from artculture.analysis.figure import write_findings
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.saliency import contact_sheets as module
 from artculture.analysis.saliency.contact_sheets import contact_sheets, most_confident
+from artculture.data.data_choice import DataChoice
 from artculture.data.paintings import load_paintings
-from artculture.data.selection import DataChoice
 from artculture.models.classifier import CultureClassifier
 
 CLASSES = ("blue", "green", "red")

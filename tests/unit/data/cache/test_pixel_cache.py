@@ -10,6 +10,7 @@ from PIL import Image
 
 from artculture.data.cache import builder
 from artculture.data.cache import pixel_cache as cache_module
+from artculture.data.cache.keys import cache_key
 from artculture.data.cache.pixel_cache import open_cache
 from artculture.data.decoding import read_pixels
 from artculture.utils.errors import InputError
@@ -233,7 +234,7 @@ def test_a_link_in_a_shared_cache_is_not_followed(manifest, tmp_path):
     """A link at the name that an unfinished cache has, to a file of the user who builds it."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    target = tmp_path / "cache" / "pixels" / cache_module._key(manifest, 32, "bilinear")
+    target = tmp_path / "cache" / "pixels" / cache_key(manifest, 32, "bilinear")
     target.mkdir(parents=True)
     (target / "pixels.part").symlink_to(victim)
     with pytest.raises(InputError, match=r"pixels\.part is a link"):

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from artculture.data.data_choice import DataChoice
 from artculture.data.embeddings import EmbeddingChoice
 from artculture.data.embeddings import manifest as joined
 from artculture.data.embeddings.manifest import read_embeddings
 from artculture.data.paintings import load_paintings
 from artculture.data.picture_table import ColumnNames
-from artculture.data.selection import DataChoice
 from artculture.utils.errors import InputError
 from tests.fixtures.embeddings import CULTURES, DIM, MODEL, vector, write_embeddings, write_met_objects
 

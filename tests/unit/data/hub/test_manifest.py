@@ -7,13 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from artculture.data.cache.pixel_cache import open_cache
+from artculture.data.data_choice import DataChoice
 from artculture.data.decoding import read_pixels
 from artculture.data.hub import dataset, manifest, parquet
 from artculture.data.hub.dataset import HubDataset
 from artculture.data.hub.manifest import read_hub
 from artculture.data.paintings import load_paintings
 from artculture.data.picture_table import ColumnNames
-from artculture.data.selection import DataChoice, select
+from artculture.data.selection import select
 from artculture.utils.errors import InputError
 from tests.fixtures.hub import CLASSES, png, rows, wikiart, write
 

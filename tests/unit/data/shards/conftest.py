@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from artculture.data.augmentation import Augmentation
+from artculture.data.data_choice import DataChoice
 from artculture.data.datamodule import PaintingsDataModule
-from artculture.data.selection import DataChoice, select
+from artculture.data.selection import select
 from artculture.data.shards.packing import Packing
 from artculture.data.shards.storage import Storage
 from artculture.data.shards.writing import ShardWriter, WriteSummary, plan_shards
