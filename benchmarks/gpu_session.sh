@@ -12,12 +12,12 @@ PYTHON=${PYTHON:-python}
 RESULTS=${RESULTS:-}
 export PYTHONPATH="$PWD/src:$PWD${PYTHONPATH:+:$PYTHONPATH}" WANDB_MODE=offline
 
-options=(--repeats 1 --grid-parallel 3)
+options=(--repeats 1 --grid-parallel 0)
 tiny=()
 if [[ ${1:-} == --tiny ]]; then
     options=()
     GRID_EPOCHS=1
-    tiny=(--quick --repeats 1 --grid-parallel 1 --architecture architecture=timm architecture.name=test_resnet)
+    tiny=(--quick --repeats 1 --grid-parallel 0 --architecture architecture=timm architecture.name=test_resnet)
 fi
 results=()
 [[ -n $RESULTS ]] && results=(--results "$RESULTS")

@@ -69,7 +69,7 @@ def make_pictures(root: Path) -> Path:
 
 @pytest.fixture
 def train(pictures: Path) -> Callable[..., int]:
-    """`artculture train` in this process, on the pictures, with a stub backbone unless told otherwise."""
+    """`artculture train` in this process, on the pictures, with a stub backbone unless given otherwise."""
 
     def command(*overrides: str, logger: str = "csv", stub: bool = True) -> int:
         usual = [f"logger={logger}", "data=folder", f"data.root={pictures}", "data.image_size=32"]

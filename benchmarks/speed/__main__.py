@@ -18,6 +18,7 @@ from benchmarks.speed import (
     memory,
     modern,
     ours,
+    processes,
     startup,
     training,
     transfer,
@@ -36,6 +37,7 @@ PARTS: dict[str, tuple[str, Callable[[Plan, Path], list[Line]]]] = {
     "evaluation": ("Evaluation and prediction", evaluation.measure),
     "startup": ("Start-up", startup.measure),
     "memory": ("Memory", memory.measure),
+    "processes": ("Several processes", processes.measure),
     "grid": ("The six-row grid", grid.measure),
 }
 

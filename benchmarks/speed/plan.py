@@ -32,7 +32,7 @@ class Plan:
         transfer_pictures, transfer_epochs: of the transfer epoch; epochs after all views are cached.
         grid_pictures, grid_epochs, grid_size: of the six rows.
         peer_epochs: a row of the peers' grid, where fewer are trained than of ours.
-        grid_parallel: of artculture's rows at a time; 1 is what it does by itself. Several numbers are several sides.
+        grid_parallel: of artculture's rows at a time; 0 is what it does by itself. Several numbers are several sides.
         many: how many pictures the memory is measured at, ascending.
         source: a folder of real pictures; None draws synthetic ones.
     """
@@ -54,7 +54,7 @@ class Plan:
     grid_epochs: tuple[int, ...] = (3,)
     peer_epochs: int | None = None
     grid_size: int = 128
-    grid_parallel: tuple[int, ...] = (1, 2)
+    grid_parallel: tuple[int, ...] = (0, 1)
     many: tuple[int, ...] = (10_000, 100_000)
     source: Path | None = None
 
@@ -69,7 +69,7 @@ class Plan:
 
 
 # On a GPU an epoch of a few batches would measure the start of the loader processes.
-ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 5330, "grid_size": 224, "grid_parallel": (1, 3)}
+ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 5330, "grid_size": 224, "grid_parallel": (0, 1)}
 PEERS = ("all", "fp32", "none")
 QUICK = {
     "repeats": 2,
@@ -107,7 +107,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers", choices=PEERS, default="all", help="fp32: not with our precision, too; none: no grid of theirs"
     )
-    parser.add_argument("--grid-parallel", type=int, nargs="+", help="of our rows at a time; several are several sides")
+    parser.add_argument(
+        "--grid-parallel", type=int, nargs="+", help="of our rows at a time, 0 as it comes; several are several sides"
+    )
     parser.add_argument("--grid-epochs", type=int, nargs="+", help="a row; several are several sides")
     parser.add_argument("--many", type=int, nargs="+", help="how many pictures the memory is measured at")
     for name, what in OPTIONS.items():
@@ -131,7 +133,7 @@ def planned(given: argparse.Namespace) -> Plan:
     gains = best_precision("gpu" if device.type == "cuda" else "cpu") == "bf16-mixed"
     sizes: dict[str, Any] = dict(ON_GPU) if device.type == "cuda" else {}
     if cores() == 1:  # rows side by side have a core each
-        sizes |= {"grid_parallel": (1,)}
+        sizes |= {"grid_parallel": (0,)}
     sizes |= QUICK if given.quick else {}
     sizes |= {name: getattr(given, name) for name in OPTIONS if getattr(given, name) is not None}
     if given.many:

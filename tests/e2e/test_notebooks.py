@@ -89,7 +89,7 @@ def test_an_exported_notebook_opens_without_a_network(path):
 
 @pytest.fixture
 def museum(tmp_path: Path) -> Path:
-    """Pictures of five of the paper's cultures, told apart by a tint; a third of them leaves of albums."""
+    """Pictures of five of the paper's cultures, distinguished by a tint; a third of them leaves of albums."""
     rng, root, rows = np.random.default_rng(0), tmp_path / "museum", []
     (root / "images").mkdir(parents=True)
     for label, culture in enumerate(CULTURES):

@@ -23,7 +23,7 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def opened(chromium, whole_study, tmp_path_factory):
-    """The page alone in a folder, so that nothing beside it can help."""
+    """The page alone in a folder, so that no other file can help."""
     html, _ = write_report(whole_study, mistakes=12)
     alone = Path(shutil.copy(html, tmp_path_factory.mktemp("alone")))
     chromium.get(alone.as_uri())

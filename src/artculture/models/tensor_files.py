@@ -30,7 +30,7 @@ def save_whole(content: Any, path: Path, keep: Path | None = None) -> None:
 
 @dataclass
 class Remembering:
-    """A file that remembers why it could not be written: torch tells of a full disk as `unexpected pos`."""
+    """A file that remembers why it could not be written: torch reports a full disk as `unexpected pos`."""
 
     file: UncachedFile
     error: OSError | None = None

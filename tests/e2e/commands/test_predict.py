@@ -38,7 +38,7 @@ def museum():
                 return
             bodies = {"/good.png": png(1), "/page.jpg": b"\n<!DOCTYPE html><html>", "/endless.png": png(1) * 60}
             self.send_response(200 if path in bodies else 404)
-            # Who is told that a picture is too large, or has waited long enough, hangs up.
+            # A client hangs up where a picture is too large or it has waited long enough.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.end_headers()
                 self.wfile.write(bodies.get(path, b""))

@@ -46,7 +46,7 @@ def test_a_frozen_backbone_sees_shards(train_shards, only_run, features):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [2, 7])
-def test_resume_amid_an_epoch_is_bit_exact(train_shards, monkeypatch, tmp_path, stop):
+def test_resume_within_an_epoch_is_bit_exact(train_shards, monkeypatch, tmp_path, stop):
     overrides = ["trainer.max_epochs=2", "augment=strong", "trainer.checkpoint_every_steps=1"]
     assert train_shards(*overrides, "study.name=undisturbed") == 0
     with monkeypatch.context() as patch:

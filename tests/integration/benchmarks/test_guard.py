@@ -45,6 +45,6 @@ def test_a_record_is_read_as_it_was_written_and_named_by_machine_and_instruction
     ]
 
 
-def test_a_machine_without_a_record_is_told_how_to_make_one(tmp_path, capsys):
+def test_a_machine_without_a_record_gets_the_command_that_makes_one(tmp_path, capsys):
     assert guard.main(["--file", str(tmp_path / "none.json")]) == 2
     assert "GUARD=--record" in capsys.readouterr().err

@@ -178,7 +178,7 @@ def test_the_card_tells_where_it_comes_from_and_how_to_check_it(root):
         (["root=nowhere"], "no manifest at nowhere"),
     ],
 )
-def test_a_mistake_is_told_in_one_message(root, capsys, monkeypatch, overrides, message):
+def test_a_mistake_is_one_message(root, capsys, monkeypatch, overrides, message):
     monkeypatch.chdir(root)
     assert curate(root, *overrides) == 2
     assert message in capsys.readouterr().err

@@ -191,7 +191,7 @@ def test_a_museum_out_of_reach_leaves_no_manifest(fetch, tmp_path, capsys):
     assert not (tmp_path / "met" / "manifest.csv").exists()
 
 
-def test_a_full_disk_is_told_and_nothing_is_lost(fetch, met, tmp_path, capsys, monkeypatch):
+def test_a_full_disk_is_reported_and_nothing_is_lost(fetch, met, tmp_path, capsys, monkeypatch):
     write = PictureStore.write
 
     def full(self, source, object_id, *rest):
@@ -226,7 +226,7 @@ def test_an_interrupt_ends_with_130_and_the_next_run_goes_on(fetch, met, tmp_pat
     assert not kept & {path.removeprefix("/CRDImages/ep/web-large/DP")[:-4] for path in pictures_asked(met)}
 
 
-def test_the_user_s_address_is_told_to_the_museum_and_not_to_the_readers_of_the_data(fetch, met, tmp_path):
+def test_the_user_s_address_is_sent_to_the_museum_and_not_to_the_readers_of_the_data(fetch, met, tmp_path):
     met.requests.clear()
     assert fetch("source=met", f"source.base_url={met.api}", "source.contact=me@example.org") == 0
     assert "me@example.org" in met.requests[0].headers["user-agent"]

@@ -98,7 +98,7 @@ def test_a_table_that_is_not_there_is_an_error(fetch, capsys):
         (b"\xff\xfe\x00garbage\x00\x81", "is not"),
     ],
 )
-def test_a_file_that_is_not_the_table_is_told_so(fetch, tmp_path, capsys, content, message):
+def test_a_file_that_is_not_the_table_is_reported(fetch, tmp_path, capsys, content, message):
     (tmp_path / "wrong.csv").write_bytes(content)
     assert fetch("source=met_csv", f"source.path={tmp_path / 'wrong.csv'}") == 2
     assert message in capsys.readouterr().err

@@ -198,7 +198,7 @@ def test_a_started_epoch_goes_on_after_what_was_seen(make, batches):
     assert same(epoch_of(whole, 3), epoch_of(loader, 3))
 
 
-def test_amid_an_epoch_the_batches_must_be_of_the_same_size(make):
+def test_within_an_epoch_the_batches_must_be_of_the_same_size(make):
     make().load_state_dict({"epoch": 2, "batches": 0, "batch_size": 8})
     with pytest.raises(InputError, match=r"within an epoch with data\.batch_size=8, so data\.batch_size=4 can't"):
         make().load_state_dict({"epoch": 2, "batches": 1, "batch_size": 8})

@@ -40,7 +40,7 @@ def test_pipes_and_dead_links_are_among_a_folder_s_pictures(tmp_path):
     assert len(find_pictures(tmp_path).pictures) == 4
 
 
-def test_a_name_that_is_no_text_is_told(gallery, choose):
+def test_a_name_that_is_no_text_is_reported(gallery, choose):
     (gallery / "calm" / "0.png").rename(gallery / "calm" / "\udcff.png")
     with pytest.raises(InputError, match="its name is not valid UTF-8"):
         load_paintings(choose(), 32, "bilinear")

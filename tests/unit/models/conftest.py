@@ -65,7 +65,7 @@ def held_out() -> DataLoader:
 
 @pytest.fixture
 def fit(batches: DataLoader, held_out: DataLoader, tmp_path: Path) -> Iterator[Callable[..., L.Trainer]]:
-    """Train a classifier for some epochs, on the CPU unless told otherwise."""
+    """Train a classifier for some epochs, on the CPU unless given otherwise."""
 
     def train(module: CultureClassifier, epochs: int = 2, **more) -> L.Trainer:
         quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)

@@ -96,7 +96,7 @@ def test_a_file_with_anything_in_it_is_one_message(saved, change, message):
         load_model(saved)
 
 
-def test_kinds_of_preprocessing_are_told_apart_by_pixels_alone(make, saved):
+def test_kinds_of_preprocessing_are_distinguished_by_pixels_alone(make, saved):
     ensemble = load_model(saved)
     other = replace(ensemble.classifiers[0].preprocessing, mean=(0.1, 0.2, 0.3))
     assert len(ensemble.preprocessings) == 2

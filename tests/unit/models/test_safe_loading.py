@@ -51,7 +51,7 @@ def before_an_archive(path, attack):
 
 
 def into_a_real_one(path, attack):
-    """All of a real checkpoint, and the attack beside it, with checksums that are right."""
+    """All of a real checkpoint, and the attack next to it, with checksums that are right."""
     content = torch.load(path, weights_only=True) if path.is_file() and zipfile.is_zipfile(path) else {}
     torch.save({**content, "more": attack}, path)
 
@@ -66,7 +66,7 @@ def proof(tmp_path):
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_code_is_never_run_and_told_apart_from_damage(tmp_path, proof, attack):
+def test_code_is_never_run_and_distinguished_from_damage(tmp_path, proof, attack):
     attack(tmp_path / "a.ckpt", Attack(proof))
     with pytest.raises(UnsafeError, match=r"a\.ckpt is no good: it asks for code to be run"):
         load_safely(tmp_path / "a.ckpt", "is no good")

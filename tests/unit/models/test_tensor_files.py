@@ -36,10 +36,10 @@ def test_a_full_disk_names_the_file_and_leaves_the_one_before(tmp_path, monkeypa
         return write(file, chunk)
 
     monkeypatch.setattr(os, "write", fill)
-    with pytest.raises(OSError, match="No space left") as told:
+    with pytest.raises(OSError, match="No space left") as found:
         save_whole(CONTENT, tmp_path / "a.ckpt")
     monkeypatch.undo()
-    assert told.value.errno == errno.ENOSPC
-    assert told.value.filename == str(tmp_path / "a.ckpt")
+    assert found.value.errno == errno.ENOSPC
+    assert found.value.filename == str(tmp_path / "a.ckpt")
     assert torch.load(tmp_path / "a.ckpt", weights_only=True) == {"n": 1}
     assert list(tmp_path.iterdir()) == [tmp_path / "a.ckpt"]

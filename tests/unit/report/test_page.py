@@ -202,7 +202,7 @@ def test_the_page_loads_nothing_from_anywhere(written):
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
 
 
-def test_headings_go_down_by_one_and_every_picture_is_told(written):
+def test_headings_go_down_by_one_and_every_picture_is_described(written):
     page = Parsed(written[0])
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
@@ -223,7 +223,7 @@ def test_findings_stand_in_their_order_with_feature_maps_together(written):
     assert "p value1 \N{MULTIPLICATION SIGN} 10⁻⁵" in text
 
 
-def test_commands_failures_and_versions_are_told(written):
+def test_commands_failures_and_versions_are_shown(written):
     for text in written:
         assert "artculture train architecture=resnet50 seed=1" in text
         assert "out of memory" in text
@@ -317,6 +317,6 @@ def test_the_command_writes_both_and_tells_where(add, study, capsys):
         ("mistakes=-1 study.name=s", "mistakes=-1"),
     ],
 )
-def test_mistakes_are_told(typed, says, capsys):
+def test_mistakes_are_reported(typed, says, capsys):
     assert cli.main(["report", *typed.split()]) == 2
     assert says in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_without_the_pictures_a_mistake_keeps_its_numbers(run, manifest):
     assert worst_mistakes(run(), None, 1)[0].guesses[0].culture == "Dutch"
 
 
-def test_ids_that_two_museums_share_are_told_apart(run, manifest):
+def test_ids_that_two_museums_share_are_distinguished(run, manifest):
     directory = run().directory
     for file in (manifest / "manifest.csv", directory.split, directory.predictions):
         table = pd.read_csv(file)

@@ -118,7 +118,7 @@ def test_rows_side_by_side_take_as_long_as_the_fullest_place():
     assert planning._total(rows, 1) == 55.0
 
 
-def test_a_wrong_plan_is_told(capsys):
+def test_a_wrong_plan_is_reported(capsys):
     assert cli.main(["train", "plan=maybe"]) == 2
     assert "plan=maybe" in capsys.readouterr().err
 
@@ -143,12 +143,12 @@ def test_what_can_t_be_trained_is_not_planned(kind, capsys):
     overrides, says = IMPOSSIBLE[kind]
     torch.save({"a.weight": torch.ones(2)}, "other.pth")
     assert cli.main(["train", *TIMM, *overrides, "plan=true"]) == 2
-    told = capsys.readouterr()
-    assert says in told.err
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert says in output.err
+    assert output.out == ""
 
 
-def test_all_rows_that_can_t_be_trained_are_told_at_once(capsys):
+def test_all_rows_that_can_t_be_trained_are_reported_at_once(capsys):
     names = "architecture.name=test_resnett,test_vitt"
     assert cli.main(["train", "-m", *TIMM, names, "plan=json"]) == 2
     said = capsys.readouterr().err

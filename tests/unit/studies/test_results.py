@@ -66,7 +66,7 @@ def test_rows_stand_in_the_paper_s_order_and_then_by_name(study, add):
     assert others == {}
 
 
-def test_runs_without_a_result_are_told_with_their_state(study, add):
+def test_runs_without_a_result_are_listed_with_their_state(study, add):
     add("a")
     add("b", state="failed")
     add("c", state="running")

@@ -118,7 +118,7 @@ def test_a_row_killed_from_outside_is_recorded(composed_row, monkeypatch):
     assert read_json(row.directory.path / "status.json")["state"] == "failed"
 
 
-def test_a_row_told_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch):
+def test_a_row_asked_to_stop_before_it_listens_is_interrupted(composed_row, monkeypatch):
     row = composed_row()
     monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(75)"])
     processes = [RunProcess(row)]

@@ -49,7 +49,7 @@ def test_a_row_that_the_paper_lacks(nothing):
     assert shown[4] == "72.00 [68.0, 76.0]"
 
 
-def test_variant_and_seeds_are_told_in_the_method():
+def test_variant_and_seeds_are_in_the_method():
     assert cells(row(variant="head_lr=0.1", seeds=3))[2] == "Fine-tuned · head_lr=0.1 · 3 seeds"
 
 
@@ -57,7 +57,7 @@ def said(*rows, others=None):
     return "\n".join(notes(table(*rows), others or {}))
 
 
-def test_levels_to_beat_are_told_for_each_data():
+def test_levels_to_beat_are_shown_for_each_data():
     text = said(row(), row(data="paintings", chance=0.5, majority=0.61, test_paintings=93))
     assert "on met (660 test paintings): chance 9.1, always the most frequent culture 20.0" in text
     assert "on paintings (93 test paintings): chance 50.0, always the most frequent culture 61.0" in text

@@ -146,7 +146,7 @@ def test_a_full_disk_costs_what_came_after_the_last_checkpoint(train, at_step, r
 # Python 3.12 warns where torch forks its workers from a process with threads.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_killed_loader_process_is_told_and_mended(train, at_step, run_of, read_json):
+def test_a_killed_loader_process_is_reported_and_replaced(train, at_step, run_of, read_json):
     def kill_one():
         multiprocessing.active_children()[0].kill()
 
@@ -171,8 +171,8 @@ WORKER_DIED = RuntimeError("DataLoader worker (pid 123) is killed by signal: Ter
         (ValueError("as it is"), None, ValueError, "as it is"),
     ],
 )
-def test_faults_are_told_with_their_mend(error, asked, kind, says):
-    told = map_error(error, asked)
-    assert isinstance(told, kind)
+def test_faults_are_reported_with_their_fix(error, asked, kind, says):
+    mapped = map_error(error, asked)
+    assert isinstance(mapped, kind)
     with pytest.raises(kind, match=says):
-        raise told
+        raise mapped

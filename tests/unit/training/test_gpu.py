@@ -27,7 +27,7 @@ def test_a_row_trains(train, only_run, method, augment):
 
 
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
-def test_a_run_stopped_amid_an_epoch_ends_with_the_same_bits(train, only_run, tmp_path, at_step, method):
+def test_a_run_stopped_within_an_epoch_ends_with_the_same_bits(train, only_run, tmp_path, at_step, method):
     given = ("trainer=gpu", f"method={method}", "head.dropout=0.3", "data.batch_size=4")
     assert train(*given) == 0
     whole = only_run().relative_to(tmp_path)

@@ -75,7 +75,7 @@ def test_the_backbone_is_compiled_where_asked(composed, monkeypatch):
     assert asked == [module.network.backbone]
 
 
-def test_compiling_without_a_compiler_is_told_before(train: Train, monkeypatch, capsys):
+def test_compiling_without_a_compiler_is_refused_before(train: Train, monkeypatch, capsys):
     monkeypatch.setattr("shutil.which", lambda *_: None)
     assert train("trainer.compile=true") == 2
     assert "there is no C++ compiler: install g++" in capsys.readouterr().err
@@ -106,7 +106,7 @@ MODERN = [
 ]
 
 
-# Each schedule is also stopped amid an epoch, below.
+# Each schedule is also stopped within an epoch, below.
 @pytest.mark.parametrize(
     ("stop_after", "schedule"),
     [(stop_after, schedule) for stop_after in (1, 4) for schedule in SCHEDULES],
@@ -142,7 +142,7 @@ def test_resume_at_an_epochs_end_is_bit_exact(train, only_run, monkeypatch, tmp_
         pytest.param("cosine", "balanced_sampler", 3, [13, 13], marks=pytest.mark.slow),
     ],
 )
-def test_resume_amid_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, pictures, schedule, balance, every, stops):
+def test_resume_within_an_epoch_is_bit_exact(train, monkeypatch, tmp_path, pictures, schedule, balance, every, stops):
     if balance != "none":
         for index in range(4, 14):
             (pictures / "red" / f"{index}.png").unlink()
@@ -393,12 +393,12 @@ def test_the_head_alone_changes(train, only_run, method):
 def test_cached_features_train_the_head_that_recomputed_ones_do(train, only_run, tmp_path):
     usual = ["method=transfer", "trainer.precision=32"]
     train(*usual, "method.views=3", "study.name=cached")
-    train(*usual, "method.features=recompute", "study.name=anew")
-    cached, anew = (
-        pd.read_csv(next(tmp_path.glob(f"outputs/{name}/*/predictions.csv"))) for name in ("cached", "anew")
+    train(*usual, "method.features=recompute", "study.name=recomputed")
+    cached, recomputed = (
+        pd.read_csv(next(tmp_path.glob(f"outputs/{name}/*/predictions.csv"))) for name in ("cached", "recomputed")
     )
     # The same pictures in other batches: their features differ by rounding alone.
-    pd.testing.assert_frame_equal(cached, anew, rtol=1e-3, atol=1e-4)
+    pd.testing.assert_frame_equal(cached, recomputed, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

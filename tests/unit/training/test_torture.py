@@ -25,7 +25,7 @@ def test_a_short_torture_loses_nothing(tmp_path):
 
 # The same garbage within the process: tests/integration/test_damaged_files.py, tests/unit/data/test_quarantine.py.
 @pytest.mark.slow
-def test_garbage_is_told_or_mended(tmp_path):
+def test_garbage_is_reported_or_repaired(tmp_path):
     table = tortured(tmp_path, "--files", "10", "--seed", "1", "--only", "garbage")
     for line in ("bad pictures quarantined with the reason", "odd pictures read with their colours"):
         tried = re.search(rf"{line} \| (\d+) \| \1 \| 0 \|", table)

@@ -82,7 +82,7 @@ class TestWhereDirectWrites:
 
 
 @pytest.mark.parametrize("size", [1, CHUNK])
-def test_a_full_disk_is_told_and_the_file_closed(tmp_path, monkeypatch, size):
+def test_a_full_disk_is_reported_and_the_file_closed(tmp_path, monkeypatch, size):
     def full(file, chunk):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -95,6 +95,6 @@ def test_a_full_disk_is_told_and_the_file_closed(tmp_path, monkeypatch, size):
     assert closed == [file._file]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(FileNotFoundError):
         UncachedFile(tmp_path / "none" / "f")

@@ -20,7 +20,7 @@ WARM_UPS = 2
 class CapturedStep:
     """Loss, logits and gradients of a batch, without the optimiser.
 
-    Dropout draws what the device's generator says at each replay, as it would without a graph. What the rehearsals
+    Dropout draws what the device's generator says at each replay, as it would without a graph. What the warm-up steps
     before the capture change in the network's buffers is undone; the generator keeps its new state.
 
     Args:
@@ -38,7 +38,7 @@ class CapturedStep:
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._graph = torch.cuda.CUDAGraph()
         buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
-        # A cast weight that is kept from a rehearsal would be replayed as it was then.
+        # A cast weight that is kept from a warm-up step would be replayed as it was then.
         kind = given.device.type
         precision = torch.autocast(
             kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False
@@ -46,7 +46,7 @@ class CapturedStep:
         try:
             # The outer block restores the stream where a capture fails; threads that pin a loader's batches may run.
             with precision, torch.cuda.stream(torch.cuda.current_stream()):
-                self._rehearse(loss_of)
+                self._warm_up(loss_of)
                 with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                     loss, logits = self._run(loss_of)
         except RuntimeError:
@@ -58,7 +58,7 @@ class CapturedStep:
             gradients = self._taken_gradients()
         self._loss, self._logits, self._gradients = loss.detach(), logits.detach(), gradients
 
-    def _rehearse(self, loss_of: LossOf) -> None:
+    def _warm_up(self, loss_of: LossOf) -> None:
         current, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(current)
         with torch.cuda.stream(aside):

@@ -222,7 +222,7 @@ class StepExecution(Strategy):
                 reason,
             )
             free_memory()
-        self._seed_step()  # what the rehearsals drew, the step draws again
+        self._seed_step()  # what the warm-up steps drew, the step draws again
         return self._graph
 
     def _loss_and_logits(self, pictures: Tensor, labels: Tensor, *mixed: Tensor) -> tuple[Tensor, Tensor]:

@@ -48,6 +48,17 @@ def test_the_data_tells_all_about_a_painting():
     assert {"culture": "Dutch", "initial": 1, "paper": (429, 412)} in data["table"]
 
 
+@pytest.mark.parametrize(("column", "word", "title"), [("art_style", "art style", "Art style"), ("", "class", "Class")])
+def test_own_labels_are_called_as_their_column(column, word, title):
+    rows = {"culture": "Cubism", "source": "folder"}, {"culture": "Baroque", "source": "folder"}
+    data = built(*rows, manifest=Manifest("", table(*rows).assign(sha256=""), label=column))
+    assert (data["label"], data["labelTitle"]) == (word, title)
+    assert f"not of this {word}" in data["reasons"]
+    text = page(data, ["", ""], "x")
+    assert f"<span>{title}</span>" in text
+    assert f"Paintings per {word}" in text
+
+
 @pytest.mark.parametrize("title", ["</script><script>alert(1)</script>", "<!--<script>", "{{script}}", "“É” & 'x'"])
 def test_a_title_can_do_no_harm(title):
     text = page(built({"title": title}), [""], title)

@@ -98,7 +98,7 @@ def test_a_final_answer_is_not_asked_for_twice(status):
     assert len(script.requests) == 1
 
 
-def test_after_the_last_try_the_reason_is_told():
+def test_after_the_last_try_the_reason_is_reported():
     script = Script(Answer(500, b""))
     with pytest.raises(RetriesExhaustedError, match="HTTP 500, a server error, after 4 attempts"):
         ask(script)
@@ -154,7 +154,7 @@ def test_a_wall_that_lasts_ends_the_fetch():
         ask(Script(Answer(403, HTML, "text/html")), retries=50, patience=0.2)
 
 
-def test_no_connection_is_told_as_such():
+def test_no_connection_is_reported_as_such():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"

@@ -335,6 +335,6 @@ def _replace(values, key, value):
     return found
 
 
-def test_an_infinite_learning_rate_is_told_so():
+def test_an_infinite_learning_rate_is_refused():
     with pytest.raises(InputError, match=r"method\.head_lr=inf: should be a finite number"):
         check("method.head_lr=inf")

@@ -55,7 +55,7 @@ def test_errors_of_other_places_pass(tmp_path, error):
     assert caught.value is error
 
 
-def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+def test_a_user_without_a_home_learns_what_to_set(monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user id that has no account
     with pytest.raises(InputError, match=f"data.cache=~/x: this user has no home folder; .*{FIX}"):

@@ -50,7 +50,7 @@ def test_another_size_or_interpolation_is_another_cache(manifest, tmp_path, deco
     assert len(decoded) == 3 * len(manifest)
 
 
-def test_progress_is_told(manifest, tmp_path):
+def test_progress_is_reported(manifest, tmp_path):
     reported = []
     open_cache(manifest, tmp_path / "cache", 32, "bilinear", lambda done, total: reported.append((done, total)))
     assert reported == [(n, 20) for n in range(1, 21)]

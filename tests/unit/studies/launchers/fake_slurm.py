@@ -1,6 +1,6 @@
 """SLURM's programs as far as a submission needs them: a queue of this machine, its state as files in $FAKE_SLURM.
 
-As in SLURM, a signal goes to every process of a job's steps, a cancelled job is told by SIGTERM and killed a while
+As in SLURM, a signal goes to every process of a job's steps, a cancelled job gets SIGTERM and killed a while
 later, a requeued one runs the same script again, and accounting has a line a job.
 """
 
@@ -78,13 +78,13 @@ class Job:
             return
 
     def _watch(self, batch: "subprocess.Popen[bytes]") -> None:
-        told: float | None = None
+        signalled: float | None = None
         while batch.poll() is None:
             time.sleep(0.05)
-            if self.mark("cancelled").exists() and told is None:
-                told = time.monotonic()
+            if self.mark("cancelled").exists() and signalled is None:
+                signalled = time.monotonic()
                 self.signal(signal.SIGTERM)
-            if told is not None and time.monotonic() > told + KILL_WAIT_SECONDS:
+            if signalled is not None and time.monotonic() > signalled + KILL_WAIT_SECONDS:
                 self.signal(signal.SIGKILL)
 
 

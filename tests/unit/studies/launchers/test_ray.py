@@ -24,9 +24,9 @@ from artculture.utils.child_process import end_with_study
 here = pathlib.Path(sys.argv[1]); file = here / "status.json"
 launches = json.loads(file.read_text()).get("launches", 0) + 1 if file.exists() else 1
 def say(state):
-    beside = here / "new"
-    beside.write_text(json.dumps({"state": state, "launches": launches, "worker": os.getppid(), "error": "saved"}))
-    beside.replace(file)
+    temporary = here / "new"
+    temporary.write_text(json.dumps({"state": state, "launches": launches, "worker": os.getppid(), "error": "saved"}))
+    temporary.replace(file)
 def save(*_):
     say("interrupted")
     raise SystemExit(75)

@@ -14,7 +14,7 @@ from tests.unit.studies.launchers import fake_slurm
 
 ASKED = ("launcher=slurm", "launcher.partition=gpu")
 ENDS = "import sys; sys.exit(3 if sys.argv[1].endswith('bad') else 0)"
-# Begins its run, saves when told to, and ends well at its second turn.
+# Begins its run, saves on a signal, and ends well at its second turn.
 SAVES = """
 import json, pathlib, signal, sys, time
 here = pathlib.Path(sys.argv[1]); file = here / "status.json"
@@ -191,7 +191,7 @@ def test_slurm_s_refusal_is_passed_on(queue, row_of, run_all):
         run_all(launcher_of(row), [row])
 
 
-def test_a_machine_without_slurm_is_told_what_to_do(row_of, monkeypatch, tmp_path):
+def test_a_machine_without_slurm_learns_what_to_do(row_of, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"no sbatch on this machine.*launcher.cluster=local"):
         launcher_of(row_of("a", *ASKED))

@@ -86,7 +86,7 @@ def test_two_searches_at_once_share_the_trials(search, trials, study):
 
 
 @pytest.mark.slow
-def test_failed_trials_are_told_and_tried_again_by_the_next_start(search, trials, study, capsys):
+def test_failed_trials_are_reported_and_tried_again_by_the_next_start(search, trials, study, capsys):
     study.mkdir(parents=True)
     (study / "broken").touch()
     assert search() == 1

@@ -71,7 +71,7 @@ def test_whole_numbers_stay_whole_and_lists_are_choices(row):
     assert hidden.suggest(trial) in ([64], [512, 128])
 
 
-def test_rates_are_tried_as_they_are_told(row):
+def test_rates_are_tried_as_given(row):
     (rate,), _ = dimensions({"method": {"head_lr": {"low": 0.001, "high": 1, "log": True}}}, row, [])
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(0)).ask()
     value = rate.suggest(trial)

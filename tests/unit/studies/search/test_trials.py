@@ -20,6 +20,6 @@ def test_a_trial_s_value_is_of_the_epoch_that_the_monitor_picks(monitor, accurac
         ("finished", "", [1.0], False),
     ],
 )
-def test_divergence_is_told_from_other_failures(composed_row, state, error, losses, diverged):
+def test_divergence_is_distinguished_from_other_failures(composed_row, state, error, losses, diverged):
     process = RunProcess(composed_row(), state, error)
     assert _diverged(process, pd.DataFrame({"val/loss": losses})) == diverged

@@ -82,7 +82,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def amid_training(folder: Path, study: str) -> None:
+def wait_for_training(folder: Path, study: str) -> None:
     """Return a few steps after a launch that has just begun has written its first checkpoint."""
     begun = time.time()
 
@@ -110,14 +110,14 @@ MANY = ["data.batch_size=4", "trainer.max_epochs=60", "trainer.checkpoint_every_
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_signal_to_any_process_stops_all_at_one_step(launch, train, tmp_path, which):
-    process = launch("trainer.devices=2", *MANY, "trainer.max_epochs=400", "study.name=told")
-    amid_training(tmp_path, "told")
+    process = launch("trainer.devices=2", *MANY, "trainer.max_epochs=400", "study.name=stopped")
+    wait_for_training(tmp_path, "stopped")
     (second,) = children(process.pid)
     os.kill(process.pid if which == "first" else second, signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 75, said
     assert not alive(second)
-    assert read_json(run_of(tmp_path, "told") / "status.json")["state"] == "interrupted"
+    assert read_json(run_of(tmp_path, "stopped") / "status.json")["state"] == "interrupted"
 
 
 @pytest.mark.slow
@@ -126,7 +126,7 @@ def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(la
     whole = train(*given, study="whole")
     for victim in ("second", "first"):
         process = launch(*given, "study.name=killed")
-        amid_training(tmp_path, "killed")
+        wait_for_training(tmp_path, "killed")
         (second,) = children(process.pid)
         os.kill(process.pid if victim == "first" else second, signal.SIGKILL)
         said = process.communicate(timeout=60)[1]
@@ -139,11 +139,11 @@ def test_killed_processes_take_the_others_with_them_and_a_resume_is_bit_exact(la
 
 
 @pytest.mark.slow
-def test_the_number_of_devices_may_change_amid_an_epoch(launch, train, tmp_path):
+def test_the_number_of_devices_may_change_within_an_epoch(launch, train, tmp_path):
     one = train("trainer.devices=1", *MANY, study="one")
     for devices in (1, 2, 1, 2):
         process = launch(f"trainer.devices={devices}", *MANY, "study.name=changed")
-        amid_training(tmp_path, "changed")
+        wait_for_training(tmp_path, "changed")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         assert process.returncode == 75
@@ -182,7 +182,7 @@ def test_srun_starts_the_processes_too(train, launch, monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_a_killed_study_takes_all_processes_of_its_rows_with_it(launch, tmp_path):
     process = launch("-m", "trainer.devices=2", *MANY, "trainer.max_epochs=400", "seed=0,1", "study.name=many")
-    amid_training(tmp_path, "many")
+    wait_for_training(tmp_path, "many")
     (first,) = children(process.pid)
     (second,) = children(first)
     process.kill()
@@ -197,6 +197,6 @@ def test_cached_features_are_trained_on_one_device(train):
     run = train("trainer.devices=2", "method=transfer", study="cached")
     assert read_json(run / "result.json")["device"] == "cpu"
     assert_nearly_the_same(run, train("method=transfer", study="left", by=TORCHRUN))
-    anew = ["method=transfer", "method.features=recompute"]
-    one = train("trainer.devices=1", *anew, study="one")
-    assert_nearly_the_same(one, train("trainer.devices=2", *anew, study="two"))
+    recomputed = ["method=transfer", "method.features=recompute"]
+    one = train("trainer.devices=1", *recomputed, study="one")
+    assert_nearly_the_same(one, train("trainer.devices=2", *recomputed, study="two"))

@@ -74,10 +74,10 @@ def test_why_one_left_all_say(groups, error, kind, said):
     second.report_failure(error)
     with pytest.raises(kind, match=said):
         first.barrier("start")
-    told = first.map_error(RuntimeError("[gloo] Connection closed by peer"))
-    assert type(told) is kind
-    # whoever meets it too says nothing anew
-    first.report_failure(told)
+    mapped = first.map_error(RuntimeError("[gloo] Connection closed by peer"))
+    assert type(mapped) is kind
+    # whoever meets it too says nothing more
+    first.report_failure(mapped)
     with pytest.raises(RuntimeError, match="mine"):
         raise second.map_error(RuntimeError("mine"))
 

@@ -13,13 +13,14 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel
 from artculture.collection.curation.suggestions import AuditFindings
 from artculture.collection.curation.table1 import PAPER, is_of_the_museum
+from artculture.data.labels import label_words
 from artculture.data.manifest import Manifest
 from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.html_page import render_page, template_environment
 from artculture.utils.io import write_text
 
 SCRIPTS = ("csv.js", "decisions.js", "grid.js", "filters.js", "details.js", "page.js", "wiring.js")
-REASONS = ("not a painting", "poor photograph", "not of this culture")
+REASONS = ("not a painting", "poor photograph")
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,17 @@ def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
     present = table["culture"].value_counts()
     cultures = [*(c for c in PAPER if c in present), *sorted(set(present.index) - set(PAPER))]
     paper = PAPER if is_of_the_museum(table["source"]) else {}
+    words = label_words(None, None, collection.manifest.label, cultures)
     rules = dict.fromkeys(flag.rule for flags in collection.flags for flag in flags)
     return {
         "key": collection.manifest.fingerprint()[:16],
         "small": small_culture,
         "compared": bool(paper),
+        "label": words.one,
+        "labelTitle": words.title,
         "cultures": cultures,
         "rules": sorted(rules),
-        "reasons": [*REASONS, *sorted(rules)],
+        "reasons": [*REASONS, f"not of this {words.one}", *sorted(rules)],
         "table": [
             {"culture": c, "initial": int(present.get(c, 0)), "paper": paper.get(c)}
             for c in dict.fromkeys([*paper, *cultures])

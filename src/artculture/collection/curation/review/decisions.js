@@ -155,7 +155,7 @@ class Decisions extends EventTarget {
       }
       return true;
     } catch {
-      this.keeps = text !== null; // a damaged note is written anew; a browser without storage is told about
+      this.keeps = text !== null; // a damaged note is overwritten; without storage the page warns
       return false;
     }
   }

@@ -16,8 +16,8 @@ const isWeb = (address) => /^https?:\/\//i.test(address);
 
 class Details {
   // go(step): move along the grid; act(name): exclude, keep or clear; jump(place): show another painting.
-  constructor({ dialog, items, thumbnail, decisions, go, act, jump }) {
-    Object.assign(this, { dialog, items, thumbnail, decisions, jump });
+  constructor({ dialog, items, labelTitle, thumbnail, decisions, go, act, jump }) {
+    Object.assign(this, { dialog, items, labelTitle, thumbnail, decisions, jump });
     this.place = -1;
     const on = (name, work) => dialog.querySelector(name).addEventListener("click", work);
     on(".close", () => dialog.close());
@@ -98,7 +98,7 @@ class Details {
       ? element("a", { href: item.url, target: "_blank", rel: "noopener noreferrer" }, item.id)
       : item.id;
     const facts = [
-      ["Artist", item.artist], ["Date", item.date], ["Culture", item.culture], ["Medium", item.medium],
+      ["Artist", item.artist], ["Date", item.date], [this.labelTitle, item.culture], ["Medium", item.medium],
       ["Object name", item.object_name], ["Classification", item.classification],
       ["Accession", item.number], ["Object", address], ["Source", item.source],
       ["Image", item.width ? `${item.width} × ${item.height} px` : ""],

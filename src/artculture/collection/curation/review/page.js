@@ -122,7 +122,7 @@ function drawCounts() {
 function fillChoices() {
   const count = (test) => items.filter(test).length;
   const option = (value, label) => element("option", { value }, label);
-  $("culture").append(option("", `every culture (${items.length})`));
+  $("culture").append(option("", `every ${data.label} (${items.length})`));
   for (const { culture, initial } of data.table) if (initial) $("culture").append(option(culture, `${culture} (${initial})`));
   $("flag").append(
     option("", "any or none"),
@@ -200,7 +200,7 @@ function travel(direction) {
   if (details.open) details.show(place);
 }
 
-const details = new Details({ dialog: $("details"), items, thumbnail, decisions, go: move, act, jump });
+const details = new Details({ dialog: $("details"), items, labelTitle: data.labelTitle, thumbnail, decisions, go: move, act, jump });
 
 decisions.addEventListener("change", ({ detail }) => {
   grid.refresh(detail);

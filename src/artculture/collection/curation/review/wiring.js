@@ -21,13 +21,13 @@ function drawTable() {
   const counted = data.table.map((row) => ({ ...row, final: finals.get(row.culture) }));
   const total = { culture: "All", initial: items.length, final: sum([...finals.values()]), paper: papers };
   const rows = [...counted, total].map(({ culture, initial, final, paper }) => {
-    const beside = paper ? [...paper, signed(initial - paper[0]), signed(final - paper[1])] : ["", "", "", ""];
-    const row = cells("td", [culture, initial, final, ...(data.compared ? beside : [])]);
+    const compared = paper ? [...paper, signed(initial - paper[0]), signed(final - paper[1])] : ["", "", "", ""];
+    const row = cells("td", [culture, initial, final, ...(data.compared ? compared : [])]);
     if (final < data.small) row.className = "small";
     return row;
   });
-  const beside = data.compared ? ["Paper: initial", "Paper: final", "Δ initial", "Δ final"] : [];
-  const head = ["Culture", "Fetched", "Stays", ...beside];
+  const compared = data.compared ? ["Paper: initial", "Paper: final", "Δ initial", "Δ final"] : [];
+  const head = [data.labelTitle, "Fetched", "Stays", ...compared];
   const reasons = new Map();
   for (const place of decisions.excluded()) {
     const reason = decisions.reasonOf(place);
