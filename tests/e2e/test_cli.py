@@ -44,6 +44,19 @@ def test_a_typing_mistake_is_answered_before_anything_heavy_is_imported():
     assert (done.returncode, done.stderr) == (2, "artculture: architecture=resnet5: did you mean `resnet50`?\n")
 
 
+STUDY = """
+import sys
+import artculture.studies.study
+heavy = {"torch", "torchvision", "torchmetrics", "lightning", "scipy", "matplotlib", "wandb"} & set(sys.modules)
+sys.exit(f"imported: {heavy}" if heavy else 0)
+"""
+
+
+def test_a_study_is_planned_before_torch_is_imported():
+    done = fresh(STUDY)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "artculture", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"artculture {artculture.__version__}\n"

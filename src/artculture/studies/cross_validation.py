@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from artculture.evaluation.intervals import effective_sample_size
-from artculture.evaluation.metrics import classification_metrics
 from artculture.studies.predictions import Reader
+from artculture.utils.quick_imports import lean_torchmetrics
 
 TESTED = ("top1", "top3", "macro_f1", "macro_recall")
 
@@ -71,6 +71,9 @@ def _pooled_row(parts: pd.DataFrame, predictions: pd.DataFrame) -> dict[Any, Any
     columns = predictions.filter(regex="^p_")
     classes = [str(name).removeprefix("p_") for name in columns]
     labels = pd.Index(classes).get_indexer(pd.Index(predictions["culture"])).astype(np.int64)
+    with lean_torchmetrics():  # a study without folds, and its tables, need no torch
+        from artculture.evaluation.metrics import classification_metrics
+
     metrics = classification_metrics(columns.to_numpy(dtype=np.float64), labels, classes)
     row: dict[Any, Any] = parts.iloc[0].to_dict()
     for name in parts.select_dtypes("number"):

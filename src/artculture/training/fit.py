@@ -144,7 +144,13 @@ def fit_and_predict(
         write_csv(label.table, directory.predictions_of(None if label is first else label.name))
     labelled = replace(data.paintings, selection=first.selection)
     uncertainty, sets = fit_uncertainty(
-        module, labelled, first.predictions, data.eval_batch_size, accelerator, features
+        module,
+        labelled,
+        first.predictions,
+        data.eval_batch_size,
+        accelerator,
+        features,
+        trainer.precision_plugin.forward_context(),
     )
     store_temperature(directory.best, first.temperature, [label.temperature for label in further], uncertainty, best)
     result = {

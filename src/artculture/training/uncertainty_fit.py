@@ -1,5 +1,6 @@
 """What a trained classifier keeps of its training and validation paintings, to say what it does not know."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from artculture.data.paintings import Paintings
 from artculture.data.selection import Selection
-from artculture.evaluation.forward import forward_on
 from artculture.evaluation.uncertainty import set_results, typicality
 from artculture.models.classifier import CultureClassifier
 from artculture.models.full_precision import full_precision
@@ -27,6 +27,7 @@ def fit_uncertainty(
     batch_size: int,
     accelerator: str,
     features: NDArray[np.float32] | None = None,
+    precision: AbstractContextManager[Any] | None = None,
 ) -> tuple[Uncertainty, dict[str, Any]]:
     """Return what the checkpoint of a trained classifier keeps, and `sets` for its result (`set_results`).
 
@@ -37,12 +38,13 @@ def fit_uncertainty(
         batch_size: images per forward pass.
         accelerator: `cpu` or `gpu`.
         features: of every painting, if they are known.
+        precision: as of `fit_typicality`.
     """
     selection = paintings.selection
     rows, split = predictions["row"].to_numpy(dtype=np.int64), predictions["split"].to_numpy(dtype=np.str_)
     probabilities = predictions[[f"p_{name}" for name in selection.classes]].to_numpy(dtype=np.float64)
     (scores, labels), sets = set_results(probabilities, selection.labels[rows], split, selection.classes)
-    found = fit_typicality(module, paintings, rows[split == "val"], batch_size, accelerator, features)
+    found = fit_typicality(module, paintings, rows[split == "val"], batch_size, accelerator, features, precision)
     return Uncertainty(scores, [found], labels), sets
 
 
@@ -53,6 +55,7 @@ def fit_typicality(
     batch_size: int,
     accelerator: str,
     known: NDArray[np.float32] | None = None,
+    precision: AbstractContextManager[Any] | None = None,
 ) -> Typicality:
     """Return the class means of training features, and the similarities of validation paintings to them.
 
@@ -63,6 +66,7 @@ def fit_typicality(
         batch_size: images per forward pass.
         accelerator: `cpu` or `gpu`.
         known: features of every painting, as the classifier computes them; None to compute those that are needed.
+        precision: autocast of the training; None for float32, which means of many paintings do not need.
     """
     selection = paintings.selection
     # Where a debugging run limits the validation paintings, training ones too.
@@ -72,14 +76,18 @@ def fit_typicality(
     rows, labels, classes = np.concatenate([training, val]), selection.labels[training], len(selection.classes)
     if known is not None:
         return typicality(known[training], labels, classes, known[val])
-    mode, device = module.training, "gpu" if accelerator == "gpu" else "cpu"
+    mode, before = module.training, module.device
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    module.eval().to(device)
     found = []
     with (
-        full_precision(torch.device("cuda" if device == "gpu" else "cpu"), module.compiled),
-        forward_on(module, device) as forward,
+        torch.inference_mode(),
+        full_precision(device, module.compiled),
+        precision or nullcontext(),
     ):
         for images, _, _ in image_batches(paintings, module.preprocessing, rows, batch_size):
-            found.append(forward(images)[0])
+            found.append(module.features_and_logits(images.to(device))[0].cpu())
+    module.to(before)
     module.train(mode)
     features = torch.cat(found).numpy()
     return typicality(features[: len(training)], labels, classes, features[len(training) :])
