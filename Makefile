@@ -31,7 +31,7 @@ $(VENV)/.ready: $(VENV)/.grid
 	touch $@
 
 grid: $(VENV)/.grid ## train the six rows of Table 2 on the embedded synthetic sample, print the table, write the report
-	@echo "make grid, without a download of pictures, in about five minutes on two cores:"
+	@echo "make grid, without a download of pictures, in about four minutes on two cores:"
 	@echo "  1. train six models, the rows of the paper's Table 2, on 660 synthetic pictures drawn by the program;"
 	@echo "     from ImageNet weights where they can be downloaded, else from random ones, as the table says"
 	@echo "  2. analyze the best: figures of what it learned   3. report: one page, outputs/table2/report.html"

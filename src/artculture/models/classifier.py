@@ -313,9 +313,11 @@ class CultureClassifier(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         trainer = self.trainer
-        # A fused step would unscale gradients by itself: Lightning refuses to clip them in either mixed precision.
-        clipped = trainer.gradient_clip_val and "mixed" in str(trainer.precision)
-        optimizer = self.make_optimizer(fused=not clipped and trainer.precision != "16-mixed")
+        # A fused step unscales gradients by itself, after Lightning has clipped them.
+        optimizer = self.make_optimizer(fused=trainer.precision != "16-mixed")
+        if trainer.precision == "bf16-mixed":
+            # Lightning refuses to clip for an optimizer that could unscale, also where nothing is scaled.
+            optimizer._step_supports_amp_scaling = False
         trainer.fit_loop.setup_data()  # a trainer with max_steps alone has not counted the batches yet
         batches = int(trainer.num_training_batches)
         steps = max(1, batches // trainer.accumulate_grad_batches)

@@ -80,6 +80,22 @@ def test_a_processor_with_amx_takes_bf16_and_measures_memory_alone(composed, mea
     assert (numeric_choice.expected_memory(config) or 0) > 700 << 20
 
 
+@pytest.mark.parametrize("method", ["finetuned", "transfer"])
+def test_memory_measured_by_shapes_is_that_of_a_forward_pass(composed, monkeypatch, method):
+    config = composed(*STUB, "data.image_size=32", f"method={method}")
+    by_shapes = measured_format.measured_memory(config)
+    made = measured_format.make_classifier
+
+    def needs_values(*arguments, **more):
+        module = made(*arguments, **more)
+        assert float(next(module.parameters()).sum().item()) != 1e30  # fails without values
+        return module
+
+    monkeypatch.setattr(measured_format, "make_classifier", needs_values)
+    computed = measured_format.measured_memory(config)
+    assert by_shapes == computed > 700 << 20
+
+
 def test_the_memory_of_a_run_that_was_started_is_known(composed, monkeypatch, measured):
     choice = Choice(HALF, {str(HALF): 0.1}, 2, 5 << 20)
     monkeypatch.setattr(measured_format, "measured_choice", lambda *_: choice)

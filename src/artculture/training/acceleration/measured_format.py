@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 
 from artculture.config.schema.model import Transfer
@@ -98,8 +99,12 @@ def measured_choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Ch
 
 def measured_memory(config: TrainConfig) -> int:
     """Return about how many bytes a run needs, from a forward pass of two pictures."""
-    with _one_thread():
-        return _memory(_module(config), config)
+    try:
+        with torch.device("meta"):  # shapes alone: nothing is filled or computed
+            return _memory(_module(config), config)
+    except Exception:  # layers that need the values of tensors
+        with _one_thread():
+            return _memory(_module(config), config)
 
 
 @contextmanager
@@ -174,13 +179,14 @@ def _memory(module: CultureClassifier, config: TrainConfig) -> int:
     weights, batch = sum(parameter.nbytes for parameter in module.parameters()), config.data.batch_size
     if _only_forward(config):  # a few layers are in memory at a time
         return PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
-    own = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
-    saved: dict[int, int] = {}
+    own = {StorageWeakRef(parameter.untyped_storage()) for parameter in module.parameters()}
+    saved: dict[StorageWeakRef, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            saved[storage.data_ptr()] = storage.nbytes()
+        reference = StorageWeakRef(storage)
+        if reference not in own:
+            saved[reference] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
