@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from artculture.training.run_directory import RunDirectory
 
 os.environ["WANDB_MODE"] = "offline"
+# The processes of the tests share the cores: several threads each would wait for one another in every small operation.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # timm's own test models: a few thousand parameters, whole in every other way.
 STUB = ("architecture=timm", "architecture.name=test_resnet", "architecture.weights=none")

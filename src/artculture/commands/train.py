@@ -1,15 +1,17 @@
 """`artculture train`: train one run in this process, or a study with one process per run."""
 
-from artculture.config.composition import config_flags, run_app
+from omegaconf import DictConfig
+
+from artculture.config.composition import config_flags, run_composed
 from artculture.config.schema.launchers import LocalProcesses
 from artculture.config.schema.train import TrainConfig
 
 
 def run(argv: list[str]) -> int:
-    return run_app("train", TrainConfig, train, argv)
+    return run_composed("train", TrainConfig, train, argv)
 
 
-def train(config: TrainConfig) -> int:
+def train(config: TrainConfig, composed: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from artculture.commands.run import run_job
@@ -20,7 +22,7 @@ def train(config: TrainConfig) -> int:
     from artculture.utils.logging import configure_logging
 
     configure_logging()
-    path, variant = locate_current_run(config)
+    path, variant = locate_current_run(config, composed)
     run = planned_run(config, path, [*config_flags(), *HydraConfig.get().overrides.task], variant)
     if not isinstance(config.launcher, LocalProcesses):
         return launch([run])

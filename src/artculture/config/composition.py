@@ -39,8 +39,22 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
     Args:
         command: name of the root config, `conf/<command>.yaml`.
         schema: what the composed config must look like.
-        work: gets the checked config, returns the exit code. Not called where a flag only shows something.
+        work: as of `run_composed`, without the composed config.
         argv: what the user typed after the command's name.
+
+    Raises:
+        InputError: any mistake in what was typed; all of them are listed.
+    """
+    return run_composed(command, schema, lambda config, _: work(config), argv)
+
+
+def run_composed(command: str, schema: type[Model], work: Callable[[Model, DictConfig], int], argv: list[str]) -> int:
+    """Run a command as `run_app` does.
+
+    Args:
+        command, schema, argv: as of `run_app`.
+        work: gets the checked config, and what Hydra composed, with its interpolations; returns the exit code. Not
+            called where a flag only shows something.
 
     Raises:
         InputError: any mistake in what was typed; all of them are listed.
@@ -51,7 +65,7 @@ def run_app(command: str, schema: type[Model], work: Callable[[Model], int], arg
     def task(config: DictConfig) -> None:
         nonlocal code, failure
         try:
-            code = work(validated(schema, resolved(config)))
+            code = work(validated(schema, resolved(config)), config)
         except Exception as error:  # kept from Hydra, which would print it in its own way
             failure = error
 

@@ -26,11 +26,9 @@ SEED = "${seed}"
 COMBINATIONS = ("recipe", "experiment", "debug")
 
 
-def locate_current_run(config: TrainConfig) -> tuple[Path, list[str]]:
-    """Return the directory and variant of the run that Hydra executes."""
-    hydra = HydraConfig.get()
-    composed = _compose(_search_path(), tuple(hydra.overrides.task))
-    return locate_run(config, dict(hydra.runtime.choices), composed)
+def locate_current_run(config: TrainConfig, composed: DictConfig) -> tuple[Path, list[str]]:
+    """Return the directory and variant of the run that Hydra executes; arguments as of `locate_run`."""
+    return locate_run(config, dict(HydraConfig.get().runtime.choices), composed)
 
 
 def locate_run(

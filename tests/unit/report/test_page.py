@@ -80,7 +80,7 @@ def test_the_answer_is_the_row_of_best_validation_with_its_levels(written):
 def test_both_pages_name_the_baseline_that_is_not_beaten(add, study, val, verdict):
     add("resnet50", "step", "scratch", val)
     html, markdown = write_report(study, 3)
-    assert f"<strong>This is {verdict}" in html.read_text()
+    assert f"<strong>This is {verdict}".replace(" %", "\N{NO-BREAK SPACE}%") in html.read_text()
     assert f"**This is {verdict}" in markdown.read_text().replace("\\", "")
 
 
