@@ -103,7 +103,7 @@ def test_a_finished_fetch_opens_no_shard_again(fetch, shards, tmp_path, monkeypa
     assert (tmp_path / "met" / "manifest.csv").read_bytes() == manifest
 
 
-def test_it_goes_on_after_the_last_picture_that_was_kept(fetch, shards, tmp_path, monkeypatch):
+def test_it_continues_after_the_last_picture_that_was_kept(fetch, shards, tmp_path, monkeypatch):
     arguments = ("source=met_hub", f"source.path={shards / 'default'}", "source.retries=0")
     checked, kept = met_hub.checked_picture, []
 

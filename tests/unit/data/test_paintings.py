@@ -68,7 +68,7 @@ def test_leaving_out_must_leave_two(choose, gallery):
         select(choose(small_cultures="drop"))
 
 
-def test_a_bad_picture_stops_with_its_name_and_the_mend(choose, gallery):
+def test_a_bad_picture_stops_with_its_name_and_the_fix(choose, gallery):
     (gallery / "calm" / "4.png").write_bytes(b"")
     (gallery / "wild" / "7.png").write_text("not found")
     with pytest.raises(InputError) as caught:

@@ -184,7 +184,7 @@ def flip(file):
 
 
 @pytest.mark.parametrize(("spoil", "says"), [(flip, "is corrupt: its SHA-256 is"), (lambda f: f.unlink(), "is not in")])
-def test_a_spoilt_shard_is_named_with_the_mend(module, tmp_path, spoil, says):
+def test_a_damaged_shard_is_named_with_the_fix(module, tmp_path, spoil, says):
     spoil(next((tmp_path / "shards").glob("train-00002*")))
     says = rf"^train-00002-of-00006.parquet .*{says}.* `artculture shard` .* repairs it$"
     with pytest.raises(ShardError, match=says):

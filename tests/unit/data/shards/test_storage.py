@@ -78,7 +78,7 @@ def test_loader_processes_reach_an_object_store(write, module, sharded, bucket):
 
 
 @pytest.mark.parametrize("storage", ["memory", pytest.param("bucket", marks=pytest.mark.slow)])
-def test_writing_elsewhere_goes_on_and_mends(write, request, storage):
+def test_writing_elsewhere_continues_and_repairs(write, request, storage):
     url = request.getfixturevalue(storage)
     first = write(url)
     storage = Storage(url)

@@ -91,7 +91,7 @@ def test_a_killed_start_is_gone_on_from(write, monkeypatch, tmp_path, stop_at):
 
 @pytest.mark.parametrize("spoil", ["lost", "flipped", "cut"])
 @pytest.mark.parametrize("name", ["train-00001-of-00006.parquet", "index.arrow"])
-def test_what_was_spoilt_is_mended(write, tmp_path, spoil, name):
+def test_what_was_damaged_is_repaired(write, tmp_path, spoil, name):
     write()
     sound = files_of(tmp_path / "shards")
     file, content = tmp_path / "shards" / name, sound[name]

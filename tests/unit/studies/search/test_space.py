@@ -31,7 +31,7 @@ def row(composed):
         ({"scheduler": {"k": {"low": 1, "high": 9, "log": True, "step": 2}}}, ("scheduler.k", "takes a step")),
     ],
 )
-def test_mistakes_name_the_key_and_the_mend(row, space, says):
+def test_mistakes_name_the_key_and_the_fix(row, space, says):
     ((key, what),) = space_mistakes(space, row)
     assert (key, says[1] in what) == (says[0], True), what
 
