@@ -106,7 +106,7 @@ def _spoil(folder) -> dict[str, str]:
     return {"page.jpg": "a web page", "zero.png": "zero bytes", "short.png": "truncated", "notes.png": "not a picture"}
 
 
-def test_bad_pictures_are_said_and_the_rest_go_on(predict, pictures):
+def test_bad_pictures_are_said_and_the_rest_continue(predict, pictures):
     reasons = _spoil(pictures / "red")
     code, rows = predict(str(pictures / "red"), "batch_size=3")
     assert (code, len(rows)) == (1, 18)

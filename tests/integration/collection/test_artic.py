@@ -8,7 +8,7 @@ def fetch_artic(fetch, server, *overrides: str) -> int:
     return fetch("source=artic", *addresses, *overrides)
 
 
-def test_the_survey_goes_on_beyond_the_search_s_first_thousand(fetch, tmp_path):
+def test_the_survey_continues_beyond_the_search_s_first_thousand(fetch, tmp_path):
     artworks = [artic_artwork(number, "Peru", artist_display="", image_id="x") for number in range(1, 1150)]
     artworks.append(artic_artwork(2000, "Japan"))
     with serving(ArticServer(artworks)) as server:

@@ -134,7 +134,7 @@ def test_a_limit_takes_so_many_a_culture_and_always_the_same(fetch, tmp_path):
     assert (tmp_path / "b" / "manifest.csv").read_bytes() == (tmp_path / "met" / "manifest.csv").read_bytes()
 
 
-def test_a_limit_goes_on_where_an_object_can_t_be_kept(fetch, tmp_path):
+def test_a_limit_continues_where_an_object_can_t_be_kept(fetch, tmp_path):
     places = {number: ["Spain"] for number in range(20)}
     changes = {number: {"isPublicDomain": False} for number in range(20) if number not in (5, 11)}
     with serving(MetServer(places, changes)) as server:
@@ -142,7 +142,7 @@ def test_a_limit_goes_on_where_an_object_can_t_be_kept(fetch, tmp_path):
     assert list(read_manifest(tmp_path / "met").table["object_id"]) == ["5", "11"]
 
 
-def test_originals_are_fetched_beside_the_small_ones(fetch, tmp_path):
+def test_originals_are_fetched_next_to_the_small_ones(fetch, tmp_path):
     with serving(MetServer(many_places(2))) as server:
         assert fetch("source=met", f"source.base_url={server.api}") == 0
         assert fetch("source=met", f"source.base_url={server.api}", "source.image=original") == 0
@@ -211,7 +211,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(fetch, met, tmp_path, capsy
     assert len(read_manifest(tmp_path / "met")) == 44
 
 
-def test_an_interrupt_ends_with_130_and_the_next_run_goes_on(fetch, met, tmp_path):
+def test_an_interrupt_ends_with_130_and_the_next_run_continues(fetch, met, tmp_path):
     command = [sys.executable, "-m", "artculture", "fetch", f"root={tmp_path / 'met'}", f"source.base_url={met.api}"]
     with subprocess.Popen([*command, "source.rate=80", "source.start_rate=80"], stderr=subprocess.PIPE) as process:
         while not list((tmp_path / "met").rglob("*.jpg")) and process.poll() is None:

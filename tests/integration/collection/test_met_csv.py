@@ -69,7 +69,7 @@ def test_the_table_is_read_once_and_again_when_it_changes(fetch, objects, tmp_pa
     assert list(read_manifest(tmp_path / "met").table["object_id"]) == ["5"]
 
 
-def test_the_table_is_downloaded_and_goes_on_where_it_was_cut(fetch, objects, tmp_path):
+def test_the_table_is_downloaded_and_continues_where_it_was_cut(fetch, objects, tmp_path):
     server = MetServer(PLACES, faults=Faults(truncated=0.7, seed=3, only=lambda path: path.endswith(".csv")))
     server.files["/MetObjects.csv"] = objects.read_bytes()
     with serving(server):

@@ -68,7 +68,7 @@ def test_a_picture_that_moved_is_found_by_its_object(fetch, server, frozen, tmp_
     assert read_manifest(tmp_path / "met").table["image_url"].iloc[0].endswith("/NEW.jpg")
 
 
-def test_it_goes_on_where_it_stopped(fetch, server, frozen, tmp_path, capsys):
+def test_it_continues_where_it_stopped(fetch, server, frozen, tmp_path, capsys):
     server.gone = {PICTURE.format(10000)}
     refetch(fetch, server, frozen)
     server.requests.clear()

@@ -276,7 +276,7 @@ def test_a_foreign_file_is_refused_in_words(page, tmp_path):
     WebDriverWait(page.browser, 5).until(lambda _: "no column object_id" in page.toast)
 
 
-def test_details_show_the_image_beside_the_page(page, root):
+def test_details_show_the_image_next_to_the_page(page, root):
     page.click(page.card("French scene 2") + " .info")
     image = page.find("#details .stage img")
     WebDriverWait(page.browser, 5).until(lambda _: image.get_property("naturalWidth") == 160)

@@ -85,7 +85,7 @@ def test_a_painting_drawn_again_is_augmented_otherwise(make):
 
 
 @pytest.mark.parametrize("batches", [1, 2])
-def test_a_started_epoch_goes_on_after_what_was_seen(make, batches):
+def test_a_started_epoch_continues_after_what_was_seen(make, batches):
     whole, rest = make().train_dataloader(), make()
     rest.load_state_dict({"epoch": 2, "batches": batches, **rest.order_facts()})
     loader = rest.train_dataloader()

@@ -189,7 +189,7 @@ def test_derived_seeds_are_distinct_and_fit_torch():
 
 
 @pytest.mark.parametrize("batches", [0, 1, 3])
-def test_a_started_epoch_goes_on_after_what_was_seen(make, batches):
+def test_a_started_epoch_continues_after_what_was_seen(make, batches):
     whole, rest = make().train_dataloader(), make()
     rest.load_state_dict({"epoch": 2, "batches": batches, "batch_size": 4})
     loader = rest.train_dataloader()

@@ -158,7 +158,7 @@ def test_every_painting_is_tested_in_one_fold_and_no_group_is_in_two_splits():
         assert (split == "val").sum() == pytest.approx(210 / 5 * 4 / 9, abs=6)
 
 
-def test_two_groups_beside_the_tested_fold_are_enough_for_training_and_validation():
+def test_two_groups_next_to_the_tested_fold_are_enough_for_training_and_validation():
     table = pd.DataFrame({"culture": ["a"] * 8, "group": ["a1"] * 3 + ["a2"] * 2 + ["a3"] * 2 + ["a4"]})
     for fold in range(2):
         assert set(assign_splits_of_fold(table, 2, fold, FRACTIONS, seed=0)) == {"train", "val", "test"}

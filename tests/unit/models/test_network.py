@@ -72,7 +72,7 @@ def test_frozen_batchnorm_uses_its_own_statistics_in_training(network):
     assert network.head.training
 
 
-def test_layers_without_weights_go_on_training(network):
+def test_layers_without_weights_continue_training(network):
     network.freeze_backbone(except_for=["classifier.0"])
     changed = {key for key in step(network) if key.startswith("backbone")}
     assert changed == {"backbone.classifier.0.weight", "backbone.classifier.0.bias"}

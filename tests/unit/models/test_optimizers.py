@@ -71,7 +71,7 @@ def steps(net, optimizer, first, last):
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_every_optimizer_of_timm_goes_on_exactly_from_its_state(name, tmp_path):
+def test_every_optimizer_of_timm_continues_exactly_from_its_state(name, tmp_path):
     def fresh():
         torch.manual_seed(0)
         features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())

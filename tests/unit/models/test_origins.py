@@ -96,7 +96,7 @@ def test_metadata_of_safetensors_are_said(tmp_path, state):
     assert started(tmp_path / "w.safetensors").label.startswith("file w.safetensors: WikiArt (says w.safetensors)")
 
 
-def test_a_description_from_the_hub_beside_the_file_is_said(tmp_path, state):
+def test_a_description_from_the_hub_next_to_the_file_is_said(tmp_path, state):
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     assert "unknown data" in started(tmp_path / "model.safetensors").label
     described = {"architecture": "test_resnet", "pretrained_cfg": {"tag": "sw_in12k"}}

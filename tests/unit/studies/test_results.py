@@ -130,7 +130,7 @@ def test_variants_are_rows_of_their_own(study, add):
     assert list(summarise(read_results(study)[0])["variant"]) == ["", "head_lr=0.1"]
 
 
-def test_the_paper_s_numbers_stand_beside_its_rows_alone(study, add):
+def test_the_paper_s_numbers_stand_next_to_its_rows_alone(study, add):
     # Table 2: ResNet50, ReduceOnPlateau, fine-tuned: 69.28 validation, 71.79 top-1, 91.84 top-3
     add("a")
     add("b", architecture="efficientnet_lite0")

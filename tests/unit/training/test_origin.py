@@ -196,7 +196,7 @@ def test_a_run_that_got_further_takes_no_other_checkpoint(run, save, values, sta
 
 
 @pytest.mark.parametrize(("state", "action"), [("running", "continue"), ("failed", "continue"), ("finished", "skip")])
-def test_the_same_command_again_goes_on(run, save, values, state, action):
+def test_the_same_command_again_continues(run, save, values, state, action):
     path = save()
     directory = run(state, origin={"path": str(path), "sha256": file_sha256(path), "epoch": 2})
     assert plan(directory, values, str(path)) == Plan(action, directory.last if action == "continue" else None)

@@ -40,7 +40,7 @@ def test_nothing_there_is_a_start(tmp_path):
 
 @pytest.mark.parametrize("state", ["pending", "running", "failed"])
 @pytest.mark.parametrize("resume", ["auto", "must"])
-def test_an_unfinished_run_goes_on_from_its_last_checkpoint(run, state, resume):
+def test_an_unfinished_run_continues_from_its_last_checkpoint(run, state, resume):
     directory = run(state)
     assert plan(directory, VALUES, resume) == Plan("continue", directory.last)
 
@@ -56,13 +56,13 @@ def test_a_finished_run_is_skipped(run, resume):
 
 
 @pytest.mark.parametrize("text", ["", '{"val_top1": 0.', "{}", '{"val_top1": 7}', '{"val_top1": "much"}'])
-def test_a_damaged_result_is_made_anew_from_the_last_checkpoint(run, text):
+def test_a_damaged_result_is_made_again_from_the_last_checkpoint(run, text):
     directory = run("finished", result=True)
     directory.result.write_text(text)
     assert plan(directory, VALUES, "auto") == Plan("continue", directory.last)
 
 
-def test_a_damaged_status_goes_on_from_the_last_checkpoint(run):
+def test_a_damaged_status_continues_from_the_last_checkpoint(run):
     directory = run("finished", result=True)
     (directory.path / "status.json").write_text('{"state": "fini')
     assert plan(directory, VALUES, "auto") == Plan("continue", directory.last)
@@ -73,7 +73,7 @@ def test_finished_without_a_result_is_not_finished(run):
     assert plan(directory, VALUES, "auto") == Plan("continue", directory.last)
 
 
-def test_a_run_killed_between_two_checkpoints_goes_on_from_the_older(run):
+def test_a_run_killed_between_two_checkpoints_continues_from_the_older(run):
     directory = run("running")
     directory.last.rename(directory.previous)
     assert plan(directory, VALUES, "auto") == Plan("continue", directory.previous)

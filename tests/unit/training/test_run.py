@@ -51,7 +51,7 @@ def test_more_epochs_continue_a_finished_run_as_if_asked_for_at_once(train: Trai
 
 
 @pytest.mark.slow
-def test_a_compiled_run_trains_alike_and_goes_on_exactly(train: Train, only_run, monkeypatch, tmp_path):
+def test_a_compiled_run_trains_alike_and_continues_exactly(train: Train, only_run, monkeypatch, tmp_path):
     compiled = ["trainer.compile=true", "trainer.precision=32"]
     assert train("trainer.precision=32", "study.name=eager") == 0
     assert train(*compiled, "study.name=compiled") == 0

@@ -55,7 +55,7 @@ def test_an_error_is_of_its_own_state_alone(run):
 
 
 @pytest.mark.parametrize("text", ['{"state": "run', "[]", '{"state": "asleep"}', '{"state": "running", "epoch": "x"}'])
-def test_a_status_that_is_not_whole_is_named_and_written_anew(run, caplog, text):
+def test_a_status_that_is_not_whole_is_named_and_written_again(run, caplog, text):
     (run.path / "status.json").write_text(text)
     assert run.status() == {"state": "unknown"}
     assert "status.json" in caplog.text

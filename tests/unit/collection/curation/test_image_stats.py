@@ -49,7 +49,7 @@ def test_a_page_of_writing_scores_high_and_a_painting_low(columns):
     assert looked(painting(5, 480, 640)).text < 0.2
 
 
-def test_writing_beside_a_large_picture_scores_lower():
+def test_writing_next_to_a_large_picture_scores_lower():
     page = text_page()
     page.paste(painting(6, 380, 420).point(lambda level: level // 3), (50, 100))
     assert looked(page).text < 0.45

@@ -39,7 +39,7 @@ def test_a_changed_file_is_measured_again(paths, tmp_path, measured):
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True, True]
 
 
-def test_a_stopped_run_goes_on(paths, tmp_path, measured, monkeypatch):
+def test_a_stopped_run_continues(paths, tmp_path, measured, monkeypatch):
     monkeypatch.setattr(image_stats_cache, "BATCH", 2)
 
     def stop(done, _total):
@@ -54,7 +54,7 @@ def test_a_stopped_run_goes_on(paths, tmp_path, measured, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 400, b"SQLite format 3\0" + b"x" * 5000, b""])
-def test_a_broken_cache_is_made_anew(paths, tmp_path, content):
+def test_a_broken_cache_is_made_again(paths, tmp_path, content):
     cache = tmp_path / "c.sqlite3"
     cache.write_bytes(content)
     assert all(isinstance(stats, ImageStats) for stats in measure_images(paths, cache, 96))

@@ -8,7 +8,7 @@ def test_the_papers_own_sums():
     assert (total.paper_initial, total.paper_final) == (7318, 6663)
 
 
-def test_counts_stand_beside_the_papers_in_its_order(tmp_path):
+def test_counts_stand_next_to_the_papers_in_its_order(tmp_path):
     initial = ["Japanese"] * 1150 + ["Flemish"] * 109 + ["Korean"] * 3
     rows = table1(initial, initial[60:])
     assert [row.culture for row in rows] == [*PAPER, "Korean", "All"]

@@ -63,7 +63,7 @@ def test_a_picture_that_never_got_its_name_is_not_known(store, monkeypatch):
     assert not store.has("met", "1")
 
 
-def test_the_original_lies_beside_the_small_one(store):
+def test_the_original_lies_next_to_the_small_one(store):
     original = PictureStore(store.root, store.ledger, "original")
     store.write("met", "1", checked_picture(jpeg("a"), PIXELS), "u")
     assert not original.has("met", "1")

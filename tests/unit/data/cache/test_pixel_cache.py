@@ -92,7 +92,7 @@ def test_a_process_killed_before_the_index_leaves_nothing_to_trust(manifest, tmp
     assert len(decoded) == 2 * len(manifest)
 
 
-def test_a_stopped_build_goes_on_where_it_was(manifest, tmp_path, decoded, monkeypatch):
+def test_a_stopped_build_continues_where_it_was(manifest, tmp_path, decoded, monkeypatch):
     stopped_build(manifest, tmp_path / "cache", monkeypatch)
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     assert decoded == manifest.paths()[9:]
@@ -108,7 +108,7 @@ def test_what_a_killed_build_left_is_cut_to_what_is_whole(manifest, tmp_path, mo
         np.testing.assert_array_equal(cache.image(row), read_pixels(path, 32, "bilinear"))
 
 
-def test_pixels_that_changed_since_they_were_written_are_made_anew(manifest, tmp_path, decoded, monkeypatch):
+def test_pixels_that_changed_since_they_were_written_are_made_again(manifest, tmp_path, decoded, monkeypatch):
     _, pixels = stopped_build(manifest, tmp_path / "cache", monkeypatch)
     with pixels.open("r+b") as file:
         file.seek(0)
@@ -144,7 +144,7 @@ def change_a_hash(pixels, index):
 
 
 @pytest.mark.parametrize("damage", [cut, lose, cut_index, forget_a_bad_one, add_a_picture, change_a_hash])
-def test_a_damaged_cache_is_built_anew(manifest, tmp_path, caplog, damage):
+def test_a_damaged_cache_is_built_again(manifest, tmp_path, caplog, damage):
     manifest.paths()[3].write_bytes(b"")
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     (pixels,) = (tmp_path / "cache").rglob("pixels.bin")
@@ -155,7 +155,7 @@ def test_a_damaged_cache_is_built_anew(manifest, tmp_path, caplog, damage):
     np.testing.assert_array_equal(cache.image(4), read_pixels(manifest.paths()[4], 32, "bilinear"))
 
 
-def test_a_changed_file_is_decoded_anew(manifest, tmp_path):
+def test_a_changed_file_is_decoded_again(manifest, tmp_path):
     before = open_cache(manifest, tmp_path / "cache", 32, "bilinear").image(3).copy()
     path = manifest.paths()[3]
     Image.new("RGB", (50, 40), (9, 8, 7)).save(path)
@@ -164,7 +164,7 @@ def test_a_changed_file_is_decoded_anew(manifest, tmp_path):
     assert before.std() > 10
 
 
-def test_a_file_touched_only_in_time_is_decoded_anew(manifest, tmp_path, decoded):
+def test_a_file_touched_only_in_time_is_decoded_again(manifest, tmp_path, decoded):
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")
     os.utime(manifest.paths()[0], (1, 1))
     open_cache(manifest, tmp_path / "cache", 32, "bilinear")

@@ -106,7 +106,7 @@ def test_too_small_a_cache_is_refused(module, sharded):
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3])
-def test_a_resumed_epoch_goes_on_exactly(module, batches):
+def test_a_resumed_epoch_continues_exactly(module, batches):
     whole = epoch_of(module(), 2)
     resumed = module()
     resumed.load_state_dict({"epoch": 2, "batches": batches, "batch_size": 4})

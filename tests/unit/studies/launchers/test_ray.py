@@ -166,7 +166,7 @@ def test_rows_run_and_a_failing_one_does_not_stop_the_others(cluster, row_of, ro
 
 
 @pytest.mark.slow
-def test_a_row_whose_worker_dies_goes_on_with_another(cluster, row_of, row_does, run_all):
+def test_a_row_whose_worker_dies_continues_with_another(cluster, row_of, row_does, run_all):
     row_does(TURNS)
     row, killed = row_of("a", *ASKED), []
 

@@ -87,7 +87,7 @@ def test_rows_run_and_a_failing_one_does_not_stop_the_others(queue, row_of, row_
     assert (queue / "100_0.state").read_text() in ("RUNNING", "COMPLETED")
 
 
-def test_a_preempted_row_saves_and_goes_on_in_its_next_turn(queue, row_of, row_does, run_all):
+def test_a_preempted_row_saves_and_continues_in_its_next_turn(queue, row_of, row_does, run_all):
     row_does(SAVES)
     row = row_of("a", *ASKED)
     sent = []

@@ -65,7 +65,7 @@ def test_a_search_in_two_parts_tries_what_one_in_a_piece_tries(search, trials, s
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_with_its_trial(search, trials, study):
+def test_a_killed_search_continues_with_its_trial(search, trials, study):
     killed = [sys.executable, "-c", SEARCH.format(then="os.kill(os.getpid(), 9)"), *arguments(study)]
     assert subprocess.run(killed).returncode == -9
     (open_trial,) = trials()

@@ -45,7 +45,7 @@ def test_a_sweep_is_the_search_space_and_the_command(sweep):
 
 
 @pytest.mark.slow
-def test_an_agents_run_has_its_id_and_values_and_goes_on_when_restarted(
+def test_an_agents_run_has_its_id_and_values_and_continues_when_restarted(
     sweep, tmp_path, monkeypatch, read_json, request
 ):
     words = by_agent(sweep, {"method.head_lr": 0.03, "data.batch_size": 16})

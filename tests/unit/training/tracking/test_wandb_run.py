@@ -138,7 +138,7 @@ def test_an_agents_own_folder_is_not_the_users_choice(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_failed_run_is_failed_there_too_and_goes_on_under_the_same_id(train, only_run, monkeypatch):
+def test_a_failed_run_is_failed_there_too_and_continues_under_the_same_id(train, only_run, monkeypatch):
     def fail(self, trainer, pl_module):
         raise RuntimeError("the machine went down")
 
