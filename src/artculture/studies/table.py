@@ -219,7 +219,7 @@ def print_table(console: Console, title: str, summary: pd.DataFrame, others: dic
     if len(summary):
         terminal_table.print_table(console, table)
     for note in notes(summary, others):
-        console.print("  " + note.replace("**", ""), highlight=False, markup=False)
+        terminal_table.print_note(console, note.replace("**", ""))
     _print_labels(console, label_rows(summary))
     _print_disjoint(console, disjoint_rows(summary))
 
@@ -234,7 +234,7 @@ def _print_labels(console: Console, rows: list[LabelRow]) -> None:
         shown = [cell.replace(" [", "\n[") for cell in row.cells]
         table.add_row(*(Text(cell.replace(" ·", ",") if console.options.ascii_only else cell) for cell in shown))
     terminal_table.print_table(console, table)
-    console.print("  " + NOTE, highlight=False, markup=False)
+    terminal_table.print_note(console, NOTE)
 
 
 def _print_disjoint(console: Console, rows: list[DisjointRow]) -> None:
@@ -247,4 +247,4 @@ def _print_disjoint(console: Console, rows: list[DisjointRow]) -> None:
         shown = [cell.replace(" [", "\n[") for cell in row.cells]
         table.add_row(*(Text(cell.replace(" ·", ",") if console.options.ascii_only else cell) for cell in shown))
     terminal_table.print_table(console, table)
-    console.print("  " + disjoint_note(rows), highlight=False, markup=False)
+    terminal_table.print_note(console, disjoint_note(rows))

@@ -213,7 +213,8 @@ def _restart(module: CultureClassifier, directory: RunDirectory, asked: Path) ->
     if KNOWN in said:
         module.provenance[KNOWN] = said[KNOWN]
     epochs, batches = epochs_done(content)
-    log.info("continuing from %s (epoch %d, after %d batches of it)", path, epochs + 1, batches)
+    within = f", after {batches} of its batches" if batches else ""
+    log.info("continuing from %s (epoch %d%s)", path, epochs + 1, within)
     return path
 
 

@@ -16,6 +16,7 @@ from artculture.training.checkpointing import mode_of
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_records import read_metrics
 from artculture.training.tracking.trackers import Trackers
+from artculture.utils.console import PlainConsole
 from artculture.utils.hardware import wait_for
 from artculture.utils.spreadsheets import write_csv
 from artculture.utils.targets import is_target
@@ -171,18 +172,7 @@ class Recorder(Callback):
         self.directory.set_status(
             "running", epoch=done, max_epochs=epochs, val_top1=row["val/top1"], seconds_left=round(left, 1)
         )
-        log.info(
-            "epoch %s/%d  train loss %.3f top-1 %5.1f %%  val loss %.3f top-1 %5.1f %% top-3 %5.1f %%%s  %.1f s",
-            str(done).rjust(len(str(epochs))),
-            epochs,
-            row["train/loss"],
-            100 * row["train/top1"],
-            row["val/loss"],
-            100 * row["val/top1"],
-            100 * row["val/top3"],
-            f"  lr {row['lr/head']:.2g}" if "lr/head" in row else "",
-            row["seconds"],
-        )
+        log.info("%s", epoch_line(row, epochs, _terminal_width()))
 
     def _rows(self) -> pd.DataFrame:
         # As text: numbers that are read and written again stay what they were to the last digit.
@@ -190,3 +180,30 @@ class Recorder(Callback):
 
     def _write(self, rows: pd.DataFrame) -> None:
         write_csv(rows, self.directory.metrics)
+
+
+def epoch_line(row: dict[str, Any], epochs: int, width: int | None = None) -> str:
+    """Return the line of the log for an epoch, one of so many; without its less important parts where it is too wide.
+
+    Args:
+        row: of metrics.csv, which has every number.
+        epochs: number of all.
+        width: of the terminal, in characters; None for a log.
+    """
+    done = str(row["epoch"] + 1).rjust(len(str(epochs)))
+    parts = {
+        "train": f"epoch {done}/{epochs}  train loss {row['train/loss']:.3f} top-1 {100 * row['train/top1']:5.1f} %",
+        "val": f"  val loss {row['val/loss']:.3f} top-1 {100 * row['val/top1']:5.1f} %",
+        "top3": f" top-3 {100 * row['val/top3']:5.1f} %",
+        "lr": f"  lr {row['lr/head']:.2g}" if "lr/head" in row else "",
+        "seconds": f"  {row['seconds']:.1f} s",
+    }
+    for part in ("lr", "top3", "seconds"):
+        if width is not None and sum(map(len, parts.values())) > width:
+            del parts[part]
+    return "".join(parts.values())
+
+
+def _terminal_width() -> int | None:
+    console = PlainConsole(stderr=True)
+    return console.width if console.is_terminal else None
