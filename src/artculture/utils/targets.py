@@ -5,7 +5,8 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object
@@ -18,6 +19,12 @@ TARGET = "_target_"
 DIRECTIVES = frozenset({TARGET, "_partial_", "_args_", "_convert_", "_recursive_"})
 # Their modules, optimizers and schedulers do nothing else when they are constructed.
 SAFE_PACKAGES = frozenset({"artculture", "torch", "torchmetrics"})
+# Annotations of numbers, also as text (`from __future__ import annotations`), and how a message calls them.
+NUMBERS: dict[type | str, str] = {
+    **dict.fromkeys((int, "int"), "a whole number"),
+    **dict.fromkeys((float, "float"), "a number"),
+    **dict.fromkeys((bool, "bool"), "true or false"),
+}
 IMPORT_HINT = "its package must be installed, or lie in the folder that the command is started in"
 
 Node = Mapping[str, Any]
@@ -125,7 +132,24 @@ def check_target(node: Node, given: Iterable[str] = (), positional: int = 0) -> 
     ]
     required = {p.name for p in parameters if p.default is p.empty and p.name in names} - {p.name for p in by_position}
     missing = [] if node.get("_partial_") else sorted(required - arguments - set(given))
-    return mistakes + [f"`{target}` needs the argument `{name}`" for name in missing]
+    mistakes += [f"`{target}` needs the argument `{name}`" for name in missing]
+    return mistakes + [
+        f"`{target}` takes {kinds} as `{p.name}`, not {node[p.name]!r}"
+        for p in parameters
+        if p.name in node and (kinds := _refused(p.annotation, node[p.name]))
+    ]
+
+
+def _refused(annotation: Any, value: Any) -> str:
+    """Return the types of a number's annotation that a value from a config is none of; empty where it may be right."""
+    union = get_origin(annotation) in (Union, UnionType)
+    kinds = [kind for kind in (get_args(annotation) if union else [annotation]) if kind is not type(None)]
+    names = [NUMBERS[kind] for kind in kinds if isinstance(kind, type | str) and kind in NUMBERS]
+    if len(names) < len(kinds):  # something else than numbers
+        return ""
+    whole = "a number" not in names
+    wrong = isinstance(value, str) or (whole and isinstance(value, float) and not value.is_integer())
+    return " or ".join(dict.fromkeys(names)) if wrong else ""
 
 
 def instantiate(node: Node, /, *args: Any, **given: Any) -> Any:

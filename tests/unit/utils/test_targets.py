@@ -11,6 +11,12 @@ class Loss:
 def anything(**values):
     return values
 
+def typed(
+    every: int, rate: "float | None" = None, size: int | None = None, on: bool = True,
+    text: str | int = "", sizes: list[int] = (),
+):
+    return every
+
 number = 3
 """
 
@@ -47,6 +53,23 @@ def test_a_right_node_has_no_mistakes():
 def test_a_mistake_is_named(wrong, words):
     (mistake,) = check_target(wrong, given=["classes"])
     assert words in mistake
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"every": "two"}, ["takes a whole number as `every`, not 'two'"]),
+        ({"every": 1.5}, ["takes a whole number as `every`, not 1.5"]),
+        ({"every": 2, "size": "big"}, ["takes a whole number as `size`, not 'big'"]),
+        ({"every": 2, "on": "yes please"}, ["takes true or false as `on`, not 'yes please'"]),
+        ({"every": 2.0, "rate": 1, "size": None, "on": False, "text": "x"}, []),
+        ({"every": {"_target_": "builtins.int"}, "size": [1], "sizes": "1"}, []),
+    ],
+)
+def test_text_where_the_signature_has_a_number_is_named(arguments, words):
+    mistakes = check_target(node("typed", **arguments))
+    assert len(mistakes) == len(words)
+    assert all(word in mistake for word, mistake in zip(words, mistakes, strict=True))
 
 
 def test_a_missing_argument_is_named_unless_the_node_is_partial():
