@@ -56,7 +56,9 @@ def locate_run(
         _forget_values(defaults, fixed_keys(composed, usual_run))
     _warn_of_unused(config.method.name, unused_choices(values, defaults, chosen, usual))
     shipped = group_options([config_folder()])
-    own = [*named.values(), *(option for group, option in chosen.items() if option not in shipped[group])]
+    # What a combination chooses is in the name by the combination.
+    chosen_here = {group: option for group, option in chosen.items() if option != usual[group]}
+    own = [*named.values(), *(option for group, option in chosen_here.items() if option not in shipped[group])]
     name = run_name(values, defaults, chosen, usual, own, with_epochs=with_epochs)
     return Path(config.study.root) / config.study.name / name, variant(values, defaults, chosen, usual, own)
 

@@ -28,6 +28,10 @@ hydra:
       row: [resnet50_step_scratch, alexnet_step_finetuned]
       data.cultures: [[Dutch, French], [Indian, Dutch]]
 """,
+    "experiment/quick": """# @package _global_
+defaults:
+  - override /method: fast
+""",
 }
 
 
@@ -55,6 +59,11 @@ def names(tmp_path, capsys):
         ),
         ("trainer=long,box", ["resnet50-finetuned-plateau-precision=32", "resnet50-finetuned-plateau"]),
         ("trainer.max_epochs=2,3", [f"resnet50-finetuned-plateau-max_epochs={n}" for n in (2, 3)]),
+        ("experiment=quick", ["resnet50-scratch-plateau-quick"]),
+        (
+            "experiment=quick method=slow,fast",
+            ["resnet50-scratch-plateau-quick-slow", "resnet50-scratch-plateau-quick"],
+        ),
         ("seed=0,1 trainer.max_epochs=3", ["resnet50-finetuned-plateau", "resnet50-finetuned-plateau-seed=1"]),
     ],
 )
