@@ -21,6 +21,7 @@ from artculture.studies.results import in_percent, write_results
 from artculture.studies.side_by_side import run_side_by_side
 from artculture.studies.table import markdown, print_table
 from artculture.training.signals import listen_for_signals
+from artculture.training.tracking.wandb_files import has_unsynced_runs, sync_command
 from artculture.utils.console import PlainConsole
 from artculture.utils.errors import Interrupted
 from artculture.utils.logging import configure_logging
@@ -101,7 +102,7 @@ def prepare_runs(runs: Sequence[PlannedRun]) -> None:
 
 
 def show_table(study: Path) -> None:
-    """Write the results of a study, and print them and the paths of the files.
+    """Write the results of a study, and print them, the paths of the files and what uploads offline W&B runs.
 
     Raises:
         InputError: there is no such study, or a result is incomplete.
@@ -110,6 +111,8 @@ def show_table(study: Path) -> None:
     console = PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     print_table(console, study.name, summary, others)
     console.print(f"\n{study / 'results.csv'}\n{study / 'results.md'}", highlight=False, soft_wrap=True)
+    if has_unsynced_runs(study):
+        console.print(f"{sync_command(study)}   # uploads the offline W&B runs", highlight=False, soft_wrap=True)
 
 
 def table_text(study: Path, form: str) -> str:

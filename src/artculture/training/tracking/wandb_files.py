@@ -1,6 +1,7 @@
 """Files of offline W&B runs: one history per run, a folder of the study with all of them, artifacts that can move."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,5 +87,16 @@ def make_relative(artifact: Any, study: Path) -> None:
 
 
 def sync_hint(info: WandbRun) -> str:
+    """Return what uploads the offline W&B runs of a study, as a sentence."""
+    return f"`{sync_command(info.directory.path.parent)}` uploads it later"
+
+
+def has_unsynced_runs(study: Path) -> bool:
+    """Return whether the study's folder `wandb` has an offline W&B run that `wandb sync` has not uploaded."""
+    folders = (study / STUDY_FOLDER).glob("offline-run-*")
+    return any(any(folder.glob("*.wandb")) and not any(folder.glob("*.wandb.synced")) for folder in folders)
+
+
+def sync_command(study: Path) -> str:
     """Return the command that uploads the offline W&B runs of a study."""
-    return f"`cd {info.directory.path.parent} && wandb sync {STUDY_FOLDER}` uploads it later"
+    return f"cd {shlex.quote(str(study))} && wandb sync {STUDY_FOLDER}"

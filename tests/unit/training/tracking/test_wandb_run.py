@@ -19,6 +19,7 @@ from artculture.training.callbacks.recorder import Recorder
 from artculture.training.result import result_numbers
 from artculture.training.run_directory import RunDirectory
 from artculture.training.tracking import wandb_run
+from artculture.training.tracking.wandb_files import has_unsynced_runs
 from artculture.training.tracking.wandb_history import History
 from artculture.training.tracking.wandb_settings import WandbRun, folder_of, id_of, wandb_run_of
 from artculture.utils.errors import InputError
@@ -57,6 +58,7 @@ def test_a_moved_study_is_synced_whole_from_its_folder(tracked, tmp_path):
     assert leet(link, "--summary") == leet(page, "--summary")
     metrics = pd.read_csv(tracked.metrics)
     study = tracked.path.parent.rename(tmp_path / "moved")
+    assert has_unsynced_runs(study)
     with serving() as server:
         # Without WANDB_SERVICE, the W&B process of these tests, which has another working folder.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
@@ -65,6 +67,7 @@ def test_a_moved_study_is_synced_whole_from_its_folder(tracked, tmp_path):
         done = subprocess.run(argv, cwd=study, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Syncing 1 run(s)" in done.stderr
+    assert not has_unsynced_runs(study)
     history = [json.loads(line) for line in server.streams["wandb-history.jsonl"]]
     assert [row["train/loss"] for row in history[:2]] == pytest.approx(list(metrics["train/loss"]))
     assert [row["_step"] for row in history] == [0, 1, 2]
