@@ -40,13 +40,13 @@ def curate_collection(config: CurateConfig) -> int:
 def _show(curated: "CurationResult", config: CurateConfig) -> None:
     from rich.table import Table
 
-    from artculture.collection.curation.table1 import HEADINGS, TOTAL, columns, title
+    from artculture.collection.curation.table1 import TOTAL, columns, headings, title
     from artculture.utils.console import PlainConsole
 
     console = PlainConsole()
     shown = columns(curated.table)
-    table = Table(title=title(curated.table))
-    for number, heading in enumerate(HEADINGS[:shown]):
+    table = Table(title=title(curated.table, curated.words))
+    for number, heading in enumerate(headings(curated.table, curated.words)):
         table.add_column(heading, justify="right" if number else "left")
     for row in curated.table:
         if row.culture == TOTAL:
@@ -60,7 +60,7 @@ def _lines(curated: "CurationResult", config: CurateConfig) -> list[str]:
     from artculture.collection.curation.table1 import small_note
 
     matched = curated.matched
-    lines = [small_note(curated.table, config.small_culture)]
+    lines = [small_note(curated.table, config.small_culture, curated.words)]
     changed = f", {len(curated.relabels.by_row)} relabelled" if curated.relabels.by_row else ""
     lines.append(f"{curated.flagged} paintings are flagged, {len(matched.by_row)} excluded{changed}.")
     for what, unknown in (("Exclusions", matched.unknown), ("Relabels", curated.relabels.unknown)):

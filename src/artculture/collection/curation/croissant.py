@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from artculture.utils.io import file_sha256, write_json
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords
 
 FILE = "croissant.json"
 CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -32,23 +33,28 @@ CONTEXT: dict[str, Any] = {
 INTEGERS = ("width", "height")
 
 
-def write_croissant(manifest: Path, table: pd.DataFrame, date: str | None = None) -> Path:
+def write_croissant(
+    manifest: Path, table: pd.DataFrame, date: str | None = None, words: LabelWords = CULTURE_WORDS
+) -> Path:
     """Write the description next to a manifest.
 
     Args:
         manifest: the CSV file.
         table: its content.
         date: on which the pictures were fetched; None if unknown.
+        words: what a class is called.
 
     Returns:
         The path of the description.
     """
     path = manifest.with_name(FILE)
-    write_json(path, description(manifest, table, date))
+    write_json(path, description(manifest, table, date, words))
     return path
 
 
-def description(manifest: Path, table: pd.DataFrame, date: str | None = None) -> dict[str, Any]:
+def description(
+    manifest: Path, table: pd.DataFrame, date: str | None = None, words: LabelWords = CULTURE_WORDS
+) -> dict[str, Any]:
     """Return the description of a manifest, JSON values; arguments as of `write_croissant`."""
     name = manifest.parent.resolve().name
     cultures = sorted(table["culture"].unique())
@@ -59,7 +65,7 @@ def description(manifest: Path, table: pd.DataFrame, date: str | None = None) ->
         "@type": "sc:Dataset",
         "name": name,
         "description": (
-            f"{len(table):,} paintings in {len(cultures)} cultures ({', '.join(cultures)}), from "
+            f"{len(table):,} paintings in {len(cultures)} {words.many} ({', '.join(cultures)}), from "
             f"{', '.join(sorted(source or 'an unnamed source' for source in table['source'].unique()))}."
         ),
         "conformsTo": "http://mlcommons.org/croissant/1.0",

@@ -31,13 +31,14 @@ from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel, read_relabels, relabelled, write_relabels
 from artculture.collection.curation.review.builder import ReviewData, write_page
 from artculture.collection.curation.suggestions import AuditFindings, read_findings
-from artculture.collection.curation.table1 import Row, is_of_the_museum, table1, write_table1
+from artculture.collection.curation.table1 import Row, is_of_the_museum, table1, words_of, write_table1
 from artculture.collection.grouping.groups import Groups, group_paintings
 from artculture.collection.grouping.leakage import Leakage, measure_leakage
 from artculture.data.manifest import Manifest, validate_table
 from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.errors import InputError
 from artculture.utils.io import replacing
+from artculture.utils.label_words import LabelWords
 from artculture.utils.progress import Progress
 from artculture.utils.spreadsheets import csv_text, write_csv
 
@@ -64,6 +65,7 @@ class CurationResult:
 
     Attributes:
         table: the rows of Table 1.
+        words: what a class is called.
         leakage: of a random split that ignores groups.
         flagged: number of paintings with a flag.
         matched: exclusions found in the manifest.
@@ -73,6 +75,7 @@ class CurationResult:
     """
 
     table: list[Row]
+    words: LabelWords
     leakage: Leakage
     flagged: int
     matched: MatchedExclusions
@@ -120,7 +123,8 @@ def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
     _write_groups(table, found.groups, files[2])
     rows = table1(table["culture"].tolist(), final["culture"].tolist(), paper=is_of_the_museum(table["source"]))
     split = measure_leakage(final["group"].tolist(), config.split_seed)
-    files += write_table1(rows, config.small_culture, root)
+    words = words_of(found.base.manifest)
+    files += write_table1(rows, config.small_culture, root, words)
     if applying:
         files.insert(0, _apply(config, found.base, Manifest(root, final), matched, relabels))
     card = Card(config, found.base, final, rows, split, found.flags, matched, relabels, applying)
@@ -128,8 +132,8 @@ def curate(config: CurateConfig, found: MeasuredCollection) -> CurationResult:
     # The file that the card describes.
     described = root / config.output if applying else found.base.path
     if described.is_file():  # class folders have none until exclusions are applied
-        files.append(write_croissant(described, final if applying else table, fetch_date(root)))
-    return CurationResult(rows, split, flagged, matched, relabels, applying, files)
+        files.append(write_croissant(described, final if applying else table, fetch_date(root), words))
+    return CurationResult(rows, words, split, flagged, matched, relabels, applying, files)
 
 
 def _matched(

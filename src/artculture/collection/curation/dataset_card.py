@@ -14,7 +14,7 @@ from artculture.collection.curation.exclusions import Matched, MatchedExclusions
 from artculture.collection.curation.fetched_manifest import FetchedManifest
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel
-from artculture.collection.curation.table1 import OWN_COLUMNS, Row, columns, markdown
+from artculture.collection.curation.table1 import OWN_COLUMNS, Row, columns, markdown, words_of
 from artculture.collection.grouping.leakage import Leakage
 from artculture.data.manifest import Manifest
 from artculture.utils.io import file_sha256, json_text, read_json, write_text
@@ -57,18 +57,18 @@ def fetch_date(root: Path) -> str | None:
 
 
 def _lines(card: Card, fetched: Mapping[str, Any], name: str) -> Iterator[str]:
-    table = card.table
+    table, words = card.table, words_of(card.base.manifest)
     yield from _front_matter(table)
-    yield f"# {markdown_text(name)}: {len(table):,} paintings in {table['culture'].nunique()} cultures\n"
-    yield "Created by `artculture fetch` and `artculture curate`.\n"
+    yield f"# {markdown_text(name)}: {len(table):,} paintings in {table['culture'].nunique()} {words.many}\n"
+    yield f"Created by {'`artculture fetch` and ' if fetched else ''}`artculture curate`.\n"
     yield "## Source\n"
     yield from _source(table, fetched)
     yield "\n## Licence\n"
     yield from _licence(table)
     yield "\n## Counts\n"
     compared = ", compared with Table 1 of the paper" if columns(card.rows) > OWN_COLUMNS else ""
-    yield f"Paintings per culture as fetched (initial) and after curation (final){compared}.\n"
-    yield markdown(card.rows, card.config.small_culture)
+    yield f"Paintings per {words.one} as fetched (initial) and after curation (final){compared}.\n"
+    yield markdown(card.rows, card.config.small_culture, words)
     yield "## Curation\n"
     yield from _curation(card)
     yield "\n## Groups against leakage\n"
@@ -133,7 +133,7 @@ def _hashes(card: Card) -> Iterator[str]:
     if card.applied:
         yield f"- {markdown_code(path.name)} (curated): SHA-256 `{file_sha256(path)}`"
         fingerprint = Manifest(path.parent, card.table).fingerprint()
-        yield f"- ids, images, cultures and groups (the fingerprint used by training runs): `{fingerprint}`"
+        yield f"- ids, images, labels and groups (the fingerprint used by training runs): `{fingerprint}`"
     yield f"- manifest as fetched: SHA-256 `{card.base.sha256}`"
     yield "- each image: the column `sha256`"
     yield f"- artculture {__version__}"

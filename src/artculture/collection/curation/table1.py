@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from artculture.data.labels import label_words
+from artculture.data.manifest import Manifest
 from artculture.utils.io import write_text
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords
 from artculture.utils.spreadsheets import write_csv
 from artculture.utils.visible_text import markdown_text
 
@@ -75,14 +78,19 @@ def table1(initial: Sequence[str], final: Sequence[str], *, paper: bool = True) 
     return [*rows, Row(TOTAL, len(initial), len(final), *sums)]
 
 
+def words_of(manifest: Manifest) -> LabelWords:
+    """Return what a class of a collection is called."""
+    return label_words(None, None, manifest.label, manifest.table["culture"])
+
+
 def small_cultures(rows: Sequence[Row], fewest: int) -> list[str]:
     """Return the cultures with fewer than `fewest` kept paintings, each with its number; 0 is included."""
     return [f"{row.culture} ({row.final})" for row in rows if row.culture != TOTAL and row.final < fewest]
 
 
 def is_of_the_museum(sources: Iterable[str]) -> bool:
-    """Return whether a collection has paintings of the museum of the paper, so that its counts can be compared."""
-    return MUSEUM in set(sources)
+    """Return whether all paintings are of the museum of the paper, so that their counts can be compared."""
+    return set(sources) == {MUSEUM}
 
 
 def columns(rows: Sequence[Row]) -> int:
@@ -90,30 +98,38 @@ def columns(rows: Sequence[Row]) -> int:
     return len(HEADINGS) if any(row.paper_initial is not None for row in rows) else OWN_COLUMNS
 
 
-def title(rows: Sequence[Row]) -> str:
+def headings(rows: Sequence[Row], words: LabelWords) -> tuple[str, ...]:
+    """Return the headings of the columns to show."""
+    return (words.title, *HEADINGS[1 : columns(rows)])
+
+
+def title(rows: Sequence[Row], words: LabelWords = CULTURE_WORDS) -> str:
     """Return the table's title, which names the paper's table only where the rows are compared with it."""
-    return "Paintings per culture" if columns(rows) == OWN_COLUMNS else "Table 1: paintings per culture"
+    return f"Paintings per {words.one}" if columns(rows) == OWN_COLUMNS else f"Table 1: paintings per {words.one}"
 
 
-def markdown(rows: Sequence[Row], fewest: int) -> str:
+def markdown(rows: Sequence[Row], fewest: int, words: LabelWords = CULTURE_WORDS) -> str:
     """Return the table as Markdown, followed by a line that names the small cultures."""
     shown = columns(rows)
-    lines = ["| " + " | ".join(HEADINGS[:shown]) + " |", "|---|" + "---:|" * (shown - 1)]
+    named = [markdown_text(heading) for heading in headings(rows, words)]
+    lines = ["| " + " | ".join(named) + " |", "|---|" + "---:|" * (shown - 1)]
     for row in rows:
         cells = [f"**{cell}**" if cell and row.culture == TOTAL else markdown_text(cell) for cell in row.cells[:shown]]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\n" + markdown_text(small_note(rows, fewest)) + "\n"
+    return "\n".join(lines) + "\n\n" + markdown_text(small_note(rows, fewest, words)) + "\n"
 
 
-def small_note(rows: Sequence[Row], fewest: int) -> str:
+def small_note(rows: Sequence[Row], fewest: int, words: LabelWords = CULTURE_WORDS) -> str:
     """Return the sentence that names the small cultures."""
     small = small_cultures(rows, fewest)
     if not small:
-        return f"Every culture has at least {fewest} paintings."
+        return f"Every {words.one} has at least {fewest} paintings."
     return f"Fewer than {fewest} paintings: {', '.join(small)}."
 
 
-def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, Path]:
+def write_table1(
+    rows: Sequence[Row], fewest: int, folder: Path, words: LabelWords = CULTURE_WORDS
+) -> tuple[Path, Path]:
     """Write `table1.csv` and `table1.md`; return both paths."""
     csv_path, md_path = folder / "table1.csv", folder / "table1.md"
     numbers = [
@@ -126,7 +142,7 @@ def write_table1(rows: Sequence[Row], fewest: int, folder: Path) -> tuple[Path, 
     ]
     table = pd.DataFrame(numbers, columns=["culture", *NUMBERS]).convert_dtypes().iloc[:, : columns(rows)]
     write_csv(table, csv_path)
-    write_text(md_path, markdown(rows, fewest))
+    write_text(md_path, markdown(rows, fewest, words))
     return csv_path, md_path
 
 

@@ -1,6 +1,16 @@
 import pandas as pd
+import pytest
 
-from artculture.collection.curation.table1 import PAPER, markdown, small_cultures, table1, title, write_table1
+from artculture.collection.curation.table1 import (
+    PAPER,
+    is_of_the_museum,
+    markdown,
+    small_cultures,
+    table1,
+    title,
+    write_table1,
+)
+from artculture.utils.label_words import LabelWords
 
 
 def test_the_papers_own_sums():
@@ -22,10 +32,20 @@ def test_counts_stand_next_to_the_papers_in_its_order(tmp_path):
 def test_a_collection_of_ones_own_is_not_compared_with_the_paper(tmp_path):
     rows = table1(["Cubism", "Cubism", "Rococo"], ["Cubism", "Rococo"], paper=False)
     assert [row.culture for row in rows] == ["Cubism", "Rococo", "All"]
-    assert title(rows) == "Paintings per culture"
-    assert "paper" not in markdown(rows, 100).lower()
-    write_table1(rows, 100, tmp_path)
+    style = LabelWords("style")
+    assert title(rows, style) == "Paintings per style"
+    text = markdown(rows, 1, style)
+    assert text.startswith("| Style | Initial | Final |")
+    assert text.endswith("Every style has at least 1 paintings.\n")
+    write_table1(rows, 100, tmp_path, style)
     assert list(pd.read_csv(tmp_path / "table1.csv")) == ["culture", "initial", "final"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "compared"), [(["met"], True), (["met", "met"], True), (["met", "rijksmuseum"], False), ([""], False)]
+)
+def test_only_the_mets_paintings_are_compared_with_the_paper(sources, compared):
+    assert is_of_the_museum(sources) is compared
 
 
 def test_small_cultures_are_named():

@@ -12,8 +12,7 @@ from artculture.collection.curation.image_stats import ImageStats
 from artculture.collection.curation.keyword_rules import Flag
 from artculture.collection.curation.relabels import Relabel
 from artculture.collection.curation.suggestions import AuditFindings
-from artculture.collection.curation.table1 import PAPER, is_of_the_museum
-from artculture.data.labels import label_words
+from artculture.collection.curation.table1 import PAPER, is_of_the_museum, words_of
 from artculture.data.manifest import Manifest
 from artculture.data.near_duplicates import DuplicatePair
 from artculture.utils.html_page import render_page, template_environment
@@ -83,7 +82,7 @@ def page_data(collection: ReviewData, small_culture: int) -> dict[str, Any]:
     present = table["culture"].value_counts()
     cultures = [*(c for c in PAPER if c in present), *sorted(set(present.index) - set(PAPER))]
     paper = PAPER if is_of_the_museum(table["source"]) else {}
-    words = label_words(None, None, collection.manifest.label, cultures)
+    words = words_of(collection.manifest)
     rules = dict.fromkeys(flag.rule for flags in collection.flags for flag in flags)
     return {
         "key": collection.manifest.fingerprint()[:16],
