@@ -1,5 +1,7 @@
 """Words for the key numbers of the findings."""
 
+import re
+
 WORDS = {
     "accuracy_interval": "accuracy, 95 % interval",
     "adjusted_rand": "agreement with the regions (adjusted Rand index)",
@@ -36,8 +38,6 @@ WORDS = {
     "mean_of_groupings": "mean of the permuted groupings",
     "n": "paintings",
     "nearest": "nearest pair",
-    "nearest_same_culture": "nearest neighbour of the same culture",
-    "nearest_same_culture_interval": "nearest neighbour of the same culture, 95 % interval",
     "neighbours_kept": "neighbours kept by the map",
     "neighbours_kept_by_chance": "neighbours kept by a random map",
     "number": "number",
@@ -46,7 +46,6 @@ WORDS = {
     "p_one_sided": "p-value, one-sided",
     "p_two_sided": "p-value, two-sided",
     "pairs": "pairs",
-    "random_same_culture": "random painting of the same culture",
     "representation": "features given to the layout",
     "right": "right predictions",
     "seed": "random seed",
@@ -66,6 +65,14 @@ WORDS = {
 }
 
 
+# Keys that name the label, which need not be a culture.
+SAME = {"nearest": "nearest neighbour", "random": "random painting"}
+SAME_KEY = re.compile(r"(nearest|random)_same_(.+?)(_interval)?")
+
+
 def number_words(key: str) -> str:
     """Return the words for the key of a number; those of another key are its own."""
+    if same := SAME_KEY.fullmatch(key):
+        interval = f", {WORDS['interval']}" if same[3] else ""
+        return f"{SAME[same[1]]} of the same {same[2].replace('_', ' ')}{interval}"
     return WORDS.get(key, key.replace("_", " "))

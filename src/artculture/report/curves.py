@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from artculture.analysis import plotting_style
@@ -134,13 +134,15 @@ def _chart(name: str, metric: str, runs: Sequence[StudyRun], epochs: int, top: f
                 axes.plot(x[-1:].repeat(2), y[-1:].repeat(2), clip_on=False, **end)
         # A single epoch is drawn in the middle of the axis.
         axes.set(xlim=(1, epochs) if epochs > 1 else (0.5, 1.5), ylim=(0, top * scale))
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True) if epochs > 1 else FixedLocator([1]))
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axes.grid(axis="y", color=plotting_style.FAINT, linewidth=0.7, clip_on=False)
         axes.set_axisbelow(True)
         axes.spines[:].set_visible(False)
         axes.tick_params(left=False, bottom=False, labelcolor=plotting_style.SOFT)
-    return Chart(name, f"{name} over {epochs} epochs. " + " ".join(_last(run, metric, scale) for run in runs), figure)
+    own = max(int(run.metrics["epoch"].max()) + 1 for run in runs)
+    alt = f"{name} over {own} epoch{'s' if own > 1 else ''}. " + " ".join(_last(run, metric, scale) for run in runs)
+    return Chart(name, alt, figure)
 
 
 def _points(run: StudyRun, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -17,6 +17,9 @@ from artculture.utils.io import read_json
 
 # Prefix of the contact sheets that `analyze` writes, one per culture.
 MAPS = "feature_maps_"
+# Prefixes of the findings that are sheets of pictures, and the ratio of width to height from which a figure is wide.
+SHEETS = ("feature_maps", "neighbours")
+WIDE = 1.6
 # Findings that the report shows unfolded, on a screen; on paper all are.
 OPEN = ("painting_map",)
 # Bytes above which a PNG is scaled down before it is embedded.
@@ -69,6 +72,17 @@ class ShownFinding:
     @property
     def is_map(self) -> bool:
         return self.name.startswith(MAPS)
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether it is a tall sheet of pictures with words of its own."""
+        return self.name.startswith("neighbours")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the figure needs the page's whole width, and scrolls on a phone."""
+        shape = self.picture and self.picture.width > WIDE * self.picture.height > 0
+        return bool(shape) or self.name.startswith(SHEETS)
 
     @property
     def is_open(self) -> bool:
@@ -187,7 +201,7 @@ def _formatted(value: Any) -> str:
     if isinstance(value, list):
         pair = len(value) == 2 and all(isinstance(item, float) for item in value)
         items = [_formatted(item) for item in value]
-        return f"{items[0]} to {items[1]}" if pair else ", ".join(items)
+        return f"{items[0]} to {items[1]}" if pair else ", ".join(items) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

@@ -1,5 +1,6 @@
 """Report of a study, as one self-contained HTML file and as Markdown."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -241,8 +242,14 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment.globals |= {"disjoint_title": disjoint_title, "disjoint_note": disjoint_note}
     environment.globals |= {"disjoint_headers": DISJOINT_HEADERS, "label_headers": LABEL_HEADERS}
     environment.globals |= {"label_note": LABEL_NOTE, "region_headers": REGION_HEADERS, "region_note": REGION_NOTE}
+    environment.filters["unbroken"] = _unbroken
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}f}"
     return environment
+
+
+def _unbroken(text: str) -> str:
+    """Return text in which no line ends between a number and its sign or unit."""
+    return re.sub(r" (?=%)|(?<=\bp) (?== )|(?<=\bp =) | (?=× \d)|(?<=\d ×) ", "\N{NO-BREAK SPACE}", text)
 
 
 def _escaped_markdown(value: Any) -> Any:

@@ -8,8 +8,9 @@ import pandas as pd
 
 from artculture.studies.comparison import BETTER, NOT_COMPARED, NOT_WORSE, best_rows
 from artculture.studies.paper import word
-from artculture.studies.table import difference, notes, repeats
+from artculture.studies.table import difference, label_words, notes, repeats
 from artculture.training.identity import NONE
+from artculture.utils.label_words import CULTURE_WORDS, LabelWords
 
 # Column prefix of the summary to header of the table.
 ACCURACIES = {
@@ -69,7 +70,8 @@ class Headline:
         not_worse: labels of the other rows that the paired test finds neither significantly worse nor better.
         better: labels of the rows that it finds significantly better.
         chance: accuracy of uniform guessing.
-        majority: accuracy of always predicting the most frequent culture.
+        majority: accuracy of always predicting the most frequent class.
+        words: what a class is called.
     """
 
     row: TableRow
@@ -80,6 +82,7 @@ class Headline:
     majority: float
     test_paintings: int
     synthetic: bool
+    words: LabelWords = CULTURE_WORDS
 
     @property
     def beats_baselines(self) -> bool:
@@ -91,7 +94,7 @@ class Headline:
         """Which baselines the result beats, as the end of a sentence; only those that it does not beat are denied."""
         low = self.row.accuracies["top1"].low
         guessing = f"guessing ({self.chance:.1f} %)"
-        frequent = f"always predicting the most frequent class ({self.majority:.1f} %)"
+        frequent = f"always predicting the most frequent {self.words.one} ({self.majority:.1f} %)"
         if self.beats_baselines:
             return f"is significantly better than {guessing} and than {frequent}"
         if low <= self.chance:
@@ -153,7 +156,7 @@ def _accuracy(row: dict[Hashable, Any], name: str) -> Accuracy:
 
 def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
     """Return one headline per data set; [] if no run is finished."""
-    records = summary.to_dict("records")
+    records, words = summary.to_dict("records"), label_words(summary)
     return [
         Headline(
             row,
@@ -164,6 +167,7 @@ def headlines(summary: pd.DataFrame, rows: list[TableRow]) -> list[Headline]:
             100 * float(record["majority"]),
             int(record["test_paintings"]),
             bool(record["synthetic"]),
+            words,
         )
         for row, record in zip(rows, records, strict=True)
         if row.best

@@ -41,8 +41,19 @@ def test_any_number_of_epochs_stays_in_the_frame(add, study, epochs):
     for chart in panels(read_study(study).runs)[0].charts:
         axes = chart.figure.axes[0]
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-        assert sum(left <= tick <= right for tick in axes.get_xticks()) <= 7
+        ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+        assert 1 <= len(ticks) <= 7
+        assert all(float(tick).is_integer() for tick in ticks)
         assert all(left <= x <= right and low <= y <= high for x, y in lines(chart)[1])
+
+
+def test_each_chart_names_its_own_epochs(add, study):
+    for name, epochs in (("step", 1), ("plateau", 3)):
+        values = [0.5] * epochs
+        table = pd.DataFrame({"epoch": range(epochs), "val/loss": values, "val/top1": values})
+        table.to_csv(add("resnet50", name, "scratch").metrics)
+    texts = {panel.charts[0].alt.partition(".")[0] for panel in panels(read_study(study).runs)}
+    assert texts == {"Loss over 1 epoch", "Loss over 3 epochs"}
 
 
 def test_a_diverging_row_is_cut_and_named(add, study):

@@ -59,6 +59,14 @@ def test_a_missing_figure_is_named(analysis):
         read_analysis(analysis)
 
 
+@pytest.mark.parametrize(("size", "wide"), [((200, 100), True), ((150, 100), False), ((100, 200), False)])
+def test_a_wide_figure_keeps_its_size_on_a_phone(analysis, size, wide):
+    Image.new("RGB", size).save(analysis / "distances.png")
+    found = {finding.name: finding.is_wide for finding in read_analysis(analysis).findings}
+    assert found["distances"] is wide
+    assert found["feature_maps_dutch"]
+
+
 def test_the_smaller_file_is_embedded(tmp_path):
     Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
     (tmp_path / "a.svg").write_text("<svg/>" + " " * 10_000)
@@ -88,6 +96,7 @@ def test_a_large_figure_is_made_smaller(tmp_path):
         (1.2e-5, "1.2 \N{MULTIPLICATION SIGN} 10⁻⁵"),
         ([0.1, 0.5], "0.1 to 0.5"),
         (["Dutch", "French"], "Dutch, French"),
+        ([], "none"),
         (True, "yes"),
         (None, "none"),
         ([{"a": 1}, {"a": 2}], "a 1; a 2"),
@@ -103,4 +112,12 @@ def test_nested_numbers_keep_their_path():
         "before temperature scaling: ECE of calibrated probabilities, from its mean to its 95th percentile",
         "right by the nearest neighbour",
         "p-value, two-sided",
+    ]
+
+
+def test_numbers_name_the_label():
+    numbers = {"nearest_same_style_interval": [0.5, 0.7], "random_same_art_movement": 0.1}
+    assert [label for label, _ in formatted_numbers(numbers)] == [
+        "nearest neighbour of the same style, 95 % interval",
+        "random painting of the same art movement",
     ]

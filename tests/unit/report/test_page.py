@@ -73,7 +73,7 @@ def test_the_answer_is_the_row_of_best_validation_with_its_levels(written):
 @pytest.mark.parametrize(
     ("val", "verdict"),
     [
-        (0.75, "significantly better than guessing (33.3 %), but not than always predicting the most frequent class"),
+        (0.75, "significantly better than guessing (33.3 %), but not than always predicting the most frequent culture"),
         (0.45, "not significantly better than guessing (33.3 %)."),
     ],
 )
