@@ -1,5 +1,6 @@
 """Command line that reproduces a run."""
 
+import re
 import shlex
 from typing import Any
 
@@ -13,9 +14,11 @@ from artculture.config.validation import config_folder, group_options
 from artculture.report.study_data import StudyRun
 from artculture.training.identity import leaves
 from artculture.training.run_directory import ENSEMBLE
-from artculture.utils.overrides import override_value
+from artculture.utils.overrides import PLAIN, override_value
 from artculture.utils.secrets import hidden
 
+# Values, paths among them, that Hydra's grammar reads as text without quotes.
+PLAIN_PATH = re.compile(rf"(?:\.{{0,2}}/)?{PLAIN.pattern}(?:/[\w.-]+)*", re.ASCII)
 GROUPS = ("architecture", "method", "scheduler", "balance", "data", "augment", "logger")
 
 
@@ -25,8 +28,16 @@ def reproduce_command(run: StudyRun) -> str:
         return shlex.join(["artculture", "ensemble", *_choices_of_ensemble(run.config)])
     typed = run.status.get("arguments")
     if isinstance(typed, list) and typed:
-        return hidden(shlex.join(["artculture", "train", *map(str, typed)]))
+        return hidden(shlex.join(["artculture", "train", *map(_without_quotes, map(str, typed))]))
     return shlex.join(["artculture", "train", *overrides_for(run.config)])
+
+
+def _without_quotes(argument: str) -> str:
+    """Return an override without Hydra's quotes around a value that is read the same without them."""
+    key, equals, value = argument.partition("=")
+    inner = value[1:-1]
+    plain = len(value) > 2 and value[0] == value[-1] and value[0] in "'\"" and PLAIN_PATH.fullmatch(inner)
+    return f"{key}{equals}{inner}" if plain else argument
 
 
 def _choices_of_ensemble(config: dict[str, Any]) -> list[str]:

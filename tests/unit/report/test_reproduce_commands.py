@@ -44,6 +44,14 @@ def test_what_was_typed_is_shown(add):
     assert reproduce_command(run) == "artculture train --config-dir 'my conf' seed=1"
 
 
+def test_quotes_that_change_nothing_are_left_out(add):
+    arguments = ["data.root='/data/my-met'", "data.label_name='style'", "data.name='null'", "data.title='two words'"]
+    status = {"state": "finished", "arguments": arguments}
+    command = reproduce_command(StudyRun(add("resnet50", "step", "scratch"), status, {}, None, None))
+    assert command.startswith("artculture train data.root=/data/my-met data.label_name=style 'data.name=")
+    assert shlex.split(command)[4:] == arguments[2:]
+
+
 def test_without_a_record_the_command_is_rebuilt(compose, tmp_path):
     config = compose("data=folder", "data.root=a b")
     command = reproduce_command(StudyRun(RunDirectory(tmp_path), {"state": "finished"}, config, None, None))
