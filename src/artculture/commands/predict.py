@@ -177,4 +177,5 @@ class _Count:
     def summary(self, seconds: float) -> str:
         good = self.all - self.failed
         failed = f", {self.failed} can't be read" if self.failed else ""
-        return f"{good} pictures in {seconds:.1f} s, {good / max(seconds, 1e-9):.1f} images/s{failed}\n"
+        pictures = "1 picture" if good == 1 else f"{good} pictures"
+        return f"{pictures} in {seconds:.1f} s, {good / max(seconds, 1e-9):.1f} images/s{failed}\n"

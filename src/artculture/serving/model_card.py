@@ -87,7 +87,7 @@ def _lines(facts: CardFacts) -> Iterator[str]:
     yield "\n## Environmental impact\n"
     yield (
         f"{result['seconds'] / 60:.1f} minutes of training ({markdown_text(result['device'])}), "
-        f"{result['epochs']} epochs. Energy was not measured."
+        f"{result['epochs']} epoch{'' if result['epochs'] == 1 else 's'}. Energy was not measured."
     )
     yield "\n## Citation\n"
     yield f"{PAPER}\n\n{BIBTEX}" if words.are_cultures else f"artculture {__version__}: {REPOSITORY}"
@@ -111,8 +111,9 @@ def _uses(words: LabelWords) -> Iterator[str]:
             "- **Ambiguous works**: pages of scriptures with much illumination were kept, which makes cultures with "
             "many of them more alike, those with few paintings most."
         )
+    owner = "museums own" if words.are_cultures else "its owner has"
     yield (
-        "\nThe paintings are those that museums own, photographed and published, which is no fair sample of what was "
+        f"\nThe paintings are those that {owner}, photographed and published, which is no fair sample of what was "
         "painted. A network may also recognise an artist, a museum's photography or a frame instead of "
         f"{words.with_article}."
     )

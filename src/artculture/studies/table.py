@@ -152,8 +152,9 @@ def _comparison_notes(summary: pd.DataFrame) -> Iterator[str]:
         yield (
             "Each row is tested against the best by validation on the same test paintings: "
             + "; ".join(kind for kind, used in kinds if used.any())
-            + f". p-values of top-1, Holm-corrected for {len(tested)} tests; not worse: no significant difference at "
-            "5 %. Differences in percentage points with 95 % bootstrap intervals, which are not corrected."
+            + f". p-values of top-1, Holm-corrected for {len(tested)} test{'s' if len(tested) > 1 else ''}; not worse: "
+            "no significant difference at 5 %. Differences in percentage points with 95 % bootstrap intervals, which "
+            "are not corrected."
         )
     for row in summary.to_dict("records"):
         remark = row["comparison_remark"]

@@ -17,7 +17,7 @@ from artculture.analysis.figure import Finding
 from artculture.analysis.many_classes import SHOWN, are_many, largest, some
 from artculture.analysis.similarity.communities import RegionAgreement, find_communities, region_agreement
 from artculture.analysis.similarity.culture_colours import culture_colours
-from artculture.analysis.similarity.culture_locations import region_of
+from artculture.analysis.similarity.culture_locations import OTHER, region_of
 from artculture.analysis.similarity.distances import CultureDistances
 
 NAME, TITLE = "culture_graph", "Graph of culture similarities"
@@ -149,7 +149,7 @@ def _nodes(distances: CultureDistances, layout: NDArray[np.float64], community: 
     return pd.DataFrame(
         {
             "culture": distances.cultures,
-            "region": regions,
+            **({"region": regions} if set(regions) != {OTHER} else {}),
             "community": community,
             "paintings": distances.counts,
             "few_paintings": [name in distances.small for name in distances.cultures],

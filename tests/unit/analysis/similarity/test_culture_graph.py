@@ -35,6 +35,11 @@ def test_draws_few_cultures(n):
     assert len(graph_finding(distances(1 - np.eye(n))).tables["culture_graph_nodes"]) == n
 
 
+def test_labels_without_a_geography_have_no_regions():
+    found = graph_finding(distances(1 - np.eye(3), ["Baroque", "Cubism", "Rococo"]))
+    assert "region" not in found.tables["culture_graph_nodes"]
+
+
 def test_cultures_that_coincide_are_drawn():
     assert np.isfinite(force_atlas(distances(np.zeros((4, 4))), 0)).all()
 
@@ -43,5 +48,6 @@ def test_tables_hold_every_node_and_edge():
     matrix = squareform(np.random.default_rng(0).uniform(1, 3, 55))
     finding = graph_finding(distances(matrix, PAPER, np.arange(3, 14)))
     assert len(finding.tables["culture_graph_nodes"]) == 11
+    assert "region" in finding.tables["culture_graph_nodes"]
     assert len(finding.tables["culture_graph_edges"]) == 55
     assert finding.numbers["spearman_of_layout_and_distance"]["starts"] == 10
