@@ -317,7 +317,7 @@ class CultureClassifier(L.LightningModule):
         optimizer = self.make_optimizer(fused=trainer.precision != "16-mixed")
         if trainer.precision == "bf16-mixed":
             # Lightning refuses to clip for an optimizer that could unscale, also where nothing is scaled.
-            optimizer._step_supports_amp_scaling = False
+            optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
         trainer.fit_loop.setup_data()  # a trainer with max_steps alone has not counted the batches yet
         batches = int(trainer.num_training_batches)
         steps = max(1, batches // trainer.accumulate_grad_batches)

@@ -179,14 +179,13 @@ def _memory(module: CultureClassifier, config: TrainConfig) -> int:
     weights, batch = sum(parameter.nbytes for parameter in module.parameters()), config.data.batch_size
     if _only_forward(config):  # a few layers are in memory at a time
         return PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
-    own = {StorageWeakRef(parameter.untyped_storage()) for parameter in module.parameters()}
+    own = {_reference(parameter) for parameter in module.parameters()}
     saved: dict[StorageWeakRef, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        reference = StorageWeakRef(storage)
+        reference = _reference(tensor)
         if reference not in own:
-            saved[reference] = storage.nbytes()
+            saved[reference] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -194,6 +193,11 @@ def _memory(module: CultureClassifier, config: TrainConfig) -> int:
     activations = sum(saved.values())
     del logits  # with what it keeps for a backward pass
     return round(PROCESS_BYTES + WEIGHT_COPIES * weights + TEMPORARIES * batch * activations / SMALLEST)
+
+
+def _reference(tensor: Tensor) -> StorageWeakRef:
+    """Return what identifies the memory of a tensor, also of one without values."""
+    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
 
 
 def _step(module: CultureClassifier, numeric: NumericFormat, *, forward_only: bool) -> Callable[[int], float]:
