@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 MODEL = "tf_efficientnet_lite0"
-BATCH, LR, WEIGHT_DECAY, LAYER_DECAY, EMA, SMOOTHING = 32, 5e-4, 0.05, 0.75, 0.99, 0.1
+BATCH, LR, WEIGHT_DECAY, LAYER_DECAY, EMA, SMOOTHING = 32, 1e-3, 0.05, 0.75, 0.99, 0.1
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -92,7 +92,7 @@ def train(split: Path, root: Path, weights: str, epochs: int, seed: int, output:
     mix = Mixup(mixup_alpha=0.2, cutmix_alpha=1.0, label_smoothing=SMOOTHING, num_classes=len(classes))
     optimizer = create_optimizer_v2(model, "adamw", lr=LR, weight_decay=WEIGHT_DECAY, layer_decay=LAYER_DECAY)
     steps = epochs * len(training)
-    schedule = CosineLRScheduler(optimizer, steps, warmup_t=len(training), warmup_lr_init=1e-6, t_in_epochs=False)
+    schedule = CosineLRScheduler(optimizer, steps, warmup_t=steps // 10, warmup_lr_init=1e-6, t_in_epochs=False)
     average, loss_of = ModelEmaV3(model, decay=EMA, use_warmup=True), SoftTargetCrossEntropy()
     best, state, step = -1.0, copy.deepcopy(average.module.state_dict()), 0
     for epoch in range(epochs):
