@@ -20,8 +20,8 @@ WARM_UPS = 2
 class CapturedStep:
     """Loss, logits and gradients of a batch, without the optimiser.
 
-    Dropout draws what the device's generator says at each replay, as it would without a graph. What the warm-up steps
-    before the capture change in the network's buffers is undone; the generator keeps its new state.
+    Dropout draws from the device's generator at each replay, as without a graph. The warm-up steps before the capture
+    leave the network's buffers unchanged and advance the generator.
 
     Args:
         network: whose parameters get gradients.
