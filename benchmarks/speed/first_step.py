@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+from omegaconf import DictConfig
+
 from artculture import cli
 from artculture.commands import train as command
 from artculture.config.schema.train import TrainConfig
@@ -29,7 +31,7 @@ def main() -> None:
     began = float(sys.argv[1])
     train = command.train
 
-    def watched(config: TrainConfig) -> int:
+    def watched(config: TrainConfig, composed: DictConfig) -> int:
         ended["config"] = time.monotonic()
         # What the command imports next in any case; here it is watched.
         with lean_torchmetrics():
@@ -49,7 +51,7 @@ def main() -> None:
             return report(began)
 
         classifier.on_train_batch_start, classifier.on_train_batch_end = starts, ends
-        return train(config)
+        return train(config, composed)
 
     command.train = watched
     del sys.argv[1]
