@@ -11,13 +11,13 @@ FOR_RARE = ["trainer.monitor=val/macro_recall"]
 # Name of a row to what it adds to USUAL.
 ROWS: dict[str, list[str]] = {
     "probe: logistic": ["method=probe"],
-    "probe: logistic, logits half adjusted": ["method=probe", "balance=logit_adjustment", "balance.tau=0.5"],
+    "probe: logistic, logits half adjusted": ["method=probe", "balance=half_logit_adjustment"],
     "probe: logistic, logits adjusted": ["method=probe", "balance=logit_adjustment"],
     "probe: logistic, letterbox, logits adjusted": ["method=probe", "balance=logit_adjustment", "data.fit=letterbox"],
     "probe: logistic, class weights": ["method=probe", "balance=class_weights"],
     "probe: nearest mean": ["method=probe", "method.classifier=nearest_mean"],
     "probe: nearest neighbours": ["method=probe", "method.classifier=knn"],
-    "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=false"],
+    "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=none"],
     "probe: logistic, letterbox": ["method=probe", "data.fit=letterbox"],
     "probe: nearest mean, letterbox": ["method=probe", "method.classifier=nearest_mean", "data.fit=letterbox"],
     "fine-tuned: last stage": [*FINETUNED, "recipe=modern", "method.unfreeze={last_stage:0}"],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from artculture.evaluation.calibration import fit_temperature, softmax
 from artculture.evaluation.metrics import scores
-from artculture.models.balance import class_weights
+from artculture.models.balance import ADJUSTMENTS, class_weights
 from artculture.models.probe_heads import MOST_NEIGHBOURS, directions, vote
 
 # Inverse strengths of the L2 penalty on the weights of standardised features.
@@ -86,7 +86,7 @@ def fit_probe(
         train: what it is fitted on.
         val: what its settings are chosen on.
         class_counts: number of training paintings of each class.
-        balance: section of `balance`: `none`, `class_weights`, `logit_adjustment` or `balanced_softmax`.
+        balance: section of `balance`: `none`, `class_weights` or one of `ADJUSTMENTS`.
         metric: what is best (`scores`); the lowest loss decides between equals.
     """
     kinds = {"logistic": _logistic, "knn": _neighbours, "nearest_mean": _nearest_means}
@@ -168,7 +168,7 @@ def _log_prior(class_counts: Sequence[int], balance: Mapping[str, Any]) -> NDArr
     Logits that are raised by it during the fit (`LogitAdjustedCrossEntropy`) are the same as subtracting it from the
     fitted bias, which has no penalty.
     """
-    if balance["name"] not in ("logit_adjustment", "balanced_softmax"):
+    if balance["name"] not in ADJUSTMENTS:
         return np.zeros(len(class_counts))
     counts = np.maximum(np.asarray(class_counts, dtype=np.float64), 1)
     prior: NDArray[np.float64] = float(balance.get("tau", 1.0)) * np.log(counts / counts.sum())

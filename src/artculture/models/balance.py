@@ -15,6 +15,8 @@ from torch.nn.functional import cross_entropy
 from artculture.models.ordinal import ranked_probability_score
 from artculture.utils.errors import InputError
 
+# Balances for which the loss adjusts the logits.
+ADJUSTMENTS = frozenset({"logit_adjustment", "half_logit_adjustment", "balanced_softmax"})
 # Balances of which the loss knows nothing.
 OF_THE_SAMPLER = frozenset({"none", "balanced_sampler", "sqrt_sampler"})
 
@@ -47,7 +49,7 @@ def build_balanced_loss(
         return nn.CrossEntropyLoss(label_smoothing=label_smoothing, reduction=reduction)
     if name == "focal":
         return FocalLoss(balance["gamma"], label_smoothing, **common)
-    if name not in ("class_weights", "logit_adjustment", "balanced_softmax"):
+    if name not in {"class_weights", *ADJUSTMENTS}:
         raise InputError(f"balance={name}: there is no such balance; conf/balance lists them")
     if class_counts is None:
         raise InputError(f"balance={name} needs class_counts: the number of training paintings of each class")

@@ -23,7 +23,7 @@ from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
 from artculture.models.sections import check_sections
-from artculture.models.stage_statistics import vector_length
+from artculture.models.stage_statistics import Statistics, vector_length
 from artculture.models.tasks import (
     build_heads,
     build_task_losses,
@@ -67,7 +67,8 @@ class CultureClassifier(L.LightningModule):
         method: `finetuned`, `transfer`, `scratch` or `probe`.
         lora: `rank` and `alpha` of a low-rank adaptation of the backbone; None for none.
         head_lr, backbone_lr: first learning rates.
-        stage_statistics: whether the head takes the statistics of the backbone's stages, too.
+        stage_statistics: which statistics of the backbone's stages the head takes, too; checkpoints before
+            covariances were there have True for `moments`.
         channels_last: whether pictures and weights are in torch's channels_last memory format.
 
     Raises:
@@ -102,7 +103,7 @@ class CultureClassifier(L.LightningModule):
         head_lr: float = 0.02,
         backbone_lr: float = 0.01,
         channels_last: bool = False,
-        stage_statistics: bool = False,
+        stage_statistics: Statistics | bool = "none",
         label_name: str = CULTURE,
     ) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class CultureClassifier(L.LightningModule):
             "image_size": image_size,
             "fit": fit,
             "channels_last": channels_last,
-            "stage_statistics": stage_statistics,
+            "stage_statistics": "moments" if stage_statistics is True else stage_statistics or "none",
         }
         self.tasks = tasks_of(tasks, classes, class_counts, self.words.key)
         if tasks:
@@ -165,8 +166,8 @@ class CultureClassifier(L.LightningModule):
         )
         self.preprocessing: Preprocessing = self.backbone_parts.preprocessing.at_size(hyper["image_size"], hyper["fit"])
         backbone, features = self.backbone_parts.module, self.backbone_parts.features
-        if hyper["stage_statistics"]:
-            features = vector_length(backbone, self.preprocessing.image_size)
+        if hyper["stage_statistics"] != "none":
+            features = vector_length(backbone, self.preprocessing.image_size, hyper["stage_statistics"])
         head = build_heads(hyper["head"], features, self.tasks)
         self.network = Network(backbone, head, stage_statistics=hyper["stage_statistics"])
         self.register_buffer("mean", torch.tensor(self.preprocessing.mean), persistent=False)

@@ -6,7 +6,7 @@ from typing import Literal, cast
 from torch import Tensor, nn
 
 from artculture.models.lora import has_low_rank
-from artculture.models.stage_statistics import vector_with_statistics
+from artculture.models.stage_statistics import Statistics, vector_with_statistics
 
 # How much of a backbone trains.
 Share = Literal["nothing", "last stage", "everything"]
@@ -20,10 +20,10 @@ class Network(nn.Module):
         head: vectors to logits N x classes.
 
     Args:
-        stage_statistics: whether vectors hold the statistics of the backbone's stages, too.
+        stage_statistics: which statistics of the backbone's stages vectors hold, too.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, *, stage_statistics: bool = False) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, *, stage_statistics: Statistics = "none") -> None:
         super().__init__()
         self.backbone, self.head, self.stage_statistics = backbone, head, stage_statistics
         self._frozen = False
@@ -35,9 +35,7 @@ class Network(nn.Module):
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Return the vectors before the head, N x features, of pictures N x 3 x H x W."""
-        if self.stage_statistics:
-            return vector_with_statistics(self.backbone, pictures)
-        return cast(Tensor, self.backbone(pictures))
+        return vector_with_statistics(self.backbone, pictures, self.stage_statistics)
 
     def freeze_backbone(self, except_for: Sequence[str] = ()) -> None:
         """Keep the backbone as it is, statistics of BatchNorm included, from now on.

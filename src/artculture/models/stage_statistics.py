@@ -2,11 +2,14 @@
 
 Mean and standard deviation of a channel over a picture say which textures and colours are in it, as in the style loss
 of Huang and Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization" (arXiv
-1703.06868); the last stage, trained to name objects, has lost much of that.
+1703.06868); the last stage, trained to name objects, has lost much of that. Covariances say which of them are in the
+same places, as in Gatys et al. 2016, "Image Style Transfer Using Convolutional Neural Networks"; their square root is
+used, as in Li et al. 2018, "Towards Faster Training of Global Covariance Pooling Networks by Iterative Matrix Square
+Root Normalization" (arXiv 1712.01034), since a few directions hold most of the variance.
 """
 
-from collections.abc import Sequence
-from typing import Any, cast
+import math
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +17,11 @@ from torch import Tensor, nn
 # The last ones: a vision transformer has a stage for each block.
 MOST_STAGES = 4
 SMALLEST_VARIANCE = 1e-6
+# Directions of a covariance: twice as many bring nothing, and have four times the features.
+DIRECTIONS = 48
+NEWTON_STEPS = 5  # as in Li et al. 2018
+
+Statistics = Literal["none", "moments", "covariances"]
 
 
 def stages(backbone: nn.Module) -> list[tuple[str, int | None]]:
@@ -32,37 +40,85 @@ def stages(backbone: nn.Module) -> list[tuple[str, int | None]]:
     return found[-MOST_STAGES:]
 
 
-def vector_with_statistics(backbone: nn.Module, pictures: Tensor) -> Tensor:
-    """Return the backbone's vector, then mean and standard deviation of the channels of each stage, N x features."""
+def vector_with_statistics(backbone: nn.Module, pictures: Tensor, kind: Statistics) -> Tensor:
+    """Return the backbone's vector, then statistics of the channels of each stage, N x features.
+
+    Args:
+        backbone: takes pictures N x 3 x H x W.
+        pictures: what it takes.
+        kind: `moments` (mean and standard deviation of each channel), `covariances` (these, and the square root of the
+            covariance, its upper half, of at most `DIRECTIONS` directions) or `none`.
+    """
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:
         return lambda _module, _inputs, output: outputs.__setitem__(name, output)
 
+    if kind == "none":
+        return cast(Tensor, backbone(pictures))
     chosen = stages(backbone)
     hooks = [backbone.get_submodule(name).register_forward_hook(keep(name)) for name, _ in chosen]
     try:
-        vector = cast(Tensor, backbone(pictures))
+        parts = [cast(Tensor, backbone(pictures))]
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.cat([vector, *(part for name, channels in chosen for part in _statistics(outputs[name], channels))], 1)
+    for name, channels in chosen:
+        values = _by_channel(outputs[name], channels)
+        if values is not None:
+            variance, mean = torch.var_mean(values, 1, correction=0)
+            parts += [mean, (variance + SMALLEST_VARIANCE).sqrt()]
+            if kind == "covariances":
+                parts.append(_root_of_covariance(values - mean[:, None]))
+    return torch.cat(parts, 1)
 
 
-def vector_length(backbone: nn.Module, image_size: int) -> int:
+def vector_length(backbone: nn.Module, image_size: int, kind: Statistics) -> int:
     """Return the number of features of `vector_with_statistics` for pictures of a size."""
     training = backbone.training
     with torch.inference_mode():
-        length = vector_with_statistics(backbone.eval(), torch.zeros(1, 3, image_size, image_size)).shape[1]
+        length = vector_with_statistics(backbone.eval(), torch.zeros(1, 3, image_size, image_size), kind).shape[1]
     backbone.train(training)
     return int(length)
 
 
-def _statistics(output: Tensor, channels: int | None) -> Sequence[Tensor]:
-    """Return mean and standard deviation of each channel of a map, or of tokens; nothing for what is neither."""
+def _by_channel(output: Tensor, channels: int | None) -> Tensor | None:
+    """Return the values of a map or of tokens, float32 N x positions x channels; None for what is neither."""
     if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-        return ()
+        return None
     last = output.ndim == 3 or (channels is not None and output.shape[1] != channels)
-    axes = [axis for axis in range(1, output.ndim) if axis != (output.ndim - 1 if last else 1)]
-    variance, mean = torch.var_mean(output.float(), axes, correction=0)
-    return mean, (variance + SMALLEST_VARIANCE).sqrt()
+    return output.float().flatten(1, -2) if last else output.float().flatten(2).mT
+
+
+def _root_of_covariance(centred: Tensor) -> Tensor:
+    """Return the upper half of the square root of the covariance, N x k (k + 1) / 2, of N x positions x channels."""
+    channels = centred.shape[2]
+    if channels > DIRECTIONS:
+        centred = centred @ _directions(channels).to(centred.device)
+    root = _square_root(centred.mT @ centred / centred.shape[1])
+    size = root.shape[1]
+    upper = torch.triu(torch.ones(size, size, dtype=torch.bool)).flatten().nonzero()[:, 0]
+    return root.flatten(1)[:, upper.to(root.device)]
+
+
+def _directions(channels: int) -> Tensor:
+    """Return orthonormal directions that mix all channels, channels x DIRECTIONS: of a discrete cosine transform.
+
+    The channels of a stage have no order, so that these are as good as random ones, and the same on all machines.
+    """
+    places, waves = torch.arange(channels)[:, None] + 0.5, torch.arange(1, DIRECTIONS + 1)
+    return math.sqrt(2 / channels) * torch.cos(math.pi / channels * places * waves)
+
+
+def _square_root(covariance: Tensor) -> Tensor:
+    """Return the square roots of covariances, N x k x k, approximated by Newton-Schulz iterations.
+
+    It converges where eigenvalues are at most 1, so that the covariance is divided by their sum before.
+    """
+    identity = torch.eye(covariance.shape[1], device=covariance.device)
+    scale = (covariance * identity).sum((1, 2), keepdim=True) + SMALLEST_VARIANCE
+    root, inverse = covariance / scale, identity.expand_as(covariance)
+    for _ in range(NEWTON_STEPS):
+        step = (3 * identity - inverse @ root) / 2
+        root, inverse = root @ step, step @ inverse
+    return root * scale.sqrt()

@@ -21,6 +21,7 @@ WORDS = {
     "balanced_softmax": "balanced softmax",
     "class_weights": "class weights",
     "focal": "focal loss",
+    "half_logit_adjustment": "half the logit adjustment",
     "logit_adjustment": "logit adjustment",
     "sqrt_sampler": "square-root sampler",
 }

@@ -25,7 +25,8 @@ def _described(config: TrainConfig) -> str:
     if pooling := _pooling(config, given.image_size):
         parts.append(f"pooling {pooling}")
     if isinstance(config.method, Probe):
-        parts.append(f"{config.method.classifier}{' with stage statistics' if config.method.stage_statistics else ''}")
+        statistics = config.method.stage_statistics
+        parts.append(config.method.classifier + (f" with {statistics} of stages" if statistics != "none" else ""))
         return f"{architecture.name} {config.method.name}: {', '.join([*parts, 'precision 32-true'])}"
     backbone = f", backbone {config.method.backbone_lr:g}" if config.method.backbone_lr else ""
     parts.append(f"{node_name(config.optimizer)}: head {config.method.head_lr:g}{backbone}")

@@ -131,7 +131,8 @@ def make_classifier(
     if isinstance(method, Probe):
         head = probe_head(method, class_counts)
         # Embeddings are vectors without a network that has stages.
-        return CultureClassifier(**common, head=head, stage_statistics=method.stage_statistics and vectors is None)
+        statistics = method.stage_statistics if vectors is None else "none"
+        return CultureClassifier(**common, head=head, stage_statistics=statistics)
     module = CultureClassifier(
         **common,
         head=plain_section(config.head),

@@ -102,9 +102,9 @@ def _features(module: CultureClassifier, data: PaintingsDataModule, trainer: L.T
         with torch.inference_mode(), full_precision(device):
             return module.embed(pictures.to(device)).float()
 
-    statistics = " stages" if module.hyper["stage_statistics"] else ""
+    statistics = module.hyper["stage_statistics"]
     return FeatureDataModule(
-        data, embed, lambda: f"{digest(module)}{statistics} 32-true {device.type}", 1
+        data, embed, lambda: f"{digest(module)} {statistics} 32-true {device.type}", 1
     ).of_all_paintings()
 
 

@@ -150,7 +150,7 @@ def test_the_analysis_shows_the_runs_own_numbers(study):
     assert matrix[list(CULTURES)].to_numpy().tolist() == own["confusion"]
     for caption in (confusion["caption"], findings["reliability"]["caption"]):
         assert f"{100 * own['test_top1']:.1f} %" in caption
-        assert html.escape(caption) in study.page.replace("&#39;", "&#x27;")
+        assert html.escape(caption) in study.page.replace("&#39;", "&#x27;").replace("\xa0", " ")
     recalls = study.table("recall_by_paintings").set_index("culture")["recall"].to_dict()
     assert recalls == pytest.approx({name: part["recall"] for name, part in own["per_culture"].items()})
     counts = re.findall(r'<th scope="row">(\w+)</th>.*?<span>([\d.]+)</span>', study.page)

@@ -86,7 +86,8 @@ def test_a_network_with_more_convolutions_is_known(exported):
 
 
 def test_the_vectors_of_a_probe_hold_the_statistics_of_its_stages():
-    classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], method="probe", stage_statistics=True).eval()
+    options = {"method": "probe", "stage_statistics": "covariances"}
+    classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], **options).eval()
     size = classifier.preprocessing.image_size
     pictures = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     _, logits, features = ExportedNetwork(classifier)(pictures)

@@ -36,7 +36,7 @@ class ClassSampler(Section):
 
 
 class LogitAdjustment(Section):
-    name: Literal["logit_adjustment"]
+    name: Literal["logit_adjustment", "half_logit_adjustment"]
     tau: PositiveFloat
 
 

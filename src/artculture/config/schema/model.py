@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Tag
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Tag
 
 from artculture.config.schema.balance import Balance
 from artculture.config.schema.marks import Mark, OnResume
@@ -12,6 +12,11 @@ from artculture.config.typed_text import Text
 
 TrainedMethod = Literal["finetuned", "transfer", "scratch"]
 MethodName = Literal[TrainedMethod, "probe"]
+StageStatistics = Annotated[
+    Literal["none", "moments", "covariances"],
+    # The configs of finished runs say true or false, from before there were covariances.
+    BeforeValidator(lambda value: ("moments" if value else "none") if isinstance(value, bool) else value),
+]
 
 
 class Rates(Section):
@@ -168,12 +173,12 @@ class Probe(Section):
     """A classifier that is fitted at once on the features of the frozen backbone.
 
     Attributes:
-        stage_statistics: whether they hold means and deviations of the channels of the backbone's stages, too.
+        stage_statistics: which statistics of the channels of the backbone's stages they hold, too.
     """
 
     name: Annotated[Literal["probe"], OnResume.FIXED]
     classifier: Annotated[Literal["logistic", "knn", "nearest_mean"], OnResume.FIXED]
-    stage_statistics: Annotated[bool, OnResume.FIXED]
+    stage_statistics: Annotated[StageStatistics, OnResume.FIXED]
 
 
 Method = Annotated[Finetuned | Transfer | Scratch | Probe, Field(discriminator="name")]
