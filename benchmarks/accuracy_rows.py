@@ -6,6 +6,8 @@ USUAL = ["architecture=efficientnet_lite0", "data=folder", "data.image_size=224"
 EPOCHS = 8
 FINETUNED = [f"trainer.max_epochs={EPOCHS}", "method=finetuned"]
 MODERN = [*FINETUNED, "recipe=modern"]
+# Networks see more in larger pictures than those that they were trained on (Touvron et al. 2019, arXiv 1906.06423).
+LARGER = "data.image_size=288"
 FOR_RARE = ["trainer.monitor=val/macro_recall"]
 
 # Name of a row to what it adds to USUAL.
@@ -20,6 +22,10 @@ ROWS: dict[str, list[str]] = {
     "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=none"],
     "probe: logistic, letterbox": ["method=probe", "data.fit=letterbox"],
     "probe: nearest mean, letterbox": ["method=probe", "method.classifier=nearest_mean", "data.fit=letterbox"],
+    "probe: logistic, 288 px": ["method=probe", LARGER],
+    "probe: logistic, 288 px, logits half adjusted": ["method=probe", LARGER, "balance=half_logit_adjustment"],
+    "probe: logistic, 288 px, logits adjusted": ["method=probe", LARGER, "balance=logit_adjustment"],
+    "probe: nearest mean, 288 px": ["method=probe", "method.classifier=nearest_mean", LARGER],
     "fine-tuned: last stage": [*FINETUNED, "recipe=modern", "method.unfreeze={last_stage:0}"],
     "fine-tuned: paper": FINETUNED,
     "fine-tuned: modern": MODERN,
@@ -42,14 +48,15 @@ ROWS: dict[str, list[str]] = {
 # Rows that average runs of one split: members, and what `artculture ensemble` is given. Letterboxed pictures may have
 # other near-duplicates, which stay in one split, so that their splits may differ.
 PROBES = ["probe: logistic", "probe: nearest mean"]
+LARGER_PROBES = ["probe: logistic, 288 px, logits half adjusted", "probe: nearest mean, 288 px"]
+LAST, MODERN_ROW = "fine-tuned: last stage", "fine-tuned: modern"
 ENSEMBLES: dict[str, tuple[list[str], list[str]]] = {
     "ensemble: two probes": (PROBES, ["kind=mean"]),
-    "ensemble: last stage and probe": (["fine-tuned: last stage", "probe: logistic"], ["kind=mean"]),
-    "ensemble: modern and probe": (["fine-tuned: modern", "probe: logistic"], ["kind=mean"]),
-    "ensemble: modern, last stage and two probes": (
-        ["fine-tuned: modern", "fine-tuned: last stage", *PROBES],
-        ["kind=mean"],
-    ),
+    "ensemble: two probes, 288 px": (LARGER_PROBES, ["kind=mean"]),
+    "ensemble: last stage and probe": ([LAST, "probe: logistic"], ["kind=mean"]),
+    "ensemble: modern and probe": ([MODERN_ROW, "probe: logistic"], ["kind=mean"]),
+    "ensemble: modern, last stage and two probes": ([MODERN_ROW, LAST, *PROBES], ["kind=mean"]),
+    "ensemble: modern, last stage and two probes, 288 px": ([MODERN_ROW, LAST, *LARGER_PROBES], ["kind=mean"]),
 }
 
 # Rows that are another one with test-time augmentation.
@@ -85,4 +92,9 @@ DIFFERENCES = [
     ("ensemble: last stage and probe", "probe: logistic"),
     ("ensemble: modern and probe", "fine-tuned: modern"),
     ("ensemble: modern, last stage and two probes", "fine-tuned: modern"),
+    ("probe: logistic, 288 px", "probe: logistic"),
+    ("probe: logistic, 288 px, logits half adjusted", "probe: logistic, logits half adjusted"),
+    ("probe: logistic, 288 px, logits half adjusted", PLAIN),
+    ("ensemble: modern, last stage and two probes, 288 px", "probe: logistic, 288 px, logits half adjusted"),
+    ("ensemble: modern, last stage and two probes, 288 px", "probe: nearest mean, 288 px"),
 ]

@@ -23,16 +23,24 @@ class WholeCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint completely or not at all; a large one from a copy in memory, while the training continues.
 
     Files are written one after the other, in the order in which they were saved. What went wrong in the background is
-    raised by the next save, by `finish`, or where the trainer ends, which waits for all files.
+    raised by the next save or by `finish`, which waits for all files; the end of a trainer does not wait, so that what
+    follows it runs meanwhile.
 
     Args:
         keep: where the file goes that one of the same name takes the place of: {name: path}.
         background: False where other processes read a file as soon as it is saved.
+        needed: the file whose copy stays in memory, as its content is needed after the training.
+
+    Attributes:
+        content: of the needed file, if it was last saved in the background.
     """
 
-    def __init__(self, keep: dict[Path, Path] | None = None, *, background: bool = True) -> None:
+    def __init__(
+        self, keep: dict[Path, Path] | None = None, *, background: bool = True, needed: Path | None = None
+    ) -> None:
         super().__init__()
-        self.keep, self.background = keep or {}, background
+        self.keep, self.background, self.needed = keep or {}, background, needed
+        self.content: dict[str, Any] | None = None
         self._writer: ThreadPoolExecutor | None = None
         self._pending: list[tuple[Path, Future[None]]] = []
 
@@ -43,9 +51,11 @@ class WholeCheckpointIO(TorchCheckpointIO):
         if not (self.background and _suits_background(checkpoint)):
             self.finish()
             save_whole(checkpoint, place, self.keep.get(place))
+            self.content = None if place == self.needed else self.content
             return
         self._writer = self._writer or ThreadPoolExecutor(1, "checkpoint")
         copied = copy.deepcopy(checkpoint)
+        self.content = copied if place == self.needed else self.content
         self._pending.append((place, self._writer.submit(save_whole, copied, place, self.keep.get(place))))
 
     def load_checkpoint(self, path: Any, *given: Any, **options: Any) -> dict[str, Any]:
@@ -57,29 +67,33 @@ class WholeCheckpointIO(TorchCheckpointIO):
         super().remove_checkpoint(path)
 
     def finish(self) -> None:
-        """Wait until all files are written.
+        """Wait until all files are written, and end the thread that wrote them.
 
         Raises:
             OSError: one of them can't be written.
         """
         pending, self._pending = self._pending, []
         wait([future for _, future in pending])
+        if self._writer is not None:
+            self._writer.shutdown()
+            self._writer = None
         for _, future in pending:
             future.result()
 
     def teardown(self) -> None:
-        try:
-            self.finish()
-        finally:
-            if self._writer is not None:
-                self._writer.shutdown()
-                self._writer = None
+        """Do not wait: `finish` does."""
 
 
 def finish_writing(trainer: L.Trainer) -> None:
     """Wait until the checkpoints of a trainer are on the disk; raises as `WholeCheckpointIO.finish`."""
     if isinstance(writer := trainer.strategy.checkpoint_io, WholeCheckpointIO):
         writer.finish()
+
+
+def content_in_memory(trainer: L.Trainer) -> dict[str, Any] | None:
+    """Return the content of the checkpoint that is needed after the training, if it is in memory."""
+    writer = trainer.strategy.checkpoint_io
+    return writer.content if isinstance(writer, WholeCheckpointIO) else None
 
 
 def _suits_background(checkpoint: dict[str, Any]) -> bool:

@@ -258,7 +258,13 @@ def make_trainer(
         callbacks=callbacks,
         logger=False,  # the recorder tells each epoch once; Lightning's order of saving and logging leaves gaps
         default_root_dir=directory.path,
-        plugins=[WholeCheckpointIO({directory.last: directory.previous}, background=process_group.world_size == 1)],
+        plugins=[
+            WholeCheckpointIO(
+                {directory.last: directory.previous},
+                background=process_group.world_size == 1,
+                needed=directory.best,
+            )
+        ],
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=False,

@@ -20,9 +20,10 @@ from artculture.data.selection import Selection
 from artculture.data.stored_split import read_split, write_split
 from artculture.models.checkpoint import check_classes, epochs_done, read_checkpoint, store_temperature
 from artculture.models.classifier import CultureClassifier
-from artculture.models.finite import check_predictions_finite
+from artculture.models.finite import check_predictions_finite, check_weights_finite
 from artculture.training import feature_cache, probe, resume
 from artculture.training.callbacks.recorder import Recorder
+from artculture.training.checkpoint_io import content_in_memory, finish_writing
 from artculture.training.checkpointing import whole_checkpoint
 from artculture.training.distributed.process_group import ProcessGroup
 from artculture.training.factory import (
@@ -129,13 +130,16 @@ def fit_and_predict(
         if isinstance(config.method, Probe):
             rows, logits, facts, features = probe.fit_and_predict(config, module, data, trainer, recorder, splits)
         else:
-            with work.listener.deferred():
-                fed = feature_cache.feed(config.method, data, module, trainer)
-                trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
-            work.listener.raise_if_received()
-            best = read_checkpoint(directory.best)
-            module.load_state_dict(best["state_dict"])
-            rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
+            try:
+                with work.listener.deferred():
+                    fed = feature_cache.feed(config.method, data, module, trainer)
+                    trainer.fit(module, fed, ckpt_path=checkpoint, weights_only=True)
+                work.listener.raise_if_received()
+                best = _best(trainer, directory.best)
+                module.load_state_dict(best["state_dict"])
+                rows, logits = _predict_best(trainer, module, data, directory.best, splits, process_group)
+            finally:
+                finish_writing(trainer)
     if not process_group.is_global_zero:
         return None
 
@@ -168,6 +172,16 @@ def fit_and_predict(
         work.trackers.log_result(first.selection, first.predictions, result)
     write_json(directory.result, result)
     return result
+
+
+def _best(trainer: L.Trainer, path: Path) -> dict[str, Any]:
+    """Return the content of the best checkpoint: from memory, or else from its file, once it is written."""
+    content = content_in_memory(trainer)
+    if content is not None:
+        check_weights_finite(content["state_dict"], path)
+        return content
+    finish_writing(trainer)
+    return read_checkpoint(path)
 
 
 def _label_part(first: LabelResult, further: Sequence[LabelResult], *, ordinal: bool) -> dict[str, Any]:

@@ -22,8 +22,10 @@ def test_a_large_checkpoint_is_a_copy_that_is_written_while_training_continues(t
     io.save_checkpoint({"state_dict": OrderedDict(w=weights, same=weights)}, last)
     weights.zero_()
     assert not last.exists()
-    may_write.set()
     io.teardown()
+    assert not last.exists()
+    may_write.set()
+    io.finish()
     state = torch.load(last)["state_dict"]
     assert state["w"].tolist() == [1.0] * 4
     assert state["w"].data_ptr() == state["same"].data_ptr()
@@ -50,11 +52,11 @@ def test_what_went_wrong_in_the_background_is_raised_by_the_next_save_or_at_the_
     monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
     monkeypatch.setattr(checkpoint_io, "save_whole", fail)
     io = WholeCheckpointIO()
-    for end in (lambda: io.save_checkpoint({}, tmp_path / "last.ckpt"), io.finish, io.teardown):
+    for end in (lambda: io.save_checkpoint({}, tmp_path / "last.ckpt"), io.finish):
         io.save_checkpoint({}, tmp_path / "last.ckpt")
         with pytest.raises(OSError, match="No space left"):
             end()
-    io.teardown()
+    io.finish()
 
 
 def test_a_checkpoint_on_its_way_is_read_and_removed_when_it_is_written(tmp_path, monkeypatch):
@@ -67,5 +69,22 @@ def test_a_checkpoint_on_its_way_is_read_and_removed_when_it_is_written(tmp_path
     assert io.load_checkpoint(path) == {"a": 1}
     io.save_checkpoint({"a": 2}, path)
     io.remove_checkpoint(path)
-    io.teardown()
     assert not path.exists()
+
+
+def test_the_content_that_is_needed_after_the_training_stays_in_memory_if_it_was_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 8)
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
+    best, weights = tmp_path / "best.ckpt", torch.ones(4)
+    io = WholeCheckpointIO(needed=best)
+    assert io.content is None
+    io.save_checkpoint({"w": weights}, best)
+    io.save_checkpoint({"w": weights + 1}, tmp_path / "last.ckpt")
+    weights.zero_()
+    assert io.content["w"].tolist() == [1.0] * 4
+    io.finish()
+    assert torch.equal(torch.load(best)["w"], io.content["w"])
+    # A newer one that is not copied is read from its file.
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: None)
+    io.save_checkpoint({"w": weights}, best)
+    assert io.content is None

@@ -9,6 +9,8 @@ import pytest
 import torch
 import yaml
 
+from artculture.models.checkpoint import read_checkpoint
+from artculture.training import checkpoint_io
 from artculture.training.callbacks.divergence import DivergenceGuard
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.factory import make_classifier
@@ -48,6 +50,30 @@ def test_more_epochs_continue_a_finished_run_as_if_asked_for_at_once(train: Trai
     assert read_json(longer / "result.json")["epochs"] == 2
     assert yaml.safe_load((longer / "config.yaml").read_text())["trainer"]["max_epochs"] == 2
     assert read_json(longer / "status.json")["wandb_id"] == first["wandb_id"]
+
+
+def test_predictions_of_a_best_checkpoint_in_memory_are_those_of_its_file(train: Train, tmp_path, monkeypatch):
+    assert train("study.name=read") == 0
+    monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 0)
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 40)
+    assert train("study.name=kept") == 0
+    read, kept = (next(tmp_path.glob(f"outputs/{study}/test*")) for study in ("read", "kept"))
+    assert_same_run(read, kept)
+    assert read_checkpoint(kept / "checkpoints/best.ckpt")["artculture"]["temperature"] > 0
+
+
+def test_a_best_checkpoint_that_could_not_be_written_fails_the_run_that_has_it_in_memory(train: Train, monkeypatch):
+    write = checkpoint_io.save_whole
+
+    def save(content, path, kept=None):
+        if path.name == "best.ckpt":
+            raise OSError(28, "No space left on device", str(path))
+        write(content, path, kept)
+
+    monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 0)
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 40)
+    monkeypatch.setattr(checkpoint_io, "save_whole", save)
+    assert train("trainer.max_epochs=1") == 1
 
 
 @pytest.mark.slow
