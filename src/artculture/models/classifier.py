@@ -67,8 +67,7 @@ class CultureClassifier(L.LightningModule):
         method: `finetuned`, `transfer`, `scratch` or `probe`.
         lora: `rank` and `alpha` of a low-rank adaptation of the backbone; None for none.
         head_lr, backbone_lr: first learning rates.
-        stage_statistics: which statistics of the backbone's stages the head takes, too; checkpoints before
-            covariances were there have True for `moments`.
+        stage_statistics: which statistics of the backbone's stages the head takes, too.
         channels_last: whether pictures and weights are in torch's channels_last memory format.
 
     Raises:
@@ -103,7 +102,7 @@ class CultureClassifier(L.LightningModule):
         head_lr: float = 0.02,
         backbone_lr: float = 0.01,
         channels_last: bool = False,
-        stage_statistics: Statistics | bool = "none",
+        stage_statistics: Statistics = "none",
         label_name: str = CULTURE,
     ) -> None:
         super().__init__()
@@ -129,7 +128,7 @@ class CultureClassifier(L.LightningModule):
             "image_size": image_size,
             "fit": fit,
             "channels_last": channels_last,
-            "stage_statistics": "moments" if stage_statistics is True else stage_statistics or "none",
+            "stage_statistics": stage_statistics,
         }
         self.tasks = tasks_of(tasks, classes, class_counts, self.words.key)
         if tasks:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Tag
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Tag
 
 from artculture.config.schema.balance import Balance
 from artculture.config.schema.marks import Mark, OnResume
@@ -12,11 +12,6 @@ from artculture.config.typed_text import Text
 
 TrainedMethod = Literal["finetuned", "transfer", "scratch"]
 MethodName = Literal[TrainedMethod, "probe"]
-StageStatistics = Annotated[
-    Literal["none", "moments", "covariances"],
-    # The configs of finished runs say true or false, from before there were covariances.
-    BeforeValidator(lambda value: ("moments" if value else "none") if isinstance(value, bool) else value),
-]
 
 
 class Rates(Section):
@@ -178,7 +173,7 @@ class Probe(Section):
 
     name: Annotated[Literal["probe"], OnResume.FIXED]
     classifier: Annotated[Literal["logistic", "knn", "nearest_mean"], OnResume.FIXED]
-    stage_statistics: Annotated[StageStatistics, OnResume.FIXED]
+    stage_statistics: Annotated[Literal["none", "moments", "covariances"], OnResume.FIXED]
 
 
 Method = Annotated[Finetuned | Transfer | Scratch | Probe, Field(discriminator="name")]
