@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from artculture.config.schema.checkpoint_commands import InferencePrecision
 from artculture.evaluation.image_sources import ImageReader, find_sources, image_downloader
 from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.predict import Predictor
@@ -22,7 +23,7 @@ from benchmarks.speed.timing import interleaved
 FASTER = 2.0
 # torchvision's own: shorter side before the centre crop, to the crop's.
 RESIZE = 256 / 224
-EVALUATE, PREDICT = "evaluation of a split, warm cache", "prediction of files"
+EVALUATE, PREDICT, HALF = "evaluation of a split, warm cache", "prediction of files", "precision=bfloat16"
 
 
 def measure(plan: Plan, folder: Path) -> list[Line]:
@@ -45,26 +46,32 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
 
     sources = find_sources([str(gallery / "train")])[0]
 
-    def predict() -> float:
+    def predict(precision: InferencePrecision) -> float:
         reader = ImageReader(classifier.preprocessing, image_downloader(30, 1e8, 300, allow_private=False))
-        model = TorchModel(classifier, accelerator)
+        model = TorchModel(classifier, accelerator, precision=precision)
         began = time.perf_counter()
         done = sum(one.error is None for one in Predictor(model, reader, 3, config.data.batch_size).predict(sources))
         return done / (time.perf_counter() - began)
 
-    sides: dict[str, Callable[[], float]] = {EVALUATE: evaluate, PREDICT: predict, classic.NAME: lambda: _recipe(job)}
+    sides: dict[str, Callable[[], float]] = {
+        EVALUATE: evaluate,
+        PREDICT: lambda: predict("float32"),
+        f"{PREDICT}, {HALF}": lambda: predict("bfloat16"),
+        classic.NAME: lambda: _recipe(job),
+    }
     found = interleaved("evaluation", sides, plan.repeats)
     name = config.architecture.name
     return [
         compared(
-            f"{what}, {name}, {pictures} pictures at {plan.image_size} px, float32",
+            f"{what}, {name}, {pictures} pictures at {plan.image_size} px",
             "images/s",
             found[what],
             classic.NAME,
             found[classic.NAME],
             target=FASTER,
         )
-        for what in (EVALUATE, PREDICT)
+        for what in sides
+        if what != classic.NAME
     ]
 
 

@@ -40,7 +40,7 @@ def predict(config: PredictConfig) -> int:
     output = output_file(config.output, overwrite=config.overwrite) if config.output else None
     folder = _overlay_folder(config, sources)
     checkpoint = checkpoint_file(config.checkpoint)
-    model = load_model(checkpoint, config.device, config.trust, all_labels=True)
+    model = load_model(checkpoint, config.device, config.trust, all_labels=True, precision=config.precision)
     downloader = image_downloader(
         config.timeout, config.largest_download * MEGABYTE, config.longest_download, allow_private=config.allow_private
     )
@@ -101,6 +101,7 @@ def _write(
         "sets": config.sets,
         "sets_by": config.sets_by,
         "unlike": config.unlike,
+        "precision": config.precision,
     }
     with PredictionJournal(output, identity) as journal:
         done = journal.count(sources)

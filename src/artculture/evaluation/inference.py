@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artculture.config.schema.checkpoint_commands import InferencePrecision
 from artculture.data.decoding import read_pixels
 from artculture.data.transforms import Preprocessing, eval_transform
 from artculture.evaluation.calibration import softmax
@@ -115,19 +116,26 @@ class InferenceModel(ABC):
 
 
 class TorchModel(InferenceModel):
-    """A classifier run by torch, in float32.
+    """A classifier run by torch.
 
     Args:
         classifier: set to eval mode and moved to the device.
         device: `auto`, `cpu` or `gpu`.
         name: for messages.
+        precision: of the network; bfloat16 is autocast.
 
     Raises:
         InputError: `device` is `gpu` and no GPU is available.
     """
 
-    def __init__(self, classifier: CultureClassifier, device: str = "auto", name: str = "the checkpoint") -> None:
-        self.name, self.classes = name, classifier.classes
+    def __init__(
+        self,
+        classifier: CultureClassifier,
+        device: str = "auto",
+        name: str = "the checkpoint",
+        precision: InferencePrecision = "float32",
+    ) -> None:
+        self.name, self.classes, self.precision = name, classifier.classes, precision
         self.preprocessing, self.temperature = classifier.preprocessing, classifier.temperature
         self.words, self.uncertainty = classifier.words, classifier.uncertainty
         self.device = torch.device("cuda" if hardware.checked_accelerator(device) == "gpu" else "cpu")
@@ -141,13 +149,14 @@ class TorchModel(InferenceModel):
         return tuple(LabelOutput(task.name, task.classes, temperature) for task, temperature in named)
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode(), full_precision(self.device):
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        with torch.inference_mode(), full_precision(self.device), half:
             features, logits = self.classifier.features_and_logits(images.to(self.device, non_blocking=True))
         return features.cpu(), logits.cpu()
 
 
 class EnsembleModel(InferenceModel):
-    """An ensemble run by torch, in float32; its features are those of its members, one after the other.
+    """An ensemble run by torch; its features are those of its members, one after the other.
 
     Where its members take different pictures, a prepared one is a vector: the crops of all `kinds`, flattened.
 
@@ -155,16 +164,23 @@ class EnsembleModel(InferenceModel):
         ensemble: set to eval mode and moved to the device.
         device: `auto`, `cpu` or `gpu`.
         name: for messages.
+        precision: of the networks; bfloat16 is autocast.
 
     Raises:
         InputError: `device` is `gpu` and no GPU is available.
     """
 
-    def __init__(self, ensemble: EnsembleClassifier, device: str = "auto", name: str = "the checkpoint") -> None:
+    def __init__(
+        self,
+        ensemble: EnsembleClassifier,
+        device: str = "auto",
+        name: str = "the checkpoint",
+        precision: InferencePrecision = "float32",
+    ) -> None:
         self.name, self.classes, self.ensemble = name, ensemble.classes, ensemble.eval()
         self.preprocessing, self.temperature = ensemble.preprocessing, ensemble.temperature
         self.words, self.uncertainty = ensemble.words, ensemble.uncertainty
-        self.members = [TorchModel(member, device, name) for member in ensemble.classifiers]
+        self.members = [TorchModel(member, device, name, precision) for member in ensemble.classifiers]
 
     @property
     def kinds(self) -> tuple[Preprocessing, ...]:

@@ -78,6 +78,18 @@ def test_it_says_what_the_run_s_own_predictions_say(run, predict, pictures):
         assert [said[name] for name in ("blue", "green", "red")] == pytest.approx(shares, abs=1e-5)
 
 
+def test_bfloat16_moves_probabilities_in_the_second_decimal_place(run, predict, pictures):
+    (_, exact), (code, half) = (
+        predict(str(pictures), "top=9", f"precision={each}") for each in ("float32", "bfloat16")
+    )
+    assert code == 0
+    said = [
+        {p["class"]: p["probability"] for p in rows[name]["predictions"]} for name in exact for rows in (exact, half)
+    ]
+    apart = [abs(one[key] - other[key]) for one, other in zip(said[::2], said[1::2], strict=True) for key in one]
+    assert 0 < max(apart) < 0.1
+
+
 def test_the_likeliest_come_first(predict, pictures):
     _, rows = predict(str(pictures / "red" / "3.png"), "top=2")
     (row,) = rows.values()

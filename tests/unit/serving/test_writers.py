@@ -152,3 +152,9 @@ def test_torch_s_own_format(tmp_path):
     assert str(Path(writers.__file__).parents[1]).encode() not in held
     given = writers.read_torch_export(tmp_path / "model.pt2")(pictures)[0].numpy()
     assert abs(given - TorchModel(classifier, "cpu").probabilities(pictures)).max() < 1e-5
+
+
+def test_the_precision_of_an_exported_file_is_its_own(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"any")
+    with pytest.raises(InputError, match=r"a\.onnx has its own precision"):
+        load_model(tmp_path / "a.onnx", "cpu", precision="bfloat16")

@@ -10,6 +10,8 @@ from artculture.config.schema.section import Section
 from artculture.config.typed_text import AsTyped, UserPath
 
 Device = Literal["auto", "cpu", "gpu"]
+# Of a network that predicts.
+InferencePrecision = Literal["float32", "bfloat16"]
 
 
 # Probability that a prediction set contains the true class; None for no sets.
@@ -240,6 +242,7 @@ class PredictConfig(Section):
     overwrite: bool
     batch_size: PositiveInt
     device: Device
+    precision: InferencePrecision
     trust: Trusted
     timeout: PositiveFloat
     largest_download: PositiveFloat
