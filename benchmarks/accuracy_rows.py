@@ -19,6 +19,7 @@ ROWS: dict[str, list[str]] = {
     "probe: logistic, class weights": ["method=probe", "balance=class_weights"],
     "probe: nearest mean": ["method=probe", "method.classifier=nearest_mean"],
     "probe: nearest neighbours": ["method=probe", "method.classifier=knn"],
+    "probe: logistic, moments alone": ["method=probe", "method.stage_statistics=moments"],
     "probe: logistic, last vector alone": ["method=probe", "method.stage_statistics=none"],
     "probe: logistic, letterbox": ["method=probe", "data.fit=letterbox"],
     "probe: nearest mean, letterbox": ["method=probe", "method.classifier=nearest_mean", "data.fit=letterbox"],
@@ -87,6 +88,8 @@ DIFFERENCES = [
         if other.startswith("fine-tuned: modern") and other != "fine-tuned: modern"
     ),
     ("probe: logistic, logits adjusted", "probe: logistic"),
+    ("probe: logistic", "probe: logistic, moments alone"),
+    ("probe: logistic, moments alone", "probe: logistic, last vector alone"),
     ("ensemble: two probes", "probe: logistic"),
     ("fine-tuned: last stage", "probe: logistic"),
     ("ensemble: last stage and probe", "probe: logistic"),
