@@ -73,10 +73,12 @@ class WholeCheckpointIO(TorchCheckpointIO):
             OSError: one of them can't be written.
         """
         pending, self._pending = self._pending, []
-        wait([future for _, future in pending])
-        if self._writer is not None:
-            self._writer.shutdown()
-            self._writer = None
+        try:
+            wait([future for _, future in pending])
+        finally:  # a signal that ends the wait does not end the writing
+            if self._writer is not None:
+                self._writer.shutdown()
+                self._writer = None
         for _, future in pending:
             future.result()
 

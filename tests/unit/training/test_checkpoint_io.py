@@ -72,6 +72,23 @@ def test_a_checkpoint_on_its_way_is_read_and_removed_when_it_is_written(tmp_path
     assert not path.exists()
 
 
+def test_files_are_whole_when_a_signal_ends_the_wait_for_them(tmp_path, monkeypatch):
+    write = checkpoint_io.save_whole
+    monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 0)
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
+    monkeypatch.setattr(checkpoint_io, "save_whole", lambda *given: (threading.Event().wait(0.2), write(*given)))
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint_io, "wait", interrupted)
+    io = WholeCheckpointIO()
+    io.save_checkpoint({"a": 1}, tmp_path / "last.ckpt")
+    with pytest.raises(KeyboardInterrupt):
+        io.finish()
+    assert torch.load(tmp_path / "last.ckpt") == {"a": 1}
+
+
 def test_the_content_that_is_needed_after_the_training_stays_in_memory_if_it_was_copied(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 8)
     monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
