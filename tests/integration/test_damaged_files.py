@@ -14,6 +14,7 @@ from artculture.collection.curation.exclusions import read_exclusions
 from artculture.collection.curation.flags import read_records
 from artculture.data.manifest import read_manifest
 from artculture.models.checkpoint import read_checkpoint
+from artculture.models.classifier import CHECKPOINT_FORMAT
 from artculture.models.weights import read_state_dict
 from artculture.training.run_directory import RunDirectory
 from artculture.training.run_lock import read_owner
@@ -170,7 +171,11 @@ def tensors() -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory):
     folder = tmp_path_factory.mktemp("archives")
-    ours = {"artculture": {"format": 1, "classes": ["a", "b"]}, "hyper_parameters": {}, "state_dict": tensors()}
+    ours = {
+        "artculture": {"format": CHECKPOINT_FORMAT, "classes": ["a", "b"]},
+        "hyper_parameters": {},
+        "state_dict": tensors(),
+    }
     torch.save(ours, folder / "a.ckpt")
     torch.save(tensors(), folder / "a.pth")
     save_file(tensors(), folder / "a.safetensors")

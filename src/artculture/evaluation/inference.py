@@ -151,7 +151,10 @@ class TorchModel(InferenceModel):
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
         with torch.inference_mode(), full_precision(self.device), half:
-            features, logits = self.classifier.features_and_logits(images.to(self.device, non_blocking=True))
+            features = self.classifier.embed(images.to(self.device, non_blocking=True)).float()
+        # The head in float32: that of a probe has the standardisation of its features in its weights.
+        with torch.inference_mode(), full_precision(self.device):
+            logits = self.classifier(features)
         return features.cpu(), logits.cpu()
 
 

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torchmetrics import Metric, MetricCollection
 
 from artculture.config.schema.data import Fit
+from artculture.config.schema.model import StageStatistics
 from artculture.data.dataset import Batch
 from artculture.data.transforms import Preprocessing, normalise
 from artculture.models.backbones import make_backbone
@@ -23,7 +24,7 @@ from artculture.models.network import Network
 from artculture.models.optimizers import build_optimizer, parameter_groups
 from artculture.models.schedulers import build_scheduler, steps_each_batch
 from artculture.models.sections import check_sections
-from artculture.models.stage_statistics import Statistics, vector_length
+from artculture.models.stage_statistics import vector_length
 from artculture.models.tasks import (
     build_heads,
     build_task_losses,
@@ -40,7 +41,7 @@ from artculture.utils.errors import InputError
 from artculture.utils.label_words import CULTURE, LabelWords
 
 # What a checkpoint of ours says under "artculture"; raised when its meaning changes.
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 Section = Mapping[str, Any]
 
 
@@ -102,11 +103,19 @@ class CultureClassifier(L.LightningModule):
         head_lr: float = 0.02,
         backbone_lr: float = 0.01,
         channels_last: bool = False,
-        stage_statistics: Statistics = "none",
+        stage_statistics: StageStatistics = "none",
         label_name: str = CULTURE,
     ) -> None:
         super().__init__()
-        check_sections(head=head, loss=loss, balance=balance, optimizer=optimizer, scheduler=scheduler, method=method)
+        check_sections(
+            head=head,
+            loss=loss,
+            balance=balance,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            method=method,
+            stage_statistics=stage_statistics,
+        )
         self.hyper: dict[str, Any] = {
             "classes": list(classes),
             "label_name": label_name,

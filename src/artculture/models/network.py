@@ -5,8 +5,9 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
+from artculture.config.schema.model import StageStatistics
 from artculture.models.lora import has_low_rank
-from artculture.models.stage_statistics import Statistics, vector_with_statistics
+from artculture.models.stage_statistics import vector_with_statistics
 
 # How much of a backbone trains.
 Share = Literal["nothing", "last stage", "everything"]
@@ -23,7 +24,7 @@ class Network(nn.Module):
         stage_statistics: which statistics of the backbone's stages vectors hold, too.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, *, stage_statistics: Statistics = "none") -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, *, stage_statistics: StageStatistics = "none") -> None:
         super().__init__()
         self.backbone, self.head, self.stage_statistics = backbone, head, stage_statistics
         self._frozen = False

@@ -9,10 +9,13 @@ Root Normalization" (arXiv 1712.01034), since a few directions hold most of the 
 """
 
 import math
-from typing import Any, Literal, cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from artculture.config.schema.model import StageStatistics
 
 # The last ones: a vision transformer has a stage for each block.
 MOST_STAGES = 4
@@ -20,8 +23,6 @@ SMALLEST_VARIANCE = 1e-6
 # Directions of a covariance: twice as many bring nothing, and have four times the features.
 DIRECTIONS = 48
 NEWTON_STEPS = 5  # as in Li et al. 2018
-
-Statistics = Literal["none", "moments", "covariances"]
 
 
 def stages(backbone: nn.Module) -> list[tuple[str, int | None]]:
@@ -40,7 +41,7 @@ def stages(backbone: nn.Module) -> list[tuple[str, int | None]]:
     return found[-MOST_STAGES:]
 
 
-def vector_with_statistics(backbone: nn.Module, pictures: Tensor, kind: Statistics) -> Tensor:
+def vector_with_statistics(backbone: nn.Module, pictures: Tensor, kind: StageStatistics) -> Tensor:
     """Return the backbone's vector, then statistics of the channels of each stage, N x features.
 
     Args:
@@ -63,23 +64,34 @@ def vector_with_statistics(backbone: nn.Module, pictures: Tensor, kind: Statisti
     finally:
         for hook in hooks:
             hook.remove()
-    for name, channels in chosen:
-        values = _by_channel(outputs[name], channels)
-        if values is not None:
-            variance, mean = torch.var_mean(values, 1, correction=0)
-            parts += [mean, (variance + SMALLEST_VARIANCE).sqrt()]
-            if kind == "covariances":
-                parts.append(_root_of_covariance(values - mean[:, None]))
-    return torch.cat(parts, 1)
+    with _full_precision(pictures.device.type):
+        for name, channels in chosen:
+            values = _by_channel(outputs[name], channels)
+            if values is not None:
+                variance, mean = torch.var_mean(values, 1, correction=0)
+                parts += [mean, (variance + SMALLEST_VARIANCE).sqrt()]
+                if kind == "covariances":
+                    parts.append(_root_of_covariance(values - mean[:, None]))
+        return torch.cat(parts, 1)
 
 
-def vector_length(backbone: nn.Module, image_size: int, kind: Statistics) -> int:
+def statistics_key(kind: StageStatistics) -> str:
+    """Return what identifies the statistics in the name of a cache; empty for none."""
+    return "" if kind == "none" else f" {kind} {DIRECTIONS} {NEWTON_STEPS} {SMALLEST_VARIANCE}"
+
+
+def vector_length(backbone: nn.Module, image_size: int, kind: StageStatistics) -> int:
     """Return the number of features of `vector_with_statistics` for pictures of a size."""
     training = backbone.training
     with torch.inference_mode():
         length = vector_with_statistics(backbone.eval(), torch.zeros(1, 3, image_size, image_size), kind).shape[1]
     backbone.train(training)
     return int(length)
+
+
+def _full_precision(device: str) -> AbstractContextManager[Any]:
+    """Return a context without autocast, which is no part of an exported program where there is none."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _by_channel(output: Tensor, channels: int | None) -> Tensor | None:
@@ -94,19 +106,20 @@ def _root_of_covariance(centred: Tensor) -> Tensor:
     """Return the upper half of the square root of the covariance, N x k (k + 1) / 2, of N x positions x channels."""
     channels = centred.shape[2]
     if channels > DIRECTIONS:
-        centred = centred @ _directions(channels).to(centred.device)
+        centred = centred @ _directions(channels, centred.device)
     root = _square_root(centred.mT @ centred / centred.shape[1])
     size = root.shape[1]
-    upper = torch.triu(torch.ones(size, size, dtype=torch.bool)).flatten().nonzero()[:, 0]
-    return root.flatten(1)[:, upper.to(root.device)]
+    upper = [row * size + column for row in range(size) for column in range(row, size)]
+    return root.flatten(1)[:, torch.tensor(upper, device=root.device)]
 
 
-def _directions(channels: int) -> Tensor:
+def _directions(channels: int, device: torch.device | None = None) -> Tensor:
     """Return orthonormal directions that mix all channels, channels x DIRECTIONS: of a discrete cosine transform.
 
     The channels of a stage have no order, so that these are as good as random ones, and the same on all machines.
     """
-    places, waves = torch.arange(channels)[:, None] + 0.5, torch.arange(1, DIRECTIONS + 1)
+    places = torch.arange(channels, device=device)[:, None] + 0.5
+    waves = torch.arange(1, DIRECTIONS + 1, device=device)
     return math.sqrt(2 / channels) * torch.cos(math.pi / channels * places * waves)
 
 

@@ -22,7 +22,8 @@ class ExportedNetwork(nn.Module):
 
     Args:
         classifier: in eval mode; it is not changed.
-        half: whether the network computes in float16. Normalisation and softmax stay in float32.
+        half: whether the backbone computes in float16. What is around it stays in float32: the head of a probe has the
+            standardisation of its features in its weights.
     """
 
     def __init__(self, classifier: CultureClassifier, *, half: bool = False) -> None:
@@ -31,7 +32,7 @@ class ExportedNetwork(nn.Module):
         # Exported programs are in the default memory format; what runs them chooses its own.
         self.network = network.to(memory_format=torch.contiguous_format).requires_grad_(False)
         self.dtype = torch.float16 if half else torch.float32
-        self.network.to(self.dtype)
+        self.network.backbone.to(self.dtype)
         self.register_buffer("mean", classifier.get_buffer("mean").detach().cpu().clone())
         self.register_buffer("std", classifier.get_buffer("std").detach().cpu().clone())
         self.temperature = classifier.temperature
@@ -39,9 +40,9 @@ class ExportedNetwork(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probabilities, logits and features, float32, of images uint8 N x 3 x size x size."""
         pictures = normalise(images, self.get_buffer("mean"), self.get_buffer("std")).to(self.dtype)
-        features = self.network.embed(pictures)
+        features = self.network.embed(pictures).float()
         logits = self.network.head(features).float()
-        return torch.softmax(logits / self.temperature, dim=1), logits, features.float()
+        return torch.softmax(logits / self.temperature, dim=1), logits, features
 
 
 def example(classifier: CultureClassifier) -> Tensor:

@@ -105,6 +105,7 @@ def write_int8(source: Path, path: Path, facts: dict[str, Any], calibration: Ite
                 quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QUInt8,
                 op_types_to_quantize=list(STATIC_OPERATORS),
+                extra_options={"MatMulConstBOnly": True},
                 **common,
             )
         with replacing(path) as temporary:
@@ -112,10 +113,13 @@ def write_int8(source: Path, path: Path, facts: dict[str, Any], calibration: Ite
 
 
 def has_more_convolutions(source: Path) -> bool:
-    """Return whether an ONNX file has more convolutions than matrix products, and so is no transformer."""
+    """Return whether an ONNX file has more convolutions than layers of matrix products, and so is no transformer."""
     import onnx
 
-    kinds = [node.op_type for node in onnx.load(source).graph.node]
+    graph = onnx.load(source).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    # The statistics of a probe have products without weights.
+    kinds = [node.op_type for node in graph.node if weights.intersection(node.input)]
     return kinds.count("Conv") > kinds.count("MatMul")
 
 

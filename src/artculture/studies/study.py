@@ -13,8 +13,6 @@ from rich.console import Console
 from artculture.studies.executor import RunProcess, execute_runs
 from artculture.studies.grid import PlannedRun, compose_runs
 from artculture.studies.latex_table import latex
-from artculture.studies.launchers.fork_server import can_fork, start_server
-from artculture.studies.launchers.process import run_environment
 from artculture.studies.launchers.protocol import Launcher
 from artculture.studies.launchers.selection import make_launcher
 from artculture.studies.planning import show_plan
@@ -49,20 +47,7 @@ def run_study(loader: Any, master: DictConfig, job_overrides: Sequence[Sequence[
         InputError: a mistake in any run, raised before the first one trains.
     """
     configure_logging()
-    _import_meanwhile(master, job_overrides)
     return launch(compose_runs(loader, master, job_overrides))
-
-
-def _import_meanwhile(master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> None:
-    """Start the fork server, which imports what runs need while their configs are composed.
-
-    Only where they are certain to be local processes with the threads that the machine gives: else the launcher starts
-    it with others.
-    """
-    chosen = any(text.lstrip("+~").startswith(("launcher", "plan")) for texts in job_overrides for text in texts)
-    usual = master.launcher == {"name": "local", "parallel": "auto"} and not master.plan
-    if usual and not chosen and can_fork():
-        start_server(run_environment({}, {}))
 
 
 def launch(runs: Sequence[PlannedRun]) -> int:

@@ -39,23 +39,25 @@ class WholeCheckpointIO(TorchCheckpointIO):
         self, keep: dict[Path, Path] | None = None, *, background: bool = True, needed: Path | None = None
     ) -> None:
         super().__init__()
-        self.keep, self.background, self.needed = keep or {}, background, needed
+        self.keep, self.background = keep or {}, background
+        self.needed = None if needed is None else needed.resolve()  # Lightning gives resolved paths, too
         self.content: dict[str, Any] | None = None
         self._writer: ThreadPoolExecutor | None = None
         self._pending: list[tuple[Path, Future[None]]] = []
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         place = Path(path)
+        is_needed = place.resolve() == self.needed
         if any(place == other or future.done() for other, future in self._pending):
             self.finish()
         if not (self.background and _suits_background(checkpoint)):
             self.finish()
             save_whole(checkpoint, place, self.keep.get(place))
-            self.content = None if place == self.needed else self.content
+            self.content = None if is_needed else self.content
             return
         self._writer = self._writer or ThreadPoolExecutor(1, "checkpoint")
         copied = copy.deepcopy(checkpoint)
-        self.content = copied if place == self.needed else self.content
+        self.content = copied if is_needed else self.content
         self._pending.append((place, self._writer.submit(save_whole, copied, place, self.keep.get(place))))
 
     def load_checkpoint(self, path: Any, *given: Any, **options: Any) -> dict[str, Any]:
@@ -75,12 +77,12 @@ class WholeCheckpointIO(TorchCheckpointIO):
         pending, self._pending = self._pending, []
         try:
             wait([future for _, future in pending])
-        finally:  # a signal that ends the wait does not end the writing
+        finally:  # a signal that ends the wait does not end the writing, and hides no error of it
             if self._writer is not None:
                 self._writer.shutdown()
                 self._writer = None
-        for _, future in pending:
-            future.result()
+            for _, future in pending:
+                future.result()
 
     def teardown(self) -> None:
         """Do not wait: `finish` does."""

@@ -129,6 +129,7 @@ def fit_and_predict(
         best: dict[str, Any] | None = None
         if isinstance(config.method, Probe):
             rows, logits, facts, features = probe.fit_and_predict(config, module, data, trainer, recorder, splits)
+            best = content_in_memory(trainer)
         else:
             try:
                 with work.listener.deferred():

@@ -22,6 +22,7 @@ from artculture.evaluation.probes import FittedProbe, LabelledFeatures, fit_prob
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
 from artculture.models.full_precision import full_precision
+from artculture.models.stage_statistics import statistics_key
 from artculture.training.callbacks.recorder import Recorder
 from artculture.training.checkpoint_io import finish_writing
 from artculture.training.feature_cache import digest
@@ -102,9 +103,9 @@ def _features(module: CultureClassifier, data: PaintingsDataModule, trainer: L.T
         with torch.inference_mode(), full_precision(device):
             return module.embed(pictures.to(device)).float()
 
-    statistics = module.hyper["stage_statistics"]
+    statistics = statistics_key(module.hyper["stage_statistics"])
     return FeatureDataModule(
-        data, embed, lambda: f"{digest(module)} {statistics} 32-true {device.type}", 1
+        data, embed, lambda: f"{digest(module)}{statistics} 32-true {device.type}", 1
     ).of_all_paintings()
 
 

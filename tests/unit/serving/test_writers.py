@@ -10,7 +10,7 @@ from torch import nn
 from artculture.evaluation.inference import TorchModel
 from artculture.models.classifier import CultureClassifier
 from artculture.serving import writers
-from artculture.serving.export_graph import INPUT, ExportedNetwork, metadata
+from artculture.serving.export_graph import INPUT, metadata
 from artculture.serving.loading import load_model
 from artculture.serving.onnx_model import OnnxModel
 from artculture.utils.errors import InputError
@@ -85,14 +85,32 @@ def test_a_network_with_more_convolutions_is_known(exported):
     assert writers.has_more_convolutions(exported[1])
 
 
-def test_the_vectors_of_a_probe_hold_the_statistics_of_its_stages():
-    options = {"method": "probe", "stage_statistics": "covariances"}
-    classifier = CultureClassifier("test_resnet", "timm", ["a", "b"], **options).eval()
-    size = classifier.preprocessing.image_size
-    pictures = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
-    _, logits, features = ExportedNetwork(classifier)(pictures)
-    assert torch.allclose(features, classifier.embed(pictures), atol=1e-5)
-    assert torch.allclose(logits, classifier(pictures), atol=1e-5)
+@pytest.mark.parametrize("half", [False, True])
+def test_a_probe_with_covariances_is_exported(tmp_path, half):
+    torch.manual_seed(0)
+    options = {"backbone_node": TINY, "method": "probe", "stage_statistics": "covariances"}
+    classifier = CultureClassifier("tiny", "custom", ["a", "b"], 32, **options).eval()
+    features, logits = TorchModel(classifier, "cpu").features_and_logits(PICTURES)
+    for path, write in ((tmp_path / "a.onnx", writers.write_onnx), (tmp_path / "a.pt2", writers.write_torch_export)):
+        write(classifier, path, metadata(classifier), half=half)
+        if path.suffix == ".onnx":
+            assert writers.has_more_convolutions(path)
+            given = OnnxModel(path, "cpu").features_and_logits(PICTURES)
+        else:
+            given = writers.read_torch_export(path)(PICTURES)[:0:-1]
+        assert torch.allclose(given[0], features, rtol=0, atol=5e-3 if half else 1e-4)
+        assert torch.allclose(given[1], logits, rtol=0, atol=5e-2 if half else 1e-4)
+
+
+@torch.no_grad()
+def test_bfloat16_is_for_the_backbone_alone(tmp_path):
+    torch.manual_seed(0)
+    options = {"backbone_node": TINY, "method": "probe", "stage_statistics": "covariances"}
+    classifier = CultureClassifier("tiny", "custom", ["a", "b"], 32, **options).eval()
+    features, logits = TorchModel(classifier, "cpu", precision="bfloat16").features_and_logits(PICTURES)
+    assert torch.equal(logits, classifier.network.head(features))
+    exact = TorchModel(classifier, "cpu").features_and_logits(PICTURES)[0]
+    assert 0 < (features - exact).abs().max() < 0.02 * exact.abs().max()
 
 
 def foreign(path, **properties):

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
-from artculture.studies import study
 from artculture.studies.executor import RunProcess, execute_runs
 from artculture.studies.launchers.local import LocalLauncher
 from artculture.studies.launchers.process import RUN_LOCKED_EXIT_CODE
@@ -255,22 +253,3 @@ def test_several_starts_of_a_study_share_its_rows_out(composed_row, monkeypatch,
         views = list(pool.map(lambda _: run_all(rows, launcher=LocalLauncher([None])), range(starts)))
     assert {process.state for view in views for process in view} == {"finished"}
     assert [read_json(row.directory.path / "status.json")["launches"] for row in rows] == [1] * 5
-
-
-@pytest.mark.parametrize(
-    ("values", "typed", "starts"),
-    [
-        ({}, "seed=0", 1),
-        ({}, "launcher.parallel=3", 0),
-        ({}, "+launcher=slurm", 0),
-        ({"launcher": {"name": "local", "parallel": 3}}, "seed=0", 0),
-        ({"plan": True}, "seed=0", 0),
-    ],
-)
-def test_imports_begin_before_runs_are_composed_where_they_are_local_processes(monkeypatch, values, typed, starts):
-    started = []
-    monkeypatch.setattr(study, "start_server", started.append)
-    monkeypatch.setattr(study, "can_fork", lambda: True)
-    usual = {"launcher": {"name": "local", "parallel": "auto"}, "plan": False}
-    study._import_meanwhile(OmegaConf.create({**usual, **values}), [[typed]])
-    assert len(started) == starts

@@ -1,11 +1,13 @@
 import threading
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
 
 from artculture.training import checkpoint_io
 from artculture.training.checkpoint_io import WholeCheckpointIO
+from artculture.utils.errors import Interrupted
 
 
 def test_a_large_checkpoint_is_a_copy_that_is_written_while_training_continues(tmp_path, monkeypatch):
@@ -78,22 +80,40 @@ def test_files_are_whole_when_a_signal_ends_the_wait_for_them(tmp_path, monkeypa
     monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
     monkeypatch.setattr(checkpoint_io, "save_whole", lambda *given: (threading.Event().wait(0.2), write(*given)))
 
-    def interrupted(_):
-        raise KeyboardInterrupt
+    def stop(_):
+        raise Interrupted("SIGTERM")
 
-    monkeypatch.setattr(checkpoint_io, "wait", interrupted)
+    monkeypatch.setattr(checkpoint_io, "wait", stop)
     io = WholeCheckpointIO()
     io.save_checkpoint({"a": 1}, tmp_path / "last.ckpt")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         io.finish()
     assert torch.load(tmp_path / "last.ckpt") == {"a": 1}
+
+
+def test_a_signal_hides_no_error_of_the_writing(tmp_path, monkeypatch):
+    def stop(*_):
+        raise Interrupted("SIGTERM")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 0)
+    monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
+    monkeypatch.setattr(checkpoint_io, "save_whole", fail)
+    monkeypatch.setattr(checkpoint_io, "wait", stop)
+    io = WholeCheckpointIO()
+    io.save_checkpoint({"a": 1}, tmp_path / "last.ckpt")
+    with pytest.raises(OSError, match="No space left"):
+        io.finish()
 
 
 def test_the_content_that_is_needed_after_the_training_stays_in_memory_if_it_was_copied(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_io, "BACKGROUND_BYTES", 8)
     monkeypatch.setattr(checkpoint_io, "available_memory", lambda: 1 << 30)
+    monkeypatch.chdir(tmp_path)
     best, weights = tmp_path / "best.ckpt", torch.ones(4)
-    io = WholeCheckpointIO(needed=best)
+    io = WholeCheckpointIO(needed=Path("best.ckpt"))
     assert io.content is None
     io.save_checkpoint({"w": weights}, best)
     io.save_checkpoint({"w": weights + 1}, tmp_path / "last.ckpt")

@@ -13,6 +13,7 @@ import torch
 from artculture.config.composition import resolved
 from artculture.config.schema.marks import OnResume
 from artculture.config.validation import config_folder
+from artculture.models.classifier import CHECKPOINT_FORMAT
 from artculture.training.identity import identity, leaves
 from artculture.training.origin import check_paintings, on_resume, read_origin, recorded_origin
 from artculture.training.resume import Plan, plan
@@ -47,7 +48,7 @@ def save(values, tmp_path):
     def write(name="other/run/checkpoints/last.ckpt", batches=0, **content):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        said = {"format": 1, "classes": list(CLASSES), "manifest": "abc", "config": identity(values)}
+        said = {"format": CHECKPOINT_FORMAT, "classes": list(CLASSES), "manifest": "abc", "config": identity(values)}
         position = {"epoch": 2, "batches": batches, "batch_size": 16}
         torch.save(
             {
@@ -175,13 +176,13 @@ def test_what_can_t_be_started_from_is_said_in_one_message(save, values, tmp_pat
     damaged = tmp_path / "damaged.ckpt"
     damaged.write_bytes(path.read_bytes()[:400])
     assert str(damaged) in refusal(damaged)
-    unsaid = save("unsaid.ckpt", artculture={"format": 1, "classes": []})
+    unsaid = save("unsaid.ckpt", artculture={"format": CHECKPOINT_FORMAT, "classes": []})
     assert "does not say with which config" in refusal(unsaid)
     assert "does not say how far" in refusal(save("lost.ckpt", PaintingsDataModule={}))
 
 
 def test_a_checkpoint_that_says_no_config_has_that_of_its_run(save, values, tmp_path):
-    path = save(artculture={"format": 1, "classes": []})
+    path = save(artculture={"format": CHECKPOINT_FORMAT, "classes": []})
     RunDirectory(path.parents[1]).write_config(values)
     assert plan(RunDirectory(tmp_path / "run"), values, str(path)).action == "continue"
     with pytest.raises(InputError, match="seed: 0 there, 1 now"):

@@ -12,6 +12,7 @@ from artculture.config.typed_text import Text
 
 TrainedMethod = Literal["finetuned", "transfer", "scratch"]
 MethodName = Literal[TrainedMethod, "probe"]
+StageStatistics = Literal["none", "moments", "covariances"]
 
 
 class Rates(Section):
@@ -173,7 +174,7 @@ class Probe(Section):
 
     name: Annotated[Literal["probe"], OnResume.FIXED]
     classifier: Annotated[Literal["logistic", "knn", "nearest_mean"], OnResume.FIXED]
-    stage_statistics: Annotated[Literal["none", "moments", "covariances"], OnResume.FIXED]
+    stage_statistics: Annotated[StageStatistics, OnResume.FIXED]
 
 
 Method = Annotated[Finetuned | Transfer | Scratch | Probe, Field(discriminator="name")]
@@ -264,3 +265,4 @@ class ClassifierSections(Section):
     optimizer: OptimizerChoice
     scheduler: Scheduler
     method: MethodName
+    stage_statistics: StageStatistics

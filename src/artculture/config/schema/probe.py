@@ -13,7 +13,7 @@ def probe_contradictions(method: Probe, balance: Balance, data: Data, resume: st
         yield (
             f"balance={balance.name}",
             "is of training by steps, which method=probe does without: use class_weights, logit_adjustment, "
-            "balanced_softmax or none",
+            "half_logit_adjustment, balanced_softmax or none",
         )
     elif method.classifier == "nearest_mean" and not isinstance(balance, Unbalanced):
         yield (
