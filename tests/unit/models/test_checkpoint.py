@@ -130,7 +130,7 @@ def test_a_checkpoint_of_another_format_is_refused(saved):
     content = torch.load(saved[1], weights_only=True)
     content["artculture"]["format"] = 99
     torch.save(content, saved[1])
-    with pytest.raises(InputError, match="has format 99, this version reads 1"):
+    with pytest.raises(InputError, match=f"has format 99, this version reads {CHECKPOINT_FORMAT}"):
         read_checkpoint(saved[1])
 
 
