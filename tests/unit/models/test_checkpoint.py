@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from artculture.models.checkpoint import check_classes, load_classifier, read_checkpoint, store_temperature
+from artculture.models.classifier import CHECKPOINT_FORMAT
 from artculture.utils.errors import InputError
 
 
