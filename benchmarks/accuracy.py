@@ -212,9 +212,10 @@ def report(parts: dict[str, dict[str, list[Outcome]]], command: str) -> str:
         "CPU time of the fits, with the features in the cache.",
     ]
     for data, rows in parts.items():
-        counts = next(outcomes[0].facts["counts"] for row, outcomes in rows.items() if row in ROWS)
         lines += ["", f"## {data}", ""]
-        lines += [f"{counts['train']}/{counts['val']}/{counts['test']} paintings of the first split.", ""]
+        counts = next((outcomes[0].facts["counts"] for row, outcomes in rows.items() if row in ROWS), None)
+        if counts is not None:
+            lines += [f"{counts['train']}/{counts['val']}/{counts['test']} paintings of the first split.", ""]
         lines += ["| row | top-1 | macro recall | top-3 | chosen | seconds |", "|---|---|---|---|---|---:|"]
         lines += [line(row, outcomes) for row, outcomes in rows.items()]
         if compared := list(differences(rows)):

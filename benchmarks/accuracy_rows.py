@@ -46,8 +46,8 @@ ROWS: dict[str, list[str]] = {
     "fine-tuned: modern, letterbox": [*MODERN, "data.fit=letterbox"],
 }
 
-# Rows that average runs of one split: members, and what `artculture ensemble` is given. Letterboxed pictures may have
-# other near-duplicates, which stay in one split, so that their splits may differ.
+# Rows that average runs of one split: members, and what `artculture ensemble` is given. Letterboxed and larger pictures
+# may have other near-duplicates, which stay in one split, so that their splits may differ.
 PROBES = ["probe: logistic", "probe: nearest mean"]
 LARGER_PROBES = ["probe: logistic, 288 px, logits half adjusted", "probe: nearest mean, 288 px"]
 LAST, MODERN_ROW = "fine-tuned: last stage", "fine-tuned: modern"
@@ -55,13 +55,8 @@ ENSEMBLES: dict[str, tuple[list[str], list[str]]] = {
     "ensemble: two probes": (PROBES, ["kind=mean"]),
     "ensemble: two probes, 288 px": (LARGER_PROBES, ["kind=mean"]),
     "ensemble: last stage and probe": ([LAST, "probe: logistic"], ["kind=mean"]),
-    "ensemble: last stage and probe, 288 px, logits adjusted": (
-        [LAST, "probe: logistic, 288 px, logits adjusted"],
-        ["kind=mean"],
-    ),
     "ensemble: modern and probe": ([MODERN_ROW, "probe: logistic"], ["kind=mean"]),
     "ensemble: modern, last stage and two probes": ([MODERN_ROW, LAST, *PROBES], ["kind=mean"]),
-    "ensemble: modern, last stage and two probes, 288 px": ([MODERN_ROW, LAST, *LARGER_PROBES], ["kind=mean"]),
 }
 
 # Rows that are another one with test-time augmentation.
@@ -99,11 +94,12 @@ DIFFERENCES = [
     ("ensemble: last stage and probe", "probe: logistic"),
     ("ensemble: modern and probe", "fine-tuned: modern"),
     ("ensemble: modern, last stage and two probes", "fine-tuned: modern"),
+    ("ensemble: modern and probe", "probe: logistic"),
+    ("ensemble: modern, last stage and two probes", "probe: nearest mean"),
+    ("ensemble: two probes, 288 px", "probe: logistic, 288 px, logits half adjusted"),
+    ("fine-tuned: last stage", PLAIN),
     ("probe: logistic, 288 px", "probe: logistic"),
     ("probe: logistic, 288 px, logits adjusted", "probe: logistic, logits adjusted"),
-    ("ensemble: last stage and probe, 288 px, logits adjusted", "probe: logistic, 288 px, logits adjusted"),
     ("probe: logistic, 288 px, logits half adjusted", "probe: logistic, logits half adjusted"),
     ("probe: logistic, 288 px, logits half adjusted", PLAIN),
-    ("ensemble: modern, last stage and two probes, 288 px", "probe: logistic, 288 px, logits half adjusted"),
-    ("ensemble: modern, last stage and two probes, 288 px", "probe: nearest mean, 288 px"),
 ]
