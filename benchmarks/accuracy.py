@@ -32,6 +32,8 @@ from artculture.utils.io import read_json, write_json
 from benchmarks.accuracy_rows import DIFFERENCES, ENSEMBLES, EPOCHS, NAMES, PLAIN, PLAIN_SPLIT, QUICK, ROWS, TTA, USUAL
 
 RESULTS = Path(__file__).parent / "results" / "accuracy.md"
+# Share of the test paintings of two rows; fewer are another split.
+IN_COMMON = 0.9
 METRICS = ("top1", "macro_recall", "top3")
 
 
@@ -181,11 +183,13 @@ def _score(outcomes: Sequence[Outcome], metric: str) -> str:
 
 
 def differences(rows: dict[str, list[Outcome]]) -> Iterator[str]:
-    """Yield a line for each pair of rows of which both are there."""
+    """Yield a line for each pair of rows of which both are there, with (nearly) the same test paintings."""
     for first, second in DIFFERENCES:
         if first in rows and second in rows:
             pairs = zip(rows[first], rows[second], strict=False)
             tables = [(correct(one.predictions), correct(other.predictions), one) for one, other in pairs]
+            if min(len((a - b).dropna()) / max(len(a), len(b)) for a, b, _ in tables) < IN_COMMON:
+                continue
             found = pd.concat([(a - b).dropna() for a, b, _ in tables], axis=1)
             cultures = pd.concat([one.predictions.set_index(ID)["culture"] for *_, one in tables])
             labels = pd.factorize(cultures[~cultures.index.duplicated()].loc[found.index])[0]
