@@ -253,11 +253,6 @@ class CultureClassifier(L.LightningModule):
             pictures = pictures.contiguous(memory_format=torch.channels_last)
         return pictures
 
-    def features_and_logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The pooled vectors before the head, float32 N x features, and the logits that the head makes of them."""
-        features = self.embed(pictures)
-        return features.float(), cast(Tensor, self.network.head(features)).float()
-
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return `loss` and `mean_loss` (scalars; the second detached) and `logits` (N x classes, detached)."""
         pictures, labels, _, *mixed = batch

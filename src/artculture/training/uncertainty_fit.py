@@ -86,7 +86,7 @@ def fit_typicality(
         precision or nullcontext(),
     ):
         for images, _, _ in image_batches(paintings, module.preprocessing, rows, batch_size):
-            found.append(module.features_and_logits(images.to(device))[0].cpu())
+            found.append(module.embed(images.to(device)).float().cpu())
     module.to(before)
     module.train(mode)
     features = torch.cat(found).numpy()
