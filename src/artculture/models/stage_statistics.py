@@ -20,7 +20,7 @@ from artculture.config.schema.model import StageStatistics
 # The last ones: a vision transformer has a stage for each block.
 MOST_STAGES = 4
 SMALLEST_VARIANCE = 1e-6
-# Directions of a covariance: twice as many bring nothing, and have four times the features.
+# Directions of a covariance at most; the number of features grows with their square.
 DIRECTIONS = 48
 NEWTON_STEPS = 5  # as in Li et al. 2018
 
