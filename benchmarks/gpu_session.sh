@@ -12,7 +12,7 @@ PYTHON=${PYTHON:-python}
 RESULTS=${RESULTS:-}
 export PYTHONPATH="$PWD/src:$PWD${PYTHONPATH:+:$PYTHONPATH}" WANDB_MODE=offline
 
-options=(--repeats 1 --grid-parallel 3)
+options=(--repeats 1 --grid-parallel 0)
 tiny=()
 if [[ ${1:-} == --tiny ]]; then
     options=()

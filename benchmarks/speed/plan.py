@@ -69,7 +69,7 @@ class Plan:
 
 
 # On a GPU an epoch of a few batches would measure the start of the loader processes.
-ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 5330, "grid_size": 224, "grid_parallel": (0, 3)}
+ON_GPU = {"batches": 100, "transfer_pictures": 2048, "grid_pictures": 5330, "grid_size": 224}
 PEERS = ("all", "fp32", "none")
 QUICK = {
     "repeats": 2,

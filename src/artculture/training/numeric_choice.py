@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 AUTO: Final = "auto"
 # Keys of `trainer` whose value is decided once for a run, and stored in its config.yaml.
 DECIDED = ("precision", "channels_last", "threads")
+# A captured CUDA graph has memory of its own, in addition to that of the steps before it.
+GPU_FACTOR = 2
 KIND = "steps"
 FILE = "choice.json"
 
@@ -90,6 +92,20 @@ def expected_memory(config: TrainConfig) -> int | None:
     # A run that was started has the chosen memory format in its config, which is not the one that was asked for.
     known = (_known(_changed(config, channels_last=AUTO)) or _known(config)) if _is_measured(config) else None
     return (known.memory or None) if known is not None else None
+
+
+def expected_gpu_memory(config: TrainConfig) -> int | None:
+    """Return an upper bound of the bytes that a run needs on a GPU without its pixels; None where it is unknown."""
+    if not _is_measured(config):
+        return None
+    with lean_torchmetrics():
+        from artculture.training.acceleration.measured_format import measured_memory
+
+    try:
+        return GPU_FACTOR * measured_memory(config)
+    except Exception as error:  # layers of the user's own that need more than shapes
+        log.debug("the memory of %s is unknown: %s", config.architecture.name, reason_of(error))
+        return None
 
 
 def channels_last(config: TrainConfig) -> bool:

@@ -34,6 +34,20 @@ def visible_gpus() -> list[str]:
     return [line.strip() for line in listed.splitlines() if line.strip()]
 
 
+def free_gpu_memory(gpu: str) -> int | None:
+    """Return the free memory of an NVIDIA GPU in bytes; None if unknown.
+
+    Args:
+        gpu: its id, as `visible_gpus` returns it.
+    """
+    command = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        return int(listed) << 20
+    except (subprocess.SubprocessError, OSError, ValueError):
+        return None
+
+
 def cpu_info() -> dict[str, str]:
     """Return what Linux says of the first CPU (`model name`, `flags`, …); {} on other systems."""
     info = Path("/proc/cpuinfo")

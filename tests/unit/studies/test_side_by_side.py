@@ -6,6 +6,7 @@ from artculture.studies import side_by_side
 from artculture.studies.executor import RunProcess
 from artculture.studies.launchers.local import LocalLauncher
 from artculture.studies.side_by_side import run_side_by_side
+from artculture.training.numeric_choice import expected_gpu_memory
 
 GB = 1 << 30
 
@@ -16,7 +17,9 @@ def study(composed_row, composed, monkeypatch):
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
-    def run(*overrides, memory=4 * GB, total=16 * GB, available=12 * GB, cores=2, runs=2, gpus=(None,)):
+    def run(*overrides, memory=4 * GB, total=16 * GB, available=12 * GB, cores=2, runs=2, gpus=(None,), free=None):
+        monkeypatch.setattr(side_by_side, "expected_gpu_memory", lambda _: memory)
+        monkeypatch.setattr(side_by_side.hardware, "free_gpu_memory", lambda gpu: None if free is None else free[gpu])
         monkeypatch.setattr(side_by_side, "expected_memory", lambda _: memory)
         monkeypatch.setattr(side_by_side, "_total_memory", lambda: total)
         monkeypatch.setattr(side_by_side.hardware, "available_memory", lambda: available)
@@ -49,3 +52,30 @@ def test_one_run_at_a_time_has_all_cores(study, machine):
 def test_the_users_numbers_stay(study):
     assert study("launcher.parallel=1") == (1, "auto")
     assert study("trainer.threads=2") == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("machine", "at_once"),
+    [
+        ({"free": {"0": 80 * GB}}, 3),
+        ({"free": {"0": 80 * GB}, "runs": 2}, 2),
+        ({"free": {"0": 20 * GB}}, 2),
+        ({"free": {"0": 16 * GB}}, 1),
+        ({"free": {"0": None}}, 1),
+        ({"free": {"0": 80 * GB}, "memory": None}, 1),
+        ({"free": {"0": 80 * GB, "1": 20 * GB}, "gpus": ("0", "1")}, 4),
+        ({"free": {"0": 80 * GB, "1": 80 * GB}, "gpus": ("0", "1"), "runs": 3}, 2),
+    ],
+)
+def test_runs_share_a_gpu_whose_free_memory_has_room_for_them(study, machine, at_once):
+    assert study(**{"runs": 6, "gpus": ("0",), **machine}) == (at_once, "auto")
+
+
+def test_the_users_number_of_runs_on_a_gpu_stays(study):
+    assert study("launcher.parallel=1", runs=6, gpus=("0",), free={"0": 80 * GB}) == (1, "auto")
+
+
+def test_the_memory_on_a_gpu_is_known_without_one(composed):
+    small, large = (expected_gpu_memory(composed(f"data.batch_size={size}")) for size in (2, 64))
+    assert 1 * GB < small < large
+    assert expected_gpu_memory(composed("method=probe")) is None

@@ -46,3 +46,14 @@ def test_the_memory_of_a_job_ends_at_the_limit_of_its_control_groups(tmp_path, m
     assert hardware.available_memory() == 80 * 1024
     info.unlink()
     assert hardware.available_memory() is None
+
+
+def test_the_free_memory_of_a_gpu_is_what_nvidia_smi_says(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for says, found in (("echo 1024", 1 << 30), ("echo '[N/A]'", None), ("exit 6", None)):
+        program.write_text(f'#!/bin/sh\n[ "$1" = --id=3 ] || exit 1\n{says}\n')
+        program.chmod(0o755)
+        assert hardware.free_gpu_memory("3") == found
+    program.unlink()
+    assert hardware.free_gpu_memory("3") is None

@@ -1,4 +1,4 @@
-"""Launcher of runs as local processes: one per GPU, or one at a time on the CPU."""
+"""Launcher of runs as local processes, on GPUs or on the CPU."""
 
 import logging
 import subprocess
@@ -90,8 +90,9 @@ class LocalLauncher(NoSetup):
         return list(started)
 
     def execute_at_once(self, count: int) -> None:
-        """Execute so many runs at a time on the CPU."""
-        self.gpus, self.capacity = [None] * count, count
+        """Execute so many runs at a time on the CPU, or on each GPU."""
+        self.gpus = [*self.gpus] * count
+        self.capacity = len(self.gpus)
 
     def _free(self) -> list[str | None]:
         free = list(self.gpus)
