@@ -31,7 +31,7 @@ ROWS: dict[str, list[str]] = {
     "fine-tuned: paper": FINETUNED,
     "fine-tuned: modern": MODERN,
     "fine-tuned: modern without balance": [*MODERN, "balance=none"],
-    "fine-tuned: modern, chosen by macro recall": [*MODERN, "balance.tau=1.0", *FOR_RARE],
+    "fine-tuned: modern, chosen by macro recall": [*MODERN, "balance=logit_adjustment", *FOR_RARE],
     "fine-tuned: modern, SGD for AdamW": [
         *MODERN,
         "optimizer=sgd",

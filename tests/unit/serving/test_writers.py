@@ -103,7 +103,7 @@ def test_a_probe_with_covariances_is_exported(tmp_path, half):
 
 
 @torch.no_grad()
-def test_bfloat16_is_for_the_backbone_alone(tmp_path):
+def test_bfloat16_is_for_the_backbone_alone():
     torch.manual_seed(0)
     options = {"backbone_node": TINY, "method": "probe", "stage_statistics": "covariances"}
     classifier = CultureClassifier("tiny", "custom", ["a", "b"], 32, **options).eval()
