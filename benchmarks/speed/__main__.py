@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.speed import (
     evaluation,
+    formats,
     grid,
     input_pipeline,
     limit,
@@ -33,6 +34,7 @@ PARTS: dict[str, tuple[str, Callable[[Plan, Path], list[Line]]]] = {
     "limit": ("Distance to the limit", limit.measure),
     "training": ("Fine-tuning", training.measure),
     "transfer": ("Transfer", transfer.measure),
+    "formats": ("Precision and memory format", formats.measure),
     "modern": ("The modern recipe", modern.measure),
     "evaluation": ("Evaluation and prediction", evaluation.measure),
     "startup": ("Start-up", startup.measure),
@@ -61,6 +63,8 @@ def _measure(given: argparse.Namespace, argv: list[str]) -> int:
         name, measure = PARTS[part]
         if part == "grid" and plan.peers == "none":
             name += ", artculture alone"
+        if limit := machine.instruction_limit():
+            name += f", limited to {limit}"
         said = list(machine.circumstances(plan, argv))
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             lines = measure(plan, Path(folder))

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from artculture.config.schema.checkpoint_commands import InferencePrecision
+from artculture.evaluation.forward import forward_on
 from artculture.evaluation.image_sources import ImageReader, find_sources, image_downloader
 from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.predict import Predictor
 from artculture.training.factory import make_classifier, make_datamodule
-from artculture.training.predicting import predict_logits
+from artculture.training.predicting import image_batches, predict_logits
 from benchmarks.speed import classic, ours
 from benchmarks.speed.job import Job
 from benchmarks.speed.pictures import make_gallery
@@ -38,10 +39,18 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     job = Job.of(plan, config, gallery)
     accelerator = "gpu" if plan.on_gpu else "cpu"
 
+    size = config.data.batch_size * config.trainer.eval_batches
+
     def evaluate() -> float:
         began = time.perf_counter()
-        size = config.data.batch_size * config.trainer.eval_batches
         predict_logits(classifier, data.paintings, rows, size, Path("best.ckpt"), accelerator=accelerator)
+        return len(rows) / (time.perf_counter() - began)
+
+    def evaluate_half() -> float:
+        began = time.perf_counter()
+        with forward_on(classifier, accelerator, "bfloat16") as forward:
+            for images, _, _ in image_batches(data.paintings, classifier.preprocessing, rows, size):
+                forward(images)
         return len(rows) / (time.perf_counter() - began)
 
     sources = find_sources([str(gallery / "train")])[0]
@@ -55,6 +64,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
 
     sides: dict[str, Callable[[], float]] = {
         EVALUATE: evaluate,
+        f"{EVALUATE}, {HALF}": evaluate_half,
         PREDICT: lambda: predict("float32"),
         f"{PREDICT}, {HALF}": lambda: predict("bfloat16"),
         classic.NAME: lambda: _recipe(job),

@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 
 from artculture.utils.errors import InputError
-from artculture.utils.hardware import cpu_info
 from artculture.utils.io import read_json, write_json
 from benchmarks.speed import input_pipeline, limit, machine, ours, training, transfer
 from benchmarks.speed.plan import Plan, planned, run_command
@@ -25,8 +24,6 @@ from benchmarks.speed.timing import Spread, number
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 LOSS = 0.15
 PARTS = {"input": input_pipeline, "limit": limit, "training": training, "transfer": transfer}
-# Of a CPU: what its speed in bf16 depends on most, the best first.
-FLAG_CLASSES = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 # Small enough for minutes, large enough that a step takes longer than what surrounds it.
 SIZES = {
     "repeats": 3,
@@ -92,7 +89,7 @@ def record(file: Path, found: Ratios, plan: Plan, argv: list[str]) -> None:
     """Write the ratios with machine, date and command."""
     values = {
         "machine": machine.title(plan.device),
-        "flags": flag_class(cpu_info().get("flags", "")),
+        "flags": machine.flag_class(),
         "date": f"{datetime.now():%Y-%m-%d %H:%M}",
         "command": " ".join(["python -m benchmarks.speed.guard", *argv]),
         "torch": torch.__version__,
@@ -115,17 +112,9 @@ def read_record(file: Path) -> dict[str, Spread]:
         raise InputError(f"{file} is no record of ratios ({error!r}): `make bench-guard GUARD=--record`") from error
 
 
-def flag_class(flags: str) -> str:
-    """Return the most capable instructions of a CPU that training uses."""
-    present = flags.split()
-    return next((flag for flag in FLAG_CLASSES if flag in present), "none")
-
-
 def file_name(device: torch.device) -> str:
-    """Return the name of the record: the machine, and of a CPU its class of instructions."""
-    stem = machine.file_name(device).removesuffix(".md")
-    suffix = "" if device.type == "cuda" else f"-{flag_class(cpu_info().get('flags', '')).replace('_', '-')}"
-    return f"guard-{stem}{suffix}.json"
+    """Return the name of the record of this class of machines."""
+    return f"guard-{machine.file_name(device).removesuffix('.md')}.json"
 
 
 if __name__ == "__main__":

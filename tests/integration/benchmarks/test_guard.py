@@ -6,7 +6,7 @@ import torch
 from artculture.utils.errors import InputError
 from tests.integration.benchmarks.test_speed import report
 
-from benchmarks.speed import guard  # isort: skip
+from benchmarks.speed import guard, machine  # isort: skip
 from benchmarks.speed.plan import Plan  # isort: skip
 from benchmarks.speed.timing import Spread  # isort: skip
 
@@ -38,11 +38,15 @@ def test_a_record_is_read_as_it_was_written_and_named_by_machine_and_instruction
     (tmp_path / "r.json").write_text("{}")
     with pytest.raises(InputError, match="is no record of ratios"):
         guard.read_record(tmp_path / "r.json")
-    assert [guard.flag_class(flags) for flags in ("avx2 amx_bf16 avx512f", "sse2 avx2", "")] == [
-        "amx_bf16",
-        "avx2",
-        "none",
-    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("avx2 amx_bf16 avx512f", "amx_bf16"), ("sse2 avx2", "avx2"), ("", "none")]
+)
+def test_results_are_named_by_machine_and_instructions(monkeypatch, flags, expected):
+    monkeypatch.setattr(machine, "cpu_info", lambda: {"flags": flags})
+    assert machine.title(torch.device("cpu")).endswith(f", {expected}")
+    assert guard.file_name(torch.device("cpu")).endswith(f"-{expected.replace('_', '-')}.json")
 
 
 def test_a_machine_without_a_record_gets_the_command_that_makes_one(tmp_path, capsys):

@@ -1,0 +1,56 @@
+"""Epochs in the precision and memory format that a run chooses by itself, compared with every fixed one."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from artculture.training.numeric_choice import decided
+from benchmarks.speed import ours, with_timm
+from benchmarks.speed.pictures import make_gallery
+from benchmarks.speed.plan import Plan
+from benchmarks.speed.report import Line, compared
+from benchmarks.speed.timing import interleaved
+
+ARCHITECTURES = ("resnet50", "vgg16_bn", "alexnet")
+OF_TIMM = ("efficientnet_lite0",)
+# What was chosen through float32, at least: a choice is a measurement, too.
+NO_SLOWER = 0.98
+AUTO = "auto"
+FORMATS = {
+    "float32": ("trainer.precision=32", "trainer.channels_last=false"),
+    "float32, channels_last": ("trainer.precision=32", "trainer.channels_last=true"),
+    "bf16": ("trainer.precision=bf16-mixed", "trainer.channels_last=false"),
+    "bf16, channels_last": ("trainer.precision=bf16-mixed", "trainer.channels_last=true"),
+}
+
+
+def measure(plan: Plan, folder: Path) -> list[Line]:
+    pictures = plan.batches * plan.batch_size
+    gallery = make_gallery(folder / "gallery", pictures, source=plan.source)
+    names = [*ARCHITECTURES, *(OF_TIMM if with_timm.installed() else ())]
+    return [line for name in names for line in _lines(name, plan, gallery, folder)]
+
+
+def _lines(name: str, plan: Plan, gallery: Path, folder: Path) -> list[Line]:
+    typed = ours.overrides(plan, gallery, folder / "cache", "trainer.max_epochs=2", f"architecture={name}")
+    typed = [each for each in typed if each not in plan.architecture]
+    configs = {each: ours.composed([*typed, *more]) for each, more in {AUTO: (), **FORMATS}.items()}
+    configs[AUTO] = decided(configs[AUTO])
+    chosen = configs[AUTO].trainer
+    sides: dict[str, Callable[[], float]] = {
+        each: partial(_epoch, config, folder / "run") for each, config in configs.items()
+    }
+    found = interleaved(f"formats of {name}", sides, plan.repeats)
+    size = f"{plan.batches * plan.batch_size} pictures at {plan.image_size} px"
+    how = f"{chosen.precision}{', channels_last' if chosen.channels_last else ''}"
+    what = f"epoch of a fine-tuned {name}, {size}, as it comes ({how})"
+    return [
+        compared(
+            what, "s", found[AUTO], each, found[each], faster_is_less=True, target=NO_SLOWER if place == 0 else None
+        )
+        for place, each in enumerate(FORMATS)
+    ]
+
+
+def _epoch(config: ours.TrainConfig, folder: Path) -> float:
+    return ours.fit(config, folder)[1]
