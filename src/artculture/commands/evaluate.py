@@ -43,8 +43,9 @@ def evaluate_checkpoint(config: EvaluateConfig) -> int:
         sets=config.sets,
         with_unlike=config.unlike,
         sets_by_culture=config.sets_by == "culture",
+        precision=config.precision,
     )
-    folder = output or default_folder(model, config.split, DEFAULT_ROOT, config.tta)
+    folder = output or default_folder(model, config.split, DEFAULT_ROOT, config.tta, config.precision)
     files = write_evaluation(folder, result, predictions)
     _show(result)
     sys.stdout.write(visible("".join(f"{file}\n" for file in files)))

@@ -1,10 +1,11 @@
-"""Full-precision forward pass of a classifier without a `Trainer`."""
+"""Forward pass of a classifier without a `Trainer`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor
 
+from artculture.config.schema.checkpoint_commands import InferencePrecision
 from artculture.evaluation.inference import TorchModel
 from artculture.models.classifier import CultureClassifier
 
@@ -12,8 +13,15 @@ Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @contextmanager
-def forward_on(classifier: CultureClassifier, device: str = "auto") -> Iterator[Forward]:
+def forward_on(
+    classifier: CultureClassifier, device: str = "auto", precision: InferencePrecision = "float32"
+) -> Iterator[Forward]:
     """Move a classifier to a device inside a `with` block, and back at its end.
+
+    Args:
+        classifier: its weights stay float32.
+        device: `auto`, `cpu` or `gpu`.
+        precision: of the network; bfloat16 is autocast.
 
     Yields:
         A function from images, uint8, N x 3 x size x size, to features and logits, both float32 on the CPU.
@@ -23,6 +31,6 @@ def forward_on(classifier: CultureClassifier, device: str = "auto") -> Iterator[
     """
     original = classifier.device
     try:
-        yield TorchModel(classifier, device).features_and_logits
+        yield TorchModel(classifier, device, precision=precision).features_and_logits
     finally:
         classifier.to(original)

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from artculture.analysis.model_under_study import ModelUnderStudy
+from artculture.config.schema.checkpoint_commands import InferencePrecision
 from artculture.evaluation.forward import forward_on
 from artculture.evaluation.intervals import wilson
 from artculture.evaluation.uncertainty import Doubt, as_text, set_metrics
@@ -25,6 +27,7 @@ def add_doubt(
     accelerator: str,
     result: dict[str, Any],
     predictions: pd.DataFrame,
+    precision: InferencePrecision = "float32",
 ) -> pd.DataFrame:
     """Add `sets` and `unlike` to the result of an evaluation; return its predictions with these columns.
 
@@ -36,6 +39,7 @@ def add_doubt(
         accelerator: `auto`, `cpu` or `gpu`.
         result: gets `sets` (`set_metrics`) and `unlike`: median, and the share `high` above `HIGH` with its interval.
         predictions: one row for each of `rows`.
+        precision: of the network.
     """
     if doubt.coverage is not None:
         probabilities = predictions[[f"p_{name}" for name in model.classes]].to_numpy(dtype=np.float64)
@@ -45,7 +49,9 @@ def add_doubt(
         names = [as_text(members or ()) for members in doubt.sets(probabilities)]
         predictions = predictions.assign(set=names)
     if doubt.unlike:
-        shares = np.array(doubt.shares(_features(model, rows, batch_size, accelerator)), dtype=np.float64)
+        outputs = network_outputs(model, rows, batch_size, accelerator, precision)
+        features = torch.cat([values for values, _ in outputs], dim=1).numpy()
+        shares = np.array(doubt.shares(features), dtype=np.float64)
         high = int((shares > HIGH).sum())
         interval = wilson(high, len(shares))
         result["unlike"] = {"median": float(np.median(shares)), "high": high / len(shares), "interval": interval}
@@ -53,14 +59,18 @@ def add_doubt(
     return predictions
 
 
-def _features(
-    model: ModelUnderStudy, rows: NDArray[np.int64], batch_size: int, accelerator: str
-) -> NDArray[np.float32]:
-    """Return the features of paintings, of all networks one after the other."""
-    parts = []
+def network_outputs(
+    model: ModelUnderStudy,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    accelerator: str,
+    precision: InferencePrecision = "float32",
+) -> list[tuple[Tensor, Tensor]]:
+    """Return features and logits, both float32, of paintings, for each network: several of an ensemble."""
+    outputs = []
     for network, paintings in model.networks():
-        with forward_on(network, accelerator) as forward:
+        with forward_on(network, accelerator, precision) as forward:
             batches = image_batches(paintings, network.preprocessing, rows, batch_size)
-            parts.append(torch.cat([forward(images)[0] for images, _, _ in batches]))
-    features: NDArray[np.float32] = torch.cat(parts, dim=1).numpy()
-    return features
+            features, logits = zip(*(forward(images) for images, _, _ in batches), strict=True)
+        outputs.append((torch.cat(features), torch.cat(logits)))
+    return outputs

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from torch import Tensor
 from artculture.analysis.label_models import models_by_label
 from artculture.analysis.loading import stored_split_of
 from artculture.analysis.model_under_study import ModelUnderStudy
-from artculture.analysis.performance.doubt import add_doubt
+from artculture.analysis.performance.doubt import add_doubt, network_outputs
 from artculture.analysis.performance.evaluated_paintings import select_rows, warn_of_seen
-from artculture.config.schema.checkpoint_commands import TestTimeView
+from artculture.config.schema.checkpoint_commands import InferencePrecision, TestTimeView
 from artculture.data.decoding import read_pixels
 from artculture.evaluation.calibration import calibration_error, softmax
 from artculture.evaluation.ensembling import joint_logits
@@ -26,6 +26,7 @@ from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.metrics import classification_metrics, ordinal_error
 from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
 from artculture.evaluation.uncertainty import doubt
+from artculture.models.finite import check_predictions_finite
 from artculture.training.checkpoint_source import checkpoint_label
 from artculture.training.predicting import predict_logits
 from artculture.training.result import label_predictions, prediction_table, scores_of_parts, versions
@@ -42,17 +43,19 @@ Logits = NDArray[np.float64] | list[NDArray[Any]]
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Settings of the forward passes, always in float32.
+    """Settings of the forward passes.
 
     The settings of a run reproduce its numbers bit for bit on the same machine.
 
     Attributes:
         batch_size: images per forward pass.
         deterministic: argument of `lightning.Trainer`.
+        precision: of the network; a run evaluates itself in float32.
     """
 
     batch_size: int = 64
     deterministic: Any = False
+    precision: InferencePrecision = "float32"
 
 
 def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
@@ -71,12 +74,26 @@ def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
 def compute_logits(
     model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str = "auto"
 ) -> NDArray[np.float64]:
-    """Compute logits in float32 for some paintings; return float64 N x classes.
+    """Compute logits for some paintings; return float64 N x classes.
 
     Raises:
         WorkError: some logits are not finite.
     """
-    logits = [
+    if settings.precision == "float32":
+        logits = _float32_logits(model, rows, settings, accelerator)
+    else:
+        outputs = network_outputs(model, rows, settings.batch_size, accelerator, settings.precision)
+        logits = [values.double().numpy() for _, values in outputs]
+        for part in logits:
+            check_predictions_finite(part, model.checkpoint)
+    return logits[0] if model.ensemble is None else joint_logits(model.ensemble.classifier, logits)
+
+
+def _float32_logits(
+    model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str
+) -> list[NDArray[np.float64]]:
+    """Return the logits of each network, computed as at the end of its training."""
+    return [
         predict_logits(
             network,
             paintings,
@@ -88,7 +105,6 @@ def compute_logits(
         )
         for network, paintings in model.networks()
     ]
-    return logits[0] if model.ensemble is None else joint_logits(model.ensemble.classifier, logits)
 
 
 def evaluate(model: ModelUnderStudy, *arguments: Any, **named: Any) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -107,6 +123,7 @@ def evaluate_labels(
     sets: float | None = None,
     with_unlike: bool = False,
     sets_by_culture: bool = False,
+    precision: InferencePrecision = "float32",
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
     """Compute all metrics and predictions of a checkpoint.
 
@@ -120,6 +137,7 @@ def evaluate_labels(
         sets: coverage of prediction sets of the primary label; None for no sets.
         with_unlike: whether to say how unlike the training paintings each one is.
         sets_by_culture: whether the coverage is that of each class.
+        precision: of the network; bfloat16 is autocast.
 
     Returns:
         The metrics (those of `classification_metrics`, `ece`, `ece_calibrated`) of the primary label with their
@@ -131,13 +149,13 @@ def evaluate_labels(
     )
     evaluated = select_rows(model, split, include_trained)
     warn_of_seen(evaluated)
-    rows, settings = evaluated.rows, settings or settings_of_run(model)
+    rows, settings = evaluated.rows, replace(settings or settings_of_run(model), precision=precision)
     selection, classifier = model.paintings.selection, model.classifier
     if tta and model.ensemble is not None:
         raise InputError(f"tta averages views for one network, and {model.checkpoint} is an ensemble of several")
     if tta:
         views = TestTimeViews(classifier.preprocessing, tta)
-        logits: Logits = _logits_of_views(model, rows, views, accelerator)
+        logits: Logits = _logits_of_views(model, rows, views, accelerator, precision)
     else:
         logits = compute_logits(model, rows, settings, accelerator)
     numbers, tables = {}, {}
@@ -151,8 +169,10 @@ def evaluate_labels(
             label.model, own, _of_label(logits, known, label.outputs)
         )
         if extra is not None and label.model.label is None:
-            size, found = settings.batch_size, numbers[label.name]
-            tables[label.name] = add_doubt(label.model, extra, own, size, accelerator, found, tables[label.name])
+            found, size = numbers[label.name], settings.batch_size
+            tables[label.name] = add_doubt(
+                label.model, extra, own, size, accelerator, found, tables[label.name], precision
+            )
     if not tables:
         raise InputError("none of these paintings has a label of the classifier")
     first, *further = numbers
@@ -170,7 +190,7 @@ def evaluate_labels(
         "tta": list(tta),
         **numbers[first],
         **({"label": first, "labels": {name: numbers[name] for name in further}} if further else {}),
-        "precision": "32-true",
+        "precision": "32-true" if precision == "float32" else "bf16-mixed",
         "batch_size": settings.batch_size,
         "versions": versions(),
     }
@@ -216,11 +236,15 @@ def _label_scores(
 
 
 def _logits_of_views(
-    model: ModelUnderStudy, rows: NDArray[np.int64], views: TestTimeViews, accelerator: str
+    model: ModelUnderStudy,
+    rows: NDArray[np.int64],
+    views: TestTimeViews,
+    accelerator: str,
+    precision: InferencePrecision,
 ) -> list[NDArray[Any]]:
     """Return the logits of each painting's views; paintings are decoded again where views need more of them."""
     selection, expected = model.paintings.selection, model.classifier.preprocessing
-    torch_model = TorchModel(model.classifier, accelerator, str(model.checkpoint))
+    torch_model = TorchModel(model.classifier, accelerator, str(model.checkpoint), precision)
 
     def of(row: int) -> list[Tensor]:
         if views.decoding == expected.fit:
@@ -250,9 +274,16 @@ VIEWED = 32
 FILES = ("predictions.csv", "result.json")
 
 
-def default_folder(model: ModelUnderStudy, split: str | None, root: Path, tta: Sequence[TestTimeView] = ()) -> Path:
+def default_folder(
+    model: ModelUnderStudy,
+    split: str | None,
+    root: Path,
+    tta: Sequence[TestTimeView] = (),
+    precision: InferencePrecision = "float32",
+) -> Path:
     """Return the output folder: in the run directory, or under `root` for a checkpoint without a run."""
-    label = "-".join([model.data, *([] if split is None else [split]), *(["+".join(tta)] if tta else [])])
+    parts = [model.data, split or "", "+".join(tta), "" if precision == "float32" else precision]
+    label = "-".join(filter(None, parts))
     if model.run is not None:
         return model.run.path / "evaluation" / label
     return root / "evaluations" / checkpoint_label(model.checkpoint) / label

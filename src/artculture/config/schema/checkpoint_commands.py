@@ -61,6 +61,7 @@ class EvaluateConfig(OnPaintings):
     output: Annotated[UserPath | None, AsTyped()]
     overwrite: bool
     device: Device
+    precision: InferencePrecision
     trust: Trusted
     seed: int
 

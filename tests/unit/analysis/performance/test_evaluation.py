@@ -11,7 +11,7 @@ from artculture.analysis.loading import load_model_under_study
 from artculture.analysis.performance.evaluated_paintings import select_rows
 from artculture.analysis.performance.evaluation import default_folder, evaluate, evaluate_labels, write_evaluation
 from artculture.models.checkpoint import store_temperature
-from artculture.utils.errors import InputError
+from artculture.utils.errors import InputError, WorkError
 
 SAME = {"top1": "test_top1", "top3": "test_top3", "macro_f1": "test_macro_f1", "loss": "test_loss"}
 
@@ -168,3 +168,21 @@ def test_views_of_each_painting_are_averaged_and_recorded(run):
     assert shares[1].sum(axis=1) == pytest.approx(1)
     assert 0 < abs(shares[0] - shares[1]).max() < 0.5
     assert default_folder(model, None, run.path, ["flip"]).name == f"{model.data}-flip"
+
+
+@pytest.mark.parametrize("more", [{}, {"tta": ["flip"]}, {"with_unlike": True}])
+def test_bfloat16_moves_probabilities_a_little_and_is_recorded(run, more):
+    model = load_model_under_study(run.best)
+    (exact, table), (half, other) = (evaluate(model, precision=each, **more) for each in ("float32", "bfloat16"))
+    assert [result["precision"] for result in (exact, half)] == ["32-true", "bf16-mixed"]
+    shares = [each.filter(like="p_").to_numpy() for each in (table, other)]
+    assert 0 < abs(shares[0] - shares[1]).max() < 0.1
+    assert default_folder(model, "val", run.path, ["flip"], "bfloat16").name == f"{model.data}-val-flip-bfloat16"
+
+
+def test_logits_in_bfloat16_that_are_not_finite_are_refused(run):
+    model = load_model_under_study(run.best)
+    for parameter in model.classifier.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(WorkError, match="not finite"):
+        evaluate(model, precision="bfloat16")
