@@ -33,6 +33,8 @@ class RunProcess:
         error: why it failed or was not started.
         started: the launcher's handle of the process.
         stop_requested: whether it was asked to stop.
+        work: operations of its training, about; where several runs are executed at a time, the largest one starts
+            first, so that they end together.
     """
 
     run: PlannedRun
@@ -40,6 +42,7 @@ class RunProcess:
     error: str = ""
     started: StartedRun | None = field(default=None, repr=False)
     stop_requested: bool = field(default=False, repr=False)
+    work: float = field(default=0.0, repr=False)
     launches: int = field(default=0, repr=False)
     check_at: float = field(default=0.0, repr=False)
 
@@ -126,16 +129,17 @@ def _check_elsewhere(process: RunProcess, began: float) -> None:
 
 def _start(processes: Sequence[RunProcess], launcher: Launcher, began: float) -> None:
     waiting = [process for process in processes if process.state == "waiting"]
+    waiting.sort(key=lambda process: -process.work)  # stable: equal ones in the order of the study
     if launcher.capacity is not None:
         waiting = waiting[: launcher.capacity - sum(process.state in ("queued", "running") for process in processes)]
-    if not waiting:
-        return
-    waiting = [process for process in waiting if _write_job(process, began)]
-    if not waiting:
-        return
-    for process, started in zip(waiting, launcher.start([process.run for process in waiting]), strict=True):
-        process.started = started
-        process.state = "queued" if launcher.queues else "running"
+    # A queue gets its runs together. Else one starts before the steps of the next are measured.
+    groups = [waiting] if launcher.queues else [[process] for process in waiting]
+    for group in groups:
+        ready = [process for process in group if _write_job(process, began)]
+        handles = launcher.start([process.run for process in ready]) if ready else []
+        for process, started in zip(ready, handles, strict=True):
+            process.started = started
+            process.state = "queued" if launcher.queues else "running"
 
 
 def _write_job(process: RunProcess, began: float) -> bool:

@@ -14,7 +14,6 @@ from artculture.models.backbones import make_backbone, preprocessing_of
 from artculture.models.weights import load_start
 from artculture.studies.grid import PlannedRun
 from artculture.training.factory import backbone_choice, backbone_options, check_network
-from artculture.training.numeric_choice import decided_by_study
 from artculture.training.origin import check_paintings, origin_of
 from artculture.utils import hardware
 from artculture.utils.errors import InputError
@@ -72,8 +71,6 @@ def prepare(runs: Iterable[PlannedRun], on_progress: Progress | None = None) -> 
             asked = preprocessing.resize, preprocessing.interpolation
             paintings = load_paintings(choice, *asked, on_progress, fit=preprocessing.fit)
             selections[key] = paintings.selection
-        # Measured at most once for runs alike, and before the first one trains.
-        decided_by_study(run.config, {})
         if (origin := origin_of(run.directory, run.plan.checkpoint)) is not None:
             check_paintings(origin, plain(run.config), selections[key])
         key = f"{architecture.name} {architecture.weights}"

@@ -17,15 +17,13 @@ from artculture.utils.io import json_text, read_json, write_json
 from artculture.utils.quick_imports import lean_torchmetrics
 
 if TYPE_CHECKING:
-    from artculture.training.acceleration.measured_format import Choice
+    from artculture.training.acceleration.measured_format import Choice, RunSize
 
 log = logging.getLogger(__name__)
 
 AUTO: Final = "auto"
 # Keys of `trainer` whose value is decided once for a run, and stored in its config.yaml.
 DECIDED = ("precision", "channels_last", "threads")
-# A captured CUDA graph has memory of its own, in addition to that of the steps before it.
-GPU_FACTOR = 2
 KIND = "steps"
 FILE = "choice.json"
 
@@ -87,24 +85,17 @@ def expected_precision(config: TrainConfig, accelerator: str) -> str:
     return hardware.real_precision(config.trainer.precision, accelerator)
 
 
-def expected_memory(config: TrainConfig) -> int | None:
-    """Return about how many bytes a run needs, as measured with its precision; None where nothing was measured."""
-    # A run that was started has the chosen memory format in its config, which is not the one that was asked for.
-    known = (_known(_changed(config, channels_last=AUTO)) or _known(config)) if _is_measured(config) else None
-    return (known.memory or None) if known is not None else None
-
-
-def expected_gpu_memory(config: TrainConfig) -> int | None:
-    """Return an upper bound of the bytes that a run needs on a GPU without its pixels; None where it is unknown."""
+def expected_size(config: TrainConfig) -> "RunSize | None":
+    """Return what a run needs, on a GPU without its pixels; None where it is unknown."""
     if not _is_measured(config):
         return None
     with lean_torchmetrics():
-        from artculture.training.acceleration.measured_format import measured_memory
+        from artculture.training.acceleration.measured_format import run_size
 
     try:
-        return GPU_FACTOR * measured_memory(config)
+        return run_size(config)
     except Exception as error:  # layers of the user's own that need more than shapes
-        log.debug("the memory of %s is unknown: %s", config.architecture.name, reason_of(error))
+        log.debug("what %s needs is unknown: %s", config.architecture.name, reason_of(error))
         return None
 
 
@@ -141,12 +132,7 @@ def _changed(config: TrainConfig, **values: Any) -> TrainConfig:
 
 def _measure(config: TrainConfig) -> "Choice":
     with lean_torchmetrics():
-        from artculture.training.acceleration.measured_format import (
-            Choice,
-            NumericFormat,
-            measured_choice,
-            measured_memory,
-        )
+        from artculture.training.acceleration.measured_format import Choice, NumericFormat, measured_choice
 
     chosen = config.trainer.channels_last
     lasts = [chosen] if chosen != AUTO else sorted({False, config.architecture.channels_last})
@@ -155,8 +141,7 @@ def _measure(config: TrainConfig) -> "Choice":
         formats.append(NumericFormat("bf16-mixed", lasts[-1]))
     try:
         # With AMX, ResNet-50 and VGG-16 are about twice as fast in bf16, and AlexNet is as fast: not worth comparing.
-        amx = hardware.cpu_has_amx()
-        choice = Choice(formats[-1], {}, 0, measured_memory(config)) if amx else measured_choice(config, formats)
+        choice = Choice(formats[-1], {}, 0) if hardware.cpu_has_amx() else measured_choice(config, formats)
     except Exception as error:  # too little memory, or steps of the user's own that need more than pixels
         log.warning("precision=32, because no step could be measured: %s", reason_of(error))
         return Choice(formats[0], {}, 0)
@@ -209,15 +194,16 @@ def _share_of_cores(config: TrainConfig) -> int | None:
 def _key(config: TrainConfig) -> dict[str, Any]:
     """Return all that the speed of a step depends on."""
     values = plain(config)
-    data, trainer = config.data, config.trainer
+    data, trainer, frozen = config.data, config.trainer, config.method.name == "transfer"
     size = "its own size" if data.image_size is None else f"{data.image_size} px"
     architecture = {key: value for key, value in values["architecture"].items() if key not in ("recipe", "weights")}
     return {
-        "shown": f"{config.architecture.name} {config.method.name}, {size}, batch {data.batch_size}",
+        # Training from scratch has the steps of fine-tuning.
+        "shown": f"{config.architecture.name} {'transfer' if frozen else 'finetuned'}, {size}, batch {data.batch_size}",
         "machine": _machine(),
         "architecture": architecture,
         "head": values["head"],
-        "transfer": config.method.name == "transfer",
+        "transfer": frozen,
         "method": {key: values["method"].get(key) for key in ("features", "lora")},
         "fit": data.fit,
         "channels_last": trainer.channels_last,

@@ -6,7 +6,7 @@ from artculture.studies import side_by_side
 from artculture.studies.executor import RunProcess
 from artculture.studies.launchers.local import LocalLauncher
 from artculture.studies.side_by_side import run_side_by_side
-from artculture.training.numeric_choice import expected_gpu_memory
+from artculture.training.acceleration.measured_format import RunSize
 
 GB = 1 << 30
 
@@ -18,9 +18,8 @@ def study(composed_row, composed, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
     def run(*overrides, memory=4 * GB, total=16 * GB, available=12 * GB, cores=2, runs=2, gpus=(None,), free=None):
-        monkeypatch.setattr(side_by_side, "expected_gpu_memory", lambda _: memory)
         monkeypatch.setattr(side_by_side.hardware, "free_gpu_memory", lambda gpu: None if free is None else free[gpu])
-        monkeypatch.setattr(side_by_side, "expected_memory", lambda _: memory)
+        monkeypatch.setattr(side_by_side, "expected_size", lambda _: None if memory is None else RunSize(memory, 1e9))
         monkeypatch.setattr(side_by_side, "_total_memory", lambda: total)
         monkeypatch.setattr(side_by_side.hardware, "available_memory", lambda: available)
         monkeypatch.setattr(side_by_side.hardware, "cores", lambda: cores)
@@ -59,11 +58,11 @@ def test_the_users_numbers_stay(study):
     [
         ({"free": {"0": 80 * GB}}, 3),
         ({"free": {"0": 80 * GB}, "runs": 2}, 2),
-        ({"free": {"0": 20 * GB}}, 2),
-        ({"free": {"0": 16 * GB}}, 1),
+        ({"free": {"0": 40 * GB}}, 2),
+        ({"free": {"0": 32 * GB}}, 1),
         ({"free": {"0": None}}, 1),
         ({"free": {"0": 80 * GB}, "memory": None}, 1),
-        ({"free": {"0": 80 * GB, "1": 20 * GB}, "gpus": ("0", "1")}, 4),
+        ({"free": {"0": 80 * GB, "1": 40 * GB}, "gpus": ("0", "1")}, 4),
         ({"free": {"0": 80 * GB, "1": 80 * GB}, "gpus": ("0", "1"), "runs": 3}, 2),
     ],
 )
@@ -75,7 +74,22 @@ def test_the_users_number_of_runs_on_a_gpu_stays(study):
     assert study("launcher.parallel=1", runs=6, gpus=("0",), free={"0": 80 * GB}) == (1, "auto")
 
 
-def test_the_memory_on_a_gpu_is_known_without_one(composed):
-    small, large = (expected_gpu_memory(composed(f"data.batch_size={size}")) for size in (2, 64))
-    assert 1 * GB < small < large
-    assert expected_gpu_memory(composed("method=probe")) is None
+@pytest.mark.parametrize(
+    ("overrides", "passes"),
+    [
+        (["method=finetuned"], 15),
+        (["method=transfer", "method.views=4"], 4),
+        (["method=transfer", "method.views=9"], 5),
+        (["method=transfer", "method.features=recompute"], 5),
+    ],
+)
+def test_the_largest_of_several_runs_starts_first(composed_row, composed, monkeypatch, overrides, passes):
+    monkeypatch.setattr(side_by_side, "_total_memory", lambda: 1000 * GB)
+    monkeypatch.setattr(side_by_side.hardware, "available_memory", lambda: 1000 * GB)
+    monkeypatch.setattr(side_by_side.hardware, "cores", lambda: 2)
+    launcher = LocalLauncher([None])
+    typed = [*overrides, "trainer.max_epochs=5", "data.image_size=224"]
+    small, large = (composed(f"architecture={name}", *typed) for name in ("alexnet", "vgg16_bn"))
+    processes = [RunProcess(replace(composed_row(0), config=config)) for config in (small, large)]
+    run_side_by_side(processes, launcher)
+    assert processes[0].work < processes[1].work == pytest.approx(passes * 31e9, rel=0.02)

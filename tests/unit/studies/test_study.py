@@ -127,6 +127,25 @@ def test_a_row_asked_to_stop_before_it_listens_is_interrupted(composed_row, monk
     assert read_json(row.directory.path / "status.json")["state"] == "interrupted"
 
 
+def test_the_run_with_the_most_work_starts_first_and_before_the_next_is_decided(composed_row, monkeypatch):
+    monkeypatch.setattr(
+        "artculture.studies.launchers.process.arguments_of", lambda run, *_: ["-c", "raise SystemExit(1)"]
+    )
+    processes = [RunProcess(composed_row(seed), work=work) for seed, work in enumerate((1.0, 3.0, 1.0, 2.0))]
+    launcher, events = LocalLauncher([None, None]), []
+    start = launcher.start
+    monkeypatch.setattr(launcher, "start", lambda runs: events.append(("start", runs[0].name)) or start(runs))
+    monkeypatch.setattr(
+        "artculture.studies.executor.decided_by_study",
+        lambda config, _: events.append(("decide", f"seed {config.seed}")) or config,
+    )
+    execute_runs(processes, launcher=launcher, on_change=lambda: None, stop_at_failure=False)
+    assert [what for what, _ in events] == ["decide", "start"] * 4
+    order = [processes[place].run for place in (1, 3, 0, 2)]
+    assert [name for what, name in events if what == "start"] == [run.name for run in order]
+    assert [name for what, name in events if what == "decide"] == [f"seed {run.config.seed}" for run in order]
+
+
 def in_state(row, state, **facts):
     row.directory.make()
     row.directory.set_status(state, **facts)

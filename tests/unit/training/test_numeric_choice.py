@@ -6,7 +6,7 @@ from artculture.data.cache.folder import cache_folder
 from artculture.training import numeric_choice
 from artculture.training.acceleration import measured_format
 from artculture.training.acceleration.measured_format import Choice, NumericFormat
-from artculture.training.numeric_choice import decided, expected_precision, known_choices, with_recorded
+from artculture.training.numeric_choice import decided, expected_precision, expected_size, known_choices, with_recorded
 from tests.conftest import STUB
 
 HALF, PLAIN = NumericFormat("bf16-mixed", True), NumericFormat(32, False)
@@ -72,18 +72,22 @@ def test_steps_that_fail_leave_float32(composed, measured, monkeypatch, caplog, 
     assert not list(known_choices(cache_folder(composed().data.cache)))
 
 
-def test_a_processor_with_amx_takes_bf16_and_measures_memory_alone(composed, measured, monkeypatch):
+def test_a_processor_with_amx_takes_bf16_without_a_measurement(composed, measured, monkeypatch):
     monkeypatch.setattr(numeric_choice.hardware, "cpu_has_amx", lambda: True)
-    config = composed(*STUB, "data.image_size=32")
-    trainer = decided(config).trainer
+    trainer = decided(composed(*STUB)).trainer
     assert (trainer.precision, trainer.channels_last, measured.asked) == ("bf16-mixed", True, [])
-    assert (numeric_choice.expected_memory(config) or 0) > 700 << 20
+
+
+def test_training_from_scratch_has_the_steps_of_fine_tuning(composed, measured):
+    for method in ("finetuned", "scratch", "transfer"):
+        decided(composed(*STUB, f"method={method}"))
+    assert len(measured.asked) == 2
 
 
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
 def test_memory_measured_by_shapes_is_that_of_a_forward_pass(composed, monkeypatch, method):
     config = composed(*STUB, "data.image_size=32", f"method={method}")
-    by_shapes = measured_format.measured_memory(config)
+    by_shapes = measured_format.run_size(config)
     made = measured_format.make_classifier
 
     def needs_values(*arguments, **more):
@@ -92,16 +96,21 @@ def test_memory_measured_by_shapes_is_that_of_a_forward_pass(composed, monkeypat
         return module
 
     monkeypatch.setattr(measured_format, "make_classifier", needs_values)
-    computed = measured_format.measured_memory(config)
-    assert by_shapes == computed > 700 << 20
+    computed = measured_format.run_size(config)
+    assert by_shapes == computed
+    assert computed.memory > 700 << 20
 
 
-def test_the_memory_of_a_run_that_was_started_is_known(composed, monkeypatch, measured):
-    choice = Choice(HALF, {str(HALF): 0.1}, 2, 5 << 20)
-    monkeypatch.setattr(measured_format, "measured_choice", lambda *_: choice)
-    for typed in ((), ("trainer.channels_last=false",)):
-        started = decided(config := composed(*STUB, *typed))
-        assert numeric_choice.expected_memory(config) == numeric_choice.expected_memory(started) == 5 << 20
+def test_the_size_of_a_run_is_known_before_and_after_its_choice(composed, measured):
+    config = composed(*STUB, "data.image_size=32")
+    expected = expected_size(config)
+    assert expected.memory > 700 << 20
+    assert expected == expected_size(decided(config))
+    small, large = (expected_size(composed("data.image_size=224", f"data.batch_size={size}")) for size in (2, 64))
+    assert 700 << 20 < small.memory < large.memory
+    assert expected_size(composed("method=probe")) is None
+    # torchvision's documentation: 4.09 billion multiply-adds.
+    assert small.operations == large.operations == pytest.approx(2 * 4.1e9, rel=0.02)
 
 
 def test_a_study_leaves_the_choice_to_runs_on_gpus(composed, measured, monkeypatch):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from artculture.config.schema.model import Transfer
 from artculture.config.schema.train import TrainConfig
@@ -19,8 +20,12 @@ from artculture.training.callbacks.depthwise import depthwise_in_float32
 from artculture.training.factory import make_classifier
 
 # CPU seconds of all steps, of which the warm-up and one round after it are made in any case, and of a larger step.
-BUDGET_SECONDS, STEP_SECONDS = 4.0, 0.5
+BUDGET_SECONDS, STEP_SECONDS = 2.5, 0.25
 ROUNDS = 3
+# After a round a format that took this many times longer than the fastest one is out.
+BEHIND = 1.2
+# Networks are not compared in bfloat16 unless it multiplies matrices of this size faster by this factor.
+BF16_GAIN, BF16_SIZE, BF16_REPEATS = 1.15, 768, 3
 # Pictures: BatchNorm takes no single one.
 SMALLEST = 2
 CLASSES = 11
@@ -32,6 +37,7 @@ PROCESS_BYTES, WEIGHT_COPIES, TEMPORARIES, LAYERS_AT_ONCE = 700 << 20, 5, 1.3, 3
 # After the warm-up a format that took this many times longer than the fastest one is out, if its step was long enough
 # for the warm-up (kernels are generated) not to matter.
 HOPELESS, LONG_STEP_SECONDS = 2.0, 0.1
+HALF = "bf16-mixed"
 # In-place methods of tensors, and functions of torch.nn.init.
 INITIALISERS = frozenset(
     {"normal_", "uniform_", "trunc_normal_", "orthogonal_"}
@@ -59,13 +65,11 @@ class Choice:
         seconds: of a step of the run's batch in each format, the fastest of its repeats, as CPU time of one thread;
             empty if nothing was compared.
         pictures: of the larger of the measured steps.
-        memory: approximate bytes that a run needs in addition to what the runs of a study share; 0 if unknown.
     """
 
     format: NumericFormat
     seconds: dict[str, float]
     pictures: int
-    memory: int = 0
 
     def as_plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -77,9 +81,7 @@ class Choice:
         Raises:
             KeyError, TypeError, ValueError: the values are none of a choice.
         """
-        return cls(
-            NumericFormat(**values["format"]), dict(values["seconds"]), int(values["pictures"]), int(values["memory"])
-        )
+        return cls(NumericFormat(**values["format"]), dict(values["seconds"]), int(values["pictures"]))
 
 
 def measured_choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Choice:
@@ -94,17 +96,50 @@ def measured_choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Ch
         formats: the simplest first.
     """
     with _one_thread():
-        return _choice(config, formats)
+        gains = bf16_gain() >= BF16_GAIN if any(each.precision == HALF for each in formats) else False
+        compared = [each for each in formats if gains or each.precision != HALF]
+        return _choice(config, compared) if len(compared) > 1 else Choice(compared[0], {}, 0)
 
 
-def measured_memory(config: TrainConfig) -> int:
-    """Return about how many bytes a run needs, from a forward pass of two pictures."""
+def bf16_gain() -> float:
+    """Return how many times faster than in float32 one thread multiplies matrices in bfloat16.
+
+    Some processors have instructions for it that are no faster: a Xeon with AVX512-BF16 and two units for float32.
+    """
+    seconds = {}
+    for kind in (torch.float32, torch.bfloat16):
+        left, right = (torch.ones(BF16_SIZE, BF16_SIZE, dtype=kind) for _ in range(2))
+        left @ right  # kernels are generated
+        times = []
+        for _ in range(BF16_REPEATS):
+            began = time.thread_time()
+            left @ right
+            times.append(max(time.thread_time() - began, 1e-6))
+        seconds[kind] = min(times)
+    return seconds[torch.float32] / seconds[torch.bfloat16]
+
+
+@dataclass(frozen=True)
+class RunSize:
+    """What a run needs, from the shapes in a forward pass of two pictures.
+
+    Attributes:
+        memory: an upper bound of its bytes.
+        operations: floating-point operations of a forward pass of one picture.
+    """
+
+    memory: int
+    operations: float
+
+
+def run_size(config: TrainConfig) -> RunSize:
+    """Return what a run needs."""
     try:
         with torch.device("meta"):  # shapes alone: nothing is filled or computed
-            return _memory(_module(config), config)
+            return _size(_module(config), config)
     except Exception:  # layers that need the values of tensors
         with _one_thread():
-            return _memory(_module(config), config)
+            return _size(_module(config), config)
 
 
 @contextmanager
@@ -150,14 +185,16 @@ def _choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Choice:
     pictures = max(2 * SMALLEST, min(batch, int(SMALLEST * STEP_SECONDS / least)))
     found: dict[NumericFormat, list[float]] = {each: [] for each in left}
     for turn in range(ROUNDS):
-        if turn and spent >= BUDGET_SECONDS:
+        if turn and (spent >= BUDGET_SECONDS or len(left) == 1):
             break
         for each in left if turn % 2 else reversed(left):
             small, large = steps[each](SMALLEST), steps[each](pictures)
             found[each].append(at_batch(small, large, pictures, batch))
             spent += small + large
+        least = min(min(found[each]) for each in left)
+        left = [each for each in left if min(found[each]) <= BEHIND * least]
     seconds = {str(each): min(times) for each, times in found.items()}
-    return Choice(fastest(found), seconds, pictures, _memory(module, config))
+    return Choice(fastest(found), seconds, pictures)
 
 
 def _module(config: TrainConfig) -> CultureClassifier:
@@ -173,12 +210,10 @@ def _only_forward(config: TrainConfig) -> bool:
     return isinstance(config.method, Transfer) and config.method.features == "cached"
 
 
-def _memory(module: CultureClassifier, config: TrainConfig) -> int:
-    """Return about how many bytes a run needs: an upper bound, in float32."""
+def _size(module: CultureClassifier, config: TrainConfig) -> RunSize:
+    """Return what a run needs, in float32."""
     size = module.preprocessing.image_size
     weights, batch = sum(parameter.nbytes for parameter in module.parameters()), config.data.batch_size
-    if _only_forward(config):  # a few layers are in memory at a time
-        return PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
     own = {_reference(parameter) for parameter in module.parameters()}
     saved: dict[StorageWeakRef, int] = {}
 
@@ -188,11 +223,15 @@ def _memory(module: CultureClassifier, config: TrainConfig) -> int:
             saved[reference] = tensor.untyped_storage().nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         logits = module(torch.zeros(SMALLEST, 3, size, size, dtype=torch.uint8))
     activations = sum(saved.values())
     del logits  # with what it keeps for a backward pass
-    return round(PROCESS_BYTES + WEIGHT_COPIES * weights + TEMPORARIES * batch * activations / SMALLEST)
+    memory = PROCESS_BYTES + WEIGHT_COPIES * weights + TEMPORARIES * batch * activations / SMALLEST
+    if _only_forward(config):  # a few layers are in memory at a time
+        memory = PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
+    return RunSize(round(memory), counter.get_total_flops() / SMALLEST)
 
 
 def _reference(tensor: Tensor) -> StorageWeakRef:
@@ -203,7 +242,7 @@ def _reference(tensor: Tensor) -> StorageWeakRef:
 def _step(module: CultureClassifier, numeric: NumericFormat, *, forward_only: bool) -> Callable[[int], float]:
     """Return a function that makes one step on so many pictures and returns its CPU seconds."""
     size = module.preprocessing.image_size
-    half = numeric.precision == "bf16-mixed"
+    half = numeric.precision == HALF
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=half)
 
     def step(pictures: int) -> float:

@@ -25,6 +25,7 @@ def test_a_format_has_to_be_clearly_faster_than_a_simpler_one(last, half, chosen
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
 def test_steps_of_the_network_are_measured_and_change_nothing_else(composed, method, monkeypatch):
     monkeypatch.setattr(measured_format, "BUDGET_SECONDS", 0.05)
+    monkeypatch.setattr(measured_format, "bf16_gain", lambda: 2.0)
     torch.manual_seed(1)
     expected, threads = torch.random.get_rng_state(), torch.get_num_threads()
     config = composed(*STUB, "data.image_size=32", "data.batch_size=8", f"method={method}")
@@ -32,7 +33,6 @@ def test_steps_of_the_network_are_measured_and_change_nothing_else(composed, met
     assert str(choice.format) in choice.seconds
     assert all(seconds > 0 for seconds in choice.seconds.values())
     assert 4 <= choice.pictures <= 8
-    assert 700 << 20 < choice.memory < 900 << 20
     assert torch.equal(torch.random.get_rng_state(), expected)
     assert torch.get_num_threads() == threads
     assert Choice.from_plain(choice.as_plain()) == choice
@@ -45,9 +45,37 @@ def test_the_fastest_steps_decide(composed, monkeypatch):
         return lambda pictures: speeds[numeric] * pictures
 
     monkeypatch.setattr(measured_format, "_step", step)
+    monkeypatch.setattr(measured_format, "bf16_gain", lambda: 2.0)
     choice = measured_choice(composed(*STUB, "data.batch_size=8"), list(speeds))
     assert choice.format == HALF
     assert list(choice.seconds) == ["bf16-mixed, channels_last"]  # the others are out after the warm-up
+
+
+def test_a_format_that_is_far_behind_after_a_round_is_out(composed, monkeypatch):
+    speeds, steps = {PLAIN: 0.011, LAST: 0.01, HALF: 0.015}, []
+
+    def step(module, numeric, *, forward_only):
+        return lambda pictures: steps.append(numeric) or speeds[numeric] * pictures
+
+    monkeypatch.setattr(measured_format, "_step", step)
+    monkeypatch.setattr(measured_format, "bf16_gain", lambda: 2.0)
+    assert measured_choice(composed(*STUB, "data.batch_size=4"), list(speeds)).format == LAST
+    assert [steps.count(each) for each in speeds] == [7, 7, 3]  # of the warm-up, and two a round
+
+
+def test_bf16_is_compared_only_where_the_processor_multiplies_faster_in_it(composed, monkeypatch):
+    compared = []
+    monkeypatch.setattr(measured_format, "_choice", lambda _, formats: compared.append(formats) or "measured")
+    for gain in (1.1, 1.2):
+        monkeypatch.setattr(measured_format, "bf16_gain", lambda gain=gain: gain)
+        assert measured_choice(composed(), [PLAIN, LAST, HALF]) == "measured"
+    assert compared == [[PLAIN, LAST], [PLAIN, LAST, HALF]]
+    monkeypatch.setattr(measured_format, "bf16_gain", lambda: 0.9)
+    assert measured_choice(composed(), [PLAIN, HALF]) == Choice(PLAIN, {}, 0)  # nothing is left to compare
+
+
+def test_the_gain_of_bf16_is_a_ratio_of_times():
+    assert 0.001 < measured_format.bf16_gain() < 100
 
 
 def test_work_that_does_not_depend_on_the_batch_counts_once():
