@@ -63,8 +63,6 @@ def _measure(given: argparse.Namespace, argv: list[str]) -> int:
         name, measure = PARTS[part]
         if part == "grid" and plan.peers == "none":
             name += ", artculture alone"
-        if limit := machine.instruction_limit():
-            name += f", limited to {limit}"
         said = list(machine.circumstances(plan, argv))
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             lines = measure(plan, Path(folder))

@@ -9,7 +9,7 @@ from importlib import metadata
 
 import torch
 
-from artculture.utils.hardware import cores, cpu_info, cpu_name
+from artculture.utils.hardware import cores, cpu_flags, cpu_name
 from benchmarks.speed.plan import Plan
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
@@ -30,13 +30,7 @@ def title(device: torch.device) -> str:
 
 def flag_class() -> str:
     """Return the most capable instructions of this CPU that training uses."""
-    present = cpu_info().get("flags", "").split()
-    return next((flag for flag in FLAG_CLASSES if flag in present), "none")
-
-
-def instruction_limit() -> str:
-    """Return which instructions oneDNN may use at most, as the environment says; empty for no limit."""
-    return os.environ.get(LIMITS[0], "").replace("_", "-")
+    return next((flag for flag in FLAG_CLASSES if flag in cpu_flags()), "none")
 
 
 def file_name(device: torch.device) -> str:

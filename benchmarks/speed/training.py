@@ -42,7 +42,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     found = interleaved("epoch", sides, plan.repeats)
     name = config.architecture.name
     size = f"of a fine-tuned {name}, {pictures} pictures at {plan.image_size} px"
-    what, first_what = f"epoch {size}, warm cache (ours: the second)", f"first epoch {size}, cache built before it"
+    what, first_what = f"epoch {size}, warm cache (ours: the second)", f"first epoch {size}, decoding included"
     plain = asked(classic.NAME, "fp32")
     epochs = ((ours.NAME, what, EPOCH), (COLD, first_what, FIRST_EPOCH))
     return [

@@ -92,7 +92,7 @@ def _choices(cache: str) -> Iterator[Finding]:
         found = True
         slowest = max(choice.seconds.values(), default=0.0)
         rates = ", ".join(f"{name} {slowest / seconds:.2f}" for name, seconds in choice.seconds.items())
-        yield Finding(str(choice.format), f"{shown} ({f'relative speed: {rates}' if rates else 'with AMX'})")
+        yield Finding(str(choice.format), f"{shown} ({f'relative speed: {rates}' if rates else 'nothing to compare'})")
     if not found:
         yield Finding("none yet", "the first run of an architecture chooses")
 

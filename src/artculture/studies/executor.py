@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 
 from artculture.studies.grid import PlannedRun
@@ -33,8 +34,8 @@ class RunProcess:
         error: why it failed or was not started.
         started: the launcher's handle of the process.
         stop_requested: whether it was asked to stop.
-        work: operations of its training, about; where several runs are executed at a time, the largest one starts
-            first, so that they end together.
+        work: operations of its training per training picture, about; 0 where the order of the study stays. The run with
+            the most work starts first, so that the last ones end together.
     """
 
     run: PlannedRun
@@ -71,7 +72,7 @@ def execute_runs(
     its lock is released.
 
     Args:
-        processes: the runs, in the order to start them.
+        processes: the runs, in the order of the study.
         launcher: an entered launcher.
         on_change: called several times per second.
         stop_at_failure: whether to start no further run after one has failed.
@@ -88,7 +89,7 @@ def execute_runs(
             for process in processes:
                 if process.state in ("waiting", "elsewhere"):
                     _check_elsewhere(process, began)
-            _start(processes, launcher, began)
+            started = _start(processes, launcher, began)
             for process in processes:
                 if process.state in ("queued", "running"):
                     _follow(process, queues=launcher.queues)
@@ -99,7 +100,8 @@ def execute_runs(
                 if process.state == "failed" and stop_at_failure:
                     _skip_waiting(processes, "not started: another run failed (on_error=stop)")
             on_change()
-            time.sleep(POLL_SECONDS)
+            if not started:
+                time.sleep(POLL_SECONDS)
     finally:
         if not launcher.detached:
             _end_all(processes)
@@ -127,19 +129,22 @@ def _check_elsewhere(process: RunProcess, began: float) -> None:
         process.state = "waiting"
 
 
-def _start(processes: Sequence[RunProcess], launcher: Launcher, began: float) -> None:
+def _start(processes: Sequence[RunProcess], launcher: Launcher, began: float) -> bool:
+    """Start waiting runs, and return whether there were any: all for a queue, else one.
+
+    The steps of the next one may have to be measured, which takes seconds; signals and ended runs come before it.
+    """
     waiting = [process for process in processes if process.state == "waiting"]
-    waiting.sort(key=lambda process: -process.work)  # stable: equal ones in the order of the study
+    waiting.sort(key=attrgetter("work"), reverse=True)  # stable: equal ones in the order of the study
     if launcher.capacity is not None:
         waiting = waiting[: launcher.capacity - sum(process.state in ("queued", "running") for process in processes)]
-    # A queue gets its runs together. Else one starts before the steps of the next are measured.
-    groups = [waiting] if launcher.queues else [[process] for process in waiting]
-    for group in groups:
-        ready = [process for process in group if _write_job(process, began)]
-        handles = launcher.start([process.run for process in ready]) if ready else []
-        for process, started in zip(ready, handles, strict=True):
-            process.started = started
-            process.state = "queued" if launcher.queues else "running"
+    waiting = waiting if launcher.queues else waiting[:1]
+    ready = [process for process in waiting if _write_job(process, began)]
+    handles = launcher.start([process.run for process in ready]) if ready else []
+    for process, started in zip(ready, handles, strict=True):
+        process.started = started
+        process.state = "queued" if launcher.queues else "running"
+    return bool(waiting)
 
 
 def _write_job(process: RunProcess, began: float) -> bool:

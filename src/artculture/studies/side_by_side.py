@@ -39,7 +39,7 @@ def run_side_by_side(processes: Sequence[RunProcess], launcher: Launcher) -> Non
     if not isinstance(launcher, LocalLauncher):
         return
     gpus = [gpu for gpu in launcher.gpus if gpu is not None]
-    if not gpus and launcher.gpus != [None]:
+    if not gpus and (launcher.gpus != [None] or hardware.cores() < AT_ONCE):
         return
     sizes = _sizes(processes)
     if sizes is None:
@@ -55,7 +55,7 @@ def run_side_by_side(processes: Sequence[RunProcess], launcher: Launcher) -> Non
 def _fitting_on_cpu(processes: Sequence[RunProcess], memory: int) -> int:
     """Return how many runs have room at a time; where the machine could have it for two, share its cores."""
     cores, total = hardware.cores(), _total_memory()
-    if cores < AT_ONCE or total is None or AT_ONCE * memory > SHARE * total:
+    if total is None or AT_ONCE * memory > SHARE * total:
         return 1
     given = os.environ.get("OMP_NUM_THREADS", "").isdigit()  # the user's number, for every run
     for process in processes:
@@ -80,26 +80,27 @@ def _fitting_on_each(gpus: Sequence[str], processes: Sequence[RunProcess], memor
 
 
 def _sizes(processes: Sequence[RunProcess]) -> "list[RunSize] | None":
-    """Return what each run needs; None for a single run, and where that is unknown or the user chose how many."""
+    """Return the size of each run; None for a single run, and where one is unknown or the user chose how many."""
     configs = [process.run.config for process in processes]
     chosen = any(not isinstance(one.launcher, LocalProcesses) or one.launcher.parallel != AUTO for one in configs)
     several_devices = any(one.trainer.devices != 1 for one in configs)
     if len(configs) < AT_ONCE or chosen or several_devices:
         return None
-    known: dict[str, RunSize | None] = {}
+    known: dict[str, RunSize] = {}
     found = []
     for one in configs:
         # Runs that differ in seed or schedule alone need as much.
         key = f"{one.architecture} {one.method} {one.head} {one.data.image_size} {one.data.batch_size}"
-        size = known[key] = known[key] if key in known else expected_size(one)
+        size = known.get(key) or expected_size(one)
         if size is None:
             return None
+        known[key] = size
         found.append(size)
     return found
 
 
 def _passes(config: TrainConfig) -> float:
-    """Return how many forward passes a picture's training takes as long as; a backward pass is about two of them."""
+    """Return the training time of a picture in forward passes; a backward pass takes about two."""
     method, epochs = config.method, config.trainer.max_epochs
     if isinstance(method, Transfer):
         return min(method.views, epochs) if method.features == "cached" else epochs

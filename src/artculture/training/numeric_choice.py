@@ -56,7 +56,7 @@ def decided(config: TrainConfig, *, alone: bool = True) -> TrainConfig:
     accelerator = hardware.real_accelerator(trainer.accelerator)
     if trainer.threads == AUTO and accelerator == "cpu" and alone:
         config = _changed(config, threads=_share_of_cores(config) or torch.get_num_threads())
-    if trainer.precision == AUTO and accelerator == "cpu" and alone and _is_measured(config):
+    if trainer.precision == AUTO and accelerator == "cpu" and alone and _trains_network(config):
         choice = _known(config) or _measure(config)
         return _changed(config, precision=choice.format.precision, channels_last=choice.format.channels_last)
     precision: int | str = trainer.precision
@@ -77,17 +77,19 @@ def decided_by_study(config: TrainConfig, stored: Mapping[str, Any]) -> TrainCon
 
 
 def expected_precision(config: TrainConfig, accelerator: str) -> str:
-    """Return the precision that a run would have here, as Lightning names it, without measuring anything."""
-    if config.trainer.precision == AUTO and accelerator == "cpu" and _is_measured(config):
+    """Return the precision that a run would have here, as Lightning names it; `auto` where it is not yet measured."""
+    if config.trainer.precision == AUTO and accelerator == "cpu" and _trains_network(config):
         known = _known(config)
         if known is not None:
             return hardware.real_precision(known.format.precision, accelerator)
+        if hardware.cpu_has_bf16() and not hardware.cpu_has_amx():
+            return AUTO
     return hardware.real_precision(config.trainer.precision, accelerator)
 
 
 def expected_size(config: TrainConfig) -> "RunSize | None":
-    """Return what a run needs, on a GPU without its pixels; None where it is unknown."""
-    if not _is_measured(config):
+    """Return memory (on a GPU without its pixels) and operations of a run; None where they are unknown."""
+    if not _trains_network(config):
         return None
     with lean_torchmetrics():
         from artculture.training.acceleration.measured_format import run_size
@@ -95,7 +97,7 @@ def expected_size(config: TrainConfig) -> "RunSize | None":
     try:
         return run_size(config)
     except Exception as error:  # layers of the user's own that need more than shapes
-        log.debug("what %s needs is unknown: %s", config.architecture.name, reason_of(error))
+        log.debug("memory and operations of %s are unknown: %s", config.architecture.name, reason_of(error))
         return None
 
 
@@ -118,7 +120,7 @@ def known_choices(cache: Path) -> Iterator[tuple[str, "Choice"]]:
             yield str(values[0]["shown"]), values[1]
 
 
-def _is_measured(config: TrainConfig) -> bool:
+def _trains_network(config: TrainConfig) -> bool:
     # A probe runs in float32; embeddings have no network; to compile a network for each format would take minutes.
     trains = not isinstance(config.method, Probe) and config.architecture.library != "embeddings"
     return trains and not config.trainer.compile
@@ -151,7 +153,7 @@ def _measure(config: TrainConfig) -> "Choice":
             "%s: precision %s is the fastest on this CPU (of %s)",
             key["shown"],
             choice.format,
-            "; ".join(map(str, formats)),
+            "; ".join(choice.seconds),
         )
     try:
         make_private(file.parent)
@@ -213,7 +215,7 @@ def _key(config: TrainConfig) -> dict[str, Any]:
 def _machine() -> dict[str, str]:
     from importlib.metadata import version
 
-    flags = sorted(set(hardware.cpu_info().get("flags", "").split()))
+    flags = sorted(hardware.cpu_flags())
     return {
         "cpu": hardware.cpu_name(),
         "flags": hashlib.sha256(" ".join(flags).encode()).hexdigest()[:16],

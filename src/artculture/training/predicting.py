@@ -1,6 +1,7 @@
 """Logits of a trained classifier for paintings, computed as at the end of its training."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader
 
+from artculture.config.schema.checkpoint_commands import InferencePrecision
 from artculture.data.batches import BatchMaker
 from artculture.data.dataset import Batch, SplitDataset, identity_collate
 from artculture.data.paintings import Paintings
 from artculture.data.transforms import Preprocessing
+from artculture.evaluation.forward import forward_on
 from artculture.models.classifier import CultureClassifier
 from artculture.models.finite import check_predictions_finite
 from artculture.training.factory import ignore_known_warnings
@@ -26,6 +30,20 @@ def image_batches(
     """Return a loader of batches (images uint8 N x 3 x H x W, labels, rows) of some paintings, in the given order."""
     maker = BatchMaker(paintings.cache, paintings.selection.rows, preprocessing, None)
     return DataLoader(SplitDataset(paintings, rows, maker), batch_size, collate_fn=identity_collate)
+
+
+def forward_passes(
+    classifier: CultureClassifier,
+    paintings: Paintings,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    accelerator: str = "auto",
+    precision: InferencePrecision = "float32",
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield features and logits, both float32 on the CPU, of batches of paintings; arguments as `predict_logits`."""
+    with forward_on(classifier, accelerator, precision) as forward:
+        for images, _, _ in image_batches(paintings, classifier.preprocessing, rows, batch_size):
+            yield forward(images)
 
 
 def predict_logits(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from packaging.requirements import Requirement
 
-from artculture.utils.hardware import cores, cpu_info, cpu_name, total_memory
+from artculture.utils.hardware import cores, cpu_flags, cpu_name, total_memory
 from artculture.utils.text import size_text
 
 PACKAGES = (
@@ -81,7 +81,7 @@ def _installed(package: str) -> bool:
 
 def processor() -> Finding:
     """Return the name of the CPU, its cores and the instructions that training uses."""
-    flags = [flag for flag in FLAGS if flag in cpu_info().get("flags", "").split()]
+    flags = [flag for flag in FLAGS if flag in cpu_flags()]
     return Finding("CPU", f"{cpu_name()}, {cores()} cores{', ' + ' '.join(flags) if flags else ''}")
 
 

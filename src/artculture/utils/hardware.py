@@ -56,14 +56,27 @@ def cpu_info() -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
+def cpu_flags() -> set[str]:
+    """Return the instructions of this CPU that torch may use, as Linux names them; none on other systems."""
+    flags = set(cpu_info().get("flags", "").split())
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()  # documented by oneDNN; kernels leave out what is beyond it
+    if most not in ("", "ALL", "DEFAULT") and "AMX" not in most:
+        flags -= {flag for flag in flags if flag.startswith("amx")}
+        if "BF16" not in most and "FP16" not in most:
+            flags.discard("avx512_bf16")
+        if "AVX512" not in most:
+            flags -= {flag for flag in flags if flag.startswith("avx512")}
+    return flags
+
+
 def cpu_has_bf16() -> bool:
     """Return whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX); False if not on Linux."""
-    return bool({"avx512_bf16", "amx_bf16"} & set(cpu_info().get("flags", "").split()))
+    return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
 
 
 def cpu_has_amx() -> bool:
     """Return whether this CPU multiplies matrices of bfloat16 in one instruction (AMX); False if not on Linux."""
-    return "amx_bf16" in cpu_info().get("flags", "").split()
+    return "amx_bf16" in cpu_flags()
 
 
 def cpu_name() -> str:

@@ -44,7 +44,7 @@ def test_a_record_is_read_as_it_was_written_and_named_by_machine_and_instruction
     ("flags", "expected"), [("avx2 amx_bf16 avx512f", "amx_bf16"), ("sse2 avx2", "avx2"), ("", "none")]
 )
 def test_results_are_named_by_machine_and_instructions(monkeypatch, flags, expected):
-    monkeypatch.setattr(machine, "cpu_info", lambda: {"flags": flags})
+    monkeypatch.setattr(machine, "cpu_flags", lambda: set(flags.split()))
     assert machine.title(torch.device("cpu")).endswith(f", {expected}")
     assert guard.file_name(torch.device("cpu")).endswith(f"-{expected.replace('_', '-')}.json")
 

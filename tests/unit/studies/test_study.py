@@ -128,9 +128,7 @@ def test_a_row_asked_to_stop_before_it_listens_is_interrupted(composed_row, monk
 
 
 def test_the_run_with_the_most_work_starts_first_and_before_the_next_is_decided(composed_row, monkeypatch):
-    monkeypatch.setattr(
-        "artculture.studies.launchers.process.arguments_of", lambda run, *_: ["-c", "raise SystemExit(1)"]
-    )
+    monkeypatch.setattr("artculture.studies.launchers.process.arguments_of", lambda *_: ["-c", "raise SystemExit(1)"])
     processes = [RunProcess(composed_row(seed), work=work) for seed, work in enumerate((1.0, 3.0, 1.0, 2.0))]
     launcher, events = LocalLauncher([None, None]), []
     start = launcher.start

@@ -57,3 +57,21 @@ def test_the_free_memory_of_a_gpu_is_what_nvidia_smi_says(tmp_path, monkeypatch)
         assert hardware.free_gpu_memory("3") == found
     program.unlink()
     assert hardware.free_gpu_memory("3") is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"),
+    [
+        ("", ["amx_bf16", "avx2", "avx512_bf16", "avx512f"]),
+        ("all", ["amx_bf16", "avx2", "avx512_bf16", "avx512f"]),
+        ("AVX512_CORE_BF16", ["avx2", "avx512_bf16", "avx512f"]),
+        ("AVX512_CORE", ["avx2", "avx512f"]),
+        ("AVX2", ["avx2"]),
+    ],
+)
+def test_instructions_that_onednn_may_not_use_do_not_count(monkeypatch, limit, left):
+    monkeypatch.setattr(hardware, "cpu_info", lambda: {"flags": "avx2 avx512f avx512_bf16 amx_bf16"})
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert sorted(hardware.cpu_flags()) == left
+    assert hardware.cpu_has_bf16() == ("avx512_bf16" in left)
+    assert hardware.cpu_has_amx() == ("amx_bf16" in left)

@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from artculture.analysis.model_under_study import ModelUnderStudy
 from artculture.config.schema.checkpoint_commands import InferencePrecision
-from artculture.evaluation.forward import forward_on
 from artculture.evaluation.intervals import wilson
 from artculture.evaluation.uncertainty import Doubt, as_text, set_metrics
-from artculture.training.predicting import image_batches
+from artculture.training.predicting import forward_passes
 
 # Validation paintings are above it in a twentieth of cases.
 HIGH = 0.95
@@ -49,28 +47,13 @@ def add_doubt(
         names = [as_text(members or ()) for members in doubt.sets(probabilities)]
         predictions = predictions.assign(set=names)
     if doubt.unlike:
-        outputs = network_outputs(model, rows, batch_size, accelerator, precision)
-        features = torch.cat([values for values, _ in outputs], dim=1).numpy()
-        shares = np.array(doubt.shares(features), dtype=np.float64)
+        parts = [
+            torch.cat([values for values, _ in forward_passes(*each, rows, batch_size, accelerator, precision)])
+            for each in model.networks()
+        ]
+        shares = np.array(doubt.shares(torch.cat(parts, dim=1).numpy()), dtype=np.float64)
         high = int((shares > HIGH).sum())
         interval = wilson(high, len(shares))
         result["unlike"] = {"median": float(np.median(shares)), "high": high / len(shares), "interval": interval}
         predictions = predictions.assign(unlike=shares)
     return predictions
-
-
-def network_outputs(
-    model: ModelUnderStudy,
-    rows: NDArray[np.int64],
-    batch_size: int,
-    accelerator: str,
-    precision: InferencePrecision = "float32",
-) -> list[tuple[Tensor, Tensor]]:
-    """Return features and logits, both float32, of paintings, for each network: several of an ensemble."""
-    outputs = []
-    for network, paintings in model.networks():
-        with forward_on(network, accelerator, precision) as forward:
-            batches = image_batches(paintings, network.preprocessing, rows, batch_size)
-            features, logits = zip(*(forward(images) for images, _, _ in batches), strict=True)
-        outputs.append((torch.cat(features), torch.cat(logits)))
-    return outputs

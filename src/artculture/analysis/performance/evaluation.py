@@ -4,19 +4,20 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from artculture.analysis.label_models import models_by_label
 from artculture.analysis.loading import stored_split_of
 from artculture.analysis.model_under_study import ModelUnderStudy
-from artculture.analysis.performance.doubt import add_doubt, network_outputs
+from artculture.analysis.performance.doubt import add_doubt
 from artculture.analysis.performance.evaluated_paintings import select_rows, warn_of_seen
 from artculture.config.schema.checkpoint_commands import InferencePrecision, TestTimeView
 from artculture.data.decoding import read_pixels
@@ -28,7 +29,7 @@ from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilit
 from artculture.evaluation.uncertainty import doubt
 from artculture.models.finite import check_predictions_finite
 from artculture.training.checkpoint_source import checkpoint_label
-from artculture.training.predicting import predict_logits
+from artculture.training.predicting import forward_passes, predict_logits
 from artculture.training.result import label_predictions, prediction_table, scores_of_parts, versions
 from artculture.training.run_directory import label_file
 from artculture.utils.errors import InputError
@@ -45,17 +46,15 @@ Logits = NDArray[np.float64] | list[NDArray[Any]]
 class EvaluationSettings:
     """Settings of the forward passes.
 
-    The settings of a run reproduce its numbers bit for bit on the same machine.
+    The settings of a run reproduce its numbers in float32 bit for bit on the same machine.
 
     Attributes:
         batch_size: images per forward pass.
-        deterministic: argument of `lightning.Trainer`.
-        precision: of the network; a run evaluates itself in float32.
+        deterministic: argument of `lightning.Trainer`, for float32.
     """
 
     batch_size: int = 64
     deterministic: Any = False
-    precision: InferencePrecision = "float32"
 
 
 def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
@@ -72,20 +71,25 @@ def settings_of_run(model: ModelUnderStudy) -> EvaluationSettings:
 
 
 def compute_logits(
-    model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str = "auto"
+    model: ModelUnderStudy,
+    rows: NDArray[np.int64],
+    settings: EvaluationSettings,
+    accelerator: str = "auto",
+    precision: InferencePrecision = "float32",
 ) -> NDArray[np.float64]:
     """Compute logits for some paintings; return float64 N x classes.
 
     Raises:
         WorkError: some logits are not finite.
     """
-    if settings.precision == "float32":
+    if precision == "float32":
         logits = _float32_logits(model, rows, settings, accelerator)
     else:
-        outputs = network_outputs(model, rows, settings.batch_size, accelerator, settings.precision)
-        logits = [values.double().numpy() for _, values in outputs]
-        for part in logits:
-            check_predictions_finite(part, model.checkpoint)
+        logits = []
+        for network, paintings in model.networks():
+            outputs = forward_passes(network, paintings, rows, settings.batch_size, accelerator, precision)
+            logits.append(torch.cat([values for _, values in outputs]).double().numpy())
+            check_predictions_finite(logits[-1], model.checkpoint)
     return logits[0] if model.ensemble is None else joint_logits(model.ensemble.classifier, logits)
 
 
@@ -149,7 +153,7 @@ def evaluate_labels(
     )
     evaluated = select_rows(model, split, include_trained)
     warn_of_seen(evaluated)
-    rows, settings = evaluated.rows, replace(settings or settings_of_run(model), precision=precision)
+    rows, settings = evaluated.rows, settings or settings_of_run(model)
     selection, classifier = model.paintings.selection, model.classifier
     if tta and model.ensemble is not None:
         raise InputError(f"tta averages views for one network, and {model.checkpoint} is an ensemble of several")
@@ -157,7 +161,7 @@ def evaluate_labels(
         views = TestTimeViews(classifier.preprocessing, tta)
         logits: Logits = _logits_of_views(model, rows, views, accelerator, precision)
     else:
-        logits = compute_logits(model, rows, settings, accelerator)
+        logits = compute_logits(model, rows, settings, accelerator, precision)
     numbers, tables = {}, {}
     for label in models_by_label(model):
         known = np.flatnonzero(np.isin(rows, label.kept))

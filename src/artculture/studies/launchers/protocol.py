@@ -75,7 +75,7 @@ class Launcher(Protocol):
     ) -> None: ...
 
     def start(self, runs: Sequence[PlannedRun]) -> list[StartedRun]:
-        """Start or submit runs, at most as many as there is capacity for.
+        """Start or submit runs, at most as many as there is capacity for; one per call unless they are queued.
 
         Raises:
             InputError: the cluster rejects them.

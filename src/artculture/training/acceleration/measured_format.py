@@ -22,8 +22,6 @@ from artculture.training.factory import make_classifier
 # CPU seconds of all steps, of which the warm-up and one round after it are made in any case, and of a larger step.
 BUDGET_SECONDS, STEP_SECONDS = 2.5, 0.25
 ROUNDS = 3
-# After a round a format that took this many times longer than the fastest one is out.
-BEHIND = 1.2
 # Networks are not compared in bfloat16 unless it multiplies matrices of this size faster by this factor.
 BF16_GAIN, BF16_SIZE, BF16_REPEATS = 1.15, 768, 3
 # Pictures: BatchNorm takes no single one.
@@ -96,7 +94,7 @@ def measured_choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Ch
         formats: the simplest first.
     """
     with _one_thread():
-        gains = bf16_gain() >= BF16_GAIN if any(each.precision == HALF for each in formats) else False
+        gains = any(each.precision == HALF for each in formats) and bf16_gain() >= BF16_GAIN
         compared = [each for each in formats if gains or each.precision != HALF]
         return _choice(config, compared) if len(compared) > 1 else Choice(compared[0], {}, 0)
 
@@ -121,7 +119,7 @@ def bf16_gain() -> float:
 
 @dataclass(frozen=True)
 class RunSize:
-    """What a run needs, from the shapes in a forward pass of two pictures.
+    """Memory and operations of a run, from the shapes in a forward pass of two pictures.
 
     Attributes:
         memory: an upper bound of its bytes.
@@ -133,7 +131,7 @@ class RunSize:
 
 
 def run_size(config: TrainConfig) -> RunSize:
-    """Return what a run needs."""
+    """Return memory and operations of a run, without computing anything where its layers allow that."""
     try:
         with torch.device("meta"):  # shapes alone: nothing is filled or computed
             return _size(_module(config), config)
@@ -191,8 +189,6 @@ def _choice(config: TrainConfig, formats: Sequence[NumericFormat]) -> Choice:
             small, large = steps[each](SMALLEST), steps[each](pictures)
             found[each].append(at_batch(small, large, pictures, batch))
             spent += small + large
-        least = min(min(found[each]) for each in left)
-        left = [each for each in left if min(found[each]) <= BEHIND * least]
     seconds = {str(each): min(times) for each, times in found.items()}
     return Choice(fastest(found), seconds, pictures)
 
@@ -211,7 +207,7 @@ def _only_forward(config: TrainConfig) -> bool:
 
 
 def _size(module: CultureClassifier, config: TrainConfig) -> RunSize:
-    """Return what a run needs, in float32."""
+    """Return memory and operations of a run in float32."""
     size = module.preprocessing.image_size
     weights, batch = sum(parameter.nbytes for parameter in module.parameters()), config.data.batch_size
     own = {_reference(parameter) for parameter in module.parameters()}

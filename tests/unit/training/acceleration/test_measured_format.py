@@ -51,18 +51,6 @@ def test_the_fastest_steps_decide(composed, monkeypatch):
     assert list(choice.seconds) == ["bf16-mixed, channels_last"]  # the others are out after the warm-up
 
 
-def test_a_format_that_is_far_behind_after_a_round_is_out(composed, monkeypatch):
-    speeds, steps = {PLAIN: 0.011, LAST: 0.01, HALF: 0.015}, []
-
-    def step(module, numeric, *, forward_only):
-        return lambda pictures: steps.append(numeric) or speeds[numeric] * pictures
-
-    monkeypatch.setattr(measured_format, "_step", step)
-    monkeypatch.setattr(measured_format, "bf16_gain", lambda: 2.0)
-    assert measured_choice(composed(*STUB, "data.batch_size=4"), list(speeds)).format == LAST
-    assert [steps.count(each) for each in speeds] == [7, 7, 3]  # of the warm-up, and two a round
-
-
 def test_bf16_is_compared_only_where_the_processor_multiplies_faster_in_it(composed, monkeypatch):
     compared = []
     monkeypatch.setattr(measured_format, "_choice", lambda _, formats: compared.append(formats) or "measured")
@@ -74,8 +62,15 @@ def test_bf16_is_compared_only_where_the_processor_multiplies_faster_in_it(compo
     assert measured_choice(composed(), [PLAIN, HALF]) == Choice(PLAIN, {}, 0)  # nothing is left to compare
 
 
-def test_the_gain_of_bf16_is_a_ratio_of_times():
-    assert 0.001 < measured_format.bf16_gain() < 100
+def test_the_gain_of_bf16_is_float32_s_time_through_its_own(monkeypatch):
+    clock, seconds = [0.0], iter([4, 3, 5, 2, 1, 3])  # of three products in float32, and of three in bfloat16
+
+    def thread_time():
+        clock.append(clock[-1] + (next(seconds) if len(clock) % 2 == 0 else 0))
+        return clock[-1]
+
+    monkeypatch.setattr(measured_format.time, "thread_time", thread_time)
+    assert measured_format.bf16_gain() == 3.0
 
 
 def test_work_that_does_not_depend_on_the_batch_counts_once():
