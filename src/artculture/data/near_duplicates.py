@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import combinations, islice, pairwise, product
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ SIGNATURE_SIDE = 16
 SAMPLED_SIDE = 64  # pixels that are read in each direction
 BATCH = 256  # images whose samples are in memory at once
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue (ITU-R 601-2)
+ALIKE = 16  # images with one fingerprint of which all pairs are found
 CHUNK = 64  # images compared with all others at once, so that their distances stay in the processor's cache
 
 
@@ -57,7 +58,10 @@ class DuplicatePair:
 def near_duplicates(
     fingerprints: Sequence[Fingerprint | None], max_distance: int = 10, min_correlation: float = 0.88
 ) -> list[DuplicatePair]:
-    """Return every pair within both thresholds; all pairs are compared.
+    """Return the pairs within both thresholds, in order; all images are compared with each other.
+
+    Many images with one fingerprint, such as the placeholder of a missing picture, would make pairs by the square of
+    their number: from `ALIKE` on each is a pair with the next one alone, and the first of them stand for the others.
 
     The Hamming distance of two hashes is the number of bits in their exclusive or, so that 20,000 images take about
     half a second. The correlation rejects images that share only their composition (two portraits on a dark ground); it
@@ -68,15 +72,23 @@ def near_duplicates(
         max_distance: in bits of 64.
         min_correlation: of the two 16x16 luminances, -1..1.
     """
-    places = np.array([i for i, stats in enumerate(fingerprints) if stats is not None], dtype=np.int64)
-    if places.size < 2:
+    alike: dict[tuple[str, bytes], list[int]] = {}
+    for place, stats in enumerate(fingerprints):
+        if stats is not None:
+            alike.setdefault((stats.phash, stats.signature), []).append(place)
+    if not alike:
         return []
-    present = [stats for stats in fingerprints if stats is not None]
-    words, tones = _words([stats.phash for stats in present]), _tones([stats.signature for stats in present])
-    return [
-        DuplicatePair(int(places[i]), int(places[j]), distance, correlation)
-        for i, j, distance, correlation in _close_pairs(words, tones, max_distance, min_correlation)
-    ]
+    groups = list(alike.values())
+    words, tones = _words([phash for phash, _ in alike]), _tones([signature for _, signature in alike])
+    found = []
+    for group, tone in zip(groups, tones, strict=True):
+        if tone.any():  # a blank image is like no other
+            same = combinations(group, 2) if len(group) <= ALIKE else pairwise(group)
+            found += [DuplicatePair(first, second, 0, 1.0) for first, second in same]
+    for i, j, distance, correlation in _close_pairs(words, tones, max_distance, min_correlation):
+        for ends in product(groups[i][:ALIKE], groups[j][:ALIKE]):
+            found.append(DuplicatePair(min(ends), max(ends), distance, correlation))
+    return sorted(found, key=lambda pair: (pair.first, pair.second))
 
 
 def _close_pairs(

@@ -5,6 +5,7 @@ from PIL import ImageEnhance, ImageOps
 from artculture.collection.curation.image_stats import measure_image
 from artculture.data import near_duplicates as duplicates
 from artculture.data.near_duplicates import near_duplicates
+from artculture.data.similar_pictures import SimilarPictures
 from tests.unit.collection.curation.samples import encoded, painting, stats
 
 
@@ -43,6 +44,19 @@ def test_pictures_without_a_look_and_blank_ones_are_passed_over():
     image_stats = [None, stats(), stats(signature=bytes(256)), stats(), None]
     assert [(pair.first, pair.second) for pair in near_duplicates(image_stats)] == [(1, 3)]
     assert near_duplicates([None, stats()]) == []
+
+
+def test_many_images_with_one_fingerprint_make_few_pairs_and_stay_together():
+    placeholder, other = stats(), stats(phash="0123456789abcdee")
+    image_stats = [stats(phash="f" * 16), *[placeholder, other] * 20_000, None]
+    pairs = near_duplicates(image_stats)
+    assert len(pairs) == 2 * 19_999 + 16 * 16
+    assert set(SimilarPictures(pairs).column(len(image_stats))[1:-1]) == {"1"}
+
+
+def test_of_few_images_with_one_fingerprint_every_pair_is_found():
+    pairs = near_duplicates([stats(), stats(phash="0123456789abcdee"), stats(), stats()])
+    assert [(pair.first, pair.second) for pair in pairs] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 
 
 def test_all_pairs_are_compared_whatever_the_chunk(monkeypatch):
