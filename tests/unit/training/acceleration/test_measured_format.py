@@ -22,6 +22,11 @@ def test_a_format_has_to_be_clearly_faster_than_a_simpler_one(last, half, chosen
     assert fastest({PLAIN: [1.0, 1.0, 1.1], LAST: last, HALF: half}) == chosen
 
 
+def test_a_single_round_has_to_be_clearer():
+    assert fastest({PLAIN: [1.1], LAST: [1.0]}) == PLAIN
+    assert fastest({PLAIN: [1.2], LAST: [1.0]}) == LAST
+
+
 @pytest.mark.parametrize("method", ["finetuned", "transfer"])
 def test_steps_of_the_network_are_measured_and_change_nothing_else(composed, method, monkeypatch):
     monkeypatch.setattr(measured_format, "BUDGET_SECONDS", 0.05)
