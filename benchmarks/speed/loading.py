@@ -10,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from artculture.training.factory import make_datamodule
-from benchmarks.speed import ours
+from artculture.utils.quick_imports import lean_torchmetrics
+
+with lean_torchmetrics():  # as a command imports it
+    from artculture.training.factory import make_datamodule
+    from benchmarks.speed import ours
 
 STATUS = Path("/proc/self/status")
 
