@@ -14,8 +14,17 @@ def test_rows_get_a_gpu_each(monkeypatch, composed):
     assert slots(composed("trainer=cpu", "launcher.parallel=2")) == [None, None]
 
 
+# Waits for the first three to run at the same time.
+TOGETHER = """
+import pathlib, sys, time
+begun = pathlib.Path(sys.argv[1]).parent / "begun"; begun.mkdir(exist_ok=True)
+(begun / pathlib.Path(sys.argv[1]).name).touch()
+while len(list(begun.iterdir())) < 3: time.sleep(0.05)
+"""
+
+
 def test_a_gpu_is_handed_on_when_its_row_has_ended(row_of, row_does, run_all):
-    row_does(SHOW.format(names=["CUDA_VISIBLE_DEVICES"]))
+    row_does(TOGETHER + SHOW.format(names=["CUDA_VISIBLE_DEVICES"]))
     processes = run_all(LocalLauncher(["2", "5", "2"]), [row_of(str(n)) for n in range(5)])
     said = [process.run.directory.log.read_text().splitlines()[-1] for process in processes]
     assert said[:3] == ["2", "5", "2"]
