@@ -61,7 +61,7 @@ def near_duplicates(
     """Return the pairs within both thresholds, in order; all images are compared with each other.
 
     Many images with one fingerprint, such as the placeholder of a missing picture, would make pairs by the square of
-    their number: of more than `ALIKE` each is a pair with the next one alone, and the first `ALIKE` stand for all of them.
+    their number: of more than `ALIKE` each is a pair with the next one alone, and the first `ALIKE` stand for the rest.
 
     The Hamming distance of two hashes is the number of bits in their exclusive or, so that 20,000 images take about
     half a second. The correlation rejects images that share only their composition (two portraits on a dark ground); it

@@ -82,33 +82,16 @@ def compute_logits(
     Raises:
         WorkError: some logits are not finite.
     """
-    if precision == "float32":
-        logits = _float32_logits(model, rows, settings, accelerator)
-    else:
-        logits = []
-        for network, paintings in model.networks():
-            outputs = forward_passes(network, paintings, rows, settings.batch_size, accelerator, precision)
+    logits, size = [], settings.batch_size
+    for network, paintings in model.networks():
+        if precision == "float32":  # as at the end of its training
+            chosen = {"accelerator": accelerator, "deterministic": settings.deterministic}
+            logits.append(predict_logits(network, paintings, rows, size, model.checkpoint, **chosen))
+        else:
+            outputs = forward_passes(network, paintings, rows, size, accelerator, precision)
             logits.append(torch.cat([values for _, values in outputs]).double().numpy())
             check_predictions_finite(logits[-1], model.checkpoint)
     return logits[0] if model.ensemble is None else joint_logits(model.ensemble.classifier, logits)
-
-
-def _float32_logits(
-    model: ModelUnderStudy, rows: NDArray[np.int64], settings: EvaluationSettings, accelerator: str
-) -> list[NDArray[np.float64]]:
-    """Return the logits of each network, computed as at the end of its training."""
-    return [
-        predict_logits(
-            network,
-            paintings,
-            rows,
-            settings.batch_size,
-            model.checkpoint,
-            accelerator=accelerator,
-            deterministic=settings.deterministic,
-        )
-        for network, paintings in model.networks()
-    ]
 
 
 def evaluate(model: ModelUnderStudy, *arguments: Any, **named: Any) -> tuple[dict[str, Any], pd.DataFrame]:
