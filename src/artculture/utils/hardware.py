@@ -62,9 +62,9 @@ def cpu_flags() -> set[str]:
     most = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()  # documented by oneDNN; kernels leave out what is beyond it
     if most not in ("", "ALL", "DEFAULT") and "AMX" not in most:
         flags -= {flag for flag in flags if flag.startswith("amx")}
-        if "BF16" not in most and "FP16" not in most:
+        if not any(name in most for name in ("BF16", "FP16", "AVX10")):
             flags.discard("avx512_bf16")
-        if "AVX512" not in most:
+        if not any(name in most for name in ("AVX512", "AVX10")):
             flags -= {flag for flag in flags if flag.startswith("avx512")}
     return flags
 

@@ -65,6 +65,7 @@ def test_the_free_memory_of_a_gpu_is_what_nvidia_smi_says(tmp_path, monkeypatch)
         ("", ["amx_bf16", "avx2", "avx512_bf16", "avx512f"]),
         ("all", ["amx_bf16", "avx2", "avx512_bf16", "avx512f"]),
         ("AVX512_CORE_BF16", ["avx2", "avx512_bf16", "avx512f"]),
+        ("AVX10_1_512", ["avx2", "avx512_bf16", "avx512f"]),
         ("AVX512_CORE", ["avx2", "avx512f"]),
         ("AVX2", ["avx2"]),
     ],
