@@ -43,7 +43,7 @@ def _lines(plan: Plan, gallery: Path, folder: Path) -> list[Line]:
     configs[AUTO] = decided(configs[AUTO])
     chosen, name = configs[AUTO].trainer, configs[AUTO].architecture.name
     sides: dict[str, Callable[[], float]] = {
-        each: partial(_epoch, config, folder / "run") for each, config in configs.items()
+        each: partial(ours.second_epoch, config, folder / "run") for each, config in configs.items()
     }
     found = interleaved(f"formats of {name}", sides, plan.repeats)
     size = f"{plan.batches * plan.batch_size} pictures at {plan.image_size} px"
@@ -55,7 +55,3 @@ def _lines(plan: Plan, gallery: Path, folder: Path) -> list[Line]:
         )
         for place, each in enumerate(formats)
     ]
-
-
-def _epoch(config: ours.TrainConfig, folder: Path) -> float:
-    return ours.fit(config, folder)[1]

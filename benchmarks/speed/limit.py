@@ -20,7 +20,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     config = ours.composed(ours.overrides(plan, gallery, folder / "cache", "trainer.max_epochs=2"))
     job = replace(Job.of(plan, config, gallery), ours=True)
     sides = {
-        ours.NAME: lambda: pictures / ours.fit(config, folder / "run")[1],
+        ours.NAME: lambda: pictures / ours.second_epoch(config, folder / "run"),
         LIMIT: lambda: ours.fixed_batch(job, plan.batches),
     }
     found = interleaved("limit", sides, plan.repeats)

@@ -13,8 +13,6 @@ from artculture.utils.hardware import cores, cpu_flags, cpu_name
 from benchmarks.speed.plan import Plan
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy")
-
-
 # Instructions of a CPU that its speed of training depends on most, the best first.
 FLAG_CLASSES = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 # Variables by which the libraries of torch leave out instructions of a CPU, as one without them would compute.

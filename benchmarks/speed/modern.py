@@ -21,7 +21,7 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
     typed = ours.overrides(plan, gallery, folder / "cache", "trainer.max_epochs=2")
     configs = {recipe: ours.composed([*typed, recipe]) for recipe in (PLAIN, MODERN)}
     sides: dict[str, Callable[[], float]] = {
-        recipe: partial(_epoch, config, folder / "run") for recipe, config in configs.items()
+        recipe: partial(ours.second_epoch, config, folder / "run") for recipe, config in configs.items()
     }
     found = interleaved("modern", sides, plan.repeats)
     ratio = Spread.of([modern / plain for modern, plain in zip(found[MODERN], found[PLAIN], strict=True)])
@@ -37,7 +37,3 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
             ratio.median <= COST,
         )
     ]
-
-
-def _epoch(config: ours.TrainConfig, folder: Path) -> float:
-    return ours.fit(config, folder)[1]

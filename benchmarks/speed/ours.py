@@ -87,6 +87,11 @@ def fit(config: TrainConfig, folder: Path) -> list[float]:
     return seconds
 
 
+def second_epoch(config: TrainConfig, folder: Path) -> float:
+    """Seconds of the second epoch of a training as `fit` makes it: the first one generates kernels."""
+    return fit(config, folder)[1]
+
+
 def fixed_batch(job: Job, steps: int) -> float:
     """Images/s of the same step on one batch that lies normalised in the device's memory: the limit.
 
