@@ -12,7 +12,7 @@ from artculture.evaluation.image_sources import ImageReader, find_sources, image
 from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.predict import Predictor
 from artculture.training.factory import make_classifier, make_datamodule
-from artculture.training.predicting import forward_passes, predict_logits
+from artculture.training.predicting import predict_logits
 from benchmarks.speed import classic, ours
 from benchmarks.speed.job import Job
 from benchmarks.speed.pictures import make_gallery
@@ -40,17 +40,11 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
 
     size = config.data.batch_size * config.trainer.eval_batches
 
-    def evaluate() -> float:
+    def evaluate(precision: InferencePrecision) -> float:
         began = time.perf_counter()
-        predict_logits(classifier, data.paintings, rows, size, Path("best.ckpt"), accelerator=accelerator)
+        file = Path("best.ckpt")
+        predict_logits(classifier, data.paintings, rows, size, file, accelerator=accelerator, precision=precision)
         return len(rows) / (time.perf_counter() - began)
-
-    def evaluate_half() -> float:
-        began = time.perf_counter()
-        done = sum(
-            len(logits) for _, logits in forward_passes(classifier, data.paintings, rows, size, accelerator, "bfloat16")
-        )
-        return done / (time.perf_counter() - began)
 
     sources = find_sources([str(gallery / "train")])[0]
 
@@ -62,8 +56,8 @@ def measure(plan: Plan, folder: Path) -> list[Line]:
         return done / (time.perf_counter() - began)
 
     sides: dict[str, Callable[[], float]] = {
-        EVALUATE: evaluate,
-        f"{EVALUATE}, {HALF}": evaluate_half,
+        EVALUATE: lambda: evaluate("float32"),
+        f"{EVALUATE}, {HALF}": lambda: evaluate("bfloat16"),
         PREDICT: lambda: predict("float32"),
         f"{PREDICT}, {HALF}": lambda: predict("bfloat16"),
         classic.NAME: lambda: _recipe(job),

@@ -55,8 +55,9 @@ def predict_logits(
     *,
     accelerator: str = "auto",
     deterministic: Any = False,
+    precision: InferencePrecision = "float32",
 ) -> NDArray[np.float64]:
-    """Compute logits in float32 for some paintings; return float64 N x classes.
+    """Compute logits for some paintings; return float64 N x classes.
 
     Args:
         classifier: in eval mode.
@@ -65,11 +66,17 @@ def predict_logits(
         batch_size: images per forward pass; another one changes the last bits.
         checkpoint: its file, for messages.
         accelerator: `auto`, `cpu` or `gpu`.
-        deterministic: argument of `lightning.Trainer`.
+        deterministic: argument of `lightning.Trainer`, for float32.
+        precision: of the network; float32 is computed as at the end of a training, bfloat16 is autocast.
 
     Raises:
         WorkError: some logits are not finite.
     """
+    if precision != "float32":
+        passes = forward_passes(classifier, paintings, rows, batch_size, accelerator, precision)
+        logits = torch.cat([values for _, values in passes]).double().numpy()
+        check_predictions_finite(logits, checkpoint)
+        return logits
     # A bare Trainer as used for testing a run, without logging, checkpoints and progress bar.
     trainer = L.Trainer(
         accelerator=hardware.checked_accelerator(accelerator),
@@ -84,6 +91,6 @@ def predict_logits(
         ignore_known_warnings()
         batches = image_batches(paintings, classifier.preprocessing, rows, batch_size)
         outputs: Any = trainer.predict(classifier, batches)
-    logits: NDArray[np.float64] = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
+    logits = torch.cat([batch[0] for batch in outputs]).double().cpu().numpy()
     check_predictions_finite(logits, checkpoint)
     return logits

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,9 +26,8 @@ from artculture.evaluation.inference import TorchModel
 from artculture.evaluation.metrics import classification_metrics, ordinal_error
 from artculture.evaluation.test_time_views import TestTimeViews, mean_probabilities, view_logits
 from artculture.evaluation.uncertainty import doubt
-from artculture.models.finite import check_predictions_finite
 from artculture.training.checkpoint_source import checkpoint_label
-from artculture.training.predicting import forward_passes, predict_logits
+from artculture.training.predicting import predict_logits
 from artculture.training.result import label_predictions, prediction_table, scores_of_parts, versions
 from artculture.training.run_directory import label_file
 from artculture.utils.errors import InputError
@@ -82,15 +80,19 @@ def compute_logits(
     Raises:
         WorkError: some logits are not finite.
     """
-    logits, size = [], settings.batch_size
-    for network, paintings in model.networks():
-        if precision == "float32":  # as at the end of its training
-            chosen = {"accelerator": accelerator, "deterministic": settings.deterministic}
-            logits.append(predict_logits(network, paintings, rows, size, model.checkpoint, **chosen))
-        else:
-            outputs = forward_passes(network, paintings, rows, size, accelerator, precision)
-            logits.append(torch.cat([values for _, values in outputs]).double().numpy())
-            check_predictions_finite(logits[-1], model.checkpoint)
+    logits = [
+        predict_logits(
+            network,
+            paintings,
+            rows,
+            settings.batch_size,
+            model.checkpoint,
+            accelerator=accelerator,
+            deterministic=settings.deterministic,
+            precision=precision,
+        )
+        for network, paintings in model.networks()
+    ]
     return logits[0] if model.ensemble is None else joint_logits(model.ensemble.classifier, logits)
 
 

@@ -225,10 +225,11 @@ def _size(module: CultureClassifier, config: TrainConfig) -> RunSize:
         logits = module(torch.zeros(SMALLEST, 3, size, size, dtype=torch.uint8))
     activations = sum(saved.values())
     del logits  # with what it keeps for a backward pass
-    memory = PROCESS_BYTES + WEIGHT_COPIES * weights + TEMPORARIES * batch * activations / SMALLEST
     if _only_forward(config):  # a few layers are in memory at a time
-        memory = PROCESS_BYTES + 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
-    return RunSize(round(memory), counter.get_total_flops() / SMALLEST)
+        own_bytes: float = 2 * weights + batch * LAYERS_AT_ONCE * 3 * 4 * size**2
+    else:
+        own_bytes = WEIGHT_COPIES * weights + TEMPORARIES * batch * activations / SMALLEST
+    return RunSize(round(PROCESS_BYTES + own_bytes), counter.get_total_flops() / SMALLEST)
 
 
 def _reference(tensor: Tensor) -> StorageWeakRef:
