@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 from artculture.analysis.model_under_study import Embeddings, ModelUnderStudy
 from artculture.analysis.run_predictions import stored_logits
 from artculture.data.dataset import Batch
-from artculture.evaluation.forward import forward_on
 from artculture.training import predicting
 from artculture.utils.io import file_sha256, json_text, replacing
 from artculture.utils.progress import Progress
@@ -115,10 +114,10 @@ def _compute(model: ModelUnderStudy, batch_size: int, device: str, on_progress: 
     n = len(model.paintings.selection.manifest)
     outputs: list[tuple[Tensor, Tensor]] = []
     done = 0
-    with forward_on(model.classifier, device) as forward:
-        for images, _, _ in image_batches(model, np.arange(n, dtype=np.int64), batch_size):
-            outputs.append(forward(images))
-            done += len(images)
-            on_progress(done, n)
+    rows = np.arange(n, dtype=np.int64)
+    for features_and_logits in predicting.forward_passes(model.classifier, model.paintings, rows, batch_size, device):
+        outputs.append(features_and_logits)
+        done += len(features_and_logits[0])
+        on_progress(done, n)
     features, logits = (torch.cat(parts).numpy() for parts in zip(*outputs, strict=True))
     return features, logits
